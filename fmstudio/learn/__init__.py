@@ -1,0 +1,1 @@
+"""Experiments and how a network learns them: settings, networks, training, checkpoints."""
