@@ -1,0 +1,1 @@
+"""Pictures: arrays in, figures and player scenes out; one palette."""

@@ -1,0 +1,114 @@
+"""One palette: a colour means the same thing in every figure, on every tab, in light and in dark.
+
+========== ==================================================
+role       stands for
+========== ==================================================
+data       x₀, t = 0, everything that came from the data set
+noise      x₁, t = 1, everything that came from the source
+exact      the oracle: u, the score, a likelihood known in closed form
+learned    a trained net and the flow it drives
+error      a difference that ought to be zero
+original   the trajectories of Q
+========== ==================================================
+
+The browser reads the same values as CSS variables (:func:`css_variables`), so no colour is written twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Colour:
+    """One meaning in two themes.
+
+    Args:
+        light, dark: the colour on a light and on a dark page, each "#rrggbb".
+
+    Raises:
+        ValueError: a value is not of the form "#rrggbb".
+    """
+
+    light: str
+    dark: str
+
+    def __post_init__(self) -> None:
+        for value in (self.light, self.dark):
+            if len(value) != 7 or value[0] != "#" or any(c not in "0123456789abcdef" for c in value[1:]):
+                raise ValueError(f'A colour is written "#rrggbb" in lower case; got {value!r}.')
+
+    def pick(self, dark: bool) -> str:
+        """The value for a dark page if ``dark``, else for a light one."""
+        return self.dark if dark else self.light
+
+    def rgba(self, alpha: float, dark: bool = False) -> str:
+        """The same colour with opacity ``alpha`` in [0, 1], as CSS and Plotly write it."""
+        value = self.pick(dark)
+        red, green, blue = (int(value[i : i + 2], 16) for i in (1, 3, 5))
+        return f"rgba({red},{green},{blue},{alpha:g})"
+
+
+DATA = Colour("#e07b39", "#f0955a")
+NOISE = Colour("#3f7fbf", "#6aa5e0")
+EXACT = Colour("#14785a", "#3fb28a")
+LEARNED = Colour("#7a5ac8", "#a48bf0")
+ERROR = Colour("#c8323c", "#f06a72")
+ORIGINAL = Colour("#9aa0ab", "#7a808c")
+
+ROLES: dict[str, Colour] = {
+    "data": DATA,
+    "noise": NOISE,
+    "exact": EXACT,
+    "learned": LEARNED,
+    "error": ERROR,
+    "original": ORIGINAL,
+}
+"""Every role by its name, as scenes and JSON write it."""
+
+PAGE = Colour("#fbfaf8", "#14161a")
+CARD = Colour("#ffffff", "#1c1f25")
+SUNK = Colour("#ffffff", "#111317")
+BORDER = Colour("#e7e4de", "#2b2f37")
+CHIP = Colour("#f3f1ec", "#252932")
+INK = Colour("#22252b", "#e9eaee")
+INK_SOFT = Colour("#6b7280", "#9aa1ad")
+INK_FAINT = Colour("#a3a7b0", "#666c78")
+
+SURFACES: dict[str, Colour] = {
+    "page": PAGE,
+    "card": CARD,
+    "sunk": SUNK,
+    "border": BORDER,
+    "chip": CHIP,
+    "ink": INK,
+    "ink-soft": INK_SOFT,
+    "ink-faint": INK_FAINT,
+}
+"""Backgrounds, lines and text, from the page inwards."""
+
+CLASSES: tuple[Colour, ...] = (
+    Colour("#2f6db3", "#6fa8e8"),
+    Colour("#d9822b", "#f2a65a"),
+    Colour("#2f8f57", "#5fc48c"),
+    Colour("#b8467f", "#e585b5"),
+    Colour("#8a6d1f", "#d3b65a"),
+    Colour("#1f9bab", "#58cad8"),
+    Colour("#7b5fc4", "#ab94f2"),
+    Colour("#c2453d", "#f08078"),
+    Colour("#6f8a1e", "#aecb5a"),
+    Colour("#6b7280", "#a9b0bc"),
+)
+"""Colours of class labels; label k takes number k modulo the length."""
+
+
+def css_variables() -> str:
+    """The palette as CSS: ``--fm-<name>`` on :root for light, and on ``.dark`` for dark.
+
+    Returns:
+        Two CSS rules. Names are those of :data:`ROLES` and :data:`SURFACES`, and class-0, class-1, …
+    """
+    named = {**ROLES, **SURFACES, **{f"class-{k}": colour for k, colour in enumerate(CLASSES)}}
+    light = "".join(f"--fm-{name}:{colour.light};" for name, colour in named.items())
+    dark = "".join(f"--fm-{name}:{colour.dark};" for name, colour in named.items())
+    return f":root{{{light}}}\n.dark{{{dark}}}\n"
