@@ -1,0 +1,141 @@
+// A scene in the browser: views on the file's arrays, the clock's frames, marginals counted from particles.
+
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+
+/** Reads the binary file of fmstudio/plots/scene_file.py. Arrays are views on the buffer: nothing is copied. */
+function readScene(buffer) {
+  const length = new DataView(buffer).getUint32(0, true);
+  let head;
+  try {
+    head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  } catch {
+    throw new Error("This file is not a scene.");
+  }
+  if (head.format !== "fm-scene" || head.version !== 1) throw new Error("This scene is of a version the player does not know.");
+  const start = 4 + length;
+  const view = (entry) => {
+    if (!entry) return null;
+    const count = entry.shape.reduce((product, n) => product * n, 1);
+    const Kind = entry.type === "i2" ? Int16Array : Uint8Array;
+    return { data: new Kind(buffer, start + entry.at, count), shape: entry.shape };
+  };
+  const panes = head.panes.map((pane) => ({
+    title: pane.title,
+    caption: pane.caption,
+    positions: view(pane.positions).data,
+    field: pane.field ? { kind: pane.field.kind, ...view(pane.field.values) } : null,
+    arrows: pane.arrows
+      ? { points: view(pane.arrows.points).data, vectors: view(pane.arrows.vectors).data, scale: pane.arrows.scale, role: pane.arrows.role }
+      : null,
+    lines: view(pane.lines),
+    spacetime: pane.spacetime ? view(pane.spacetime.values) : null,
+    counted: {},
+  }));
+  const labels = head.labels ? view(head.labels).data : null;
+  return { ...head, panes, labels, buffer, last: head.frames - 1 };
+}
+
+/** Where time t lies on the scene's clock: the frame before it and the share of the way to the next. */
+function locate(scene, t) {
+  const times = scene.times;
+  let low = 0, high = scene.last - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (times[middle] >= t) low = middle;
+    else high = middle - 1;
+  }
+  return { frame: low, mix: clamp((times[low] - t) / (times[low] - times[low + 1]), 0, 1) };
+}
+
+const between = (values, at) => values[at.frame] + (values[at.frame + 1] - values[at.frame]) * at.mix;
+
+/** Position of particle i in a pane, in the scene's units. */
+function whereIs(scene, pane, i, at) {
+  const [cx, cy, hx, hy] = scene.box, p = pane.positions, k = 2 * (at.frame * scene.count + i), n = k + 2 * scene.count;
+  const x = p[k] + (p[n] - p[k]) * at.mix, y = p[k + 1] + (p[n + 1] - p[k + 1]) * at.mix;
+  return [cx + (hx * x) / 32767, cy + (hy * y) / 32767];
+}
+
+// One pass of a (1 4 6 4 1)/16 filter along rows of `width`, then down the columns: a smooth count.
+function blur(values, width, height, across, down) {
+  const out = new Float32Array(values.length);
+  for (let pass = 0; pass < across; pass++) {
+    for (let y = 0; y < height; y++)
+      for (let x = 0; x < width; x++) {
+        const at = (dx) => values[y * width + clamp(x + dx, 0, width - 1)];
+        out[y * width + x] = (at(-2) + 4 * at(-1) + 6 * at(0) + 4 * at(1) + at(2)) / 16;
+      }
+    values.set(out);
+  }
+  for (let pass = 0; pass < down; pass++) {
+    for (let y = 0; y < height; y++)
+      for (let x = 0; x < width; x++) {
+        const at = (dy) => values[clamp(y + dy, 0, height - 1) * width + x];
+        out[y * width + x] = (at(-2) + 4 * at(-1) + 6 * at(0) + 4 * at(1) + at(2)) / 16;
+      }
+    values.set(out);
+  }
+  return values;
+}
+
+function rootBytes(values, peak) {
+  const bytes = new Uint8Array(values.length);
+  for (let i = 0; i < values.length; i++) bytes[i] = Math.round(255 * Math.sqrt(values[i] / peak));
+  return bytes;
+}
+
+const CELLS = 64, BINS = 128;
+
+/** The background over the plane: the scene's field, or the particles counted in 64 × 64 cells and smoothed. */
+function planeField(scene, pane) {
+  if (pane.field) return pane.field;
+  if (pane.counted.plane) return pane.counted.plane;
+  const [left, right, bottom, top] = scene.bounds, [cx, cy, hx, hy] = scene.box;
+  const sx = (hx / 32767 / (right - left)) * CELLS, ox = ((cx - left) / (right - left)) * CELLS;
+  const sy = (hy / 32767 / (top - bottom)) * CELLS, oy = ((cy - bottom) / (top - bottom)) * CELLS;
+  const data = new Uint8Array(scene.frames * CELLS * CELLS), p = pane.positions;
+  for (let k = 0; k < scene.frames; k++) {
+    const cells = new Float32Array(CELLS * CELLS);
+    for (let i = 2 * k * scene.count; i < 2 * (k + 1) * scene.count; i += 2) {
+      const x = Math.floor(ox + sx * p[i]), y = Math.floor(oy + sy * p[i + 1]);
+      if (x >= 0 && x < CELLS && y >= 0 && y < CELLS) cells[y * CELLS + x]++;
+    }
+    blur(cells, CELLS, CELLS, 2, 2);
+    data.set(rootBytes(cells, cells.reduce((a, b) => Math.max(a, b), 1e-9)), k * CELLS * CELLS);
+  }
+  return (pane.counted.plane = { kind: "density", data, shape: [scene.frames, CELLS, CELLS] });
+}
+
+/** The marginal of one coordinate over time as an image with equal steps of t, noise at the left: [1, H, W]. */
+function timeField(scene, pane, coordinate) {
+  const key = `time${coordinate}`;
+  if (pane.counted[key]) return pane.counted[key];
+  const frames = scene.frames;
+  let height = BINS, columns;
+  if (pane.spacetime && coordinate < pane.spacetime.shape[0]) {
+    height = pane.spacetime.shape[2];
+    columns = pane.spacetime.data.subarray(coordinate * frames * height, (coordinate + 1) * frames * height);
+  } else {
+    const low = scene.bounds[2 * coordinate], high = scene.bounds[2 * coordinate + 1];
+    const half = scene.box[2 + coordinate], centre = scene.box[coordinate];
+    const scale = (half / 32767 / (high - low)) * height, offset = ((centre - low) / (high - low)) * height;
+    const counts = new Float32Array(frames * height), p = pane.positions;
+    for (let k = 0; k < frames; k++)
+      for (let i = 2 * k * scene.count + coordinate; i < 2 * (k + 1) * scene.count; i += 2) {
+        const bin = Math.floor(offset + scale * p[i]);
+        if (bin >= 0 && bin < height) counts[k * height + bin]++;
+      }
+    blur(counts, height, frames, 3, 0);
+    columns = rootBytes(counts, counts.reduce((a, b) => Math.max(a, b), 1e-9));
+  }
+  const width = 2 * frames, data = new Uint8Array(width * height);
+  const first = scene.times[0], span = first - scene.times[scene.last];
+  for (let x = 0; x < width; x++) {
+    const { frame, mix } = locate(scene, first - (span * (x + 0.5)) / width);
+    for (let y = 0; y < height; y++) {
+      const here = columns[frame * height + y], next = columns[(frame + 1) * height + y];
+      data[y * width + x] = here + (next - here) * mix;
+    }
+  }
+  return (pane.counted[key] = { kind: "density", data, shape: [1, height, width] });
+}

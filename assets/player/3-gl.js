@@ -1,0 +1,346 @@
+// The WebGL2 renderer. One buffer of int16 positions per pane; frames k and k+1 are two attribute pointers into
+// it and the vertex shader mixes them, so scrubbing moves an offset and sends nothing.
+
+const PLACE = `
+uniform vec2 uSize, uOffset, uScale, uTime;
+uniform int uCoordinate;
+vec2 place(vec2 q, float x) {
+  if (uCoordinate < 0) return uOffset + uScale * q;
+  return vec2(x, uOffset.y + uScale.y * (uCoordinate == 0 ? q.x : q.y));
+}
+vec4 clip(vec2 p) { return vec4(2.0 * p.x / uSize.x - 1.0, 1.0 - 2.0 * p.y / uSize.y, 0.0, 1.0); }
+`;
+
+const POINT_VERTEX = `#version 300 es
+layout(location = 0) in vec2 a;
+layout(location = 1) in vec2 b;
+layout(location = 2) in vec4 colour;
+${PLACE}
+uniform float uMix, uPoint;
+out vec4 vColour;
+void main() {
+  gl_Position = clip(mix(place(a, uTime.x), place(b, uTime.y), uMix));
+  gl_PointSize = uPoint + 1.0;
+  vColour = colour;
+}`;
+
+const POINT_FRAGMENT = `#version 300 es
+precision highp float;
+in vec4 vColour;
+uniform float uPoint, uAlpha;
+out vec4 result;
+void main() {
+  float away = length(gl_PointCoord - 0.5) * (uPoint + 1.0);
+  float alpha = uAlpha * clamp(0.5 * uPoint + 0.5 - away, 0.0, 1.0);
+  result = vec4(vColour.rgb * alpha, alpha);
+}`;
+
+const SEGMENT_VERTEX = `#version 300 es
+layout(location = 0) in vec2 a;
+layout(location = 1) in vec2 b;
+layout(location = 2) in vec4 colour;
+${PLACE}
+uniform vec2 uPart, uFade;
+uniform float uWidth;
+out vec4 vColour;
+out float vSide;
+void main() {
+  vec2 from = place(a, uTime.x), to = place(b, uTime.y);
+  vec2 p = mix(from, to, uPart.x), q = mix(from, to, uPart.y), along = q - p;
+  float size = length(along), end = float(gl_VertexID >> 1), side = float(gl_VertexID & 1) * 2.0 - 1.0;
+  along = size > 1e-3 ? along / size : vec2(1.0, 0.0);
+  vSide = side * (0.5 * uWidth + 0.5);
+  gl_Position = clip(mix(p, q, end) + vec2(-along.y, along.x) * vSide);
+  vColour = vec4(colour.rgb, mix(uFade.x, uFade.y, end));
+}`;
+
+const SEGMENT_FRAGMENT = `#version 300 es
+precision highp float;
+in vec4 vColour;
+in float vSide;
+uniform float uWidth;
+out vec4 result;
+void main() {
+  float alpha = vColour.a * clamp(0.5 * uWidth + 0.5 - abs(vSide), 0.0, 1.0);
+  result = vec4(vColour.rgb * alpha, alpha);
+}`;
+
+const FIELD_VERTEX = `#version 300 es
+uniform vec2 uSize;
+out vec2 vPixel;
+void main() {
+  vec2 corner = vec2(gl_VertexID & 1, gl_VertexID >> 1);
+  vPixel = corner * uSize;
+  gl_Position = vec4(2.0 * corner.x - 1.0, 1.0 - 2.0 * corner.y, 0.0, 1.0);
+}`;
+
+// Cubic B-spline over the cells by four linear look-ups: no lattice shows when 64 cells fill a pane.
+const FIELD_FRAGMENT = `#version 300 es
+precision highp float;
+precision highp sampler2DArray;
+in vec2 vPixel;
+uniform sampler2DArray uField;
+uniform vec2 uSize, uUvOffset, uUvScale;
+uniform float uLayer, uStrength, uRound;
+uniform vec3 uInk;
+out vec4 result;
+float smoothAt(vec2 uv, float layer) {
+  vec2 cells = vec2(textureSize(uField, 0).xy), at = uv * cells - 0.5, f = fract(at);
+  at -= f;
+  vec2 f2 = f * f, f3 = f2 * f;
+  vec2 w0 = (1.0 - 3.0 * f + 3.0 * f2 - f3) / 6.0, w1 = (4.0 - 6.0 * f2 + 3.0 * f3) / 6.0;
+  vec2 w3 = f3 / 6.0, w2 = 1.0 - w0 - w1 - w3, g0 = w0 + w1, g1 = w2 + w3;
+  vec2 p0 = (at + w1 / g0 - 0.5) / cells, p1 = (at + w3 / g1 + 1.5) / cells;
+  return g0.y * (g0.x * texture(uField, vec3(p0, layer)).r + g1.x * texture(uField, vec3(p1.x, p0.y, layer)).r)
+       + g1.y * (g0.x * texture(uField, vec3(p0.x, p1.y, layer)).r + g1.x * texture(uField, vec3(p1, layer)).r);
+}
+void main() {
+  vec2 uv = uUvOffset + uUvScale * vPixel;
+  vec2 inside = smoothstep(vec2(0.0), vec2(0.02), uv) * smoothstep(vec2(0.0), vec2(0.02), 1.0 - uv);
+  float low = floor(uLayer), value = smoothAt(uv, low);
+  if (uLayer > low) value = mix(value, smoothAt(uv, low + 1.0), uLayer - low);
+  vec2 corner = abs(vPixel - 0.5 * uSize) - 0.5 * uSize + uRound;
+  float edge = clamp(uRound - length(max(corner, 0.0)) + 0.5, 0.0, 1.0);
+  float alpha = uStrength * value * inside.x * inside.y * edge;
+  result = vec4(uInk * alpha, alpha);
+}`;
+
+class GlRenderer {
+  /** Throws where the browser gives no WebGL2 context. */
+  constructor(canvas) {
+    const gl = canvas.getContext("webgl2", { alpha: true, antialias: false, depth: false, premultipliedAlpha: true, powerPreference: "high-performance" });
+    if (!gl) throw new Error("This browser gave no WebGL2 context.");
+    this.canvas = canvas;
+    this.gl = gl;
+    this.name = "webgl2";
+    const info = gl.getExtension("WEBGL_debug_renderer_info");
+    this.device = info ? String(gl.getParameter(info.UNMASKED_RENDERER_WEBGL)) : "";
+    // Quads of trails per frame and pane; a software device pays for each on the CPU.
+    this.budget = /swiftshader|llvmpipe|software|basic render/i.test(this.device) ? 30000 : 400000;
+    this.points = this.program(POINT_VERTEX, POINT_FRAGMENT);
+    this.segments = this.program(SEGMENT_VERTEX, SEGMENT_FRAGMENT);
+    this.fields = this.program(FIELD_VERTEX, FIELD_FRAGMENT);
+    this.empty = gl.createVertexArray();
+    this.held = [];
+    gl.enable(gl.BLEND);
+    gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+    gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
+  }
+
+  program(vertex, fragment) {
+    const gl = this.gl, program = gl.createProgram();
+    for (const [kind, source] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]]) {
+      const shader = gl.createShader(kind);
+      gl.shaderSource(shader, source);
+      gl.compileShader(shader);
+      gl.attachShader(program, shader);
+      gl.deleteShader(shader);
+    }
+    gl.linkProgram(program);
+    if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) throw new Error(`WebGL: ${gl.getProgramInfoLog(program)}`);
+    const at = {};
+    for (let i = 0; i < (gl.getProgramParameter(program, gl.ACTIVE_UNIFORMS) || 0); i++) {
+      const name = gl.getActiveUniform(program, i).name;
+      at[name] = gl.getUniformLocation(program, name);
+    }
+    return { program, at };
+  }
+
+  buffer(data) {
+    const gl = this.gl, buffer = gl.createBuffer();
+    gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
+    gl.bufferData(gl.ARRAY_BUFFER, data, gl.STATIC_DRAW);
+    return buffer;
+  }
+
+  free() {
+    const gl = this.gl;
+    for (const pane of this.held) {
+      for (const buffer of [pane.positions, pane.colours, pane.lines]) if (buffer) gl.deleteBuffer(buffer);
+      for (const texture of Object.values(pane.textures)) gl.deleteTexture(texture.texture);
+      gl.deleteVertexArray(pane.array);
+    }
+    this.held = [];
+  }
+
+  load(scene) {
+    this.free();
+    this.scene = scene;
+    this.held = scene.panes.map((pane) => ({
+      array: this.gl.createVertexArray(),
+      positions: this.buffer(pane.positions),
+      colours: null,
+      lines: pane.lines ? this.buffer(pane.lines.data) : null,
+      textures: {},
+    }));
+  }
+
+  colour(tables) {
+    this.held.forEach((pane, i) => {
+      if (pane.colours) this.gl.deleteBuffer(pane.colours);
+      pane.colours = this.buffer(tables[i]);
+    });
+  }
+
+  resize(width, height) {
+    this.canvas.width = width;
+    this.canvas.height = height;
+  }
+
+  texture(pane, key, field) {
+    if (pane.textures[key]) return pane.textures[key];
+    const gl = this.gl, [frames, height, width] = field.shape, most = gl.getParameter(gl.MAX_ARRAY_TEXTURE_LAYERS);
+    const layers = Math.min(frames, most), texture = gl.createTexture();
+    gl.bindTexture(gl.TEXTURE_2D_ARRAY, texture);
+    gl.texStorage3D(gl.TEXTURE_2D_ARRAY, 1, gl.R8, width, height, layers);
+    for (let k = 0; k < layers; k++) {
+      const from = layers === frames ? k : Math.round((k * (frames - 1)) / (layers - 1));
+      const slice = field.data.subarray(from * width * height, (from + 1) * width * height);
+      gl.texSubImage3D(gl.TEXTURE_2D_ARRAY, 0, 0, 0, k, width, height, 1, gl.RED, gl.UNSIGNED_BYTE, slice);
+    }
+    for (const name of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D_ARRAY, name, gl.LINEAR);
+    for (const name of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T]) gl.texParameteri(gl.TEXTURE_2D_ARRAY, name, gl.CLAMP_TO_EDGE);
+    return (pane.textures[key] = { texture, layers, frames });
+  }
+
+  draw(plan) {
+    const gl = this.gl;
+    gl.disable(gl.SCISSOR_TEST);
+    gl.clearColor(0, 0, 0, 0);
+    gl.clear(gl.COLOR_BUFFER_BIT);
+    gl.enable(gl.SCISSOR_TEST);
+    plan.panes.forEach((view, i) => {
+      const [x, y, w, h] = view.rect, bottom = this.canvas.height - y - h;
+      gl.viewport(x, bottom, w, h);
+      gl.scissor(x, bottom, w, h);
+      this.pane(plan, view, this.held[i], this.scene.panes[i]);
+    });
+  }
+
+  pane(plan, view, held, pane) {
+    const gl = this.gl, { layers, theme, at } = plan, count = this.scene.count, last = this.scene.last;
+    if (layers.field) this.field(plan, view, held, pane);
+    gl.bindVertexArray(held.array);
+    const use = ({ program, at: where }) => {
+      gl.useProgram(program);
+      gl.uniform2f(where.uSize, view.rect[2], view.rect[3]);
+      gl.uniform2f(where.uOffset, view.norm[0], view.norm[1]);
+      gl.uniform2f(where.uScale, view.norm[2], view.norm[3]);
+      gl.uniform1i(where.uCoordinate, plan.time ? plan.coordinate : -1);
+      return where;
+    };
+    const pointers = (buffer, stride, first, second, divisor) => {
+      gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
+      for (const [slot, offset] of [[0, first], [1, second]]) {
+        gl.enableVertexAttribArray(slot);
+        gl.vertexAttribPointer(slot, 2, gl.SHORT, true, stride, offset);
+        gl.vertexAttribDivisor(slot, divisor);
+      }
+    };
+    const tint = (rgb, divisor) => {
+      gl.vertexAttribDivisor(2, divisor);
+      if (rgb) {
+        gl.disableVertexAttribArray(2);
+        gl.vertexAttrib4f(2, rgb[0] / 255, rgb[1] / 255, rgb[2] / 255, 1);
+        return;
+      }
+      gl.bindBuffer(gl.ARRAY_BUFFER, held.colours);
+      gl.enableVertexAttribArray(2);
+      gl.vertexAttribPointer(2, 4, gl.UNSIGNED_BYTE, true, 0, 0);
+    };
+    if (layers.lines && held.lines) {
+      const where = use(this.segments), [number, points] = pane.lines.shape;
+      gl.uniform1f(where.uWidth, plan.lineWidth);
+      gl.uniform2f(where.uPart, 0, 1);
+      gl.uniform2f(where.uFade, plan.lineAlpha, plan.lineAlpha);
+      tint(theme.original, 1);
+      for (let s = 0; s + 1 < points; s++) {
+        pointers(held.lines, 4 * points, 4 * s, 4 * s + 4, 1);
+        gl.uniform2f(where.uTime, view.timeX(1 - s / (points - 1)), view.timeX(1 - (s + 1) / (points - 1)));
+        gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, number);
+      }
+    }
+    if (layers.trails) {
+      const where = use(this.segments);
+      gl.uniform1f(where.uWidth, plan.trailWidth);
+      tint(null, 1);
+      for (const part of trailParts(plan, last)) {
+        pointers(held.positions, 4, 4 * count * part.frame, 4 * count * (part.frame + 1), 1);
+        gl.uniform2f(where.uTime, view.timeX(this.scene.times[part.frame]), view.timeX(this.scene.times[part.frame + 1]));
+        gl.uniform2f(where.uPart, part.from, part.to);
+        gl.uniform2f(where.uFade, part.fadeFrom, part.fadeTo);
+        gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, Math.min(count, plan.trailCount));
+      }
+    }
+    if (layers.particles) {
+      const where = use(this.points), x = view.timeX(plan.t);
+      pointers(held.positions, 4, 4 * count * at.frame, 4 * count * (at.frame + 1), 0);
+      tint(null, 0);
+      gl.uniform1f(where.uMix, at.mix);
+      gl.uniform2f(where.uTime, x, x);
+      gl.uniform1f(where.uPoint, plan.pointSize);
+      gl.uniform1f(where.uAlpha, plan.time ? 0.3 * plan.pointAlpha : plan.pointAlpha);
+      gl.drawArrays(gl.POINTS, 0, count);
+      if (plan.time) {
+        gl.uniform1f(where.uPoint, 1.25 * plan.pointSize);
+        gl.uniform1f(where.uAlpha, 1);
+        gl.drawArrays(gl.POINTS, 0, Math.min(count, plan.trailCount));
+      }
+    }
+    gl.bindVertexArray(null);
+  }
+
+  field(plan, view, held, pane) {
+    const gl = this.gl, time = plan.time, coordinate = plan.coordinate;
+    const field = time ? timeField(this.scene, pane, coordinate) : planeField(this.scene, pane);
+    const { texture, layers, frames } = this.texture(held, time ? `time${coordinate}` : "plane", field);
+    const { program, at: where } = this.fields, look = fieldLook(plan, field.kind);
+    gl.useProgram(program);
+    gl.bindVertexArray(this.empty);
+    gl.bindTexture(gl.TEXTURE_2D_ARRAY, texture);
+    gl.uniform2f(where.uSize, view.rect[2], view.rect[3]);
+    gl.uniform2f(where.uUvOffset, view.uv[0], view.uv[1]);
+    gl.uniform2f(where.uUvScale, view.uv[2], view.uv[3]);
+    gl.uniform1f(where.uLayer, time ? 0 : ((plan.at.frame + plan.at.mix) * (layers - 1)) / Math.max(1, frames - 1));
+    gl.uniform1f(where.uStrength, look.strength);
+    gl.uniform1f(where.uRound, plan.round);
+    gl.uniform3f(where.uInk, look.ink[0] / 255, look.ink[1] / 255, look.ink[2] / 255);
+    gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
+    gl.bindVertexArray(null);
+  }
+
+  dispose() {
+    if (!this.gl.isContextLost()) this.free();
+    this.gl.getExtension("WEBGL_lose_context")?.loseContext();
+  }
+}
+
+/** How strongly a field is drawn, and in which colour. */
+function fieldLook(plan, kind) {
+  const { theme } = plan;
+  if (kind === "error") return { ink: theme.error, strength: theme.dark ? 0.75 : 0.7 };
+  return { ink: theme.ink, strength: theme.dark ? (plan.time ? 0.3 : 0.2) : plan.time ? 0.26 : 0.17 };
+}
+
+/** The pieces of a particle's path to draw: between frames, from share to share, fading. */
+function trailParts(plan, last) {
+  const { frame, mix } = plan.at, parts = [];
+  if (plan.time) {
+    // In the space–time view the whole trajectory stands there; the part that was travelled is stronger.
+    for (let k = 0; k < last; k++) {
+      if (k < frame) parts.push({ frame: k, from: 0, to: 1, fadeFrom: plan.pastAlpha, fadeTo: plan.pastAlpha });
+      else if (k > frame) parts.push({ frame: k, from: 0, to: 1, fadeFrom: plan.aheadAlpha, fadeTo: plan.aheadAlpha });
+      else {
+        parts.push({ frame: k, from: 0, to: mix, fadeFrom: plan.pastAlpha, fadeTo: plan.pastAlpha });
+        parts.push({ frame: k, from: mix, to: 1, fadeFrom: plan.aheadAlpha, fadeTo: plan.aheadAlpha });
+      }
+    }
+    return parts;
+  }
+  const head = frame + mix, tail = Math.max(0, head - plan.trail), fade = (k) => plan.trailAlpha * clamp(1 - (head - k) / plan.trail, 0, 1) ** 1.5;
+  for (let k = Math.floor(tail); k <= frame && k < last; k++) {
+    const from = Math.max(0, tail - k), to = Math.min(1, head - k);
+    if (to > from) parts.push({ frame: k, from, to, fadeFrom: fade(k + from), fadeTo: fade(k + to) });
+  }
+  return parts;
+}

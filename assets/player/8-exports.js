@@ -1,0 +1,121 @@
+// Files made in the browser: a picture, a film of one sweep, and one HTML page that plays offline.
+
+function download(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+/** Paint the whole stage, headings and a time line on one canvas. Call right after a draw, in the same task. */
+function composite(player, canvas) {
+  const { theme, dpr } = player, foot = 34, even = (v) => 2 * Math.round(v / 2);
+  const width = even(player.stage.clientWidth * dpr), height = even((player.stage.clientHeight + foot) * dpr);
+  if (canvas.width !== width || canvas.height !== height) {
+    canvas.width = width;
+    canvas.height = height;
+  }
+  const c = canvas.getContext("2d");
+  c.setTransform(1, 0, 0, 1, 0, 0);
+  c.fillStyle = css(theme.card);
+  c.fillRect(0, 0, width, height);
+  c.setTransform(dpr, 0, 0, dpr, 0, 0);
+  const font = getComputedStyle(player.root).fontFamily;
+  player.views.forEach((view, i) => {
+    c.fillStyle = css(theme.sunk);
+    c.beginPath();
+    c.roundRect(view.x, view.y, view.w, view.h, 10);
+    c.fill();
+    const pane = player.scene.panes[i];
+    c.textBaseline = "alphabetic";
+    c.textAlign = "left";
+    c.font = `650 14px ${font}`;
+    c.fillStyle = css(theme.ink);
+    c.fillText(pane.title, view.x, view.y - 12);
+    const used = c.measureText(pane.title).width;
+    c.font = `12.5px ${font}`;
+    c.fillStyle = css(theme["ink-soft"]);
+    c.textAlign = "right";
+    if (used + c.measureText(pane.caption).width + 20 < view.w) c.fillText(pane.caption, view.x + view.w, view.y - 12);
+  });
+  c.drawImage(player.base, 0, 0, player.stage.clientWidth, player.stage.clientHeight);
+  c.drawImage(player.over, 0, 0, player.stage.clientWidth, player.stage.clientHeight);
+  const y = player.stage.clientHeight + foot / 2 - 3, left = 60, right = width / dpr - 130, share = (player.first - player.t) / (player.first - player.end);
+  const paint = c.createLinearGradient(left, 0, right, 0);
+  paint.addColorStop(0, css(theme.noise));
+  paint.addColorStop(1, css(theme.data));
+  c.fillStyle = paint;
+  c.beginPath();
+  c.roundRect(left, y - 2, right - left, 4, 2);
+  c.fill();
+  c.fillStyle = css(theme.card);
+  c.strokeStyle = css(theme.ink);
+  c.lineWidth = 2;
+  c.beginPath();
+  c.arc(left + (right - left) * share, y, 6, 0, 7);
+  c.fill();
+  c.stroke();
+  c.font = `12.5px ${font}`;
+  c.textBaseline = "middle";
+  c.fillStyle = css(theme["ink-soft"]);
+  c.textAlign = "right";
+  c.fillText("noise", left - 10, y);
+  c.textAlign = "left";
+  c.fillText("data", right + 10, y);
+  c.textAlign = "right";
+  c.font = `650 13.5px ${font}`;
+  c.fillStyle = css(theme.ink);
+  c.fillText(`t = ${fixed(player.t)}`, width / dpr - 16, y);
+}
+
+function exportPicture(player) {
+  const canvas = document.createElement("canvas");
+  player.draw();
+  composite(player, canvas);
+  return new Promise((resolve) => canvas.toBlob((blob) => resolve(blob), "image/png"));
+}
+
+/** Record one sweep from noise to data with a short hold, at the chosen speed. */
+function exportFilm(player) {
+  const kind = ["video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm"].find((type) => window.MediaRecorder && MediaRecorder.isTypeSupported(type));
+  if (!kind) return Promise.reject(new Error("This browser cannot record WebM."));
+  const canvas = document.createElement("canvas"), before = { t: player.t, playing: player.playing, loop: player.loop };
+  player.seek(player.first);
+  player.draw();
+  composite(player, canvas);
+  const stream = canvas.captureStream(30), recorder = new MediaRecorder(stream, { mimeType: kind, videoBitsPerSecond: 9e6 }), parts = [];
+  recorder.ondataavailable = (event) => event.data.size && parts.push(event.data);
+  return new Promise((resolve, reject) => {
+    const done = () => {
+      player.afterDraw = player.afterSweep = null;
+      stream.getTracks().forEach((track) => track.stop());
+      player.loop = before.loop;
+      player.setPlaying(before.playing);
+      player.seek(before.t);
+      resolve(new Blob(parts, { type: "video/webm" }));
+    };
+    recorder.onstop = done;
+    recorder.onerror = () => reject(new Error("The recording failed."));
+    player.afterDraw = () => composite(player, canvas);
+    player.afterSweep = () => recorder.state === "recording" && recorder.stop();
+    player.loop = false;
+    recorder.start(500);
+    player.setPlaying(true);
+  });
+}
+
+function base64(buffer) {
+  const bytes = new Uint8Array(buffer), parts = [];
+  for (let i = 0; i < bytes.length; i += 0x8000) parts.push(String.fromCharCode.apply(null, bytes.subarray(i, i + 0x8000)));
+  return btoa(parts.join(""));
+}
+
+/** The same page that fmstudio/plots/offline.py writes: player, style and scene in one file. */
+function exportPage(player) {
+  const title = document.title.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+  const fill = { TITLE: title, SCRIPT: SOURCE, SCENE: base64(player.scene.buffer) };
+  return new Blob([OFFLINE_PAGE.replace(/\{\{(\w+)\}\}/g, (_, name) => fill[name])], { type: "text/html" });
+}

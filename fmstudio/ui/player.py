@@ -1,0 +1,252 @@
+"""The player as a Gradio component: a scene goes in as a file, a click comes back as a probe."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import tempfile
+from abc import ABCMeta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+import numpy as np
+from gradio.component_meta import updateable
+from gradio.data_classes import FileData, GradioModel
+
+from fmstudio.plots.offline import player_script
+from fmstudio.plots.scene import Scene
+from fmstudio.plots.scene_file import encode
+
+_JS = """
+const send = (probe) => trigger("probe", probe);
+if (window.FMPlayer) window.FMPlayer.attach(element, { props, watch, send });
+else element.textContent = "The player's script did not load.";
+"""
+
+
+class PlayerData(GradioModel):
+    """What the component's value is on the wire: the scene's file."""
+
+    scene: FileData | None = None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A point that was clicked: pane number, place, time."""
+
+    pane: int
+    x: float
+    y: float
+    t: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the studio knows about a probed point; the player draws it, the fields that are None are left out.
+
+    Args:
+        probe: the point.
+        paths: trajectories of Q through the point, shape (K, S, 2), drawn grey in ``path_pane``.
+        times: times of the S path points, decreasing; linspace(1, 0, S) if None.
+        fan: velocities v of those paths at the point, shape (K, 2).
+        u: the exact mean velocity, shape (2,), a green arrow.
+        net: the trained net's velocity, shape (2,), a violet arrow.
+        var: var_t(x), carried along for other views.
+        path_pane: the pane that shows the paths; the others show the fan.
+
+    All velocities are dx/dt; the player draws them as −v, the way particles move while t falls.
+    """
+
+    probe: Probe
+    paths: Any = None
+    times: Any = None
+    fan: Any = None
+    u: Any = None
+    net: Any = None
+    var: float | None = None
+    path_pane: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer as the browser reads it; numbers rounded to four decimals."""
+        out: dict[str, Any] = {
+            "pane": self.probe.pane,
+            "x": self.probe.x,
+            "y": self.probe.y,
+            "t": self.probe.t,
+            "pathPane": self.path_pane,
+        }
+        for name in ("paths", "times", "fan", "u", "net", "var"):
+            value = getattr(self, name)
+            if value is not None:
+                out[name] = _rounded(value, name)
+        return out
+
+
+def _rounded(value: Any, name: str) -> Any:
+    array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value, dtype=np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError(f"Answer.{name} must be finite.")
+    return np.round(array, 4).tolist()
+
+
+class QuietMeta(type(gr.HTML)):
+    """Makes the class without Gradio's habit of writing a .pyi file beside its source."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], attrs: dict[str, Any]) -> type:
+        if "__init__" in attrs:
+            attrs["__init__"] = updateable(attrs["__init__"])
+        return ABCMeta.__new__(mcs, name, bases, attrs)
+
+
+class Player(gr.HTML, metaclass=QuietMeta):
+    """Plays a :class:`~fmstudio.plots.scene.Scene`.
+
+    As an output it takes a Scene (or the bytes of a scene file). ``Player(overlay=answer.to_json())``
+    returned for the same output shows the answer to a probe and leaves the scene alone;
+    ``Player(overlay={})`` takes it away.
+
+    Args:
+        value: the first scene, or None.
+        layers: what is switched on at first: "particles", "trails", "lines", "field", "arrows".
+        colour: "class", "start", "end", "identity" or "plain".
+        panes: how many panes to make room for before the first scene is there.
+        curves: whether to keep room for the strip of curves when a scene has none.
+        height: largest height of a pane in CSS pixels.
+        overlay: the answer to a probe, from :meth:`Answer.to_json`.
+        backend: "canvas2d" draws without WebGL; None decides in the browser.
+
+    The window event ``fm-clock`` carries {t, a, b, frame, id} on every frame drawn; ``element.__player``
+    holds {frame, count, loads, backend, t, playing, …} for tests.
+    """
+
+    data_model = PlayerData
+
+    def __init__(
+        self,
+        value: Scene | bytes | None = None,
+        *,
+        layers: Sequence[str] = ("particles", "trails", "field"),
+        colour: str = "end",
+        panes: int = 2,
+        curves: bool = False,
+        height: int = 460,
+        overlay: dict[str, Any] | None = None,
+        backend: str | None = None,
+        visible: bool = True,
+        elem_id: str | None = None,
+        elem_classes: list[str] | str | None = None,
+        render: bool = True,
+    ):
+        options = {
+            "layers": list(layers),
+            "colour": colour,
+            "panes": panes,
+            "curves": curves,
+            "height": height,
+            "backend": backend,
+            "id": elem_id,
+        }
+        super().__init__(
+            value=value,
+            html_template='<div class="fm-player"></div>',
+            js_on_load=_JS,
+            head=f"<script>{player_script()}</script>",
+            apply_default_css=False,
+            visible=visible,
+            elem_id=elem_id,
+            elem_classes=elem_classes,
+            render=render,
+            options=options,
+            overlay=overlay,
+        )
+
+    if TYPE_CHECKING:
+        probe: Callable[..., Any]
+        """``player.probe(fn, inputs, outputs)``: a point was clicked; read it with :func:`read_probe`."""
+
+    def preprocess(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, payload: PlayerData | None
+    ) -> PlayerData | None:
+        """Hand the value on as it is; handlers rarely need it."""
+        return payload
+
+    def postprocess(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, value: Scene | bytes | PlayerData | None
+    ) -> PlayerData | None:
+        """Write a scene into Gradio's cache and send its address."""
+        if value is None or isinstance(value, PlayerData):
+            return value
+        data = encode(value) if isinstance(value, Scene) else value
+        path = cache_scene(data, Path(self.GRADIO_CACHE))
+        return PlayerData(scene=FileData(path=str(path), mime_type="application/octet-stream"))
+
+    def example_payload(self) -> Any:
+        """Nothing: a scene is a file."""
+        return None
+
+    def example_value(self) -> Any:
+        """Nothing: a scene is a file."""
+        return None
+
+    def api_info(self) -> dict[str, Any]:
+        """The schema of the value, for the API page."""
+        return PlayerData.model_json_schema()
+
+    def get_block_name(self) -> str:
+        """Gradio draws this as its own HTML component."""
+        return "html"
+
+
+def cache_scene(data: bytes, folder: Path) -> Path:
+    """Store a scene file under its own hash; the same scene is stored once.
+
+    Args:
+        data: the bytes of a scene file.
+        folder: Gradio's cache.
+
+    Returns:
+        The file's path. Written under another name and moved into place, so no reader sees half a file.
+    """
+    target = folder / hashlib.sha256(data).hexdigest() / "scene.bin"
+    if target.exists():
+        os.utime(target)
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    os.replace(name, target)
+    return target
+
+
+def read_probe(event: gr.EventData, panes: int = 3) -> Probe:
+    """Read a probe event. It comes from a browser, so it is checked.
+
+    Args:
+        event: the event of ``player.probe``.
+        panes: how many panes there are.
+
+    Returns:
+        The probe, with t in [0, 1] and a place within ±1e6.
+
+    Raises:
+        ValueError: a field is missing, not a number, or out of its range.
+    """
+    data = event._data if isinstance(event._data, dict) else {}
+    numbers = []
+    for name in ("x", "y", "t"):
+        value = data.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ValueError(f"A probe needs a finite number {name}; got {value!r}.")
+        numbers.append(float(value))
+    x, y, t = numbers
+    pane = data.get("pane")
+    if isinstance(pane, bool) or not isinstance(pane, int) or not 0 <= pane < panes:
+        raise ValueError(f"A probe's pane is 0 … {panes - 1}; got {pane!r}.")
+    if not 0 <= t <= 1 or abs(x) > 1e6 or abs(y) > 1e6:
+        raise ValueError(f"A probe lies at t in [0, 1], within ±1e6; got x = {x}, y = {y}, t = {t}.")
+    return Probe(pane, x, y, t)
