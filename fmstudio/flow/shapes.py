@@ -1,8 +1,8 @@
 """Shapes: point sets in the plane whose density has no simple formula.
 
 Each shape draws n independent points of a curve or region, already near mean 0 and standard deviation 1…1.6,
-inside [−3.2, 3.2]², and then adds Gaussian jitter: x = shape + noise · e with e ~ N(0, I). ``noise`` is in units
-of the plane. Where a shape consists of parts, the part is the label.
+inside [−3.2, 3.2]², and then adds Gaussian jitter: x = shape + noise · e with e ~ N(0, I). ``noise`` is
+in units of the plane. Where a shape consists of parts, the part is the label.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def two_spirals(n: int, noise: float, generator: torch.Generator) -> Samples:
 
 
 def swiss_roll(n: int, noise: float, generator: torch.Generator) -> Samples:
-    """One spiral from radius 1 to 3 and angle 1.5π to 4.5π, uniform in the angle, moved to mean 0; no classes.
+    """One spiral from radius 1 to 3, uniform in the angle from 1.5π to 4.5π, with mean 0; no classes.
 
     Arguments and errors are those of :func:`moons`.
     """
