@@ -57,7 +57,7 @@ class Experiment:
         word: what the word cloud spells.
         points: a drawn or uploaded cloud, as packed by ``learn.clouds.pack``.
         source: the density of x₁.
-        path, power, bend, turn, strength, beta0, beta1, formula_a, formula_b, around: the path and its numbers;
+        path, power, bend, turn, strength, beta0, beta1, formula_a, formula_b, around: the path, its numbers;
             ``around`` is what a latent or a zig-zag goes around.
         coupling, coupling_batch, sinkhorn_reg: who is paired with whom.
         target: what the net predicts; regression: on sampled velocities, or on the oracle's mean.

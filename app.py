@@ -1,0 +1,17 @@
+"""Build the page and launch it."""
+
+import argparse
+import os
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+parser = argparse.ArgumentParser(description="Flow Matching Studio")
+parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
+parser.add_argument("--port", type=int, default=None, help="the first free one from 7860 unless given")
+parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
+parser.add_argument("--share", action="store_true", help="a public link through Gradio's relay")
+
+if __name__ == "__main__":
+    options = parser.parse_args()
+    from fmstudio.ui.launch import launch
+
+    launch(options.host, options.port, browser=not options.no_browser, share=options.share)

@@ -1,0 +1,42 @@
+/* A Plotly figure that updates in place: Plotly.react at most once per animation frame. */
+const box = element.querySelector('.fm-plot');
+let pending = null, scheduled = false;
+const ready = () => {
+  if (window.Plotly) return Promise.resolve();
+  window.__plotly = window.__plotly || new Promise((resolve, reject) => {
+    const tag = document.createElement('script');
+    tag.src = props.library;
+    tag.onload = resolve;
+    tag.onerror = () => reject(new Error('plotly.min.js could not be loaded'));
+    document.head.appendChild(tag);
+  });
+  return window.__plotly;
+};
+const css = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
+const themed = (figure) => {
+  const text = JSON.stringify(figure).replace(/"var\((--fm-[a-z]+)\)"/g, (_, name) => JSON.stringify(css(name)));
+  return JSON.parse(text);
+};
+const draw = async () => {
+  scheduled = false;
+  if (!pending || !box.isConnected) return;
+  await ready();
+  if (!box.offsetWidth) return;
+  const figure = themed(pending);
+  await Plotly.react(box, figure.data, figure.layout, {displayModeBar: false, responsive: true});
+  box.dataset.drawn = String(Number(box.dataset.drawn || 0) + 1);
+};
+const request = () => { if (!scheduled) { scheduled = true; requestAnimationFrame(draw); } };
+const take = () => {
+  if (!props.value) return;
+  pending = typeof props.value === 'string' ? JSON.parse(props.value) : props.value;
+  box.style.minHeight = (pending.layout.height || 300) + 'px';
+  request();
+};
+watch('value', take);
+take();
+const sizes = new ResizeObserver(() => { if (!element.isConnected) { stop(); } else request(); });
+sizes.observe(box);
+const theme = new MutationObserver(request);
+theme.observe(document.body, {attributes: true, attributeFilter: ['class']});
+const stop = () => { sizes.disconnect(); theme.disconnect(); if (window.Plotly) Plotly.purge(box); };

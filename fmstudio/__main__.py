@@ -1,0 +1,99 @@
+"""The studio without a page: ``python -m fmstudio train|sample|images|note EXPERIMENT.json --out FOLDER``.
+
+EXPERIMENT.json holds the fields of an experiment that differ from the defaults; ``-`` stands for the default
+experiment. For ``images`` it holds image settings instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from fmstudio.learn.experiment import Experiment
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 if it went well, 2 with one sentence on standard error if the input is at fault."""
+    options = _parser().parse_args(arguments)
+    try:
+        values = {} if options.experiment == "-" else json.loads(Path(options.experiment).read_text("utf-8"))
+        out = Path(options.out)
+        out.mkdir(parents=True, exist_ok=True)
+        options.run(values, out, options)
+    except (ValueError, OSError) as error:
+        print(f"{options.experiment}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m fmstudio", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, run, text in (
+        ("train", _train, "train a net: net.safetensors and train.json"),
+        ("sample", _sample, "follow a net or the exact velocity: sample.json and samples.npy"),
+        ("images", _images, "sample a shipped image model: images.json and one PNG a step count"),
+        ("note", _note, "predict and measure the note's claims: JSON and one HTML report"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("experiment", help="a JSON file of settings, or - for the defaults")
+        command.add_argument("--out", required=True, help="folder for the results; made if missing")
+        command.set_defaults(run=run)
+        if name == "sample":
+            command.add_argument("--net", help="a checkpoint; without it the exact velocity is followed")
+        if name == "note":
+            command.add_argument("--claim", action="append", help="one claim, as C6; may be repeated")
+    return parser
+
+
+def _train(values: dict[str, Any], out: Path, options: argparse.Namespace) -> None:
+    from fmstudio.learn import checkpoints, jobs
+    from fmstudio.learn.train import Progress
+
+    def show(progress: Progress) -> None:
+        floor = "" if progress.excess is None else f"  excess {progress.excess:.4f}"
+        print(f"step {progress.step:>6}  loss {progress.loss:.4f}{floor}", flush=True)
+
+    report, trained = jobs.train_net(Experiment.from_dict(values), show)
+    checkpoints.save(trained, out / "net.safetensors")
+    _write(out / "train.json", report)
+
+
+def _sample(values: dict[str, Any], out: Path, options: argparse.Namespace) -> None:
+    import numpy as np
+
+    from fmstudio.learn import checkpoints, jobs
+
+    trained = checkpoints.load(Path(options.net)) if options.net else None
+    report = jobs.sample(Experiment.from_dict(values), trained)
+    np.save(out / "samples.npy", np.asarray(report["samples"], dtype=np.float32))
+    _write(out / "sample.json", report)
+
+
+def _images(values: dict[str, Any], out: Path, options: argparse.Namespace) -> None:
+    from fmstudio.image.jobs import image_grid
+
+    report = image_grid(values)
+    for row in report["rows"]:
+        for place, image in enumerate(row["images"]):
+            (out / f"steps-{row['steps']:02d}-{place:02d}.png").write_bytes(base64.b64decode(image))
+    _write(out / "images.json", report)
+
+
+def _note(values: dict[str, Any], out: Path, options: argparse.Namespace) -> None:
+    from fmstudio.note.report import run_note
+
+    run_note(Experiment.from_dict(values), options.claim, out, lambda sentence: print(sentence, flush=True))
+
+
+def _write(file: Path, report: dict[str, Any]) -> None:
+    file.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    print(f"wrote {file}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

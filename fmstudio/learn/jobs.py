@@ -1,0 +1,158 @@
+"""Whole runs, JSON in and JSON out: what the API and the command line offer of an experiment.
+
+Nothing is kept between two calls: a trained net travels as its checkpoint, in base64 over the API.
+"""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fmstudio.flow.fields import VelocityField
+from fmstudio.flow.metrics import energy_distance
+from fmstudio.learn.build import coupling_of, density_of, oracle_of
+from fmstudio.learn.checkpoints import Trained, load, save, shipped
+from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.simulate import (
+    distances,
+    draw_pairs,
+    frame_times,
+    fresh_draws,
+    generator_of,
+    original_paths,
+    run_sampler,
+)
+from fmstudio.learn.train import Progress, train
+
+MOST_PARTICLES = 20_000
+"""A JSON answer holds at most this many particles."""
+
+
+def numbers(values: Tensor, digits: int = 5) -> list[Any]:
+    """A tensor as nested lists of rounded numbers, for JSON."""
+    return torch.round(values.detach().double().cpu(), decimals=digits).tolist()
+
+
+def field_of(experiment: Experiment, trained: Trained | None) -> VelocityField:
+    """The field to sample: the net given, else the exact u, else a shipped net.
+
+    Raises:
+        ValueError: no net is given, and the coupling leaves no closed form.
+    """
+    if trained is not None:
+        return trained.field(experiment)
+    if coupling_of(experiment).independent:
+        return oracle_of(experiment)
+    found = shipped(experiment)
+    if found is None:
+        raise ValueError(
+            f"With the coupling {experiment.coupling!r} the mean velocity has no closed form: "
+            "give a checkpoint."
+        )
+    return found.field(experiment)
+
+
+def trajectories(experiment: Experiment) -> dict[str, Any]:
+    """The particles' original paths Q.
+
+    Returns:
+        ``experiment``, ``times`` (T,), ``positions`` (T, n, d), ``labels`` (n,) or None, ``smooth``.
+    """
+    small = experiment.but(particles=min(experiment.particles, MOST_PARTICLES))
+    times = frame_times(small)
+    pairs = draw_pairs(small, small.particles)
+    positions = original_paths(small, pairs, times)
+    return {
+        "experiment": small.to_dict(),
+        "times": numbers(times),
+        "positions": numbers(positions, 4),
+        "labels": None if pairs.labels is None else pairs.labels.tolist(),
+        "smooth": small.path not in ("zig-zag",),
+    }
+
+
+def sample(experiment: Experiment, trained: Trained | None = None) -> dict[str, Any]:
+    """Follow the net given, or the exact field, with the experiment's sampler.
+
+    Returns:
+        ``experiment``, ``field`` ("net" or "exact"), ``samples`` (n, d), ``nfe``, ``seconds``,
+        ``energy_distance`` to fresh data, ``times`` (T,) and ``distance`` (T,) of p_t to q_t, ``band`` (T, 2)
+        of what two fresh samples differ by.
+    """
+    small = experiment.but(particles=min(experiment.particles, MOST_PARTICLES))
+    times = frame_times(small)
+    start = original_paths(small, draw_pairs(small, small.particles), times)[0]
+    motion = run_sampler(small, field_of(small, trained), start, times)
+    fresh = density_of(small).sample(len(start), generator_of(small, 61)).points
+    measured = distances(motion.positions, *fresh_draws(small, times))
+    return {
+        "experiment": small.to_dict(),
+        "field": "exact" if trained is None else "net",
+        "samples": numbers(motion.positions[-1], 4),
+        "nfe": motion.nfe,
+        "seconds": round(motion.seconds, 4),
+        "energy_distance": float(energy_distance(motion.positions[-1], fresh)),
+        "times": numbers(times),
+        "distance": numbers(measured.values),
+        "band": numbers(measured.band),
+    }
+
+
+def train_net(
+    experiment: Experiment, progress: Callable[[Progress], None] = lambda _: None
+) -> tuple[dict[str, Any], Trained]:
+    """Train a net to the end.
+
+    Returns:
+        The report (``experiment``, ``steps``, ``loss``, ``floor``, ``excess``, ``energy_distance``,
+        ``steps_per_second``), and the net.
+    """
+    last: Progress | None = None
+    curve: list[tuple[int, float]] = []
+    for last in train(experiment):
+        curve.append((last.step, last.loss))
+        progress(last)
+    assert last is not None
+    report = {
+        "experiment": experiment.to_dict(),
+        "step": last.step,
+        "loss": last.loss,
+        "floor": last.floor,
+        "excess": last.excess,
+        "energy_distance": last.energy_distance,
+        "steps_per_second": round(last.steps_per_second, 1),
+        "curve": [[step, round(loss, 6)] for step, loss in curve],
+    }
+    return report, last.trained()
+
+
+def packed(trained: Trained) -> str:
+    """A net as base64 text of its checkpoint file."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "net.safetensors"
+        save(trained, file)
+        return base64.b64encode(file.read_bytes()).decode("ascii")
+
+
+def unpacked(text: str) -> Trained | None:
+    """Read back :func:`packed`; an empty text is no net.
+
+    Raises:
+        ValueError: text that is not base64, or not a checkpoint.
+    """
+    if not text:
+        return None
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise ValueError(f"checkpoint: expected base64 text; {error}.") from error
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "net.safetensors"
+        file.write_bytes(data)
+        return load(file)

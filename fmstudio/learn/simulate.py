@@ -1,0 +1,160 @@
+"""What an experiment does: particles along the original paths Q and along a field, and their distance."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fmstudio.flow.fields import VelocityField
+from fmstudio.flow.metrics import energy_distance
+from fmstudio.flow.solvers import ADAPTIVE, SOLVERS, integrate, integrate_adaptive, path_times
+from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
+from fmstudio.learn.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """End points of original paths: data ``x0`` and noise ``x1``, shape (n, d); ``labels`` (n,) or None."""
+
+    x0: Tensor
+    x1: Tensor
+    labels: Tensor | None
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Particles that followed a field: positions (T, n, d) at times (T,), with the work it took."""
+
+    times: Tensor
+    positions: Tensor
+    nfe: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Energy distance between two clouds at times (T,), and the band (T, 2) two fresh samples stay in."""
+
+    values: Tensor
+    band: Tensor
+
+
+def generator_of(experiment: Experiment, stream: int) -> torch.Generator:
+    """A generator of the experiment's seed; each use has a stream of its own, so none shifts another."""
+    return torch.Generator().manual_seed(experiment.seed * 1_000_003 + stream)
+
+
+def frame_times(experiment: Experiment) -> Tensor:
+    """The times that the player shows, from 1 (noise) to 0 (data), shape (frames,)."""
+    return torch.linspace(1, 0, experiment.frames)
+
+
+def draw_pairs(experiment: Experiment, count: int, stream: int = 0) -> Pairs:
+    """Draw end points and pair them by the experiment's coupling, mini-batch by mini-batch."""
+    generator = generator_of(experiment, stream)
+    coupling = coupling_of(experiment)
+    samples = density_of(experiment).sample(count, generator)
+    x0, x1, labels = samples.points, source_of(experiment).sample(count, generator).points, samples.labels
+    if coupling.independent:
+        return Pairs(x0, x1, labels)
+    rows = []
+    for start in range(0, count, experiment.coupling_batch):
+        stop = min(start + experiment.coupling_batch, count)
+        paired = coupling.pair(x0[start:stop], x1[start:stop], generator)
+        rows.append((paired.x0, paired.x1, paired.index + start))
+    left, right, index = (torch.cat(column) for column in zip(*rows, strict=True))
+    return Pairs(left, right, None if labels is None else labels[index])
+
+
+def original_paths(experiment: Experiment, pairs: Pairs, times: Tensor, stream: int = 1) -> Tensor:
+    """Positions of the particles on their original paths, shape (T, n, d)."""
+    return path_of(experiment).trajectories(pairs.x0, pairs.x1, times, generator_of(experiment, stream))
+
+
+@torch.no_grad()
+def follow(field: VelocityField, start: Tensor, experiment: Experiment, times: Tensor) -> Motion:
+    """Move particles along a field from t = 1 to 0 with the experiment's solver and number of steps.
+
+    The solver's own steps are straight; the frames between them lie on these lines.
+
+    Args:
+        field: the velocity to follow.
+        start: positions at t = 1, shape (n, d).
+        times: frames to report, decreasing from 1 to 0, shape (T,).
+    """
+    began = time.perf_counter()
+    if experiment.solver in ADAPTIVE:
+        solved = integrate_adaptive(field, start, times)
+        return Motion(times, solved.positions, solved.nfe, time.perf_counter() - began)
+    solved = integrate(field, start, path_times(experiment.sample_steps), SOLVERS[experiment.solver])
+    seconds = time.perf_counter() - began
+    return Motion(times, _between(solved.times, solved.positions, times), solved.nfe, seconds)
+
+
+def run_sampler(experiment: Experiment, field: VelocityField, start: Tensor, times: Tensor) -> Motion:
+    """The experiment's solver, or its SDE where ``sde_noise`` > 0."""
+    move = follow if experiment.sde_noise == 0 else follow_noisily
+    return move(field, start, experiment, times)
+
+
+def _between(knots: Tensor, positions: Tensor, times: Tensor) -> Tensor:
+    """Positions on the straight lines between a solver's steps; both sets of times decrease."""
+    high = torch.searchsorted(-knots, -times).clamp(1, len(knots) - 1)
+    low = high - 1
+    share = ((knots[low] - times) / (knots[low] - knots[high])).clamp(0, 1)
+    return torch.lerp(positions[low], positions[high], share[:, None, None])
+
+
+def fresh_draws(experiment: Experiment, times: Tensor, count: int = 1_200) -> tuple[Tensor, Tensor]:
+    """Two independent draws of Q that share nothing with the particles shown, each (T, count, d)."""
+
+    def draw(stream: int) -> Tensor:
+        return original_paths(experiment, draw_pairs(experiment, count, stream), times, stream + 1)
+
+    return draw(11), draw(13)
+
+
+def distances(
+    flow: Tensor, original: Tensor, fresh: Tensor, at_most: int = 600, every: int = 3, repeats: int = 4
+) -> Distances:
+    """Energy distance of the flow's cloud to Q's at each frame, and what fresh samples of Q differ by.
+
+    Args:
+        flow: P's positions, shape (T, n, d).
+        original: Q's positions, from particles that the flow did not start with, shape (T, m, d).
+        fresh: a second independent draw of Q, shape (T, m, d); with ``original`` it gives the band.
+        at_most: particles of each cloud that enter; the distance is unbiased at any number.
+        every: only each so-manieth frame is measured, and the last; the others lie between.
+        repeats: splits of the fresh draws that the band rests on: mean ± 2 standard deviations.
+    """
+    frames = len(flow)
+    measured = sorted({*range(0, frames, every), frames - 1})
+    values, low, high = [], [], []
+    size = min(at_most, flow.shape[1], original.shape[1])
+    part = max(size, 2)
+    for k in measured:
+        values.append(energy_distance(flow[k, :size], original[k, :size]))
+        pool = torch.cat([original[k], fresh[k]])
+        splits = torch.tensor([float(_split_distance(pool, part, seed)) for seed in range(repeats)])
+        low.append(splits.mean() - 2 * splits.std())
+        high.append(splits.mean() + 2 * splits.std())
+    rows = torch.stack([torch.as_tensor(values), torch.as_tensor(low), torch.as_tensor(high)])
+    full = _fill(torch.tensor(measured, dtype=torch.float64), rows.double(), frames).float()
+    return Distances(full[0], full[1:].T.contiguous())
+
+
+def _split_distance(pool: Tensor, part: int, seed: int) -> Tensor:
+    order = torch.randperm(len(pool), generator=torch.Generator().manual_seed(seed))
+    part = min(part, len(pool) // 2)
+    return torch.as_tensor(energy_distance(pool[order[:part]], pool[order[part : 2 * part]]))
+
+
+def _fill(places: Tensor, rows: Tensor, frames: int) -> Tensor:
+    """Values at every frame from those at some, by straight lines."""
+    grid = torch.arange(frames, dtype=places.dtype)
+    high = torch.searchsorted(places, grid).clamp(1, len(places) - 1)
+    share = (grid - places[high - 1]) / (places[high] - places[high - 1])
+    return torch.lerp(rows[:, high - 1], rows[:, high], share)

@@ -1,0 +1,182 @@
+"""Static and live Plotly figures: one look, colours by meaning, every figure says in one line what it shows.
+
+Colours are written as ``var(--fm-…)``; the page fills them in, so that light and dark need no second figure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import ArrayLike
+
+INK, SOFT, LINE = "var(--fm-ink)", "var(--fm-ink-soft)", "var(--fm-border)"
+_FONT = "ui-sans-serif, system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
+
+# Plotly checks colours when a figure object is built and knows no CSS variables, so figures stay plain
+# dictionaries until they are drawn.
+
+
+def ink(role: str) -> str:
+    """The CSS variable of a colour role: data, noise, exact, learned, error, original."""
+    return f"var(--fm-{role})"
+
+
+def figure(
+    traces: Sequence[Mapping[str, Any]], *, height: int = 280, x: str = "", y: str = "", **layout: Any
+) -> dict:
+    """A figure in the studio's look, as a Plotly JSON object.
+
+    Args:
+        traces: Plotly traces as mappings.
+        height: pixels.
+        x, y: axis titles.
+        layout: further layout entries; ``xaxis`` and ``yaxis`` are merged into the look's.
+    """
+    axis = {
+        "gridcolor": LINE,
+        "zeroline": False,
+        "linecolor": LINE,
+        "tickfont": {"size": 11, "color": SOFT},
+        "automargin": True,
+    }
+    xaxis = {**axis, "title": {"text": x, "font": {"size": 12, "color": SOFT}}, **layout.pop("xaxis", {})}
+    yaxis = {**axis, "title": {"text": y, "font": {"size": 12, "color": SOFT}}, **layout.pop("yaxis", {})}
+    return {
+        "data": [dict(trace) for trace in traces],
+        "layout": {
+            "height": height,
+            "autosize": True,
+            "margin": {"l": 46, "r": 12, "t": 26, "b": 40},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "font": {"family": _FONT, "size": 12, "color": INK},
+            "hovermode": "closest",
+            "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "font": {"size": 11.5}},
+            "xaxis": xaxis,
+            "yaxis": yaxis,
+            "uirevision": "keep",
+            **layout,
+        },
+    }
+
+
+def line(x: ArrayLike, y: ArrayLike, name: str, role: str, **more: Any) -> dict:
+    """One curve in the colour of its role; NaN and infinity leave gaps."""
+    style = {"color": ink(role), "width": more.pop("width", 2)}
+    if dash := more.pop("dash", None):
+        style["dash"] = dash
+    return {
+        "type": "scatter", "mode": "lines", "x": numbers(x), "y": numbers(y), "name": name,
+        "line": style, **more,
+    }  # fmt: skip
+
+
+def numbers(values: ArrayLike, digits: int = 5) -> list[float | None]:
+    """Values as JSON numbers of ``digits`` significant digits; what is not finite becomes a gap."""
+    flat = np.asarray(values, dtype=float).ravel()
+    return [float(f"{v:.{digits}g}") if np.isfinite(v) else None for v in flat]
+
+
+def loss_figure(steps: ArrayLike, loss: ArrayLike, floor: float | None, log: bool = False) -> dict:
+    """The training loss over steps, above its exact floor E var_t (none where there is no closed form)."""
+    values = np.asarray(loss, dtype=float)
+    x = np.asarray(steps, dtype=float)
+    traces = [line(x, values, "loss", "learned", width=1.8)]
+    if floor is not None and x.size:
+        traces.append(line([0, max(x[-1], 1)], [floor, floor], "exact floor E var", "exact", dash="dash"))
+    shown = values[np.isfinite(values)]
+    layout: dict[str, Any] = {"yaxis": {"type": "log"} if log else {"rangemode": "normal"}}
+    if shown.size and not log:
+        low = min(float(shown.min()), floor if floor is not None else float(shown.min()))
+        high = float(np.quantile(shown, 0.97))
+        pad = 0.08 * max(high - low, 1e-6)
+        layout["yaxis"] = {"range": [low - pad, high + 3 * pad]}
+    return figure(traces, height=280, x="training step", y="loss", **layout)
+
+
+def excess_figure(steps: ArrayLike, excess: ArrayLike, energy_steps: ArrayLike, energy: ArrayLike) -> dict:
+    """What is left to learn: loss above the floor, and the samples' energy distance to data, log scale."""
+    traces = [line(steps, np.clip(np.asarray(excess, float), 1e-5, None), "excess loss", "error", width=1.6)]
+    if np.size(energy_steps):
+        traces.append(
+            line(energy_steps, np.clip(np.asarray(energy, float), 1e-5, None), "energy distance of samples",
+                 "learned", mode="lines+markers")
+        )  # fmt: skip
+    return figure(traces, height=240, x="training step", yaxis={"type": "log", "exponentformat": "power"})
+
+
+def cloud_figure(clouds: Mapping[str, tuple[ArrayLike, str]], span: float, height: int = 360) -> dict:
+    """Point clouds over each other: name → (points (n, 2), role)."""
+    traces = []
+    for name, (points, role) in clouds.items():
+        xy = np.asarray(points, dtype=float)
+        xy = xy if xy.shape[1] == 2 else np.column_stack([xy[:, 0], np.zeros(len(xy))])
+        traces.append({
+            "type": "scattergl" if len(xy) > 20_000 else "scatter", "mode": "markers", "name": name,
+            "x": numbers(xy[:, 0], 4), "y": numbers(xy[:, 1], 4),
+            "marker": {"size": 3, "color": ink(role), "opacity": 0.65}, "hoverinfo": "skip",
+        })  # fmt: skip
+    square = {"range": [-span, span], "constrain": "domain"}
+    return figure(
+        traces,
+        height=height,
+        xaxis=square,
+        yaxis={**square, "scaleanchor": "x"},
+        margin={"l": 30, "r": 10, "t": 26, "b": 26},
+    )
+
+
+def heat_figure(
+    values: ArrayLike, span: float, title: str, role: str, height: int = 320, points: ArrayLike | None = None
+) -> dict:
+    """A scalar over the plane, (H, W) with row 0 at the lower edge, from the page's colour to the role's."""
+    grid = np.asarray(values, dtype=float)
+    edge = span * (1 - 1 / grid.shape[0])
+    axis = np.linspace(-edge, edge, grid.shape[0])
+    rows = [numbers(row, 4) for row in grid]
+    traces: list[dict] = [{
+        "type": "heatmap", "x": numbers(axis, 4), "y": numbers(axis, 4), "z": rows,
+        "colorscale": [[0, "var(--fm-card)"], [1, ink(role)]], "zmin": 0,
+        "colorbar": {"thickness": 9, "outlinewidth": 0, "tickfont": {"size": 10, "color": SOFT}},
+        "hovertemplate": "(%{x:.2f}, %{y:.2f}): %{z:.3g}<extra></extra>",
+    }]  # fmt: skip
+    if points is not None:
+        xy = np.asarray(points, dtype=float)
+        traces.append({
+            "type": "scatter", "mode": "markers", "x": numbers(xy[:, 0], 4), "y": numbers(xy[:, 1], 4),
+            "marker": {"size": 2, "color": ink("data"), "opacity": 0.6},
+            "hoverinfo": "skip", "showlegend": False,
+        })  # fmt: skip
+    square = {"range": [-span, span], "constrain": "domain"}
+    return figure(
+        traces, height=height, title={"text": title, "font": {"size": 12.5, "color": SOFT}, "x": 0.02},
+        xaxis=square, yaxis={**square, "scaleanchor": "x"}, margin={"l": 30, "r": 10, "t": 34, "b": 26},
+    )  # fmt: skip
+
+
+SOLVER_DASHES = {"euler": "solid", "midpoint": "dash", "heun": "dot", "rk4": "dashdot", "dopri5": "longdash"}
+
+
+def nfe_figure(curves: Mapping[str, tuple[ArrayLike, ArrayLike]], y: str, role: str = "exact") -> dict:
+    """Error against the number of function evaluations, one curve a solver, both axes logarithmic."""
+    traces = [
+        line(nfe, np.clip(np.asarray(error, float), 1e-7, None), name, role,
+             dash=SOLVER_DASHES.get(name, "solid"), mode="lines+markers", marker={"size": 5})
+        for name, (nfe, error) in curves.items()
+    ]  # fmt: skip
+    log = {"type": "log", "exponentformat": "power"}
+    return figure(
+        traces, height=320, x="function evaluations (NFE)", y=y, xaxis=log | {"dtick": "D2"}, yaxis=log
+    )
+
+
+def as_plotly(json_figure: Mapping[str, Any], colours: Mapping[str, str]) -> go.Figure:
+    """A figure for a file or a notebook: its CSS variables replaced by colours, name → "#rrggbb"."""
+    text = json.dumps(json_figure)
+    for name, colour in colours.items():
+        text = text.replace(f"var(--fm-{name})", colour)
+    return go.Figure(json.loads(text))

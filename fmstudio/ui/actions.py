@@ -1,0 +1,287 @@
+"""What the page's controls do, without the page: experiment in, records and scenes out. No gradio here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from fmstudio.flow.fields import Guided, VelocityField
+from fmstudio.flow.likelihood import log_likelihood
+from fmstudio.flow.metrics import energy_distance
+from fmstudio.flow.oracle import Oracle
+from fmstudio.flow.solvers import ADAPTIVE, SOLVERS, integrate, integrate_adaptive, path_times
+from fmstudio.learn.build import coupling_of, density_of, oracle_of, path_of, source_of
+from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.simulate import (
+    Distances,
+    Motion,
+    distances,
+    draw_pairs,
+    follow,
+    frame_times,
+    fresh_draws,
+    generator_of,
+    original_paths,
+    run_sampler,
+)  # fmt: skip
+from fmstudio.plots.room_scenes import paths_scene, sample_scene
+from fmstudio.plots.scene import Scene
+from fmstudio.ui.visitor import Visitor
+
+PROBED_PATHS = 140
+"""Original paths drawn through a probed point."""
+
+NO_CLOSED_FORM = (
+    "With the coupling '{coupling}' x₀ and x₁ are not independent, and the mean velocity has no closed form. "
+    "Train a net to see the flow."
+)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What is known at a point (x, t): original paths through it, their velocities, the mean, the spread.
+
+    Attributes:
+        x: the point, (d,); t: the time.
+        paths: K original paths through x, shape (K, S, d), at the S times.
+        velocities: (K, d) of these paths at t.
+        u, var: the oracle's mean velocity (d,) and spread.
+        net: the trained net's velocity (d,), or None.
+    """
+
+    x: Tensor
+    t: float
+    times: Tensor
+    paths: Tensor
+    velocities: Tensor
+    u: Tensor
+    var: float
+    net: Tensor | None
+
+
+def has_closed_form(experiment: Experiment) -> bool:
+    """Whether the oracle knows u: the coupling is independent."""
+    return coupling_of(experiment).independent
+
+
+def exact_field(experiment: Experiment) -> Oracle:
+    """The oracle of the experiment.
+
+    Raises:
+        ValueError: the coupling leaves no closed form.
+    """
+    if not has_closed_form(experiment):
+        raise ValueError(NO_CLOSED_FORM.format(coupling=experiment.coupling))
+    return oracle_of(experiment)
+
+
+def conditioned(oracle: Oracle, experiment: Experiment) -> VelocityField:
+    """The oracle given the experiment's label and guided, u∅ + w (u_c − u∅); without a label the oracle."""
+    if experiment.label < 0 or not experiment.conditional:
+        return oracle
+    return Guided(oracle, oracle.given(experiment.label), experiment.guidance)
+
+
+def net_field(visitor: Visitor) -> VelocityField | None:
+    """The visitor's net as a field, conditioned as the experiment says; None where no net fits."""
+    trained = visitor.trained
+    if trained is None or trained.experiment.dim != visitor.experiment.dim:
+        return None
+    return trained.field(visitor.experiment)
+
+
+@lru_cache(maxsize=64)
+def _opened(experiment: Experiment) -> Scene:
+    """The Paths room of an experiment without a net: a frozen scene, the same for everybody who asks."""
+    field = exact_field(experiment) if has_closed_form(experiment) else None
+    return _paths(experiment, field, learned=False)
+
+
+def _paths(experiment: Experiment, field: VelocityField | None, learned: bool) -> Scene:
+    times = frame_times(experiment)
+    pairs = draw_pairs(experiment, experiment.particles)
+    original = original_paths(experiment, pairs, times)
+    if field is None:
+        return paths_scene(experiment, times, pairs, original, None, None, learned)
+    motion = follow(
+        field, original[0], experiment.but(solver="heun", sample_steps=experiment.frames - 1), times
+    )
+    return paths_scene(
+        experiment, times, pairs, original, motion, _compare(experiment, motion.positions, times), learned
+    )
+
+
+def paths_room(visitor: Visitor) -> Scene:
+    """Q at the left, the mean velocity's flow at the right; the net's where nothing else is known."""
+    if has_closed_form(visitor.experiment):
+        return _opened(visitor.experiment)
+    net = net_field(visitor)
+    return _opened(visitor.experiment) if net is None else _paths(visitor.experiment, net, learned=True)
+
+
+def _compare(experiment: Experiment, flow: Tensor, times: Tensor) -> Distances:
+    return distances(flow, *fresh_draws(experiment, times))
+
+
+@torch.no_grad()
+def probe(visitor: Visitor, x: float, y: float, t: float) -> Probe:
+    """Ask for everything that is known at a point of the plane (or of the line: y is then ignored).
+
+    Raises:
+        ValueError: a place or a time that is not finite or out of range, or a coupling without closed form.
+    """
+    experiment = visitor.experiment
+    values = torch.tensor([x, y][: experiment.dim], dtype=torch.float32)
+    if not (torch.isfinite(values).all() and values.abs().max() < 50 and 0 <= t <= 1):
+        raise ValueError(
+            f"Expected a point within 50 of the origin and t in [0, 1]; got ({x}, {y}), t = {t}."
+        )
+    oracle = exact_field(experiment)
+    point, when = values[None], torch.tensor(float(min(max(t, 1e-3), 1 - 1e-3)))
+    ends = oracle.draw(point, when, PROBED_PATHS, generator_of(experiment, 21))
+    x0, x1 = ends.x0[0], ends.x1[0]
+    z = None if ends.z is None else ends.z[0]
+    path = path_of(experiment)
+    times = torch.linspace(1, 0, 33)
+    paths = torch.stack([path.position(x0, x1, s, z) for s in times], dim=1)
+    smooth = path.velocity(x0, x1, when, z)
+    moments = oracle.moments(point, when)
+    net = net_field(visitor)
+    answer = None if net is None else net(point, when)[0]
+    return Probe(values, float(when), times, paths, smooth, moments.u[0], float(moments.var[0]), answer)
+
+
+def sample_room(visitor: Visitor, use_net: bool) -> tuple[Scene, Motion, Distances]:
+    """Q and the sampler's particles on one clock, with the distance between them.
+
+    Raises:
+        ValueError: a net is asked for and none fits; no closed form; noise where the score is not known.
+    """
+    experiment = visitor.experiment
+    field = chosen_field(visitor, use_net)
+    times = frame_times(experiment)
+    pairs = draw_pairs(experiment, experiment.particles)
+    original = original_paths(experiment, pairs, times)
+    motion = run_sampler(experiment, field, original[0], times)
+    measured = _compare(experiment, motion.positions, times)
+    return sample_scene(experiment, times, pairs, original, motion, measured, use_net), motion, measured
+
+
+def chosen_field(visitor: Visitor, use_net: bool) -> VelocityField:
+    """The trained net's field or the exact one, conditioned and guided as the experiment says."""
+    if not use_net:
+        return conditioned(exact_field(visitor.experiment), visitor.experiment)
+    field = net_field(visitor)
+    if field is None:
+        raise ValueError(
+            "There is no trained net for this experiment yet: train one, or sample the exact field."
+        )
+    return field
+
+
+@dataclass(frozen=True)
+class ErrorCurve:
+    """A solver's error for several step counts: NFE and root mean squared distance to a fine solution."""
+
+    solver: str
+    nfe: list[int]
+    error: list[float]
+
+
+@torch.no_grad()
+def error_curves(visitor: Visitor, use_net: bool, count: int = 400) -> Iterator[ErrorCurve]:
+    """Error against NFE for every solver, one curve at a time.
+
+    The error is the distance of the end points to those of 400 RK4 steps from the same starts.
+    """
+    experiment = visitor.experiment
+    field = chosen_field(visitor, use_net)
+    pairs = draw_pairs(experiment, count, stream=31)
+    start = original_paths(experiment, pairs, torch.tensor([1.0, 0.0]), stream=32)[0]
+    fine = integrate(field, start, path_times(400), SOLVERS["rk4"], record=False).positions[-1]
+
+    def distance(end: Tensor) -> float:
+        return float((end - fine).pow(2).sum(-1).mean().sqrt())
+
+    for name, tableau in SOLVERS.items():
+        nfe, error = [], []
+        if name in ADAPTIVE:
+            for tolerance in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5):
+                solved = integrate_adaptive(
+                    field, start, torch.tensor([1.0, 0.0]), rtol=tolerance, atol=tolerance
+                )
+                nfe.append(solved.nfe)
+                error.append(distance(solved.positions[-1]))
+        else:
+            for steps in (1, 2, 4, 8, 16, 32, 64):
+                solved = integrate(field, start, path_times(steps), tableau, record=False)
+                nfe.append(solved.nfe)
+                error.append(distance(solved.positions[-1]))
+        yield ErrorCurve(name, nfe, error)
+
+
+@dataclass(frozen=True)
+class LikelihoodMap:
+    """log p₀ by the divergence along the flow on a grid (H, W), and the exact log q₀, or None if unknown."""
+
+    span: float
+    flow: Tensor
+    exact: Tensor | None
+
+
+def likelihood_map(visitor: Visitor, use_net: bool, size: int = 48, steps: int = 40) -> LikelihoodMap:
+    """The density that the flow gives each point of the plane, beside the exact one where it is known."""
+    experiment = visitor.experiment
+    if experiment.dim != 2:
+        raise ValueError("The likelihood map is drawn in the plane; this experiment is one-dimensional.")
+    field = chosen_field(visitor, use_net)
+    span = plane_span(experiment)
+    axis = torch.linspace(-span, span, size)
+    grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1).reshape(-1, 2)
+    flow = log_likelihood(field, grid, steps, SOLVERS["midpoint"], source_of(experiment))
+    density = density_of(experiment)
+    known = getattr(density, "log_density", None)
+    exact = known(grid).reshape(size, size) if known is not None else None
+    return LikelihoodMap(span, flow.reshape(size, size), exact)
+
+
+def plane_span(experiment: Experiment) -> float:
+    """Half the width of the window that holds data and source."""
+    generator = generator_of(experiment, 41)
+    points = torch.cat(
+        [d.sample(2_000, generator).points for d in (density_of(experiment), source_of(experiment))]
+    )
+    return float(points.abs().quantile(0.995)) * 1.08
+
+
+@torch.no_grad()
+def field_error(visitor: Visitor, t: float, size: int = 48) -> tuple[Tensor, float, float]:
+    """|u_θ − u| on a grid at time t, the grid's half width, and E|u_θ − u|² under q_t.
+
+    Raises:
+        ValueError: no net, or no closed form to compare it with.
+    """
+    experiment = visitor.experiment
+    oracle, net = exact_field(experiment), net_field(visitor)
+    if net is None:
+        raise ValueError("There is no trained net for this experiment yet: start a training first.")
+    if experiment.dim != 2:
+        raise ValueError("The error map is drawn in the plane; this experiment is one-dimensional.")
+    span = plane_span(experiment)
+    axis = torch.linspace(-span, span, size)
+    grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1).reshape(-1, 2)
+    when = torch.tensor(min(max(t, 0.01), 0.99))
+    error = (net(grid, when) - oracle(grid, when)).norm(dim=-1).reshape(size, size)
+    at = original_paths(experiment, draw_pairs(experiment, 2_000, stream=51), when[None], stream=52)[0]
+    mean = float((net(at, when) - oracle(at, when)).pow(2).sum(-1).mean())
+    return error, span, mean
+
+
+def sample_quality(experiment: Experiment, samples: Tensor) -> float:
+    """Energy distance of samples to fresh data points."""
+    fresh = density_of(experiment).sample(len(samples), generator_of(experiment, 61)).points
+    return float(energy_distance(samples, fresh))

@@ -1,0 +1,91 @@
+"""Named endpoints: the same experiments without the page, JSON in and out.
+
+from gradio_client import Client
+Client("http://127.0.0.1:7860").predict({"data": "moons"}, api_name="/trajectories")
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from fmstudio.image.jobs import image_grid
+from fmstudio.learn import jobs
+from fmstudio.learn.experiment import Experiment
+from fmstudio.ui.training import POOL
+
+
+def trajectories(experiment: dict[str, Any]) -> dict[str, Any]:
+    """Original paths Q of an experiment: fields that are not given keep their defaults.
+
+    Args:
+        experiment: a JSON object of experiment fields, e.g. {"data": "moons", "path": "spherical"}.
+
+    Returns:
+        JSON: experiment, times (T), positions (T × n × d), labels, smooth.
+    """
+    return jobs.trajectories(_read(experiment))
+
+
+def train(experiment: dict[str, Any]) -> dict[str, Any]:
+    """Train a net on an experiment and return its figures and its checkpoint.
+
+    Args:
+        experiment: a JSON object of experiment fields; train_steps bounds the work.
+
+    Returns:
+        JSON: experiment, step, loss, floor, excess, energy_distance, steps_per_second, curve, and
+        checkpoint: base64 of a safetensors file that /sample takes.
+    """
+    report, trained = jobs.train_net(_read(experiment))
+    return report | {"checkpoint": jobs.packed(trained)}
+
+
+def sample(experiment: dict[str, Any], checkpoint: str = "") -> dict[str, Any]:
+    """Sample an experiment with its solver: the net of a checkpoint, or the exact velocity.
+
+    Args:
+        experiment: a JSON object of experiment fields.
+        checkpoint: what /train returned; empty for the exact velocity.
+
+    Returns:
+        JSON: experiment, field, samples (n × d), nfe, seconds, energy_distance, times, distance, band.
+    """
+    try:
+        trained = jobs.unpacked(checkpoint)
+    except ValueError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+    return _tell(lambda: jobs.sample(_read(experiment), trained))
+
+
+def images(settings: dict[str, Any]) -> dict[str, Any]:
+    """Sample images from a shipped model at several step counts from one noise.
+
+    Args:
+        settings: a JSON object with model, steps (list), label (−1 for all classes), guidance, seed, count.
+
+    Returns:
+        JSON: settings, and rows with steps, nfe, seconds and images (PNG in base64).
+    """
+    return _tell(lambda: image_grid(settings))
+
+
+def add_endpoints() -> None:
+    """Add the endpoints to the page under construction."""
+    gr.api(trajectories, api_name="trajectories")
+    gr.api(train, api_name="train", concurrency_id="training", concurrency_limit=POOL)
+    gr.api(sample, api_name="sample")
+    gr.api(images, api_name="images", concurrency_id="images", concurrency_limit=1)
+
+
+def _read(experiment: dict[str, Any]) -> Experiment:
+    return _tell(lambda: Experiment.from_dict(experiment))
+
+
+def _tell(act: Any) -> Any:
+    """Run, and hand the sentence of a ValueError to the caller."""
+    try:
+        return act()
+    except ValueError as error:
+        raise gr.Error(str(error), print_exception=False) from error

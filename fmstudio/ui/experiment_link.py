@@ -1,0 +1,153 @@
+"""From controls to the experiment and back: every edit is checked, shown, and written into the link."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from fmstudio.learn import clouds
+from fmstudio.learn.build import density_of, path_of
+from fmstudio.learn.experiment import Experiment
+from fmstudio.plots.coefficients import coefficients_svg
+from fmstudio.ui import words
+from fmstudio.ui.board import board_value
+from fmstudio.ui.room import Room
+from fmstudio.ui.sidebar import Sidebar, shown_fields
+from fmstudio.ui.visitor import Visitor
+
+_WRITE_LINK = "(query) => { history.replaceState(null, '', query ? '?' + query : location.pathname); }"
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+Updates = dict[Component, Any]
+
+
+def check(experiment: Experiment) -> None:
+    """Build what the experiment names, so that an impossible choice is refused before anything is drawn.
+
+    Raises:
+        ValueError: the sentence of whatever cannot be built.
+    """
+    path_of(experiment)
+    density_of(experiment)
+
+
+def wire_experiment(page: gr.Blocks, visitor: gr.State, side: Sidebar, rooms: Sequence[Room]) -> None:
+    """Connect all controls of the sidebar and the rooms with the visitor's experiment."""
+    controls = dict(side.controls)
+    for room in rooms:
+        controls |= room.controls
+    fields, parts = list(controls), list(controls.values())
+    query = gr.Textbox(visible=False)
+
+    def shown(experiment: Experiment) -> Updates:
+        """Everything in the sidebar that follows from the experiment, the controls' values aside."""
+        note = words.path_note(experiment)
+        board = board_value("mixture" if experiment.data == "mixture" else "draw", experiment.mixture)
+        drawn = experiment.data == "points"
+        return {
+            query: experiment.to_query(),
+            side.coefficients: coefficients_svg(path_of(experiment), words.path_formula(experiment)),
+            side.path_note: gr.update(value=note, visible=bool(note)),
+            side.board: gr.update(visible=drawn or experiment.data == "mixture", value=board),
+            side.upload: gr.update(visible=drawn),
+            side.cloud_note: gr.update(visible=drawn),
+            **{controls[name]: gr.update(visible=seen) for name, seen in shown_fields(experiment).items()},
+        }
+
+    def accept(state: Visitor, change: Callable[[], Experiment]) -> Updates:
+        """Make the change if it can be built; else say why and leave all as it was."""
+        try:
+            experiment = change()
+            check(experiment)
+        except ValueError as error:
+            gr.Warning(str(error), title="Not changed")
+            return {}
+        state.experiment = experiment
+        return {visitor: state, **shown(experiment)}
+
+    def edit(state: Visitor, *values: Any) -> Updates:
+        return accept(state, lambda: state.experiment.but(**dict(zip(fields, values, strict=True))))
+
+    def on_board(state: Visitor, event: gr.EventData) -> Updates:
+        data = event._data if isinstance(event._data, dict) else {}
+        if "components" in data:
+            return accept(state, lambda: state.experiment.but(mixture=words.mixture_json(data["components"])))
+        return accept(state, lambda: _with_cloud(state, clouds.from_strokes(words.strokes(data))))
+
+    def on_upload(state: Visitor, file: str | None) -> Updates:
+        if file is None:
+            return {}
+        read: list[clouds.Cloud] = []
+
+        def change() -> Experiment:
+            read.append(clouds.from_file(Path(file)))
+            return _with_cloud(state, read[0])
+
+        updates = accept(state, change)
+        return (
+            updates | {side.cloud_note: gr.update(value=words.cloud_note(read[0]), visible=True)}
+            if updates
+            else {}
+        )
+
+    def opened(request: gr.Request) -> Updates:
+        given = {k: v for k, v in dict(request.query_params).items() if not k.startswith("__")}
+        state = Visitor()
+        updates = accept(state, lambda: Experiment.from_dict(given)) or accept(state, Experiment)
+        values = state.experiment.to_dict()
+        for name, control in controls.items():
+            updates[control] = {**gr.update(value=values[name]), **updates.get(control, {})}
+        return updates
+
+    repaints = [(room.repaint, room.outputs) for room in rooms if room.repaint is not None]
+
+    def repaint(state: Visitor) -> list[Any]:
+        updates: list[Any] = []
+        for paint, outputs in repaints:
+            try:
+                updates += list(paint(state))
+            except ValueError as error:
+                gr.Warning(str(error), title="Cannot be drawn")
+                updates += [gr.skip()] * len(outputs)
+        return updates
+
+    painted = [part for _, outputs in repaints for part in outputs]
+    edited = [
+        visitor,
+        query,
+        side.coefficients,
+        side.path_note,
+        side.board,
+        side.upload,
+        side.cloud_note,
+        *parts,
+    ]
+    for event in (
+        gr.on(
+            [_edited(p) for p in parts], edit, [visitor, *parts], edited, trigger_mode="always_last", **_QUIET
+        ),
+        side.board.input(on_board, visitor, edited, trigger_mode="always_last", **_QUIET),
+        side.upload.upload(on_upload, [visitor, side.upload], edited, **_QUIET),
+        page.load(opened, None, edited, **_QUIET),
+    ):
+        event.then(None, query, None, js=_WRITE_LINK, **_QUIET)
+        event.then(repaint, visitor, painted, trigger_mode="always_last", **_QUIET)
+
+
+def _with_cloud(state: Visitor, cloud: clouds.Cloud) -> Experiment:
+    return state.experiment.but(data="points", points=clouds.pack(cloud.points, cloud.labels))
+
+
+def _edited(part: Component) -> Any:
+    """The event that means a person has settled on a value: not every pixel of a drag, not every letter."""
+    if isinstance(part, gr.Slider):
+        return part.release
+    if isinstance(part, gr.Textbox):
+        return part.submit
+    if isinstance(part, gr.Number):
+        return part.change
+    return part.input  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,0 +1,58 @@
+"""A Plotly figure that updates in place: no remount, no lost zoom, nothing fetched from outside.
+
+``gr.Plot`` mounts a new plot for every payload. Here the figure travels as JSON and the browser calls
+``Plotly.react`` on one plot, once per animation frame at most.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import plotly
+
+from fmstudio.ui.player import QuietMeta
+
+PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+"""The library as the plotly wheel ships it; served from this machine by ``gr.set_static_paths``."""
+
+_ON_LOAD = (Path(__file__).resolve().parents[2] / "assets" / "plot.js").read_text("utf-8")
+
+
+class LivePlot(gr.HTML, metaclass=QuietMeta):
+    """A Plotly figure in the page; its value is a figure, drawn in place.
+
+    Args:
+        figure: the first figure, or None for an empty place of ``height`` pixels.
+        height: pixels kept free before the first figure, so that nothing jumps.
+        elem_id: for tests and style sheets.
+    """
+
+    def __init__(
+        self,
+        figure: Mapping[str, Any] | None = None,
+        *,
+        height: int = 300,
+        elem_id: str | None = None,
+        **_: Any,
+    ):
+        super().__init__(
+            value=figure_json(figure) if figure is not None else None,
+            html_template=f'<div class="fm-plot" style="min-height:{height}px"></div>',
+            js_on_load=_ON_LOAD,
+            apply_default_css=False,
+            elem_id=elem_id,
+            library=f"/gradio_api/file={PLOTLY_JS}",
+        )
+
+    def get_block_name(self) -> str:
+        """Gradio draws this as its own HTML component."""
+        return "html"
+
+
+def figure_json(figure: Mapping[str, Any]) -> str:
+    """The figure as the text that travels to the browser."""
+    return json.dumps(figure, separators=(",", ":"))

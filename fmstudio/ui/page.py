@@ -1,0 +1,53 @@
+"""The page: the bar, the sidebar with the experiment, and the rooms beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+from fmstudio.ui import api, sidebar
+from fmstudio.ui.experiment_link import wire_experiment
+from fmstudio.ui.live_plot import PLOTLY_JS
+from fmstudio.ui.room import Room
+from fmstudio.ui.tabs import images, paths, sample, train
+from fmstudio.ui.visitor import Visitor
+
+TABS = (("Paths", paths.build), ("Train", train.build), ("Sample", sample.build), ("Images", images.build))
+"""The rooms, in the order of the bar."""
+
+_LOGO = (
+    '<svg width="26" height="26" viewBox="0 0 26 26" aria-hidden="true">'
+    '<path d="M5 20C12 20 12 6 21 6" fill="none" stroke="var(--fm-original)" stroke-width="2.4"/>'
+    '<circle cx="5" cy="20" r="3.6" fill="var(--fm-noise)"/>'
+    '<circle cx="21" cy="6" r="3.6" fill="var(--fm-data)"/></svg>'
+)
+_BAR = f"""
+<div class="bar">
+  <button type="button" class="fold" data-fm="fold" aria-expanded="false"
+    aria-label="Show or hide the experiment">☰</button>
+  {_LOGO}<h1 class="title">Flow Matching Studio</h1><span class="grow"></span>
+  <button type="button" class="wide" data-fm="code">Get code</button>
+  <button type="button" data-fm="link">Copy link</button>
+  <button type="button" data-fm="theme" aria-label="Switch between light and dark">◐</button>
+</div>
+"""
+
+
+def build() -> gr.Blocks:
+    """Assemble the page. Every call makes a new one; nothing is shared between visitors but the code."""
+    gr.set_static_paths([PLOTLY_JS, Path(__file__).resolve().parents[2] / "assets"])
+    with gr.Blocks(title="Flow Matching Studio", analytics_enabled=False, fill_width=True) as page:
+        visitor = gr.State(Visitor())
+        gr.HTML(_BAR, elem_id="bar", apply_default_css=False)
+        with gr.Row(elem_id="studio"):
+            with gr.Column(elem_id="experiment", scale=0, min_width=264):
+                side = sidebar.build()
+            with gr.Column(), gr.Tabs(elem_id="rooms"):
+                rooms: list[Room] = []
+                for name, build_room in TABS:
+                    with gr.Tab(name, id=name):
+                        rooms.append(build_room(visitor))
+        wire_experiment(page, visitor, side, rooms)
+        api.add_endpoints()
+    return page

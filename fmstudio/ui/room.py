@@ -1,0 +1,24 @@
+"""What every room tells the page about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradio.components import Component
+
+
+@dataclass(frozen=True)
+class Room:
+    """A room's part of the experiment, and how it repaints when the experiment changes.
+
+    Args:
+        controls: the room's own controls by the field of the experiment they edit.
+        repaint: ``f(visitor) -> updates``, one for each of ``outputs``; called after every change.
+        outputs: what ``repaint`` fills.
+    """
+
+    controls: dict[str, Component] = field(default_factory=dict)
+    repaint: Callable[..., Any] | None = None
+    outputs: list[Component] = field(default_factory=list)

@@ -1,0 +1,56 @@
+"""Paths: what are the trajectories Q, and what is their mean velocity?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from fmstudio.plots.probe_panel import probe_html
+from fmstudio.plots.room_scenes import in_plane
+from fmstudio.ui import actions, words
+from fmstudio.ui.player import Answer, Player, read_probe
+from fmstudio.ui.room import Room
+from fmstudio.ui.visitor import Visitor
+
+
+def build(visitor: gr.State) -> Room:
+    """Lay the room out in the current tab."""
+    with gr.Row(elem_classes=["fm-columns"]):
+        with gr.Column():
+            player = Player(elem_id="paths-player", curves=True, colour="start")
+        with gr.Column(elem_classes=["fm-aside"]):
+            with gr.Group(elem_classes=["fm-card"]):
+                gr.Markdown("#### At this point")
+                panel = gr.HTML(probe_html(None))
+            with gr.Group(elem_classes=["fm-card"]):
+                gr.Markdown(words.text("paths"))
+            closed = gr.Markdown("", visible=False, elem_classes=["fm-note", "fm-card"])
+
+    def repaint(state: Visitor) -> list[Any]:
+        known = actions.has_closed_form(state.experiment)
+        note = "" if known else actions.NO_CLOSED_FORM.format(coupling=state.experiment.coupling)
+        scene = actions.paths_room(state)
+        return [Player(value=scene, overlay={}), probe_html(None), gr.update(value=note, visible=not known)]
+
+    def probe(state: Visitor, event: gr.EventData) -> tuple[Any, str]:
+        try:
+            point = read_probe(event)
+            found = actions.probe(state, point.x, point.y, point.t)
+        except ValueError as error:
+            gr.Warning(str(error), title="No answer here")
+            return gr.skip(), probe_html(None)
+        net = None if found.net is None else in_plane(found.net)
+        answer = Answer(
+            point,
+            in_plane(found.paths),
+            found.times,
+            in_plane(found.velocities),
+            in_plane(found.u),
+            net,
+            found.var,
+        )
+        return Player(overlay=answer.to_json()), probe_html(found)
+
+    player.probe(probe, visitor, [player, panel], show_progress="hidden", trigger_mode="always_last")
+    return Room(repaint=repaint, outputs=[player, panel, closed])

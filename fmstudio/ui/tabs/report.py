@@ -1,0 +1,19 @@
+"""Small pieces of HTML that several rooms use for figures and for errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+
+def facts(rows: Sequence[tuple[str, str]]) -> str:
+    """Names and values as a quiet table; a dash where nothing was measured yet."""
+    if not rows:
+        return '<p class="fm-note">Nothing measured yet.</p>'
+    cells = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows)
+    return f'<table class="fm-facts">{cells}</table>'
+
+
+def failed(error: Exception) -> str:
+    """The sentence of an error, where the result would have stood."""
+    return f'<p class="fm-note fm-warn">{escape(str(error))}</p>'

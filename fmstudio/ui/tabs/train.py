@@ -1,0 +1,188 @@
+"""Train: how does a net learn u?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from fmstudio.learn.experiment import REGRESSIONS, SCHEDULES, TARGETS, TIME_LAWS, Experiment
+from fmstudio.plots.figures import cloud_figure, excess_figure, heat_figure, loss_figure
+from fmstudio.ui import actions, training, words
+from fmstudio.ui.live_plot import LivePlot, figure_json
+from fmstudio.ui.room import Room
+from fmstudio.ui.sidebar import pills, slider
+from fmstudio.ui.tabs.report import facts, failed
+from fmstudio.ui.visitor import Visitor
+
+SAMPLES_EVERY = 0.7
+"""Seconds between two pictures of samples; the loss is drawn at every report."""
+
+
+def build(visitor: gr.State) -> Room:
+    """Lay the room out in the current tab."""
+    controls: dict[str, Any] = {}
+    with gr.Row(elem_classes=["fm-columns"]):
+        with gr.Column():
+            with gr.Row():
+                with gr.Group(elem_classes=["fm-card"]):
+                    gr.Markdown("#### Loss over its exact floor")
+                    loss = LivePlot(height=280, elem_id="loss-plot")
+                with gr.Group(elem_classes=["fm-card"]):
+                    gr.Markdown("#### What is left to learn")
+                    excess = LivePlot(height=280, elem_id="excess-plot")
+            with gr.Row():
+                with gr.Group(elem_classes=["fm-card"]):
+                    gr.Markdown("#### Samples of the net beside data")
+                    cloud = LivePlot(height=380, elem_id="cloud-plot")
+                with gr.Group(elem_classes=["fm-card"]):
+                    gr.Markdown("#### Error of the field, |u_θ − u|")
+                    error = LivePlot(height=320, elem_id="error-plot")
+                    with gr.Row():
+                        when = gr.Slider(0.01, 0.99, value=0.5, step=0.01, label="time t", interactive=True)
+                        draw_error = gr.Button("Draw the error", size="sm", elem_id="draw-error")
+        with gr.Column(elem_classes=["fm-aside"]):
+            with gr.Group(elem_classes=["fm-card"]):
+                gr.Markdown("#### Training")
+                with gr.Row():
+                    start = gr.Button("Start", variant="primary", elem_id="train-start")
+                    stop = gr.Button("Stop", elem_id="train-stop", interactive=False)
+                with gr.Row():
+                    resume = gr.Button("Resume", size="sm", elem_id="train-resume")
+                    reset = gr.Button("Reset", size="sm", elem_id="train-reset")
+                status = gr.HTML(facts([]), elem_id="train-facts")
+            with gr.Group(elem_classes=["fm-card"]):
+                gr.Markdown("#### Net and objective")
+                controls["target"] = pills("target", TARGETS, "target", {"x0": "x₀", "eps": "ε"})
+                controls["regression"] = pills("regression", REGRESSIONS, "regression")
+                controls["conditional"] = gr.Checkbox(False, label="tell the net the class", interactive=True)
+                controls["train_steps"] = slider("train_steps", "steps", 100)
+                controls["batch"] = slider("batch", "batch", 16)
+                controls["learning_rate"] = gr.Number(
+                    Experiment().learning_rate, label="learning rate", step=0.0005
+                )
+                with gr.Accordion("More", open=False):
+                    controls["schedule"] = pills("schedule", SCHEDULES, "schedule")
+                    controls["time_law"] = pills("time_law", TIME_LAWS, "time law")
+                    controls["width"] = slider("width", "width", 16)
+                    controls["depth"] = slider("depth", "hidden layers", 1)
+                    controls["fourier"] = slider("fourier", "Fourier features", 1)
+                    controls["ema"] = slider("ema", "running mean of the weights (EMA)", 0.0005)
+                    controls["label_drop"] = slider("label_drop", "label drop", 0.01)
+            with gr.Group(elem_classes=["fm-card"]):
+                gr.Markdown(
+                    "#### Straighten (reflow)\nPair every noise point with where the net takes it, "
+                    "and train again on these pairs."
+                )
+                straighten = gr.Button("Straighten", size="sm", elem_id="train-straighten")
+                straightness = gr.HTML("", elem_id="straightness")
+            with gr.Group(elem_classes=["fm-card"]):
+                gr.Markdown("#### Keep the net")
+                save = gr.DownloadButton("Save a checkpoint", size="sm", elem_id="train-save")
+                load = gr.UploadButton("Open a checkpoint", size="sm", file_types=[".safetensors"])
+            with gr.Group(elem_classes=["fm-card"]):
+                gr.Markdown(words.text("train"))
+
+    plots = [loss, excess, cloud]
+
+    def painted(state: Visitor, samples: bool = True) -> list[Any]:
+        """The three live figures of what the visitor's training has reported so far."""
+        h = state.history
+        figures: list[Any] = [
+            figure_json(loss_figure(h.steps, h.loss, h.floor)),
+            figure_json(excess_figure(h.steps, h.excess, h.energy_steps, h.energy)),
+        ]
+        if not samples:
+            return [*figures, gr.skip()]
+        clouds = training.clouds(state)
+        return [*figures, figure_json(cloud_figure(clouds, actions.plane_span(state.experiment)))]
+
+    def run(state: Visitor, reports: Iterator[training.Report]) -> Iterator[list[Any]]:
+        """Show a training's reports as they come; leave the buttons right, whatever ends it."""
+        drawn = 0.0
+        buttons = [gr.update(interactive=False), gr.update(interactive=True)]
+        try:
+            for report in reports:
+                now = time.monotonic()
+                samples = report.done or now - drawn > SAMPLES_EVERY
+                drawn = now if samples else drawn
+                yield [state, *painted(state, samples), training.status(report), *buttons]
+            yield [state, *[gr.skip()] * 4, gr.update(interactive=True), gr.update(interactive=False)]
+        except ValueError as problem:
+            yield [
+                state,
+                *[gr.skip()] * 3,
+                failed(problem),
+                gr.update(interactive=True),
+                gr.update(interactive=False),
+            ]
+
+    def begin(state: Visitor) -> Iterator[list[Any]]:
+        yield from run(state, training.start(state))
+
+    def go_on(state: Visitor) -> Iterator[list[Any]]:
+        yield from run(state, training.resume(state))
+
+    def reflow(state: Visitor) -> Iterator[list[Any]]:
+        for update in run(state, training.straighten(state)):
+            yield [*update, training.straightness_html(state)]
+
+    def stopped(state: Visitor) -> list[Any]:
+        return [
+            *painted(state),
+            training.stopped(state),
+            gr.update(interactive=True),
+            gr.update(interactive=False),
+        ]
+
+    def cleared(state: Visitor) -> list[Any]:
+        training.reset(state)
+        return [*painted(state), facts([]), gr.update(interactive=True), gr.update(interactive=False), ""]
+
+    def drawn_error(state: Visitor, t: float) -> Any:
+        try:
+            values, span, mean = actions.field_error(state, t)
+        except ValueError as problem:
+            gr.Warning(str(problem), title="Not drawn")
+            return gr.skip()
+        return figure_json(
+            heat_figure(values, span, f"t = {t:.2f}: E|u_θ − u|² = {mean:.4f} under q_t", "error")
+        )
+
+    def saved(state: Visitor) -> Any:
+        try:
+            return training.save(state)
+        except ValueError as problem:
+            gr.Warning(str(problem), title="Nothing to save")
+            return gr.skip()
+
+    def opened(state: Visitor, file: str) -> list[Any]:
+        try:
+            training.open_file(state, file)
+        except ValueError as problem:
+            gr.Warning(str(problem), title="Not opened")
+            return [gr.skip()] * 5
+        return [state, *painted(state), training.stopped(state)]
+
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    pool: dict[str, Any] = {**quiet, "concurrency_id": "training", "concurrency_limit": training.POOL}
+    shown = [visitor, *plots, status, start, stop]
+    trainings = [
+        start.click(begin, visitor, shown, **pool),
+        resume.click(go_on, visitor, shown, **pool),
+        straighten.click(reflow, visitor, [*shown, straightness], **pool),
+    ]
+    stop.click(stopped, visitor, [*plots, status, start, stop], cancels=trainings, **quiet)
+    reset.click(cleared, visitor, [*plots, status, start, stop, straightness], cancels=trainings, **quiet)
+    draw_error.click(drawn_error, [visitor, when], error, **quiet)
+    when.release(drawn_error, [visitor, when], error, **quiet)
+    save.click(saved, visitor, save, **quiet)
+    load.upload(opened, [visitor, load], [visitor, *plots, status], **quiet)
+
+    def repaint(state: Visitor) -> list[Any]:
+        training.adopt_shipped(state)
+        return [*painted(state), training.stopped(state)]
+
+    return Room(controls=controls, repaint=repaint, outputs=[*plots, status])
