@@ -1,0 +1,157 @@
+"""The trained image models on this machine: name → folder, loaded once, on first use.
+
+A model is read-only once it is loaded, so all visitors of a page share it. Listing models reads a few small
+json files and imports no deep-learning library beyond torch.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from fmstudio.image.classifier import FeatureNet
+    from fmstudio.image.folder import ImageModel
+
+MODELS_FOLDER = Path(__file__).resolve().parents[2] / "models"
+"""The repository's own models."""
+
+PIPELINE_CLASS = "RectifiedFlowPipeline"
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model that is there but perhaps not loaded.
+
+    Args:
+        name: the folder's name, such as "fashion-rf1".
+        title: the first heading of its card, or the name.
+        folder: where it is.
+        class_names: the name of each label.
+    """
+
+    name: str
+    title: str
+    folder: Path
+    class_names: tuple[str, ...]
+
+
+def choose_device() -> torch.device:
+    """Where image models run: a CUDA device, Apple's, or the CPU, the first that is there."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+class Backbones:
+    """The models in one folder, each loaded at most once.
+
+    Args:
+        folder: its sub-folders with a `model_index.json` of this project's pipeline are models.
+        device: where they are loaded to; None chooses.
+    """
+
+    def __init__(self, folder: Path = MODELS_FOLDER, device: torch.device | None = None):
+        self._folder, self._device = folder, device
+        self._lock = threading.Lock()
+        self._models: dict[str, ImageModel] = {}
+        self._classifiers: dict[str, FeatureNet] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where models run."""
+        return self._device if self._device is not None else choose_device()
+
+    def entries(self) -> list[ModelEntry]:
+        """The models that can be loaded, sorted by name."""
+        found: list[ModelEntry] = []
+        for index in sorted(self._folder.glob("*/model_index.json")):
+            described = json.loads(index.read_text(encoding="utf-8"))
+            if described.get("_class_name") == PIPELINE_CLASS:
+                names: dict[str, str] = described["class_names"]
+                ordered = tuple(names[str(label)] for label in range(len(names)))
+                found.append(ModelEntry(index.parent.name, _title(index.parent), index.parent, ordered))
+        return found
+
+    def entry(self, name: str) -> ModelEntry:
+        """The model of that name, not loaded.
+
+        Raises:
+            KeyError: there is no such model; the message names those there are.
+        """
+        entries = {entry.name: entry for entry in self.entries()}
+        if name not in entries:
+            known = ", ".join(entries) or "none"
+            raise KeyError(f"No image model {name!r} in {self._folder}; there are: {known}.")
+        return entries[name]
+
+    def load(self, name: str) -> ImageModel:
+        """The model of that name, loaded on the first call.
+
+        Raises:
+            KeyError: there is no such model; the message names those there are.
+        """
+        from fmstudio.image.folder import load_model
+
+        entry = self.entry(name)
+        with self._lock:
+            if name not in self._models:
+                self._models[name] = load_model(entry.folder, self.device)
+            return self._models[name]
+
+    def classifier(self, name: str = "fashion-metric") -> FeatureNet:
+        """The metric's classifier in the folder `name`, loaded on the first call, on the CPU.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        from fmstudio.image.classifier import load_classifier
+
+        with self._lock:
+            if name not in self._classifiers:
+                self._classifiers[name] = load_classifier(self._folder / name)
+            return self._classifiers[name]
+
+
+def _title(folder: Path) -> str:
+    card = folder / "README.md"
+    if card.is_file():
+        for line in card.read_text(encoding="utf-8").splitlines():
+            if line.startswith("# "):
+                return line[2:].strip()
+    return folder.name
+
+
+@cache
+def repository_models() -> Backbones:
+    """The models of this repository, shared by everyone in this process."""
+    return Backbones()
+
+
+def backbone_names() -> tuple[str, ...]:
+    """Names of the repository's image models, sorted."""
+    return tuple(entry.name for entry in repository_models().entries())
+
+
+def class_names(name: str) -> tuple[str, ...]:
+    """The classes of a model of the repository, without loading its weights.
+
+    Raises:
+        KeyError: there is no such model.
+    """
+    return repository_models().entry(name).class_names
+
+
+def backbone(name: str) -> ImageModel:
+    """A model of the repository, loaded on the first call.
+
+    Raises:
+        KeyError: there is no such model.
+    """
+    return repository_models().load(name)
