@@ -243,38 +243,62 @@ def write_atomically(state: dict[str, Any], path: Path) -> None:
     partial.replace(path)
 
 
-def train(run: Run, out: Path, class_names: tuple[str, ...], save_every: float = 120.0) -> Iterator[Progress]:
+def train(
+    run: Run, out: Path, class_names: tuple[str, ...], save_every: float = 120.0, grid_every: float = 600.0
+) -> Iterator[Progress]:
     """Carry a run to the end of its budget, saving as it goes.
 
     Args:
         run: the run; OUT/state.pt is restored first if it exists.
         out: the folder of the run.
         class_names: written into the exported model.
-        save_every: seconds between two saves of the state.
+        save_every: seconds of training between two saves of the state and the model.
+        grid_every: seconds of training between two pictures of samples, OUT/samples-STEP.png.
 
     Yields:
         A `Progress` every 50 steps.
     """
-    from fmstudio.image.folder import save_model
-
     out.mkdir(parents=True, exist_ok=True)
     main = run.accelerator.is_main_process
-    state_path = out / "state.pt"
-    if state_path.is_file():
-        run.restore(torch.load(state_path, map_location="cpu", weights_only=True))
-    saved_at = run.seconds
+    if (out / "state.pt").is_file():
+        run.restore(torch.load(out / "state.pt", map_location="cpu", weights_only=True))
+    saved_at = drawn_at = run.seconds
     for progress in run.advance():
         if main:
             with (out / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(json.dumps(asdict(progress)) + "\n")
             if run.seconds - saved_at >= save_every:
-                write_atomically(run.state(), state_path)
+                save_run(run, out, class_names)
                 saved_at = run.seconds
+            if run.seconds - drawn_at >= grid_every:
+                draw_samples(run, out / f"samples-{run.step:07d}.png")
+                drawn_at = run.seconds
         yield progress
     run.accelerator.wait_for_everyone()
     if main:
-        write_atomically(run.state(), state_path)
-        save_model(out / "model", run.averaged(), class_names)
+        save_run(run, out, class_names)
+        draw_samples(run, out / f"samples-{run.step:07d}.png")
+
+
+def save_run(run: Run, out: Path, class_names: tuple[str, ...]) -> None:
+    """Write OUT/state.pt, from which the run goes on, and OUT/model, which samples."""
+    from fmstudio.image.folder import save_model
+
+    write_atomically(run.state(), out / "state.pt")
+    save_model(out / "model", run.averaged(), class_names)
+
+
+def draw_samples(run: Run, path: Path, columns: int = 10) -> None:
+    """A picture of samples of the averaged weights: rows of 1, 4 and 16 Euler steps, the classes in turn."""
+    from PIL import Image
+
+    from fmstudio.image.sampling import GridRow, step_grid
+
+    net = run.averaged()
+    made = step_grid(net, (1, 4, 16), range(net.no_class), count=columns)
+    rows = [torch.cat(list(row.images), dim=2) for row in made if isinstance(row, GridRow)]
+    pixels = torch.cat(rows, dim=1).permute(1, 2, 0).squeeze(-1).numpy()
+    Image.fromarray(pixels).save(path)
 
 
 def _arguments() -> argparse.Namespace:
