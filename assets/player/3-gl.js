@@ -35,23 +35,33 @@ void main() {
   result = vec4(vColour.rgb * alpha, alpha);
 }`;
 
+// Six vertices a piece, without instances (which software and small cards draw one by one): the vertex's number
+// tells the path, and the path's points are read from a texture, frame `uStep` and the next.
 const SEGMENT_VERTEX = `#version 300 es
-layout(location = 0) in vec2 a;
-layout(location = 1) in vec2 b;
-layout(location = 2) in vec4 colour;
+precision highp isampler2D;
+uniform isampler2D uPaths;
+uniform sampler2D uColours;
+uniform int uStep;
+uniform bool uByPath, uTinted;
+uniform vec3 uTint;
 ${PLACE}
 uniform vec2 uPart, uFade;
 uniform float uWidth;
 out vec4 vColour;
 out float vSide;
+vec2 point(int path, int step) {
+  return max(vec2(texelFetch(uPaths, uByPath ? ivec2(step, path) : ivec2(path, step), 0).xy) / 32767.0, -1.0);
+}
 void main() {
-  vec2 from = place(a, uTime.x), to = place(b, uTime.y);
+  int path = gl_VertexID / 6, corner = gl_VertexID % 6;
+  corner = corner > 2 ? corner - 2 : corner;
+  vec2 from = place(point(path, uStep), uTime.x), to = place(point(path, uStep + 1), uTime.y);
   vec2 p = mix(from, to, uPart.x), q = mix(from, to, uPart.y), along = q - p;
-  float size = length(along), end = float(gl_VertexID >> 1), side = float(gl_VertexID & 1) * 2.0 - 1.0;
+  float size = length(along), end = float(corner >> 1), side = float(corner & 1) * 2.0 - 1.0;
   along = size > 1e-3 ? along / size : vec2(1.0, 0.0);
   vSide = side * (0.5 * uWidth + 0.5);
   gl_Position = clip(mix(p, q, end) + vec2(-along.y, along.x) * vSide);
-  vColour = vec4(colour.rgb, mix(uFade.x, uFade.y, end));
+  vColour = vec4(uTinted ? uTint : texelFetch(uColours, ivec2(path, 0), 0).rgb, mix(uFade.x, uFade.y, end));
 }`;
 
 const SEGMENT_FRAGMENT = `#version 300 es
@@ -106,17 +116,25 @@ void main() {
 }`;
 
 class GlRenderer {
-  /** Throws where the browser gives no WebGL2 context. */
-  constructor(canvas) {
-    const gl = canvas.getContext("webgl2", { alpha: true, antialias: false, depth: false, premultipliedAlpha: true, powerPreference: "high-performance" });
-    if (!gl) throw new Error("This browser gave no WebGL2 context.");
+  /**
+   * Throws where the browser gives no WebGL2 context, or one that runs on the CPU: there the 2-D canvas draws
+   * the same picture many times faster. `insist` takes it even so.
+   */
+  constructor(canvas, insist = false) {
+    const gl = canvas.getContext("webgl2", { alpha: true, antialias: false, depth: false, premultipliedAlpha: true, powerPreference: "high-performance", failIfMajorPerformanceCaveat: !insist });
+    if (!gl) throw new Error("This browser gave no WebGL2 context on a graphics card.");
     this.canvas = canvas;
     this.gl = gl;
     this.name = "webgl2";
     const info = gl.getExtension("WEBGL_debug_renderer_info");
     this.device = info ? String(gl.getParameter(info.UNMASKED_RENDERER_WEBGL)) : "";
+    const software = /swiftshader|llvmpipe|softpipe|software|basic render/i.test(this.device);
+    if (software && !insist) {
+      gl.getExtension("WEBGL_lose_context")?.loseContext();
+      throw new Error("WebGL would run on the CPU here, where the 2-D canvas is faster.");
+    }
     // Quads of trails per frame and pane; a software device pays for each on the CPU.
-    this.budget = /swiftshader|llvmpipe|software|basic render/i.test(this.device) ? 30000 : 400000;
+    this.budget = software ? 30000 : 400000;
     this.points = this.program(POINT_VERTEX, POINT_FRAGMENT);
     this.segments = this.program(SEGMENT_VERTEX, SEGMENT_FRAGMENT);
     this.fields = this.program(FIELD_VERTEX, FIELD_FRAGMENT);
@@ -156,8 +174,9 @@ class GlRenderer {
   free() {
     const gl = this.gl;
     for (const pane of this.held) {
-      for (const buffer of [pane.positions, pane.colours, pane.lines]) if (buffer) gl.deleteBuffer(buffer);
-      for (const texture of Object.values(pane.textures)) gl.deleteTexture(texture.texture);
+      for (const buffer of [pane.positions, pane.colours]) if (buffer) gl.deleteBuffer(buffer);
+      for (const texture of [pane.paths, pane.lines, pane.hues]) if (texture) gl.deleteTexture(texture);
+      for (const { texture } of Object.values(pane.textures)) gl.deleteTexture(texture);
       gl.deleteVertexArray(pane.array);
     }
     this.held = [];
@@ -166,19 +185,47 @@ class GlRenderer {
   load(scene) {
     this.free();
     this.scene = scene;
+    const most = this.gl.getParameter(this.gl.MAX_TEXTURE_SIZE), { count, frames } = scene;
+    // Trails are drawn for as many particles as one row of a texture holds.
+    this.traced = Math.min(count, most);
     this.held = scene.panes.map((pane) => ({
       array: this.gl.createVertexArray(),
       positions: this.buffer(pane.positions),
       colours: null,
-      lines: pane.lines ? this.buffer(pane.lines.data) : null,
+      hues: null,
+      paths: this.table(pane.positions, this.traced, Math.min(frames, most), count),
+      lines: pane.lines ? this.table(pane.lines.data, pane.lines.shape[1], Math.min(pane.lines.shape[0], most), pane.lines.shape[1]) : null,
       textures: {},
     }));
   }
 
+  /** A texture of pairs of int16, read texel by texel; `stride` is the length of a row in the data. */
+  table(data, width, height, stride) {
+    const gl = this.gl, texture = gl.createTexture();
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RG16I, width, height);
+    gl.pixelStorei(gl.UNPACK_ROW_LENGTH, stride);
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, width, height, gl.RG_INTEGER, gl.SHORT, data);
+    gl.pixelStorei(gl.UNPACK_ROW_LENGTH, 0);
+    this.nearest();
+    return texture;
+  }
+
+  nearest() {
+    const gl = this.gl;
+    for (const name of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, name, gl.NEAREST);
+  }
+
   colour(tables) {
     this.held.forEach((pane, i) => {
-      if (pane.colours) this.gl.deleteBuffer(pane.colours);
+      const gl = this.gl;
+      if (pane.colours) gl.deleteBuffer(pane.colours);
+      if (pane.hues) gl.deleteTexture(pane.hues);
       pane.colours = this.buffer(tables[i]);
+      pane.hues = gl.createTexture();
+      gl.bindTexture(gl.TEXTURE_2D, pane.hues);
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, this.traced, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, tables[i]);
+      this.nearest();
     });
   }
 
@@ -229,53 +276,50 @@ class GlRenderer {
       gl.uniform1i(where.uCoordinate, plan.time ? plan.coordinate : -1);
       return where;
     };
-    const pointers = (buffer, stride, first, second, divisor) => {
-      gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
-      for (const [slot, offset] of [[0, first], [1, second]]) {
-        gl.enableVertexAttribArray(slot);
-        gl.vertexAttribPointer(slot, 2, gl.SHORT, true, stride, offset);
-        gl.vertexAttribDivisor(slot, divisor);
-      }
-    };
-    const tint = (rgb, divisor) => {
-      gl.vertexAttribDivisor(2, divisor);
-      if (rgb) {
-        gl.disableVertexAttribArray(2);
-        gl.vertexAttrib4f(2, rgb[0] / 255, rgb[1] / 255, rgb[2] / 255, 1);
-        return;
-      }
-      gl.bindBuffer(gl.ARRAY_BUFFER, held.colours);
-      gl.enableVertexAttribArray(2);
-      gl.vertexAttribPointer(2, 4, gl.UNSIGNED_BYTE, true, 0, 0);
+    const paths = (table, byPath, tint, width) => {
+      const where = use(this.segments);
+      gl.activeTexture(gl.TEXTURE1);
+      gl.bindTexture(gl.TEXTURE_2D, held.hues);
+      gl.activeTexture(gl.TEXTURE0);
+      gl.bindTexture(gl.TEXTURE_2D, table);
+      gl.uniform1i(where.uPaths, 0);
+      gl.uniform1i(where.uColours, 1);
+      gl.uniform1i(where.uByPath, byPath ? 1 : 0);
+      gl.uniform1i(where.uTinted, tint ? 1 : 0);
+      if (tint) gl.uniform3f(where.uTint, tint[0] / 255, tint[1] / 255, tint[2] / 255);
+      gl.uniform1f(where.uWidth, width);
+      return where;
     };
     if (layers.lines && held.lines) {
-      const where = use(this.segments), [number, points] = pane.lines.shape;
-      gl.uniform1f(where.uWidth, plan.lineWidth);
+      const where = paths(held.lines, true, theme.original, plan.lineWidth), [number, points] = pane.lines.shape;
       gl.uniform2f(where.uPart, 0, 1);
       gl.uniform2f(where.uFade, plan.lineAlpha, plan.lineAlpha);
-      tint(theme.original, 1);
       for (let s = 0; s + 1 < points; s++) {
-        pointers(held.lines, 4 * points, 4 * s, 4 * s + 4, 1);
+        gl.uniform1i(where.uStep, s);
         gl.uniform2f(where.uTime, view.timeX(1 - s / (points - 1)), view.timeX(1 - (s + 1) / (points - 1)));
-        gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, number);
+        gl.drawArrays(gl.TRIANGLES, 0, 6 * Math.min(number, gl.getParameter(gl.MAX_TEXTURE_SIZE)));
       }
     }
     if (layers.trails) {
-      const where = use(this.segments);
-      gl.uniform1f(where.uWidth, plan.trailWidth);
-      tint(null, 1);
+      const where = paths(held.paths, false, null, plan.trailWidth), times = this.scene.times;
       for (const part of trailParts(plan, last)) {
-        pointers(held.positions, 4, 4 * count * part.frame, 4 * count * (part.frame + 1), 1);
-        gl.uniform2f(where.uTime, view.timeX(this.scene.times[part.frame]), view.timeX(this.scene.times[part.frame + 1]));
+        gl.uniform1i(where.uStep, part.frame);
+        gl.uniform2f(where.uTime, view.timeX(times[part.frame]), view.timeX(times[part.frame + 1]));
         gl.uniform2f(where.uPart, part.from, part.to);
         gl.uniform2f(where.uFade, part.fadeFrom, part.fadeTo);
-        gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, Math.min(count, plan.trailCount));
+        gl.drawArrays(gl.TRIANGLES, 0, 6 * Math.min(this.traced, plan.trailCount));
       }
     }
     if (layers.particles) {
       const where = use(this.points), x = view.timeX(plan.t);
-      pointers(held.positions, 4, 4 * count * at.frame, 4 * count * (at.frame + 1), 0);
-      tint(null, 0);
+      gl.bindBuffer(gl.ARRAY_BUFFER, held.positions);
+      for (const [slot, frame] of [[0, at.frame], [1, at.frame + 1]]) {
+        gl.enableVertexAttribArray(slot);
+        gl.vertexAttribPointer(slot, 2, gl.SHORT, true, 4, 4 * count * frame);
+      }
+      gl.bindBuffer(gl.ARRAY_BUFFER, held.colours);
+      gl.enableVertexAttribArray(2);
+      gl.vertexAttribPointer(2, 4, gl.UNSIGNED_BYTE, true, 0, 0);
       gl.uniform1f(where.uMix, at.mix);
       gl.uniform2f(where.uTime, x, x);
       gl.uniform1f(where.uPoint, plan.pointSize);
@@ -297,7 +341,9 @@ class GlRenderer {
     const { program, at: where } = this.fields, look = fieldLook(plan, field.kind);
     gl.useProgram(program);
     gl.bindVertexArray(this.empty);
+    gl.activeTexture(gl.TEXTURE0);
     gl.bindTexture(gl.TEXTURE_2D_ARRAY, texture);
+    gl.uniform1i(where.uField, 0);
     gl.uniform2f(where.uSize, view.rect[2], view.rect[3]);
     gl.uniform2f(where.uUvOffset, view.uv[0], view.uv[1]);
     gl.uniform2f(where.uUvScale, view.uv[2], view.uv[3]);

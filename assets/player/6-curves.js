@@ -38,14 +38,16 @@ class Strip {
     this.card.classList.toggle("fm-without", !curves);
     this.curves = curves;
     if (!curves) return;
-    this.title.textContent = curves.label;
-    this.caption.textContent = curves.caption;
+    typeset(this.title, curves.label);
+    typeset(this.caption, curves.caption);
     this.legend.replaceChildren();
     this.readouts = curves.series.map((series) => {
       const item = document.createElement("span"), value = document.createElement("b");
       item.className = "fm-key";
       item.style.setProperty("--key", `var(--fm-${series.role})`);
-      item.append(series.name, value);
+      const name = document.createElement("span");
+      typeset(name, series.name);
+      item.append(name, value);
       this.legend.append(item);
       return value;
     });

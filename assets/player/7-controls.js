@@ -42,16 +42,15 @@ function playerMarkup() {
   <div class="fm-stage"><canvas class="fm-base" aria-hidden="true"></canvas><canvas class="fm-over" aria-hidden="true"></canvas>
     <div class="fm-badge" hidden></div><div class="fm-hint" hidden></div></div>
   <div class="fm-bar" role="group" aria-label="Player">
-    <button type="button" class="fm-play" data-do="play" aria-label="Play">${ICONS.play}</button>
-    <button type="button" class="fm-icon" data-do="back" aria-label="One frame back, towards noise">${ICONS.back}</button>
-    <button type="button" class="fm-icon" data-do="forward" aria-label="One frame forward, towards data">${ICONS.forward}</button>
+    <button type="button" class="fm-play" data-do="play" aria-label="Play" title="play or pause (space)">${ICONS.play}</button>
+    <button type="button" class="fm-icon" data-do="back" aria-label="One frame back, towards noise" title="one frame back (←)">${ICONS.back}</button>
+    <button type="button" class="fm-icon" data-do="forward" aria-label="One frame forward, towards data" title="one frame on (→)">${ICONS.forward}</button>
     <label class="fm-time"><span>noise</span><input type="range" class="fm-slider" min="0" max="1" step="any" value="0" aria-label="Time, from noise to data"><span>data</span></label>
     <output class="fm-clock">t = 1.00</output>
     <span class="fm-tools">
       <select class="fm-pill" data-choose="speed" aria-label="Speed">${speeds}</select>
       <button type="button" class="fm-icon" data-do="loop" aria-label="Start again at the end" aria-pressed="true" title="loop">${ICONS.loop}</button>
       <span class="fm-seg" role="group" aria-label="View"><button type="button" data-view="space" aria-pressed="true">space</button><button type="button" data-view="time" aria-pressed="false">space–time</button></span>
-      <select class="fm-pill" data-choose="coordinate" aria-label="Coordinate shown against time" hidden><option value="0">horizontal</option><option value="1">vertical</option></select>
       <button type="button" class="fm-icon" data-do="full" aria-label="Full screen" title="full screen">${ICONS.full}</button>
       <span class="fm-menu"><button type="button" class="fm-icon" data-do="menu" aria-label="Export" aria-haspopup="menu" aria-expanded="false" title="export">${ICONS.save}</button>
         <span class="fm-items" role="menu" hidden>
@@ -62,9 +61,23 @@ function playerMarkup() {
     </span>
   </div>
   <div class="fm-chips" role="group" aria-label="Layers">${chips}
-    <span class="fm-right"><label class="fm-trail" title="trail length">trail <input type="range" min="0.02" max="1" step="0.02" value="0.16" data-choose="trail" aria-label="Trail length"></label>
+    <span class="fm-right"><label class="fm-pill fm-colour fm-coordinate" hidden>coordinate: <select data-choose="coordinate" aria-label="Coordinate shown against time"><option value="0">horizontal</option><option value="1">vertical</option></select></label>
+    <label class="fm-trail" title="trail length">trail <input type="range" min="0.02" max="1" step="0.02" value="0.16" data-choose="trail" aria-label="Trail length"></label>
     <label class="fm-pill fm-colour">colour: <select data-choose="colour" aria-label="Colour by">${colours}</select></label></span></div>
   <div class="fm-strip fm-without"><div class="fm-strip-head"><h3 class="fm-strip-title"></h3><p class="fm-strip-caption"></p><span class="fm-legend"></span></div>
     <canvas role="img" aria-label="Curves over time; click to go to a time"></canvas></div>
   <div class="fm-say" aria-live="polite"></div>`;
+}
+
+/** Write plain text into an element with its mathematics set: "p_t" becomes p with a subscript t. */
+function typeset(element, text) {
+  element.replaceChildren();
+  text.split(/(\b[a-zA-Zε]_\w\b)/).forEach((part, i) => {
+    if (i % 2 === 0) return element.append(part);
+    const symbol = document.createElement("span"), sub = document.createElement("sub");
+    symbol.className = "fm-math";
+    sub.textContent = part.slice(2);
+    symbol.append(part[0], sub);
+    element.append(symbol);
+  });
 }

@@ -75,7 +75,7 @@ class Player {
     this.renderer = null;
     if (wanted !== "canvas2d") {
       try {
-        this.renderer = new GlRenderer(this.base);
+        this.renderer = new GlRenderer(this.base, wanted === "webgl2");
         this.base.addEventListener("webglcontextlost", (event) => {
           event.preventDefault();
           if (!this.gone) this.fallBack();
@@ -141,8 +141,8 @@ class Player {
     this.makePanes(scene.panes.length);
     scene.panes.forEach((pane, i) => {
       const section = this.boxes[i].parentElement;
-      section.querySelector("h3").textContent = pane.title;
-      section.querySelector("p").textContent = pane.caption;
+      typeset(section.querySelector("h3"), pane.title);
+      typeset(section.querySelector("p"), pane.caption);
       this.boxes[i].setAttribute("aria-label", `${pane.title}: ${scene.count} particles. Press Enter to choose a point.`);
     });
     if (first || was.dim !== scene.dim) this.time = scene.dim === 1;
@@ -170,6 +170,7 @@ class Player {
     if (!width) return;
     const narrow = this.root.clientWidth < 640, number = this.boxes.length, full = document.fullscreenElement === this.root;
     this.root.classList.toggle("fm-narrow", narrow);
+    this.root.classList.toggle("fm-tight", this.root.clientWidth < 780);
     const columns = narrow ? 1 : Math.max(2, number), gap = 12, each = (width - gap * (columns - 1)) / columns - 26;
     let height = narrow ? Math.min(0.92 * (width - 22), 420) : clamp(number === 3 ? each * 1.12 : each, 220, this.options.height || 460);
     if (full) height = Math.max(180, (innerHeight - this.root.querySelector(".fm-bar").offsetHeight - this.root.querySelector(".fm-chips").offsetHeight - this.strip.card.offsetHeight - 90) / (narrow ? number : 1) - 56);
@@ -414,10 +415,10 @@ class Player {
       if (key === "trails") chip.textContent = this.time ? "trajectories" : "trails";
     }
     for (const button of this.root.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", String((button.dataset.view === "time") === this.time));
-    const coordinate = one('[data-choose="coordinate"]');
-    coordinate.hidden = !this.time || (scene && scene.dim === 1);
-    coordinate.value = String(this.coordinate);
-    one(".fm-trail").classList.toggle("fm-off", this.time || !this.layers.trails);
+    one(".fm-coordinate").hidden = !this.time || Boolean(scene && scene.dim === 1);
+    one('[data-choose="coordinate"]').value = String(this.coordinate);
+    one(".fm-trail").hidden = this.time;
+    one(".fm-trail").classList.toggle("fm-off", !this.layers.trails);
     const colour = one('[data-choose="colour"]');
     colour.querySelector('[value="class"]').disabled = Boolean(scene && !scene.labels);
     colour.value = this.colourMode;

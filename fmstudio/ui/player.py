@@ -117,7 +117,8 @@ class Player(gr.HTML, metaclass=QuietMeta):
         curves: whether to keep room for the strip of curves when a scene has none.
         height: largest height of a pane in CSS pixels.
         overlay: the answer to a probe, from :meth:`Answer.to_json`.
-        backend: "canvas2d" draws without WebGL; None decides in the browser.
+        backend: "canvas2d" draws without WebGL, "webgl2" with it even where it runs on the CPU; None decides
+            in the browser.
 
     The window event ``fm-clock`` carries {t, a, b, frame, id} on every frame drawn; ``element.__player``
     holds {frame, count, loads, backend, t, playing, …} for tests.
