@@ -55,7 +55,7 @@ class Experiment:
         data_points: size of the empirical distribution of a shape (mixtures are exact and need none).
         mixture: components of the free mixture, JSON rows [weight, mx, my, sxx, sxy, syy].
         word: what the word cloud spells.
-        points: a drawn or uploaded cloud, as packed by ``learn.clouds.pack``.
+        points: a drawn or uploaded cloud, as packed by ``learn.clouds.pack``; empty for the example drawing.
         source: the density of x₁.
         path, power, bend, turn, strength, beta0, beta1, formula_a, formula_b, around: the path, its numbers;
             ``around`` is what a latent or a zig-zag goes around.
@@ -124,8 +124,9 @@ class Experiment:
 
     @property
     def dim(self) -> int:
-        """Coordinates of a point: 1 for the line mixture, else 2."""
-        return 1 if self.data == "line mixture" else 2
+        """Coordinates of a point: 1 for the line mixture and for a packed cloud on the line, else 2."""
+        on_line = self.data == "line mixture" or (self.data == "points" and self.points.startswith("1"))
+        return 1 if on_line else 2
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, as plain numbers and strings."""
@@ -171,7 +172,7 @@ class Experiment:
         """
         try:
             values = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"The experiment is not JSON: {error}.") from error
         if not isinstance(values, dict):
             raise ValueError(f"Expected a JSON object of fields; got {type(values).__name__}.")
@@ -201,6 +202,8 @@ def _checked(name: str, kind: Any, limits: Mapping[str, Any], value: Any) -> Any
     if "longest" in limits:
         if not isinstance(value, str) or len(value) > limits["longest"]:
             raise ValueError(f"{name}: expected a text of at most {limits['longest']} characters.")
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise ValueError(f"{name}: the text holds half a character (a lone surrogate).")
         return value
     if kind == "bool":
         if value in (True, "True", "true", "1"):
@@ -209,9 +212,11 @@ def _checked(name: str, kind: Any, limits: Mapping[str, Any], value: Any) -> Any
             return False
         raise ValueError(f"{name}: expected true or false; got {value!r}.")
     try:
-        number = float(value)
+        number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         raise ValueError(f"{name}: expected a number; got {value!r}.") from None
+    except OverflowError:
+        number = math.inf
     low, high = limits["low"], limits["high"]
     if not (math.isfinite(number) and low <= number <= high):
         raise ValueError(f"{name}: expected a number in [{low}, {high}]; got {value}.")
