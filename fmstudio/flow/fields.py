@@ -6,8 +6,9 @@ Points are (n, d), t is () or (n,), and the answer is (n, d). A field that also 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -47,7 +48,7 @@ class Counted:
     """
 
     field: VelocityField
-    nfe: int = field(default=0, init=False)
+    nfe: int = dataclasses.field(default=0, init=False)
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         """The field's answer, counted."""
@@ -59,8 +60,8 @@ class Counted:
 class Guided:
     """Classifier-free guidance, u∅ + w (u_c − u∅).
 
-    w = 0 is the field without a class, w = 1 that of the class; w > 1 exaggerates the class and then no
-    longer has the marginals of any density, which the exact fields of an oracle show.
+    w = 0 is the field without a class, w = 1 that of the class. With w > 1 the flow no longer ends in the
+    density of the class, even where both fields are exact: guide an oracle's to see where it ends.
 
     Args:
         null: u∅, the field without a class.

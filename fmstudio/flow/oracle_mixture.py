@@ -18,21 +18,9 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.densities import GaussianMixture
+from fmstudio.flow.linear_gaussian import Maps, inverse, maps, noise_law, times_for, trace, turn
 from fmstudio.flow.paths import Path, draw_like
-from fmstudio.flow.posterior import (
-    Ends,
-    Maps,
-    Oracle,
-    Parts,
-    categories,
-    inverse,
-    maps,
-    noise_law,
-    pick,
-    times_for,
-    trace,
-    turn,
-)
+from fmstudio.flow.posterior import Ends, Oracle, Parts, categories, pick
 
 
 @dataclass(frozen=True, eq=False)
