@@ -58,8 +58,8 @@ def _train(values: dict[str, Any], out: Path, options: argparse.Namespace) -> No
         floor = "" if progress.excess is None else f"  excess {progress.excess:.4f}"
         print(f"step {progress.step:>6}  loss {progress.loss:.4f}{floor}", flush=True)
 
-    report, trained = jobs.train_net(Experiment.from_dict(values), show)
-    checkpoints.save(trained, out / "net.safetensors")
+    report, checkpoint = jobs.train_net(Experiment.from_dict(values), show)
+    checkpoints.save(checkpoint, out / "net.safetensors")
     _write(out / "train.json", report)
 
 
@@ -68,8 +68,8 @@ def _sample(values: dict[str, Any], out: Path, options: argparse.Namespace) -> N
 
     from fmstudio.learn import checkpoints, jobs
 
-    trained = checkpoints.load(Path(options.net)) if options.net else None
-    report = jobs.sample(Experiment.from_dict(values), trained)
+    checkpoint = checkpoints.load(Path(options.net)) if options.net else None
+    report = jobs.sample(Experiment.from_dict(values), checkpoint)
     np.save(out / "samples.npy", np.asarray(report["samples"], dtype=np.float32))
     _write(out / "sample.json", report)
 

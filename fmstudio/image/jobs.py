@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from fmstudio.flow.solvers import SOLVERS
-from fmstudio.image.backbones import backbone, backbone_names
+from fmstudio.image.backbones import Backbones
 from fmstudio.image.sampling import GridRow, SampleStep, step_grid
 
 IMAGE_SOLVERS = ("euler", "midpoint", "heun", "rk4")
@@ -21,13 +21,33 @@ MOST_STEPS = 64
 MOST_ROWS = 8
 MOST_IMAGES = 64
 
+BACKBONES = Backbones()
+"""The shipped models: read-only, each loaded at most once and shared by everybody who samples."""
+
+
+def backbone_names() -> tuple[str, ...]:
+    """The models that can be sampled."""
+    return tuple(entry.name for entry in BACKBONES.entries())
+
+
+def class_names(model: str) -> tuple[str, ...]:
+    """The names of a model's classes.
+
+    Raises:
+        ValueError: no such model.
+    """
+    for entry in BACKBONES.entries():
+        if entry.name == model:
+            return entry.class_names
+    raise ValueError(f"model: expected one of {', '.join(backbone_names())}; got {model!r}.")
+
 
 @dataclass(frozen=True)
 class ImageSettings:
     """What to sample: one row of images for each step count, all from the same noise.
 
     Args:
-        model: a name of :func:`fmstudio.image.backbones.backbone_names`.
+        model: a name of :func:`backbone_names`.
         steps: 1 to 8 step counts, each in [1, 64].
         label: a class, or −1 for all classes in turn.
         guidance: w in [0, 10]; 1 is the plain conditional model.
@@ -94,7 +114,7 @@ def sample_rows(settings: ImageSettings) -> Iterator[GridRow | SampleStep]:
     Raises:
         ValueError: a label that the model does not know.
     """
-    model = backbone(settings.model)
+    model = BACKBONES.load(settings.model)
     classes = range(len(model.class_names))
     if settings.label >= len(model.class_names):
         raise ValueError(f"label: expected −1 … {len(classes) - 1}; got {settings.label}.")

@@ -17,7 +17,8 @@ from torch import Tensor
 from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.metrics import energy_distance
 from fmstudio.learn.build import coupling_of, density_of, oracle_of
-from fmstudio.learn.checkpoints import Trained, load, save, shipped
+from fmstudio.learn.checkpoints import Checkpoint, load, save
+from fmstudio.learn.device import training_device
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.simulate import (
     distances,
@@ -28,7 +29,7 @@ from fmstudio.learn.simulate import (
     original_paths,
     run_sampler,
 )
-from fmstudio.learn.train import Progress, train
+from fmstudio.learn.train import Diverged, Progress, train
 
 MOST_PARTICLES = 20_000
 """A JSON answer holds at most this many particles."""
@@ -39,23 +40,19 @@ def numbers(values: Tensor, digits: int = 5) -> list[Any]:
     return torch.round(values.detach().double().cpu(), decimals=digits).tolist()
 
 
-def field_of(experiment: Experiment, trained: Trained | None) -> VelocityField:
-    """The field to sample: the net given, else the exact u, else a shipped net.
+def chosen_field(experiment: Experiment, checkpoint: Checkpoint | None) -> VelocityField:
+    """The field to sample: the net given, else the exact u.
 
     Raises:
         ValueError: no net is given, and the coupling leaves no closed form.
     """
-    if trained is not None:
-        return trained.field(experiment)
+    if checkpoint is not None:
+        return checkpoint.field(experiment)
     if coupling_of(experiment).independent:
         return oracle_of(experiment)
-    found = shipped(experiment)
-    if found is None:
-        raise ValueError(
-            f"With the coupling {experiment.coupling!r} the mean velocity has no closed form: "
-            "give a checkpoint."
-        )
-    return found.field(experiment)
+    raise ValueError(
+        f"With the coupling {experiment.coupling!r} the mean velocity has no closed form: give a checkpoint."
+    )
 
 
 def trajectories(experiment: Experiment) -> dict[str, Any]:
@@ -77,7 +74,7 @@ def trajectories(experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def sample(experiment: Experiment, trained: Trained | None = None) -> dict[str, Any]:
+def sample(experiment: Experiment, checkpoint: Checkpoint | None = None) -> dict[str, Any]:
     """Follow the net given, or the exact field, with the experiment's sampler.
 
     Returns:
@@ -88,12 +85,12 @@ def sample(experiment: Experiment, trained: Trained | None = None) -> dict[str, 
     small = experiment.but(particles=min(experiment.particles, MOST_PARTICLES))
     times = frame_times(small)
     start = original_paths(small, draw_pairs(small, small.particles), times)[0]
-    motion = run_sampler(small, field_of(small, trained), start, times)
+    motion = run_sampler(small, chosen_field(small, checkpoint), start, times)
     fresh = density_of(small).sample(len(start), generator_of(small, 61)).points
     measured = distances(motion.positions, *fresh_draws(small, times))
     return {
         "experiment": small.to_dict(),
-        "field": "exact" if trained is None else "net",
+        "field": "exact" if checkpoint is None else "net",
         "samples": numbers(motion.positions[-1], 4),
         "nfe": motion.nfe,
         "seconds": round(motion.seconds, 4),
@@ -106,18 +103,22 @@ def sample(experiment: Experiment, trained: Trained | None = None) -> dict[str, 
 
 def train_net(
     experiment: Experiment, progress: Callable[[Progress], None] = lambda _: None
-) -> tuple[dict[str, Any], Trained]:
+) -> tuple[dict[str, Any], Checkpoint]:
     """Train a net to the end.
 
     Returns:
-        The report (``experiment``, ``steps``, ``loss``, ``floor``, ``excess``, ``energy_distance``,
-        ``steps_per_second``), and the net.
+        The report (``experiment``, ``step``, ``loss``, ``floor``, ``excess``, ``energy_distance``,
+        ``seconds``, and ``curve`` of [step, loss]), and the net.
+
+    Raises:
+        ValueError: settings that do not go together, or a training that diverged.
     """
     last: Progress | None = None
-    curve: list[tuple[int, float]] = []
-    for last in train(experiment):
-        curve.append((last.step, last.loss))
-        progress(last)
+    try:
+        for last in train(experiment, device=training_device()):
+            progress(last)
+    except Diverged as error:
+        raise ValueError(str(error)) from error
     assert last is not None
     report = {
         "experiment": experiment.to_dict(),
@@ -126,21 +127,21 @@ def train_net(
         "floor": last.floor,
         "excess": last.excess,
         "energy_distance": last.energy_distance,
-        "steps_per_second": round(last.steps_per_second, 1),
-        "curve": [[step, round(loss, 6)] for step, loss in curve],
+        "seconds": round(last.seconds, 3),
+        "curve": [[point.step, round(point.loss, 6)] for point in last.checkpoint.curve.points],
     }
-    return report, last.trained()
+    return report, last.checkpoint
 
 
-def packed(trained: Trained) -> str:
-    """A net as base64 text of its checkpoint file."""
+def packed(checkpoint: Checkpoint) -> str:
+    """A net as base64 text of its checkpoint file, without what a training needs to go on."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "net.safetensors"
-        save(trained, file)
+        save(checkpoint.net_only(), file)
         return base64.b64encode(file.read_bytes()).decode("ascii")
 
 
-def unpacked(text: str) -> Trained | None:
+def unpacked(text: str) -> Checkpoint | None:
     """Read back :func:`packed`; an empty text is no net.
 
     Raises:

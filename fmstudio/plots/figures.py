@@ -98,15 +98,24 @@ def loss_figure(steps: ArrayLike, loss: ArrayLike, floor: float | None, log: boo
     return figure(traces, height=280, x="training step", y="loss", **layout)
 
 
-def excess_figure(steps: ArrayLike, excess: ArrayLike, energy_steps: ArrayLike, energy: ArrayLike) -> dict:
+def excess_figure(steps: ArrayLike, excess: ArrayLike, measured: Sequence[tuple[int, float]]) -> dict:
     """What is left to learn: loss above the floor, and the samples' energy distance to data, log scale."""
-    traces = [line(steps, np.clip(np.asarray(excess, float), 1e-5, None), "excess loss", "error", width=1.6)]
-    if np.size(energy_steps):
-        traces.append(
-            line(energy_steps, np.clip(np.asarray(energy, float), 1e-5, None), "energy distance of samples",
-                 "learned", mode="lines+markers")
-        )  # fmt: skip
-    return figure(traces, height=240, x="training step", yaxis={"type": "log", "exponentformat": "power"})
+    traces = [line(steps, _above_zero(excess), "excess loss", "error", width=1.6)]
+    if measured:
+        at, values = zip(*measured, strict=True)
+        style = {"mode": "lines+markers", "marker": {"size": 4}}
+        traces.append(line(at, _above_zero(values), "energy distance of samples", "learned", **style))
+    return figure(traces, height=280, x="training step", yaxis={"type": "log", "exponentformat": "power"})
+
+
+def _above_zero(values: ArrayLike) -> np.ndarray:
+    """Values for a logarithmic axis: an unbiased estimate of nearly nothing may fall below zero."""
+    return np.clip(np.asarray(values, dtype=float), 1e-5, None)
+
+
+def none_is_nan(value: float | None) -> float:
+    """A gap in a curve where nothing was measured."""
+    return float("nan") if value is None else value
 
 
 def cloud_figure(clouds: Mapping[str, tuple[ArrayLike, str]], span: float, height: int = 360) -> dict:
@@ -164,7 +173,7 @@ SOLVER_DASHES = {"euler": "solid", "midpoint": "dash", "heun": "dot", "rk4": "da
 def nfe_figure(curves: Mapping[str, tuple[ArrayLike, ArrayLike]], y: str, role: str = "exact") -> dict:
     """Error against the number of function evaluations, one curve a solver, both axes logarithmic."""
     traces = [
-        line(nfe, np.clip(np.asarray(error, float), 1e-7, None), name, role,
+        line(nfe, _above_zero(error), name, role,
              dash=SOLVER_DASHES.get(name, "solid"), mode="lines+markers", marker={"size": 5})
         for name, (nfe, error) in curves.items()
     ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,18 +10,30 @@ from torch import Tensor
 SIZE = 220.0
 
 
-class Probed(Protocol):
-    """What the panel shows of a probed point; see ``ui.actions.Probe``."""
+@dataclass(frozen=True)
+class Probe:
+    """What is known at a point (x, t): original paths through it, their velocities, the mean, the spread.
+
+    Args:
+        x: the point, (d,); t: the time.
+        times: S times from 1 to 0.
+        paths: K original paths through x at these times, shape (K, S, d).
+        velocities: of these paths at t, shape (K, d).
+        u, var: the oracle's mean velocity (d,) and spread.
+        net: the trained net's velocity (d,), or None.
+    """
 
     x: Tensor
     t: float
+    times: Tensor
+    paths: Tensor
     velocities: Tensor
     u: Tensor
     var: float
     net: Tensor | None
 
 
-def probe_html(found: Probed | None) -> str:
+def probe_html(found: Probe | None) -> str:
     """The fan and its numbers as HTML; an invitation to click where nothing was probed yet."""
     if found is None:
         return (

@@ -28,6 +28,7 @@ from fmstudio.learn.simulate import (
     original_paths,
     run_sampler,
 )  # fmt: skip
+from fmstudio.plots.probe_panel import Probe
 from fmstudio.plots.room_scenes import paths_scene, sample_scene
 from fmstudio.plots.scene import Scene
 from fmstudio.ui.visitor import Visitor
@@ -39,28 +40,6 @@ NO_CLOSED_FORM = (
     "With the coupling '{coupling}' x₀ and x₁ are not independent, and the mean velocity has no closed form. "
     "Train a net to see the flow."
 )
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What is known at a point (x, t): original paths through it, their velocities, the mean, the spread.
-
-    Attributes:
-        x: the point, (d,); t: the time.
-        paths: K original paths through x, shape (K, S, d), at the S times.
-        velocities: (K, d) of these paths at t.
-        u, var: the oracle's mean velocity (d,) and spread.
-        net: the trained net's velocity (d,), or None.
-    """
-
-    x: Tensor
-    t: float
-    times: Tensor
-    paths: Tensor
-    velocities: Tensor
-    u: Tensor
-    var: float
-    net: Tensor | None
 
 
 def has_closed_form(experiment: Experiment) -> bool:
@@ -88,10 +67,10 @@ def conditioned(oracle: Oracle, experiment: Experiment) -> VelocityField:
 
 def net_field(visitor: Visitor) -> VelocityField | None:
     """The visitor's net as a field, conditioned as the experiment says; None where no net fits."""
-    trained = visitor.trained
-    if trained is None or trained.experiment.dim != visitor.experiment.dim:
+    checkpoint = visitor.checkpoint
+    if checkpoint is None or checkpoint.experiment.dim != visitor.experiment.dim:
         return None
-    return trained.field(visitor.experiment)
+    return checkpoint.field(visitor.experiment)
 
 
 @lru_cache(maxsize=64)

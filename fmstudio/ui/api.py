@@ -35,11 +35,11 @@ def train(experiment: dict[str, Any]) -> dict[str, Any]:
         experiment: a JSON object of experiment fields; train_steps bounds the work.
 
     Returns:
-        JSON: experiment, step, loss, floor, excess, energy_distance, steps_per_second, curve, and
+        JSON: experiment, step, loss, floor, excess, energy_distance, seconds, curve, and
         checkpoint: base64 of a safetensors file that /sample takes.
     """
-    report, trained = jobs.train_net(_read(experiment))
-    return report | {"checkpoint": jobs.packed(trained)}
+    report, checkpoint = _tell(lambda: jobs.train_net(_read(experiment)))
+    return report | {"checkpoint": jobs.packed(checkpoint)}
 
 
 def sample(experiment: dict[str, Any], checkpoint: str = "") -> dict[str, Any]:
@@ -52,11 +52,7 @@ def sample(experiment: dict[str, Any], checkpoint: str = "") -> dict[str, Any]:
     Returns:
         JSON: experiment, field, samples (n × d), nfe, seconds, energy_distance, times, distance, band.
     """
-    try:
-        trained = jobs.unpacked(checkpoint)
-    except ValueError as error:
-        raise gr.Error(str(error), print_exception=False) from error
-    return _tell(lambda: jobs.sample(_read(experiment), trained))
+    return _tell(lambda: jobs.sample(_read(experiment), jobs.unpacked(checkpoint)))
 
 
 def images(settings: dict[str, Any]) -> dict[str, Any]:

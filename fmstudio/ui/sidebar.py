@@ -88,7 +88,7 @@ def pills(field: str, options: tuple[str, ...], label: str, names: dict[str, str
 def build() -> Sidebar:
     """Lay the sidebar out inside the current column."""
     controls: dict[str, Component] = {}
-    with gr.Group(elem_classes=["fm-card"]):
+    with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### Data")
         controls["data"] = gr.Radio(
             list(DATA),
@@ -112,7 +112,7 @@ def build() -> Sidebar:
             visible=False,
         )
         cloud_note = gr.Markdown("", elem_classes=["fm-note"], visible=False)
-    with gr.Group(elem_classes=["fm-card"]):
+    with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### Path")
         controls["path"] = pills("path", PATHS, "path", _PATH_LABELS)
         coefficients = gr.HTML("")
@@ -129,7 +129,7 @@ def build() -> Sidebar:
                 getattr(Experiment(), field), label=_LABELS[field], max_lines=1, interactive=True
             )
         path_note = gr.Markdown("", elem_classes=["fm-note"], visible=False)
-    with gr.Group(elem_classes=["fm-card"]):
+    with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### Source x₁")
         controls["source"] = pills(
             "source", SOURCES, "source", {"standard normal": "N(0, I)", "two gaussians": "2 gaussians"}
@@ -140,7 +140,7 @@ def build() -> Sidebar:
         )
         controls["coupling_batch"] = slider("coupling_batch", _LABELS["coupling_batch"], 16)
         controls["sinkhorn_reg"] = slider("sinkhorn_reg", _LABELS["sinkhorn_reg"], 0.001)
-    with gr.Group(elem_classes=["fm-card"]):
+    with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### Experiment")
         controls["particles"] = gr.Dropdown(
             [500, 1_000, 2_000, 5_000, 10_000, 20_000, 100_000],

@@ -5,30 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fmstudio.flow.couplings import FixedPairs
+from fmstudio.learn.checkpoints import Checkpoint
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.train import Progress, Trained
-
-
-@dataclass
-class History:
-    """The curves of a training, as far as it got; lists of equal length, one entry a report."""
-
-    steps: list[int] = field(default_factory=list)
-    loss: list[float] = field(default_factory=list)
-    excess: list[float] = field(default_factory=list)
-    energy_steps: list[int] = field(default_factory=list)
-    energy: list[float] = field(default_factory=list)
-    floor: float | None = None
-
-    def add(self, progress: Progress) -> None:
-        """Take one report of the training in."""
-        self.steps.append(progress.step)
-        self.loss.append(progress.loss)
-        self.floor = progress.floor
-        self.excess.append(progress.excess if progress.excess is not None else float("nan"))
-        if progress.energy_distance is not None:
-            self.energy_steps.append(progress.step)
-            self.energy.append(progress.energy_distance)
 
 
 @dataclass
@@ -37,14 +15,14 @@ class Visitor:
 
     Attributes:
         experiment: what the sidebar shows.
-        trained: the latest net with the experiment it learned, or None; a stopped training leaves one.
-        history: the curves of that training.
-        pairs: reflow pairs of the latest straightening, or None.
-        rounds: how many times this net's flow was straightened.
+        checkpoint: the latest net with the experiment it learned, or None; a stopped training leaves one.
+        shipped: whether that net came with the studio; then another may take its place.
+        pairs: reflow pairs that the net was trained on, or None.
+        straightness: of the flow before the first straightening, and after each.
     """
 
     experiment: Experiment = field(default_factory=Experiment)
-    trained: Trained | None = None
-    history: History = field(default_factory=History)
+    checkpoint: Checkpoint | None = None
+    shipped: bool = False
     pairs: FixedPairs | None = None
-    rounds: int = 0
+    straightness: list[float] = field(default_factory=list)

@@ -55,7 +55,7 @@ def cloud_note(cloud: Cloud) -> str:
     """How an uploaded cloud was read and moved into the plane."""
     mean = ", ".join(f"{value:.3g}" for value in cloud.transform.mean)
     scale = ", ".join(f"{value:.3g}" for value in cloud.transform.scale)
-    return f"{len(cloud.points):,} points, shown as (x − [{mean}]) / [{scale}]."
+    return f"{len(cloud.points):,} points, shown as (x − [{mean}]) / [{scale}]. {cloud.note}"
 
 
 def mixture_json(components: Any) -> str:

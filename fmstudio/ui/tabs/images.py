@@ -11,8 +11,15 @@ from typing import Any
 
 import gradio as gr
 
-from fmstudio.image.backbones import backbone_names, class_names
-from fmstudio.image.jobs import IMAGE_SOLVERS, ImageSettings, parse_steps, sample_rows, strip_of
+from fmstudio.image.jobs import (
+    IMAGE_SOLVERS,
+    ImageSettings,
+    backbone_names,
+    class_names,
+    parse_steps,
+    sample_rows,
+    strip_of,
+)
 from fmstudio.image.sampling import GridRow, SampleStep
 from fmstudio.ui import words
 from fmstudio.ui.room import Room
@@ -27,7 +34,7 @@ def build(visitor: gr.State) -> Room:
     default = ImageSettings()
     names = [("all in turn", -1), *((name, k) for k, name in enumerate(class_names(default.model)))]
     with gr.Row(elem_classes=["fm-columns"]):
-        with gr.Column(), gr.Group(elem_classes=["fm-card"]):
+        with gr.Column(), gr.Column(elem_classes=["fm-card"], min_width=0):
             gr.Markdown("#### One noise, several step counts")
             status = gr.HTML(
                 '<p class="fm-note">Shown: the default settings, sampled beforehand.</p>',
@@ -35,7 +42,7 @@ def build(visitor: gr.State) -> Room:
             )
             grid = gr.HTML(OPENING.read_text("utf-8") if OPENING.exists() else "", elem_id="images-grid")
         with gr.Column(elem_classes=["fm-aside"]):
-            with gr.Group(elem_classes=["fm-card"]):
+            with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown("#### Sampler")
                 model = gr.Dropdown(
                     list(backbone_names()), value=default.model, label="model", interactive=True
@@ -53,7 +60,7 @@ def build(visitor: gr.State) -> Room:
                 with gr.Row():
                     go = gr.Button("Sample", variant="primary", elem_id="images-go")
                     stop = gr.Button("Stop", elem_id="images-stop")
-            with gr.Group(elem_classes=["fm-card"]):
+            with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown(words.text("images"))
 
     def sample(
@@ -116,7 +123,8 @@ def grid_html(rows: list[GridRow]) -> str:
         word = "step" if row.step_count == 1 else "steps"
         cells.append(
             f'<div class="fm-image-row"><div><b>{row.step_count}</b> {word}<br>'
-            f'<small>NFE {row.nfe} · {row.seconds:.2f} s</small></div><img alt="{len(row.images)} images after {row.step_count} {word}" '
+            f"<small>NFE {row.nfe} · {row.seconds:.2f} s</small></div>"
+            f'<img alt="{len(row.images)} images after {row.step_count} {word}" '
             f'src="data:image/png;base64,{source}"></div>'
         )
     return "".join(cells)

@@ -20,10 +20,10 @@ def build(visitor: gr.State) -> Room:
         with gr.Column():
             player = Player(elem_id="paths-player", curves=True, colour="start")
         with gr.Column(elem_classes=["fm-aside"]):
-            with gr.Group(elem_classes=["fm-card"]):
+            with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown("#### At this point")
                 panel = gr.HTML(probe_html(None))
-            with gr.Group(elem_classes=["fm-card"]):
+            with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown(words.text("paths"))
             closed = gr.Markdown("", visible=False, elem_classes=["fm-note", "fm-card"])
 

@@ -26,13 +26,13 @@ def build(visitor: gr.State) -> Room:
     with gr.Row(elem_classes=["fm-columns"]):
         with gr.Column():
             player = Player(elem_id="sample-player", curves=True, colour="start")
-            with gr.Group(elem_classes=["fm-card"]):
+            with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown(
                     "#### Error against work\nDistance of the end points to a fine solution, by solver."
                 )
                 curves = LivePlot(height=320, elem_id="nfe-plot")
                 measure = gr.Button("Measure all solvers", size="sm", elem_id="measure-solvers")
-            with gr.Group(elem_classes=["fm-card"]):
+            with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown(
                     "#### Likelihood\nlog p₀(x₀) = log p₁(x₁) + ∫ div u dt along the flow, as a density; "
                     "beside it the exact one where it is known (mixtures)."
@@ -43,7 +43,7 @@ def build(visitor: gr.State) -> Room:
                 likelihood_note = gr.Markdown("", elem_classes=["fm-note"])
                 likelihood = gr.Button("Draw the likelihood", size="sm", elem_id="draw-likelihood")
         with gr.Column(elem_classes=["fm-aside"]):
-            with gr.Group(elem_classes=["fm-card"]):
+            with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown("#### Sampler")
                 use_net = gr.Radio(
                     list(FIELDS), value=False, show_label=False, container=False, elem_classes=["fm-pills"],
@@ -62,10 +62,10 @@ def build(visitor: gr.State) -> Room:
                 controls["guidance"] = slider("guidance", "guidance w", 0.1)
                 go = gr.Button("Sample", variant="primary", elem_id="sample-go")
                 stop = gr.Button("Stop", size="sm", elem_id="sample-stop")
-            with gr.Group(elem_classes=["fm-card"]):
+            with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown("#### Measured")
                 measured = gr.HTML(facts([]), elem_id="sample-facts")
-            with gr.Group(elem_classes=["fm-card"]):
+            with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown(words.text("sample"))
 
     def sample(state: Visitor, net: bool) -> tuple[Any, str]:

@@ -8,8 +8,10 @@ from typing import Any
 
 import gradio as gr
 
+from fmstudio.learn.checkpoints import Curve
 from fmstudio.learn.experiment import REGRESSIONS, SCHEDULES, TARGETS, TIME_LAWS, Experiment
-from fmstudio.plots.figures import cloud_figure, excess_figure, heat_figure, loss_figure
+from fmstudio.learn.train import Progress
+from fmstudio.plots.figures import cloud_figure, excess_figure, heat_figure, loss_figure, none_is_nan
 from fmstudio.ui import actions, training, words
 from fmstudio.ui.live_plot import LivePlot, figure_json
 from fmstudio.ui.room import Room
@@ -27,24 +29,24 @@ def build(visitor: gr.State) -> Room:
     with gr.Row(elem_classes=["fm-columns"]):
         with gr.Column():
             with gr.Row():
-                with gr.Group(elem_classes=["fm-card"]):
+                with gr.Column(elem_classes=["fm-card"], min_width=0):
                     gr.Markdown("#### Loss over its exact floor")
                     loss = LivePlot(height=280, elem_id="loss-plot")
-                with gr.Group(elem_classes=["fm-card"]):
+                with gr.Column(elem_classes=["fm-card"], min_width=0):
                     gr.Markdown("#### What is left to learn")
                     excess = LivePlot(height=280, elem_id="excess-plot")
             with gr.Row():
-                with gr.Group(elem_classes=["fm-card"]):
+                with gr.Column(elem_classes=["fm-card"], min_width=0):
                     gr.Markdown("#### Samples of the net beside data")
                     cloud = LivePlot(height=380, elem_id="cloud-plot")
-                with gr.Group(elem_classes=["fm-card"]):
+                with gr.Column(elem_classes=["fm-card"], min_width=0):
                     gr.Markdown("#### Error of the field, |u_θ − u|")
                     error = LivePlot(height=320, elem_id="error-plot")
                     with gr.Row():
                         when = gr.Slider(0.01, 0.99, value=0.5, step=0.01, label="time t", interactive=True)
                         draw_error = gr.Button("Draw the error", size="sm", elem_id="draw-error")
         with gr.Column(elem_classes=["fm-aside"]):
-            with gr.Group(elem_classes=["fm-card"]):
+            with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown("#### Training")
                 with gr.Row():
                     start = gr.Button("Start", variant="primary", elem_id="train-start")
@@ -53,7 +55,7 @@ def build(visitor: gr.State) -> Room:
                     resume = gr.Button("Resume", size="sm", elem_id="train-resume")
                     reset = gr.Button("Reset", size="sm", elem_id="train-reset")
                 status = gr.HTML(facts([]), elem_id="train-facts")
-            with gr.Group(elem_classes=["fm-card"]):
+            with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown("#### Net and objective")
                 controls["target"] = pills("target", TARGETS, "target", {"x0": "x₀", "eps": "ε"})
                 controls["regression"] = pills("regression", REGRESSIONS, "regression")
@@ -71,35 +73,37 @@ def build(visitor: gr.State) -> Room:
                     controls["fourier"] = slider("fourier", "Fourier features", 1)
                     controls["ema"] = slider("ema", "running mean of the weights (EMA)", 0.0005)
                     controls["label_drop"] = slider("label_drop", "label drop", 0.01)
-            with gr.Group(elem_classes=["fm-card"]):
+            with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown(
                     "#### Straighten (reflow)\nPair every noise point with where the net takes it, "
                     "and train again on these pairs."
                 )
                 straighten = gr.Button("Straighten", size="sm", elem_id="train-straighten")
                 straightness = gr.HTML("", elem_id="straightness")
-            with gr.Group(elem_classes=["fm-card"]):
+            with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown("#### Keep the net")
                 save = gr.DownloadButton("Save a checkpoint", size="sm", elem_id="train-save")
                 load = gr.UploadButton("Open a checkpoint", size="sm", file_types=[".safetensors"])
-            with gr.Group(elem_classes=["fm-card"]):
+            with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown(words.text("train"))
 
     plots = [loss, excess, cloud]
 
     def painted(state: Visitor, samples: bool = True) -> list[Any]:
         """The three live figures of what the visitor's training has reported so far."""
-        h = state.history
+        curve = Curve() if state.checkpoint is None else state.checkpoint.curve
+        steps = [point.step for point in curve.points]
+        measured = [(p.step, p.energy_distance) for p in curve.points if p.energy_distance is not None]
         figures: list[Any] = [
-            figure_json(loss_figure(h.steps, h.loss, h.floor)),
-            figure_json(excess_figure(h.steps, h.excess, h.energy_steps, h.energy)),
+            figure_json(loss_figure(steps, [point.loss for point in curve.points], curve.floor)),
+            figure_json(excess_figure(steps, [none_is_nan(p.excess) for p in curve.points], measured)),
         ]
         if not samples:
             return [*figures, gr.skip()]
         clouds = training.clouds(state)
         return [*figures, figure_json(cloud_figure(clouds, actions.plane_span(state.experiment)))]
 
-    def run(state: Visitor, reports: Iterator[training.Report]) -> Iterator[list[Any]]:
+    def run(state: Visitor, reports: Iterator[Progress]) -> Iterator[list[Any]]:
         """Show a training's reports as they come; leave the buttons right, whatever ends it."""
         drawn = 0.0
         buttons = [gr.update(interactive=False), gr.update(interactive=True)]
@@ -108,7 +112,7 @@ def build(visitor: gr.State) -> Room:
                 now = time.monotonic()
                 samples = report.done or now - drawn > SAMPLES_EVERY
                 drawn = now if samples else drawn
-                yield [state, *painted(state, samples), training.status(report), *buttons]
+                yield [state, *painted(state, samples), facts(training.status(report)), *buttons]
             yield [state, *[gr.skip()] * 4, gr.update(interactive=True), gr.update(interactive=False)]
         except ValueError as problem:
             yield [
@@ -132,7 +136,7 @@ def build(visitor: gr.State) -> Room:
     def stopped(state: Visitor) -> list[Any]:
         return [
             *painted(state),
-            training.stopped(state),
+            facts(training.summary(state)),
             gr.update(interactive=True),
             gr.update(interactive=False),
         ]
@@ -164,12 +168,12 @@ def build(visitor: gr.State) -> Room:
         except ValueError as problem:
             gr.Warning(str(problem), title="Not opened")
             return [gr.skip()] * 5
-        return [state, *painted(state), training.stopped(state)]
+        return [state, *painted(state), facts(training.summary(state))]
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     pool: dict[str, Any] = {**quiet, "concurrency_id": "training", "concurrency_limit": training.POOL}
     shown = [visitor, *plots, status, start, stop]
-    trainings = [
+    trainings: Any = [
         start.click(begin, visitor, shown, **pool),
         resume.click(go_on, visitor, shown, **pool),
         straighten.click(reflow, visitor, [*shown, straightness], **pool),
@@ -183,6 +187,6 @@ def build(visitor: gr.State) -> Room:
 
     def repaint(state: Visitor) -> list[Any]:
         training.adopt_shipped(state)
-        return [*painted(state), training.stopped(state)]
+        return [*painted(state), facts(training.summary(state))]
 
     return Room(controls=controls, repaint=repaint, outputs=[*plots, status])

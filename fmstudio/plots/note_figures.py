@@ -1,0 +1,244 @@
+"""Panels of the note as inline SVG: light enough for a page of forty, the same in the room and in the report.
+
+Colours are CSS variables of the palette, so one drawing serves a light and a dark page. The prediction is
+dashed, what was measured has marks and error bars.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+from itertools import pairwise
+
+from fmstudio.note.claim import Panel, Series
+
+WIDTH, HEIGHT = 440, 270
+LEFT, RIGHT, TOP, BOTTOM = 56, 10, 10, 40
+
+
+@dataclass(frozen=True)
+class Scale:
+    """An axis: values in [low, high] to pixels in [start, stop], linear or logarithmic."""
+
+    low: float
+    high: float
+    start: float
+    stop: float
+    log: bool = False
+
+    def __call__(self, value: float) -> float:
+        """The pixel of a value; on a logarithmic axis what is not positive lies at the low end."""
+        low, high = self.low, self.high
+        if self.log:
+            low, high = math.log10(low), math.log10(high)
+            value = math.log10(value) if value > 0 else low
+        share = (value - low) / (high - low)
+        return self.start + min(max(share, -0.05), 1.05) * (self.stop - self.start)
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """About five round values and how they are written."""
+        if self.log:
+            powers = range(
+                math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9) + 1
+            )
+            if len(powers) >= 2:
+                every = max(1, round(len(powers) / 6))
+                return [(10.0**p, _power(p)) for p in powers][::every]
+            steps = [m * 10.0**p for p in (*powers, powers.start - 1) for m in (1, 2, 5)]
+            return [(v, f"{v:g}") for v in sorted(steps) if self.low <= v <= self.high]
+        span = self.high - self.low
+        raw = span / 5
+        size = 10 ** math.floor(math.log10(raw))
+        step = min((m * size for m in (1, 2, 2.5, 5, 10)), key=lambda s: abs(math.log(s / raw)))
+        first = math.ceil(self.low / step - 1e-9)
+        values = [k * step for k in range(first, math.floor(self.high / step + 1e-9) + 1)]
+        return [(v, f"{v:.6g}") for v in (0.0 if abs(v) < step * 1e-9 else v for v in values)]
+
+
+def panel_html(panel: Panel) -> str:
+    """A panel as one <figure>: title, caption, drawing, legend."""
+    legend = "".join(
+        f'<span><i class="{s.mark}" style="--c:{_ink(s.role)}"></i>{escape(s.name)}</span>'
+        for s in panel.series
+    )
+    return (
+        f'<figure class="note-panel"><figcaption><b>{escape(panel.title)}</b> {escape(panel.caption)}'
+        f"</figcaption>{panel_svg(panel)}<div class='legend'>{legend}</div></figure>"
+    )
+
+
+def panel_svg(panel: Panel, width: int = WIDTH, height: int = HEIGHT) -> str:
+    """The drawing alone, an <svg> of the given size in pixels that scales with its container."""
+    x, y = _scales(panel, width, height)
+    bars = [s for s in panel.series if s.mark == "bars"]
+    drawn = "".join(_draw(s, panel, x, y, bars) for s in sorted(panel.series, key=_depth))
+    return (
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(panel.title, quote=True)}">'
+        f"{_axes(panel, x, y, width, height)}"
+        f'<svg x="{LEFT}" y="{TOP - 4}" width="{width - LEFT - RIGHT}" height="{height - TOP - BOTTOM + 8}" '
+        f'viewBox="{LEFT} {TOP - 4} {width - LEFT - RIGHT} {height - TOP - BOTTOM + 8}">{drawn}</svg></svg>'
+    )
+
+
+def _depth(s: Series) -> int:
+    return {"band": 0, "bars": 1, "line": 2, "points": 3, "dashes": 4}[s.mark]
+
+
+def _ink(role: str) -> str:
+    return f"var(--fm-{role})"
+
+
+def _power(p: int) -> str:
+    if -3 < p < 4:
+        return f"{10.0**p:g}"
+    return "10" + str(p).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def _scales(panel: Panel, width: int, height: int) -> tuple[Scale, Scale]:
+    xs = [v for s in panel.series for v in s.x if v is not None and (v > 0 or not panel.log_x)]
+    ys = [v for s in panel.series for v in _extent(s) if v > 0 or not panel.log_y]
+    bars = any(s.mark == "bars" for s in panel.series)
+    if bars and not panel.log_y:
+        ys.append(0.0)
+    x = _range(xs, panel.log_x, _bar_width(panel) if bars else 0.0)
+    y = _range(ys, panel.log_y)
+    left, right, top, bottom = LEFT, width - RIGHT, TOP, height - BOTTOM
+    if panel.plane:
+        scale = max((x[1] - x[0]) / (right - left), (y[1] - y[0]) / (bottom - top))
+        x = _around(x, scale * (right - left))
+        y = _around(y, scale * (bottom - top))
+    return Scale(*x, left, right, panel.log_x), Scale(*y, bottom, top, panel.log_y)
+
+
+def _extent(s: Series) -> Iterable[float]:
+    error = s.error or (0.0,) * len(s.y)
+    for v, e in zip(s.y, error, strict=True):
+        if v is not None:
+            yield from (v, v - (e or 0.0), v + (e or 0.0))
+
+
+def _range(values: list[float], log: bool, pad: float = 0.0) -> tuple[float, float]:
+    if not values:
+        return (0.1, 1.0) if log else (0.0, 1.0)
+    low, high = min(values) - pad, max(values) + pad
+    if log:
+        spread = max(high / low, 1.5) ** 0.06
+        return low / spread, high * spread
+    if high - low < 1e-12 * max(abs(low), abs(high), 1e-12):
+        return low - 0.5 * max(abs(low), 1), high + 0.5 * max(abs(high), 1)
+    margin = 0.04 * (high - low)
+    return low - (margin if low else 0), high + margin
+
+
+def _around(interval: tuple[float, float], span: float) -> tuple[float, float]:
+    centre = sum(interval) / 2
+    return centre - span / 2, centre + span / 2
+
+
+def _bar_width(panel: Panel) -> float:
+    xs = sorted({v for s in panel.series if s.mark == "bars" for v in s.x if v is not None})
+    gaps = [b - a for a, b in pairwise(xs)]
+    return 0.4 * min(gaps, default=1.0)
+
+
+def _axes(panel: Panel, x: Scale, y: Scale, width: int, height: int) -> str:
+    grid, words = [], []
+    ticks = list(enumerate(panel.ticks)) if panel.ticks else x.ticks()
+    for value, word in ticks:
+        if panel.ticks or x.low <= value <= x.high:
+            grid.append(f"M{x(value):.1f} {y.start}V{y.stop}")
+            words.append(_word(x(value), y.start + 13, str(word)))
+    for value, word in y.ticks():
+        if y.low <= value <= y.high:
+            grid.append(f"M{x.start} {y(value):.1f}H{x.stop}")
+            words.append(_word(x.start - 5, y(value) + 3.5, str(word), "end"))
+    centre = (y.start + y.stop) / 2
+    words.append(_word((x.start + x.stop) / 2, height - 7, panel.x_label, kind="axis"))
+    words.append(
+        f'<text class="axis" text-anchor="middle" transform="translate(11 {centre}) rotate(-90)">'
+        f"{escape(panel.y_label)}</text>"
+    )
+    return f'<path class="grid" d="{"".join(grid)}"/>{"".join(words)}'
+
+
+def _word(x: float, y: float, text: str, anchor: str = "middle", kind: str = "tick") -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _draw(s: Series, panel: Panel, x: Scale, y: Scale, bars: list[Series]) -> str:
+    ink = _ink(s.role)
+    if s.mark == "bars":
+        return _bars(s, panel, x, y, bars)
+    if s.mark == "band":
+        return _band(s, x, y, ink)
+    if s.mark == "points":
+        many = len(s.x) > 60
+        radius, opacity = (1.4, 0.55) if many else (3.2, 1.0)
+        dots = "".join(
+            f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="{radius}"/>'
+            for a, b in zip(s.x, s.y, strict=True)
+            if a is not None and b is not None
+        )
+        return f'<g fill="{ink}" fill-opacity="{opacity}">{dots}</g>{_error_bars(s, x, y, ink)}'
+    style = 'stroke-dasharray="6 4"' if s.mark == "dashes" else ""
+    pieces, pen = [], "M"
+    for a, b in zip(s.x, s.y, strict=True):
+        if a is None or b is None:
+            pen = "M"
+            continue
+        pieces.append(f"{pen}{x(a):.1f} {y(b):.1f}")
+        pen = "L"
+    breaks = sum(v is None for v in s.x)
+    thin = 0.7 if breaks > 10 else 1.8
+    return (
+        f'<path d="{"".join(pieces)}" fill="none" stroke="{ink}" stroke-width="{thin}" {style} '
+        f'stroke-linejoin="round"/>{_error_bars(s, x, y, ink)}'
+    )
+
+
+def _error_bars(s: Series, x: Scale, y: Scale, ink: str) -> str:
+    if s.error is None:
+        return ""
+    rows = [
+        f"M{x(a):.1f} {y(b - e):.1f}V{y(b + e):.1f}"
+        for a, b, e in zip(s.x, s.y, s.error, strict=True)
+        if a is not None and b is not None and e is not None
+    ]
+    return f'<path d="{"".join(rows)}" stroke="{ink}" stroke-width="1.3" fill="none"/>'
+
+
+def _band(s: Series, x: Scale, y: Scale, ink: str) -> str:
+    rows = [
+        (a, b, e or 0.0)
+        for a, b, e in zip(s.x, s.y, s.error or (0.0,) * len(s.y), strict=True)
+        if a is not None and b is not None
+    ]
+    top = [f"{x(a):.1f} {y(b + e):.1f}" for a, b, e in rows]
+    bottom = [f"{x(a):.1f} {y(b - e):.1f}" for a, b, e in reversed(rows)]
+    return f'<path d="M{"L".join(top + bottom)}Z" fill="{ink}" fill-opacity="0.16"/>'
+
+
+def _bars(s: Series, panel: Panel, x: Scale, y: Scale, bars: list[Series]) -> str:
+    half, place = _bar_width(panel), bars.index(s)
+    each = 2 * half / len(bars)
+    base = y(0.0) if not panel.log_y else y.start
+    rects = []
+    for a, b in zip(s.x, s.y, strict=True):
+        if a is None or b is None:
+            continue
+        left, right = x(a - half + place * each), x(a - half + (place + 1) * each)
+        top, low = sorted((y(b), base))
+        size = f'width="{max(right - left - 1, 1):.1f}" height="{low - top:.1f}"'
+        rects.append(f'<rect x="{left:.1f}" y="{top:.1f}" {size}/>')
+    drawn = f'<g fill="{_ink(s.role)}" fill-opacity="0.75">{"".join(rects)}</g>'
+    return drawn + _error_bars_of(s, x, y, each, place, half)
+
+
+def _error_bars_of(s: Series, x: Scale, y: Scale, each: float, place: int, half: float) -> str:
+    if s.error is None:
+        return ""
+    shift = -half + (place + 0.5) * each
+    moved = Series(s.name, s.role, tuple(None if v is None else v + shift for v in s.x), s.y, s.error, s.mark)
+    return _error_bars(moved, x, y, "var(--fm-ink)")

@@ -1,0 +1,198 @@
+"""A visitor's training: start, resume, straighten, save; what the Train room shows of it. No gradio here."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fmstudio.flow.metrics import straightness
+from fmstudio.flow.reflow import pairs as reflow_pairs
+from fmstudio.flow.solvers import HEUN, MIDPOINT, integrate, path_times
+from fmstudio.learn.build import density_of, source_of
+from fmstudio.learn import checkpoints
+from fmstudio.learn.device import training_device
+from fmstudio.learn.shipped import shipped
+from fmstudio.learn.simulate import generator_of
+from fmstudio.learn.train import Diverged, Progress, train
+from fmstudio.ui.actions import net_field
+from fmstudio.ui.visitor import Visitor
+
+POOL = 2
+"""Trainings that run at once; the others wait in the queue and see their place."""
+
+SHOWN = 1_000
+"""Samples of the net that are drawn beside data."""
+
+REFLOW_PAIRS = 20_000
+
+
+def start(visitor: Visitor) -> Iterator[Progress]:
+    """Train a new net on the visitor's experiment."""
+    visitor.pairs, visitor.straightness = None, []
+    yield from _run(visitor, train(visitor.experiment, device=training_device()))
+
+
+def resume(visitor: Visitor) -> Iterator[Progress]:
+    """Go on with the visitor's net where it stopped; one that is done takes as many steps again.
+
+    Raises:
+        ValueError: there is no net, it cannot be resumed, or it was trained for another experiment.
+    """
+    checkpoint = visitor.checkpoint
+    if checkpoint is None:
+        raise ValueError("There is nothing to resume: start a training first.")
+    experiment = visitor.experiment
+    if checkpoint.step >= experiment.train_steps:
+        raise ValueError(
+            f"This training is done: it took all {checkpoint.step:,} steps. Raise the steps to train on."
+        )
+    device = training_device()
+    yield from _run(visitor, train(experiment, resume=checkpoint, pairs=visitor.pairs, device=device))
+
+
+def straighten(visitor: Visitor) -> Iterator[Progress]:
+    """Reflow: pair noise with where the net takes it, and train the net again on these pairs.
+
+    Raises:
+        ValueError: there is no net of this experiment's size.
+    """
+    field = net_field(visitor)
+    checkpoint = visitor.checkpoint
+    if field is None or checkpoint is None:
+        raise ValueError("There is no net to straighten: start a training first.")
+    if not visitor.straightness:
+        visitor.straightness = [measure_straightness(visitor)]
+    generator = generator_of(visitor.experiment, 70 + len(visitor.straightness))
+    source = source_of(visitor.experiment)
+    visitor.pairs = reflow_pairs(checkpoint.net, source, REFLOW_PAIRS, MIDPOINT, 30, generator)
+    yield from _run(
+        visitor,
+        train(visitor.experiment, start=checkpoint.network, pairs=visitor.pairs, device=training_device()),
+    )
+    visitor.straightness.append(measure_straightness(visitor))
+
+
+def _run(visitor: Visitor, work: Iterator[Progress]) -> Iterator[Progress]:
+    """Hand reports on, keeping the net of each, so that a stopped training leaves a usable one."""
+    try:
+        for progress in work:
+            visitor.checkpoint, visitor.shipped = progress.checkpoint, False
+            yield progress
+    except Diverged as error:
+        raise ValueError(str(error)) from error
+
+
+def reset(visitor: Visitor) -> None:
+    """Forget the net and everything measured of it."""
+    visitor.checkpoint, visitor.shipped, visitor.pairs, visitor.straightness = None, False, None, []
+
+
+def adopt_shipped(visitor: Visitor) -> None:
+    """Take a net that came with the studio, where the visitor has none of their own that fits."""
+    if visitor.checkpoint is not None and not visitor.shipped:
+        return
+    visitor.checkpoint = shipped(visitor.experiment)
+    visitor.shipped = visitor.checkpoint is not None
+
+
+@torch.no_grad()
+def measure_straightness(visitor: Visitor, count: int = 2_000) -> float:
+    """S of the visitor's flow: 0 exactly when every particle goes straight at constant speed."""
+    field = net_field(visitor)
+    assert field is not None
+    start_at = source_of(visitor.experiment).sample(count, generator_of(visitor.experiment, 81)).points
+    trajectory = integrate(field, start_at, path_times(64), HEUN)
+    return float(straightness(trajectory, field))
+
+
+@torch.no_grad()
+def clouds(visitor: Visitor) -> dict[str, tuple[Tensor, str]]:
+    """Data points, and samples of the net where there is one, for a picture: name → (points, role)."""
+    experiment = visitor.experiment
+    shown = {"data": (density_of(experiment).sample(SHOWN, generator_of(experiment, 91)).points, "data")}
+    field = net_field(visitor)
+    if field is not None:
+        noise = source_of(experiment).sample(SHOWN, generator_of(experiment, 92)).points
+        samples = integrate(field, noise, path_times(20), MIDPOINT, record=False).positions[-1]
+        shown["samples of the net"] = (samples, "learned")
+    return shown
+
+
+def save(visitor: Visitor) -> str:
+    """Write the visitor's net to a file of its own, to download and to resume.
+
+    Raises:
+        ValueError: there is no net.
+    """
+    if visitor.checkpoint is None:
+        raise ValueError("There is no net to save: start a training first.")
+    folder = Path(tempfile.mkdtemp(prefix="fmstudio-"))
+    name = visitor.checkpoint.experiment.data.replace(" ", "-")
+    file = folder / f"{name}-{visitor.checkpoint.step}.safetensors"
+    checkpoints.save(visitor.checkpoint, file)
+    return str(file)
+
+
+def open_file(visitor: Visitor, file: str) -> None:
+    """Take a checkpoint file as the visitor's net.
+
+    Raises:
+        ValueError: the file is no checkpoint.
+    """
+    visitor.checkpoint, visitor.shipped = checkpoints.load(file), False
+    visitor.pairs, visitor.straightness = None, []
+
+
+def status(progress: Progress) -> list[tuple[str, str]]:
+    """The figures of a report, as names and values."""
+    rows = [
+        ("step", f"{progress.step:,} of {progress.steps:,}"),
+        ("loss", f"{progress.loss:.4f}"),
+        *_floor_rows(progress.floor, progress.excess),
+        ("steps per second", f"{progress.steps_per_second:,.0f}"),
+        ("learning rate", f"{progress.learning_rate:.2e}"),
+        ("time", f"{progress.seconds:.1f} s"),
+    ]
+    if progress.energy_distance is not None:
+        rows.insert(-3, ("energy distance", f"{progress.energy_distance:.4f}"))
+    return rows
+
+
+def summary(visitor: Visitor) -> list[tuple[str, str]]:
+    """The figures of the visitor's net at rest; empty without one."""
+    checkpoint = visitor.checkpoint
+    if checkpoint is None:
+        return []
+    curve = checkpoint.curve
+    rows = [("net", "shipped with the studio" if visitor.shipped else "trained here")]
+    rows.append(("step", f"{checkpoint.step:,}"))
+    if curve.points:
+        last = curve.points[-1]
+        rows += [("loss", f"{last.loss:.4f}"), *_floor_rows(curve.floor, last.excess)]
+        measured = [p.energy_distance for p in curve.points if p.energy_distance is not None]
+        rows += [("energy distance", f"{measured[-1]:.4f}")] if measured else []
+    rows.append(("time", f"{curve.seconds:.1f} s"))
+    return rows
+
+
+def _floor_rows(floor: float | None, excess: float | None) -> list[tuple[str, str]]:
+    if floor is None:
+        return [("exact floor", "no closed form")]
+    return [("exact floor", f"{floor:.4f}"), *([("excess", f"{excess:.4f}")] if excess is not None else [])]
+
+
+def straightness_html(visitor: Visitor) -> str:
+    """Straightness before and after each straightening, as a table."""
+    if not visitor.straightness:
+        return ""
+    names = ["1-rectified flow", *(f"{k + 2}-rectified flow" for k in range(len(visitor.straightness) - 1))]
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td><td>S = {value:.4f}</td></tr>"
+        for name, value in zip(names, visitor.straightness, strict=True)
+    )
+    return f'<table class="fm-facts">{rows}</table>'
