@@ -1,0 +1,244 @@
+"""C1: least squares on x_{t−1} and on its mean have one minimiser; the closed form only removes variance.
+
+For every net f the two losses differ by the variance of x_s given x_t and x₀,
+
+    E|x_s − f(x_t)|² − E|μ̃ − f(x_t)|² = d β̃_t,
+
+and the gradient of the first is noisier by 4 d β̃_t at the net's output. The exact mean f*(x_t) = E[x_s | x_t]
+has no noise left. KL(Q‖P) of the chain is predicted by the area formula of :mod:`fmstudio.note.chain`.
+
+Source: Wu & Lizarraga, About Flow Matching, 2024, section 1.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fmstudio.flow.oracle import oracle_for
+from fmstudio.flow.paths import ZigZag
+from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.networks import Network
+from fmstudio.note.c04_zigzag import chain_path
+from fmstudio.note.chain import Chain
+from fmstudio.note.chain_training import (
+    ESTIMATORS,
+    STEPS,
+    Estimator,
+    Report,
+    model_mean,
+    neighbours,
+    train_on_chain,
+)
+from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Panel, Prediction, Steps, series
+from fmstudio.note.setting import Setting, column_errors, mean_error, normal_source
+
+CHAIN_STEPS, START = 20, 0.05
+REPEATS, SEEDS, PARTICLES = 6, 4, 1_500
+_KL, _GAP, _NOISE, _CLOCK = "KL of each step", "The two losses", "Gradient variance", "Two trainings"
+_ROLES: dict[Estimator, str] = {"sampled": "noise", "closed form": "learned", "exact mean": "exact"}
+
+
+def chain_of(s: Setting) -> Chain:
+    """The 2015 chain on the experiment's data."""
+    around = chain_path(s.path).around
+    times = torch.linspace(START, 1, CHAIN_STEPS + 1, dtype=torch.float64)
+    return Chain(around, times, oracle_for(around, s.density, s.source))
+
+
+def predict(experiment: Experiment) -> Prediction:
+    """The area formula for the KL, d β̃_t for the losses, and the variance of each gradient."""
+    s = Setting(experiment, 1)
+    chain = chain_of(s)
+    parts = [chain.step_kl(s.density, 1_000, s.generator(1_000 + k)) for k in range(4)]
+    kl, kl_error = column_errors(torch.stack([p[0] for p in parts]))
+    total, total_error = mean_error(torch.stack([p[0].sum() for p in parts]))
+    mmse = torch.stack([p[1] for p in parts]).mean(0)
+    t, gap = chain.times[1:], s.dim * chain.posterior
+    ambiguity = chain.weights[1] ** 2 * mmse
+    noisy = float(4 * ambiguity.sum())
+    panels = (
+        Panel(
+            _KL,
+            "KL(Q‖P) of each step of the chain; the total is their sum.",
+            "t",
+            "nats",
+            (series("oracle P, formula", "exact", t, kl, 4 * kl_error, "bars"),),
+        ),
+        Panel(
+            _GAP,
+            "How much more the loss on sampled x_{t−1} is than on its mean.",
+            "t",
+            "difference of the losses",
+            (series("d β̃_t", "exact", t, gap, mark="dashes"),),
+        ),
+        Panel(
+            _NOISE,
+            "Variance of the gradient at the net's output, given x_t.",
+            "t",
+            "variance",
+            (
+                series("sampled, formula", "noise", t, 4 * (gap + ambiguity), mark="dashes"),
+                series("closed form, formula", "learned", t, 4 * ambiguity, mark="dashes"),
+                series("exact mean: 0", "exact", t, torch.zeros_like(t), mark="dashes"),
+            ),
+        ),
+    )
+    numbers = (
+        Expected("KL(Q‖P), oracle P", total, slack=4 * total_error),
+        Expected("KL(Q‖P), trained P", total, "above"),
+        Expected("gap of the losses, untrained net", float(gap.sum())),
+        Expected("gap of the losses, trained net", float(gap.sum())),
+        Expected("gradient variance, sampled", float(4 * (gap + ambiguity).sum()), slack=0.03 * noisy),
+        Expected("gradient variance, closed form", noisy, slack=0.03 * noisy),
+        Expected("log of the errors, sampled over closed form", 0.0, "above"),
+        Expected("log of the errors, closed form over exact mean", 0.0, "above"),
+    )
+    return Prediction(numbers, panels, (f"{CHAIN_STEPS} steps from t = {START} to 1.",))
+
+
+def steps(experiment: Experiment, broken: bool) -> Steps:
+    """Train, then walk the chain. Broken: the posterior variance is taken as 2 β̃ in place of β̃."""
+    s = Setting(experiment, 1)
+    chain = chain_of(s)
+    widen = 2.0 if broken else 1.0
+    exam = _Exam(chain, s)
+    errors = torch.zeros(len(ESTIMATORS), SEEDS, dtype=torch.float64)
+    clocks, last = {}, None
+    for i, estimator in enumerate(ESTIMATORS):
+        curves: list[list[tuple[Report, Tensor]]] = []
+        for seed in range(SEEDS):
+            curve = []
+            for k, report in enumerate(train_on_chain(chain, s.density, estimator, s.generator(500 + seed))):
+                if k % 4 == 3 or report.step == STEPS:
+                    curve.append((report, exam.excess(report.net)))
+                yield 0.75 * (i * SEEDS + seed + report.step / STEPS) / (len(ESTIMATORS) * SEEDS)
+            errors[i, seed] = curve[-1][1]
+            curves.append(curve)
+            if estimator == "closed form":
+                last = curve[-1][0].net
+        clocks[estimator] = curves
+    assert last is not None
+    ratios = errors.log()
+    numbers = [
+        Measured("log of the errors, sampled over closed form", *mean_error(ratios[0] - ratios[1])),
+        Measured("log of the errors, closed form over exact mean", *mean_error(ratios[1] - ratios[2])),
+    ]
+    untrained = Network(last.shape, s.generator(600))
+    kl = torch.zeros(2, REPEATS, len(chain), dtype=torch.float64)
+    gap, noise = torch.zeros_like(kl), torch.zeros_like(kl)
+    for repeat in range(REPEATS):
+        generator = s.generator(repeat)
+        ends = s.pairs(PARTICLES, generator)
+        rows = ZigZag(chain.path).trajectories(ends.x0, ends.x1, chain.times.float(), generator).double()
+        for k in range(len(chain)):
+            xs, xt = rows[k], rows[k + 1]
+            means = chain.best(k, xt), model_mean(chain, last, k, xt.float())
+            for j, f in enumerate(means):
+                kl[j, repeat, k] = chain.kl_terms(k, xs, xt, f, widen * float(chain.posterior[k])).mean()
+            x0, xt, xs = neighbours(chain, k, s.density, PARTICLES, generator, widen)
+            for j, net in enumerate((untrained, last)):
+                f = model_mean(chain, net, k, xt)
+                mean = chain.mean(k, xt, x0)
+                gap[j, repeat, k] = ((xs - f).square() - (mean - f).square()).sum(1).mean()
+            noise[:, repeat, k] = _gradient_variance(chain, k, xt[:400], generator, widen)
+        yield 0.75 + 0.24 * (repeat + 1) / REPEATS
+    for name, values in zip(("oracle", "trained"), kl, strict=True):
+        numbers.append(Measured(f"KL(Q‖P), {name} P", *mean_error(values.sum(1))))
+    for name, values in zip(("untrained", "trained"), gap, strict=True):
+        numbers.append(Measured(f"gap of the losses, {name} net", *mean_error(values.sum(1))))
+    for name, values in zip(("sampled", "closed form"), noise, strict=True):
+        numbers.append(Measured(f"gradient variance, {name}", *mean_error(values.sum(1))))
+    return Measurement(tuple(numbers), _panels(chain, kl, gap, noise, clocks), repeats=REPEATS)
+
+
+class _Exam:
+    """Fixed points of every step at which f* is known."""
+
+    def __init__(self, chain: Chain, s: Setting) -> None:
+        self.chain, self.points = chain, []
+        generator = s.generator(800)
+        for k in range(len(chain)):
+            _, xt, _ = neighbours(chain, k, s.density, 250, generator)
+            self.points.append((xt, chain.best(k, xt)))
+
+    def excess(self, net: Network) -> Tensor:
+        """Σ_t E|f_θ − f*|²/(2 β̃_t), the nats that the net adds to KL(Q‖P)."""
+        terms = [
+            (model_mean(self.chain, net, k, xt) - best).square().sum(1).mean() / (2 * self.chain.posterior[k])
+            for k, (xt, best) in enumerate(self.points)
+        ]
+        return torch.stack(terms).sum()
+
+
+def _gradient_variance(chain: Chain, k: int, xt: Tensor, generator: torch.Generator, widen: float) -> Tensor:
+    """tr Var[∂|y − f|²/∂f | x_t] for y = x_s and y = μ̃, averaged over x_t: shape (2,)."""
+    x0 = chain.oracle.draw(xt, chain.times[k + 1], 4, generator).x0
+    mean = chain.mean(k, xt[:, None], x0)
+    noise = torch.randn(mean.shape, generator=generator)
+    sampled = mean + (widen * float(chain.posterior[k])) ** 0.5 * noise
+    return torch.stack([4 * y.var(1).sum(-1).mean() for y in (sampled, mean)]).double()
+
+
+def _panels(
+    chain: Chain,
+    kl: Tensor,
+    gap: Tensor,
+    noise: Tensor,
+    clocks: dict[Estimator, list[list[tuple[Report, Tensor]]]],
+) -> tuple[Panel, ...]:
+    t = chain.times[1:]
+    bars = [
+        series(f"{name}, measured", role, t, *column_errors(values), "points")
+        for name, role, values in zip(("oracle P", "trained P"), ("original", "learned"), kl, strict=True)
+    ]
+    gaps = [
+        series(f"{name} net", role, t, *column_errors(values), "points")
+        for name, role, values in zip(("untrained", "trained"), ("original", "learned"), gap, strict=True)
+    ]
+    noises = [
+        series(f"{name}, measured", role, t, *column_errors(values), "points")
+        for name, role, values in zip(("sampled", "closed form"), ("noise", "learned"), noise, strict=True)
+    ]
+    trainings = []
+    for estimator, curves in clocks.items():
+        seconds = torch.tensor([[r.seconds for r, _ in c] for c in curves]).mean(0)
+        errors = torch.tensor([[float(e) for _, e in c] for c in curves])
+        trainings.append(series(estimator, _ROLES[estimator], seconds, *column_errors(errors)))
+    clock = Panel(
+        _CLOCK,
+        f"Nats that the net adds to KL(Q‖P) in {STEPS} steps, the same seeds for all three targets.",
+        "seconds of computing",
+        "nats above the oracle",
+        tuple(trainings),
+        log_y=True,
+    )
+    return (
+        Panel(_KL, "", "", "", tuple(bars)),
+        Panel(_GAP, "", "", "", tuple(gaps)),
+        Panel(_NOISE, "", "", "", tuple(noises)),
+        clock,
+    )
+
+
+CLAIM = Claim(
+    number="C1",
+    title="Likelihood and variance reduction",
+    section=1,
+    sentence=(
+        "Maximum likelihood on the trajectories of the 2015 chain is least squares on x_{t−1}. Its mean given "
+        "x_t and x₀ has a closed form, and regressing on that changes no minimiser: it only removes variance."
+    ),
+    formula=(
+        r"E|x_{t-1}-f_\theta(x_t)|^2-E|E[x_{t-1}\mid x_t,x_0]-f_\theta(x_t)|^2=d\,\tilde\beta_t"
+        r"\quad\text{for every }\theta"
+    ),
+    breaks="The posterior variance is taken as 2 β̃_t: the losses differ by twice too much, and the KL grows.",
+    question=(
+        "If the closed form helps because it averages over x_{t−1}, what is left to average over? Compare "
+        "with the exact mean, which also averages over x₀."
+    ),
+    applies=normal_source,
+    predict=predict,
+    steps=steps,
+)

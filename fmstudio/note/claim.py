@@ -1,0 +1,335 @@
+"""What a claim is: a sentence of the note, the numbers it predicts, a measurement of them, and a verdict.
+
+The prediction comes from formulas and the oracle, the measurement from moving particles or training nets;
+the verdict compares the two number by number, in standard errors of the measurement. Curves are plain
+numbers in :class:`Series` and :class:`Panel`, so figures, JSON and tests share one form; nothing here draws.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from torch import Tensor
+
+from fmstudio.learn.experiment import Experiment
+
+Numbers = Tensor | Sequence[float] | Sequence[float | None]
+Mark = Literal["line", "dashes", "points", "bars", "band"]
+Relation = Literal["equals", "at most", "above", "below"]
+Progress = Callable[[float], None]
+Steps = Generator[float, None, "Measurement"]
+"""Work that reports the finished share in (0, 1) and returns a measurement; closing it stops the work."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One curve, cloud or row of bars.
+
+    Args:
+        name: what the legend says.
+        role: its colour: data, noise, exact, learned, error, original.
+        x, y: numbers, or None where a line is interrupted.
+        error: half-width of the error bar or of the band at each x, in units of y; None for none.
+        mark: how it is drawn.
+    """
+
+    name: str
+    role: str
+    x: tuple[float | None, ...]
+    y: tuple[float | None, ...]
+    error: tuple[float | None, ...] | None = None
+    mark: Mark = "line"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Series that share their axes.
+
+    Args:
+        title: short; prediction and measurement meet in the panel of the same title.
+        caption: one line that says what it shows.
+        x_label, y_label: of the axes.
+        series: drawn in this order.
+        log_x, log_y: logarithmic axes.
+        plane: whether x and y are two coordinates of one plane, with one scale.
+        ticks: words in place of the numbers 0, 1, 2, … of the x axis.
+    """
+
+    title: str
+    caption: str
+    x_label: str
+    y_label: str
+    series: tuple[Series, ...]
+    log_x: bool = False
+    log_y: bool = False
+    plane: bool = False
+    ticks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One predicted number.
+
+    Args:
+        name: of the quantity; the measurement has a number of the same name.
+        value: what the formula gives.
+        relation: what the measured number should be to it. "above" and "below" must be clear of it by the
+            tolerance, "equals" and "at most" may miss it by no more than that.
+        slack: what the formula itself leaves open, in units of the value: a next order in dt, a rounding.
+    """
+
+    name: str
+    value: float
+    relation: Relation = "equals"
+    slack: float = 0.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measured number with its standard error over repeated seeds; 0 where there is no chance in it."""
+
+    name: str
+    value: float
+    error: float = 0.0
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a claim predicts for an experiment: numbers, the panels they are drawn in, and notes in words."""
+
+    numbers: tuple[Expected, ...]
+    panels: tuple[Panel, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured: numbers of the predicted names, panels, notes, and how often it was repeated."""
+
+    numbers: tuple[Measured, ...]
+    panels: tuple[Panel, ...] = ()
+    notes: tuple[str, ...] = ()
+    repeats: int = 1
+
+
+@dataclass(frozen=True)
+class Check:
+    """One number against its prediction; ``distance`` is the gap beyond the slack in standard errors."""
+
+    name: str
+    relation: Relation
+    predicted: float
+    slack: float
+    measured: float
+    error: float
+    distance: float
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether every number is where the prediction puts it.
+
+    Args:
+        holds: all checks hold.
+        tolerance: in standard errors.
+        sentence: the outcome in words.
+        checks: one for each predicted number.
+    """
+
+    holds: bool
+    tolerance: float
+    sentence: str
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One statement of the note as an experiment.
+
+    Args:
+        number: "C1" … "C10".
+        title: a few words.
+        section: of the note.
+        sentence: what the note says, in our own words.
+        formula: LaTeX.
+        breaks: what the switch of the measurement does to make the claim false.
+        question: what a teacher could ask here, and what to change to answer it.
+        applies: ``f(experiment)`` gives None, or the reason why the claim has no meaning there.
+        predict: from formulas and the oracle alone.
+        steps: the measurement, as a generator of the finished share; its second argument breaks it.
+        tolerance: of the verdict, in standard errors.
+    """
+
+    number: str
+    title: str
+    section: int
+    sentence: str
+    formula: str
+    breaks: str
+    question: str
+    applies: Callable[[Experiment], str | None]
+    predict: Callable[[Experiment], Prediction]
+    steps: Callable[[Experiment, bool], Steps]
+    tolerance: float = 4.0
+
+    def measure(
+        self, experiment: Experiment, broken: bool = False, progress: Progress | None = None
+    ) -> Measurement:
+        """Run the measurement to its end.
+
+        Args:
+            experiment: one that the claim applies to.
+            broken: turn the switch that makes the claim false.
+            progress: told the finished share in (0, 1); what it raises stops the work.
+        """
+        work = self.steps(experiment, broken)
+        try:
+            while True:
+                share = next(work)
+                if progress is not None:
+                    progress(share)
+        except StopIteration as end:
+            return end.value
+        finally:
+            work.close()
+
+    def verdict(self, prediction: Prediction, measurement: Measurement) -> Verdict:
+        """Compare the two, number by number.
+
+        Raises:
+            ValueError: a predicted number was not measured, or the other way round.
+        """
+        measured = {m.name: m for m in measurement.numbers}
+        expected = [e.name for e in prediction.numbers]
+        if set(measured) != set(expected) or len(expected) != len(measurement.numbers):
+            lonely = sorted(set(measured) ^ set(expected))
+            raise ValueError(f"{self.number}: predicted and measured numbers differ in {lonely}.")
+        checks = tuple(check(e, measured[e.name], self.tolerance) for e in prediction.numbers)
+        failed = [c for c in checks if not c.holds]
+        if failed:
+            worst = max(failed, key=lambda c: c.distance)
+            rest = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
+            sentence = (
+                f"Does not hold: {worst.name} should {_words(worst)}; measured "
+                f"{_value(worst.measured, worst.error)}{rest}."
+            )
+        else:
+            sentence = (
+                f"Holds: {_count(len(checks))} within {self.tolerance:g} standard errors "
+                f"of {_count_of(measurement.repeats)}."
+            )
+        return Verdict(not failed, self.tolerance, sentence, checks)
+
+
+def check(expected: Expected, measured: Measured, tolerance: float) -> Check:
+    """Compare one number.
+
+    "equals": |m − p| ≤ slack + tolerance · error; "at most": m ≤ p + slack + tolerance · error;
+    "above": m ≥ p + tolerance · error, and m > p; "below": the mirror image.
+    A number that is not finite fails.
+
+    >>> check(Expected("slope", 1.0), Measured("slope", 1.1, 0.05), 4).holds
+    True
+    >>> check(Expected("gap", 0.0, "above"), Measured("gap", 0.1, 0.05), 4).holds
+    False
+    """
+    gap = measured.value - expected.value
+    room = tolerance * measured.error
+    match expected.relation:
+        case "equals":
+            holds, beyond = abs(gap) <= expected.slack + room, abs(gap) - expected.slack
+        case "at most":
+            holds, beyond = gap <= expected.slack + room, gap - expected.slack
+        case "above":
+            holds, beyond = gap >= room and gap > 0, -gap
+        case "below":
+            holds, beyond = -gap >= room and gap < 0, gap
+    finite = math.isfinite(measured.value) and math.isfinite(measured.error)
+    # A gap without any chance in it is infinitely many standard errors; JSON has no infinity.
+    distance = max(beyond, 0.0) / measured.error if measured.error > 0 else (1e9 if beyond > 0 else 0.0)
+    return Check(
+        expected.name,
+        expected.relation,
+        expected.value,
+        expected.slack,
+        measured.value,
+        measured.error,
+        min(distance, 1e9) if finite else 1e9,
+        bool(finite and holds),
+    )
+
+
+def merge(prediction: Prediction, measurement: Measurement | None) -> tuple[Panel, ...]:
+    """The panels with the prediction drawn first and the measurement over it, in the prediction's order."""
+    if measurement is None:
+        return prediction.panels
+    measured = {p.title: p for p in measurement.panels}
+    shared = []
+    for panel in prediction.panels:
+        over = measured.pop(panel.title, None)
+        shared.append(panel if over is None else _over(panel, over))
+    return (*shared, *measured.values())
+
+
+def _over(first: Panel, second: Panel) -> Panel:
+    values = {name: getattr(first, name) for name in Panel.__dataclass_fields__}
+    return Panel(**{**values, "series": (*first.series, *second.series)})
+
+
+def series(
+    name: str, role: str, x: Numbers, y: Numbers, error: Numbers | None = None, mark: Mark = "line"
+) -> Series:
+    """A :class:`Series` from tensors or lists; numbers keep six digits, NaN interrupts a line."""
+    bars = None if error is None else plain(error)
+    return Series(name, role, plain(x), plain(y), bars, mark)
+
+
+def plain(values: Numbers) -> tuple[float | None, ...]:
+    """Numbers as Python floats of six digits; what is not finite becomes None."""
+    rows: Iterable[float | None] = (
+        values.detach().double().flatten().tolist() if isinstance(values, Tensor) else values
+    )
+    return tuple(None if v is None or not math.isfinite(v) else float(f"{v:.6g}") for v in rows)
+
+
+def to_dict(record: Any) -> dict[str, Any]:
+    """A record of this module as plain numbers, strings and lists."""
+    return asdict(record)
+
+
+def panel_from_dict(values: dict[str, Any]) -> Panel:
+    """Read back :func:`to_dict` of a panel."""
+    rows = tuple(
+        Series(
+            s["name"],
+            s["role"],
+            tuple(s["x"]),
+            tuple(s["y"]),
+            None if s["error"] is None else tuple(s["error"]),
+            s["mark"],
+        )
+        for s in values["series"]
+    )
+    return Panel(**{**values, "series": rows, "ticks": tuple(values["ticks"])})
+
+
+def _words(c: Check) -> str:
+    verb = {"equals": "be", "at most": "be at most", "above": "lie above", "below": "lie below"}[c.relation]
+    slack = f" (± {c.slack:.2g})" if c.slack else ""
+    return f"{verb} {c.predicted:.4g}{slack}"
+
+
+def _value(value: float, error: float) -> str:
+    return f"{value:.4g} ± {error:.2g}" if error else f"{value:.4g}"
+
+
+def _count(n: int) -> str:
+    return "the one number lies" if n == 1 else f"all {n} numbers lie"
+
+
+def _count_of(repeats: int) -> str:
+    return "one run" if repeats == 1 else f"{repeats} repeated runs"
