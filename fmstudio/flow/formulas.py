@@ -58,7 +58,8 @@ class Node:
         if self.what == "t":
             return "t"
         if not self._moves():
-            return repr(float(self.dual(torch.zeros((), dtype=torch.float64)).value))
+            number = float(self.dual(torch.zeros((), dtype=torch.float64)).value)
+            return repr(number) if math.isfinite(number) else f"float('{number}')"
         operation = OPERATIONS[str(self.what)]
         codes = [part.code() for part in self.parts]
         if self.what not in ("min", "max"):
