@@ -1,0 +1,189 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from accelerate import Accelerator
+from PIL import Image
+
+from fmstudio.image.folder import load_model
+from fmstudio.image.networks import UNetDesign, build_unet
+from fmstudio.image.train import Run, TrainSettings, train, write_atomically
+
+SETTINGS = TrainSettings(steps=6, batch=8, warmup=2, seed=3)
+DESIGN = UNetDesign(size=8, image_channels=1, class_count=3, channels=(16, 16), groups=8)
+
+
+def new_run(data, settings=SETTINGS) -> Run:
+    torch.manual_seed(settings.seed)
+    return Run(build_unet(DESIGN), data, settings, Accelerator(cpu=True, mixed_precision="no"))
+
+
+def finish(run: Run) -> Run:
+    for _ in run.advance():
+        pass
+    return run
+
+
+def same_weights(first: Run, second: Run) -> bool:
+    mine, theirs = first.state(), second.state()
+    return all(
+        torch.equal(a, b)
+        for name in ("weights", "ema")
+        for a, b in zip(mine[name], theirs[name], strict=True)
+    )
+
+
+def test_the_same_seed_gives_the_same_weights(tiny_images):
+    first, second = finish(new_run(tiny_images)), finish(new_run(tiny_images))
+    assert same_weights(first, second)
+    assert not same_weights(first, finish(new_run(tiny_images, replace(SETTINGS, seed=4))))
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(tiny_images, tmp_path):
+    whole = finish(new_run(tiny_images))
+    begun = new_run(tiny_images)
+    for _ in range(3):
+        begun._one_step(begun.settings.rate(begun.step, begun._spent()))
+        begun.step += 1
+    write_atomically(begun.state(), tmp_path / "state.pt")
+    torch.rand(17)  # the global generator plays no part
+    resumed = new_run(tiny_images)
+    resumed.restore(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert resumed.step == 3
+    assert same_weights(finish(resumed), whole)
+
+
+def test_another_recipe_is_not_resumed(tiny_images):
+    state = new_run(tiny_images).state()
+    other = new_run(tiny_images, replace(SETTINGS, learning_rate=5e-4, steps=9))
+    with pytest.raises(ValueError, match=r"learning_rate 0\.001 there, 0\.0005 here"):
+        other.restore(state)
+
+
+def test_a_longer_budget_may_be_resumed(tiny_images):
+    state = finish(new_run(tiny_images)).state()
+    longer = new_run(tiny_images, replace(SETTINGS, steps=8))
+    longer.restore(state)
+    assert finish(longer).step == 8
+
+
+def test_accumulated_parts_make_the_same_step(tiny_images):
+    whole = finish(new_run(tiny_images, replace(SETTINGS, steps=2)))
+    parts = finish(new_run(tiny_images, replace(SETTINGS, steps=2, accumulate=4)))
+    for a, b in zip(whole.state()["weights"], parts.state()["weights"], strict=True):
+        assert torch.allclose(a, b, atol=2e-4)
+
+
+def test_training_learns_the_three_classes(tiny_images):
+    run = new_run(tiny_images, TrainSettings(steps=100, batch=16, warmup=5, learning_rate=3e-3))
+    losses = [progress.loss for progress in run.advance()]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_a_run_leaves_state_log_model_and_samples(tiny_images, tmp_path):
+    for _ in train(new_run(tiny_images), tmp_path, tiny_images.class_names):
+        pass
+    line = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
+    assert line["step"] == 6
+    model = load_model(tmp_path / "model")
+    assert model.class_names == tiny_images.class_names
+    saved = torch.load(tmp_path / "state.pt", weights_only=True)
+    for mine, averaged in zip(model.net.parameters(), saved["ema"], strict=True):
+        assert torch.equal(mine, averaged.half().float())
+    with Image.open(tmp_path / "samples-0000006.png") as picture:
+        assert picture.size == (80, 24)
+
+
+def test_a_closed_run_stops(tiny_images):
+    run = new_run(tiny_images, replace(SETTINGS, steps=10_000))
+    progress = run.advance()
+    first = next(progress)
+    progress.close()
+    assert run.step == first.step == 50
+
+
+def test_a_budget_in_minutes_ends_after_them(tiny_images):
+    run = new_run(tiny_images, replace(SETTINGS, steps=None, minutes=0.01))
+    finish(run)
+    assert 0.6 <= run.seconds < 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"minutes": 1.0}, "one of them"),
+        ({"steps": None}, "one of them"),
+        ({"steps": -1}, "positive"),
+        ({"time_law": "late"}, "mixed"),
+    ],
+)
+def test_impossible_settings_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        replace(SETTINGS, **changes)
+
+
+def test_a_batch_that_cannot_be_split_is_refused(tiny_images):
+    with pytest.raises(ValueError, match="3 equal parts"):
+        new_run(tiny_images, replace(SETTINGS, accumulate=3))
+
+
+def test_rate_warms_up_and_falls_to_zero():
+    settings = TrainSettings(steps=100, warmup=10, learning_rate=1.0)
+    assert settings.rate(0, 0.0) == pytest.approx(0.1)
+    assert settings.rate(50, 0.5) == pytest.approx(0.5)
+    assert settings.rate(99, 1.0) == pytest.approx(0.0, abs=1e-12)
+
+
+def write_pictures(folder):
+    for label, shade in (("dark", 40), ("light", 220)):
+        (folder / label).mkdir(parents=True)
+        for index in range(6):
+            Image.new("L", (8, 8), shade + index).save(folder / label / f"{index}.png")
+
+
+def command(folder, out, steps, *launcher):
+    start = launcher or (sys.executable, "-m")
+    options = ("--data", folder, "--size", "8", "--out", out, "--steps", str(steps), "--channels", "16", "16")
+    return [*map(str, (*start, "fmstudio.image.train", *options)), "--batch", "8", "--threads", "1", "--cpu"]
+
+
+def environment():
+    return os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+
+
+@pytest.mark.slow
+def test_the_command_goes_on_after_it_was_killed(tmp_path):
+    write_pictures(tmp_path / "data")
+    out = tmp_path / "run"
+    begun = subprocess.Popen(
+        command(tmp_path / "data", out, 10**6), env=environment(), stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while not (out / "log.jsonl").is_file() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    begun.send_signal(signal.SIGKILL)
+    begun.wait()
+    assert (out / "log.jsonl").is_file()
+    for steps in (4, 8):
+        subprocess.run(command(tmp_path / "data", out, steps), env=environment(), check=True, timeout=120)
+        assert torch.load(out / "state.pt", weights_only=True)["step"] == steps
+
+
+@pytest.mark.slow
+def test_two_processes_make_the_weights_of_one(tmp_path):
+    write_pictures(tmp_path / "data")
+    launcher = (sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "-m")
+    subprocess.run(
+        command(tmp_path / "data", tmp_path / "one", 3), env=environment(), check=True, timeout=120
+    )
+    two = command(tmp_path / "data", tmp_path / "two", 3, *launcher)
+    subprocess.run(two, env=environment(), check=True, timeout=240)
+    one, both = (torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("one", "two"))
+    for a, b in zip(one["weights"], both["weights"], strict=True):
+        assert torch.allclose(a, b, atol=1e-3)
