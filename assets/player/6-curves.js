@@ -146,7 +146,9 @@ class Strip {
     const at = locate(scene, shown);
     this.curves.series.forEach((series, i) => {
       const a = series.values[at.frame], b = series.values[at.frame + 1], value = a === null || b === null ? null : a + (b - a) * at.mix;
-      const text = value === null ? "–" : MINUS(Math.abs(value) >= 1e-3 && Math.abs(value) < 1e4 ? value.toPrecision(3) : value === 0 ? "0" : value.toExponential(1));
+      // Three figures of the largest value, the same number of decimals for all.
+      const decimals = clamp(2 - Math.floor(Math.log10(Math.max(Math.abs(low), Math.abs(high), 1e-9))), 0, 9);
+      const text = value === null ? "–" : decimals < 7 ? fixed(value, decimals) : MINUS(value.toExponential(2));
       if (this.readouts[i].textContent !== text) this.readouts[i].textContent = text;
       if (value === null) return;
       c.beginPath();
