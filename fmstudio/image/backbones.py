@@ -49,6 +49,13 @@ def choose_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def has_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 is computed natively on this device (and so saves time)."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 class Backbones:
     """The models in one folder, each loaded at most once.
 

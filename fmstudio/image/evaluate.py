@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fmstudio.image.backbones import MODELS_FOLDER, choose_device
+from fmstudio.image.backbones import MODELS_FOLDER, choose_device, has_bf16
 from fmstudio.image.classifier import FeatureNet, Judgement, judge, load_classifier
 from fmstudio.image.data import FASHION_FOLDER, ImageSet, fashion_mnist
 from fmstudio.image.folder import ImageModel, load_model
@@ -146,8 +146,6 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    from fmstudio.image.train import has_bf16
-
     device = choose_device()
     bf16 = has_bf16(device) and not options.float32
     model, classifier = load_model(options.model, device), load_classifier(options.classifier)

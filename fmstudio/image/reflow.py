@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fmstudio.image.backbones import choose_device, has_bf16
 from fmstudio.image.folder import ImageModel, load_model
 from fmstudio.image.objective import ReflowPairs, generator_of
 from fmstudio.image.sampling import GuidedField, sample
@@ -83,8 +84,6 @@ def load_pairs(path: Path) -> ReflowPairs:
 
 def main() -> None:
     """The command line: load the teacher, make pairs until the count or the time is reached, save them."""
-    from fmstudio.image.train import has_bf16
-
     parser = argparse.ArgumentParser(prog="python -m fmstudio.image.reflow", description=main.__doc__)
     parser.add_argument("--model", type=Path, required=True, help="the teacher's folder")
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
@@ -96,7 +95,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device()
     model = load_model(options.model, device)
     started, parts = time.monotonic(), []
     made = make_pairs(model, options.count, options.steps, options.seed, bf16=has_bf16(device))

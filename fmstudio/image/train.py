@@ -27,6 +27,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast, set_seed
 from torch import Tensor
 
+from fmstudio.image.backbones import has_bf16
 from fmstudio.image.data import ImageSet, load_images
 from fmstudio.image.networks import UNetDesign, VelocityNet, build_unet
 from fmstudio.image.objective import TIME_LAWS, BatchStream, ReflowPairs, velocity_loss
@@ -87,13 +88,6 @@ class Progress:
     spent: float
     loss: float
     rate: float
-
-
-def has_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 is computed natively on this device (and so saves time)."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def choose_precision(cpu: bool = False) -> str:

@@ -83,7 +83,7 @@ def test_accumulated_parts_make_the_same_step(tiny_images):
 def test_training_learns_the_three_classes(tiny_images):
     run = new_run(tiny_images, TrainSettings(steps=100, batch=16, warmup=5, learning_rate=3e-3))
     losses = [progress.loss for progress in run.advance()]
-    assert losses[-1] < 0.5 * losses[0]
+    assert losses[-1] < 0.7 * losses[0]
 
 
 def test_a_run_leaves_state_log_model_and_samples(tiny_images, tmp_path):
