@@ -1,13 +1,13 @@
 """Velocity fields: the oracle, a net and any function share one protocol, field(x, t) -> velocity.
 
-Points are (n, d), t is () or (n,), and the answer is (n, d). A field that also knows its divergence has
-``velocity_and_divergence`` (:class:`DivergenceField`); likelihoods use it where it is there.
+Points are (n, d), t is () or (n,), and the answer is (n, d). A field may also know its divergence
+(:class:`DivergenceField`); for all others :func:`velocity_and_divergence` differentiates.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -36,6 +36,74 @@ class DivergenceField(Protocol):
         ...
 
 
+def velocity_and_divergence(field: VelocityField, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """u and div u = Σ_i ∂u_i/∂x_i, exactly, of any field.
+
+    A field that knows its divergence is asked; any other is differentiated, one backward pass for each
+    coordinate. Its row i may only depend on row i of x.
+
+    Args:
+        field: u; differentiable in x by autograd unless it is a :class:`DivergenceField`.
+        x: points, shape (n, d).
+        t: times, shape () or (n,).
+
+    Returns:
+        Shapes (n, d) and (n,), without gradients.
+
+    Raises:
+        ValueError: autograd finds no way from u back to x.
+    """
+    if isinstance(field, DivergenceField):
+        return field.velocity_and_divergence(x, t)
+    with torch.enable_grad():
+        y, u = _recorded(field, x, t)
+        slopes = [
+            torch.autograd.grad(u[:, i].sum(), y, retain_graph=i + 1 < x.shape[1])[0][:, i]
+            for i in range(x.shape[1])
+        ]
+    return u.detach(), torch.stack(slopes).sum(0)
+
+
+def velocity_and_probed_divergence(
+    field: VelocityField, x: Tensor, t: Tensor, probes: Tensor
+) -> tuple[Tensor, Tensor]:
+    """u and an unbiased estimate of div u, the mean of eᵀ(∂u/∂x)e over probes e with E[e eᵀ] = I.
+
+    Args:
+        field: u, differentiable in x by autograd.
+        x: points, shape (n, d).
+        t: times, shape () or (n,).
+        probes: e, shape (count, n, d).
+
+    Returns:
+        Shapes (n, d) and (n,), without gradients.
+
+    Raises:
+        ValueError: autograd finds no way from u back to x.
+
+    Source: Hutchinson 1989; Grathwohl et al. 2018, arXiv:1810.01367, section 3.1.
+    """
+    with torch.enable_grad():
+        y, u = _recorded(field, x, t)
+        slopes = [
+            (torch.autograd.grad(u, y, e, retain_graph=i + 1 < len(probes))[0] * e).sum(1)
+            for i, e in enumerate(probes)
+        ]
+    return u.detach(), torch.stack(slopes).mean(0)
+
+
+def _recorded(field: VelocityField, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """A fresh x and the u computed from it, with the graph between them."""
+    y = x.detach().requires_grad_()
+    u = field(y, t)
+    if not u.requires_grad:
+        raise ValueError(
+            "The divergence needs a field that autograd can follow back to x; this one records nothing. "
+            "Give it a method velocity_and_divergence(x, t)."
+        )
+    return y, u
+
+
 @dataclass
 class Counted:
     """A field that counts how often it is asked.
@@ -54,6 +122,11 @@ class Counted:
         """The field's answer, counted."""
         self.nfe += 1
         return self.field(x, t)
+
+    def velocity_and_divergence(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """The field's velocity and divergence, counted as one call."""
+        self.nfe += 1
+        return velocity_and_divergence(self.field, x, t)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +163,12 @@ class Guided:
             return self.conditional(x, t)
         return torch.lerp(self.null(x, t), self.conditional(x, t), self.weight)
 
+    def velocity_and_divergence(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Velocity and divergence, guided alike: both are linear in the field."""
+        null, null_div = velocity_and_divergence(self.null, x, t)
+        u, div = velocity_and_divergence(self.conditional, x, t)
+        return torch.lerp(null, u, self.weight), torch.lerp(null_div, div, self.weight)
+
 
 @dataclass(frozen=True, eq=False)
 class ByLabel:
@@ -118,10 +197,22 @@ class ByLabel:
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         """The velocity of each row in its own field, shape (n, d)."""
+        u = torch.empty_like(x)
+        for field, rows in self._groups(x):
+            u[rows] = field(x[rows], t[rows] if t.ndim else t)
+        return u
+
+    def velocity_and_divergence(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Velocity and divergence of each row in its own field, shapes (n, d) and (n,)."""
+        u, divergence = torch.empty_like(x), x.new_empty(len(x))
+        for field, rows in self._groups(x):
+            part = velocity_and_divergence(field, x[rows], t[rows] if t.ndim else t)
+            u[rows], divergence[rows] = part
+        return u, divergence
+
+    def _groups(self, x: Tensor) -> Iterator[tuple[VelocityField, Tensor]]:
+        """Each field that is needed, with the mask of its rows."""
         if len(x) != len(self.labels):
             raise ValueError(f"Expected the {len(self.labels)} rows that have labels; got {len(x)}.")
-        u = torch.empty_like(x)
         for label in self.labels.unique().tolist():
-            rows = self.labels == label
-            u[rows] = self.fields[label](x[rows], t[rows] if t.ndim else t)
-        return u
+            yield self.fields[label], self.labels == label

@@ -1,0 +1,259 @@
+"""Four names for one prediction: v, x̂₀, ε̂ and the score translate into each other.
+
+Everything is linear in the residual of the data point, with σ² = |b|² + γ² (b* is the conjugate of b):
+
+    r = x − a x̂₀        ε̂ = (b*/σ²) r        s = −r/σ²        v = a′x̂₀ + ((b′b* + γγ′)/σ²) r
+
+so any one of the four gives the others. Without a latent this is the 2×2 system
+
+    x = a x̂₀ + b ε̂,     v = a′x̂₀ + b′ε̂        with D = a b′ − a′b:
+    x̂₀ = (b′x − b v)/D,      ε̂ = (a v − a′x)/D                                      (:func:`solve`)
+
+which holds for any source; the score, and all of it with a latent, need x₁ ~ N(0, I) independent of x₀.
+Flow matching is v-prediction (Salimans & Ho 2022, arXiv:2202.00512, appendix D); with their spherical path
+v = (π/2)(a ε − b x₀). Theirs runs the same way in t; code with t ↦ 1 − t has v ↦ −v.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from fmstudio.flow.densities import GaussianMixture
+from fmstudio.flow.paths import Coefficients, Path, act
+
+#: Denominators smaller than this count as zero.
+TINY = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """One prediction under its four names, each of shape (n, d).
+
+    Args:
+        x0_hat: of E[x₀ | x_t].
+        eps_hat: of E[x₁ | x_t].
+        v: of the velocity E[v | x_t].
+        refusal: why there is no score, or "".
+    """
+
+    x0_hat: Tensor
+    eps_hat: Tensor
+    v: Tensor
+    _score: Tensor = field(repr=False)
+    refusal: str = ""
+
+    @property
+    def score(self) -> Tensor:
+        """Of ∇ log q_t(x).
+
+        Raises:
+            ValueError: at t = 0, where σ = 0, or for a source that is not N(0, I).
+        """
+        if self.refusal:
+            raise ValueError(self.refusal)
+        return self._score
+
+
+def from_v(path: Path, v: Tensor, x: Tensor, t: Tensor, source: GaussianMixture | None = None) -> Prediction:
+    """x̂₀ = ((b′b* + γγ′) x − σ² v) / ((b′b* + γγ′) a − a′σ²), which is (b′x − b v)/D without a latent.
+
+    Args:
+        path: a, b, γ.
+        v: predicted velocity, shape (n, d).
+        x: the points x_t, shape (n, d).
+        t: times in [0, 1], shape () or (n,).
+        source: the law of x₁; None for N(0, I).
+
+    Returns:
+        The four predictions.
+
+    Raises:
+        ValueError: D = 0 at a time; a latent path with a source that is not N(0, I).
+
+    Limits: the error of v reaches x̂₀ times |b/D| and ε̂ times |a/D|.
+    """
+    if not path.has_latent:
+        x0, x1 = solve(path, v, x, t)
+        return _completed(path, x0, x1, v, x, t, source)
+    c = _coefficients(path, t)
+    mixed, variance = _mixed(c), c.variance
+    denominator = mixed * c.a - c.da * variance
+    _check(path, denominator, t, "conversion from the velocity", "the denominator is")
+    x0 = act(mixed / denominator, x) - act(variance / denominator, v)
+    return _completed(path, x0, _noise(path, c, x0, x, t, source), v, x, t, source)
+
+
+def from_x0(
+    path: Path, x0_hat: Tensor, x: Tensor, t: Tensor, source: GaussianMixture | None = None
+) -> Prediction:
+    """ε̂ = (b*/σ²)(x − a x̂₀), v = a′x̂₀ + ((b′b* + γγ′)/σ²)(x − a x̂₀).
+
+    Args, returns: as :func:`from_v`, with x̂₀ of shape (n, d).
+
+    Raises:
+        ValueError: t = 0, where σ = 0; a latent path with a source that is not N(0, I).
+
+    Limits: the error of x̂₀ reaches ε̂ times |a|/σ.
+    """
+    c = _coefficients(path, t)
+    eps = _noise(path, c, x0_hat, x, t, source)
+    v = act(c.da, x0_hat) + act(_mixed(c) / c.variance, x - act(c.a, x0_hat))
+    return _completed(path, x0_hat, eps, v, x, t, source)
+
+
+def from_eps(
+    path: Path, eps_hat: Tensor, x: Tensor, t: Tensor, source: GaussianMixture | None = None
+) -> Prediction:
+    """x̂₀ = (x − (σ²/b*) ε̂)/a, which is (x − b ε̂)/a without a latent; v = a′x̂₀ + b′ε̂ then.
+
+    Args, returns: as :func:`from_v`, with ε̂ of shape (n, d).
+
+    Raises:
+        ValueError: t = 1 where a₁ = 0; t = 0 with a latent or b′ = inf; a latent path with a source that is
+            not N(0, I).
+
+    Limits: the error of ε̂ reaches x̂₀ times σ²/|a b|.
+    """
+    c = _coefficients(path, t)
+    _check(path, c.a, t, "conversion from ε̂", "a is")
+    if not path.has_latent:
+        _check(path, 1 / c.db.abs().clamp(min=1), t, "conversion from ε̂", "1/b′ is")
+        x0 = act(1 / c.a, x - act(c.b, eps_hat))
+        v = act(c.da, x0) + act(c.db, eps_hat)
+        return _completed(path, x0, eps_hat, v, x, t, source)
+    _refuse_source(source, "a latent path mixes x₁ with z ~ N(0, I)")
+    _check(path, c.b, t, "conversion from ε̂", "b is")
+    # With b* = |b|²/b: r = σ² ε̂/b* and (b′b* + γγ′) r/σ² = (b′ + γγ′/b*) ε̂.
+    ratio = 1 / _conjugate(c.b)
+    x0 = act(1 / c.a, x - act(c.variance * ratio, eps_hat))
+    v = act(c.da, x0) + act(c.db + c.gamma_dgamma * ratio, eps_hat)
+    return _completed(path, x0, eps_hat, v, x, t, source)
+
+
+def from_score(
+    path: Path, score: Tensor, x: Tensor, t: Tensor, source: GaussianMixture | None = None
+) -> Prediction:
+    """ε̂ = −b* s, x̂₀ = (x + σ² s)/a, v = a′x̂₀ − (b′b* + γγ′) s.
+
+    Args, returns: as :func:`from_v`, with the score of shape (n, d).
+
+    Raises:
+        ValueError: t = 1 where a₁ = 0; t = 0, where σ = 0; a source that is not N(0, I).
+
+    Limits: the error of s reaches x̂₀ times σ²/|a|.
+    """
+    _refuse_source(source, "the score is −ε̂/b only for N(0, I)")
+    c = _coefficients(path, t)
+    _check(path, c.a, t, "conversion from the score", "a is")
+    _check(path, c.variance, t, "conversion from the score", "σ² is")
+    x0 = act(1 / c.a, x + act(c.variance, score))
+    eps = -act(_conjugate(c.b), score)
+    return Prediction(x0, eps, act(c.da, x0) - act(_mixed(c), score), score)
+
+
+#: How each prediction is translated, by its name in an experiment.
+TRANSLATE: dict[str, Callable[[Path, Tensor, Tensor, Tensor], Prediction]] = {
+    "v": from_v,
+    "x0": from_x0,
+    "eps": from_eps,
+    "score": from_score,
+}
+
+
+def solve(path: Path, v: Tensor, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """x̂₀ = (b′x − b v)/D and ε̂ = (a v − a′x)/D: the end points of a path at x with velocity v.
+
+    Linear, so it holds for means too, whatever the source and the coupling.
+
+    Args:
+        path: without a latent.
+        v, x: velocity and position, shape (n, d).
+        t: times, shape () or (n,).
+
+    Returns:
+        x̂₀ and ε̂, each of shape (n, d).
+
+    Raises:
+        ValueError: D = 0 or not finite at a time; a path with a latent, which has three unknowns.
+    """
+    if path.has_latent:
+        raise ValueError("Position and velocity do not determine x₀, x₁ and z; use a path without a latent.")
+    c = _coefficients(path, t)
+    d = c.determinant
+    _check(path, d, t, "conversion from the velocity", "D = a b′ − a′b is")
+    x0 = act(c.db / d, x) - act(c.b / d, v)
+    return x0, act(c.a / d, v) - act(c.da / d, x)
+
+
+def _coefficients(path: Path, t: Tensor) -> Coefficients:
+    return path.at(torch.as_tensor(t))
+
+
+def _conjugate(c: Tensor) -> Tensor:
+    return c.conj().resolve_conj() if c.is_complex() else c
+
+
+def _mixed(c: Coefficients) -> Tensor:
+    """b′b* + γγ′."""
+    return c.db * _conjugate(c.b) + c.gamma_dgamma
+
+
+def _noise(
+    path: Path, c: Coefficients, x0: Tensor, x: Tensor, t: Tensor, source: GaussianMixture | None
+) -> Tensor:
+    """ε̂ from x̂₀."""
+    if path.has_latent:
+        _refuse_source(source, "a latent path mixes x₁ with z ~ N(0, I)")
+    _check(path, c.variance, t, "conversion from x̂₀", "σ² is")
+    return act(_conjugate(c.b) / c.variance, x - act(c.a, x0))
+
+
+def _completed(
+    path: Path,
+    x0: Tensor,
+    eps: Tensor,
+    v: Tensor,
+    x: Tensor,
+    t: Tensor,
+    source: GaussianMixture | None,
+) -> Prediction:
+    """Add the score, or the reason why there is none."""
+    c = _coefficients(path, t)
+    try:
+        _refuse_source(source, "the score is −ε̂/b only for N(0, I)")
+        _check(path, c.variance, t, "score", "σ² is")
+    except ValueError as reason:
+        return Prediction(x0, eps, v, torch.full_like(x, torch.nan), str(reason))
+    # −ε̂/b* keeps the digits of ε̂ where b is small; with b = 0 < γ the residual does.
+    if path.has_latent:
+        return Prediction(x0, eps, v, act(1 / c.variance, act(c.a, x0) - x))
+    return Prediction(x0, eps, v, -act(1 / _conjugate(c.b), eps))
+
+
+def _check(path: Path, c: Tensor, t: Tensor, what: str, because: str) -> None:
+    """Raise the sentence about a singular time, if c vanishes or is not finite at one."""
+    bad = ~(c.abs() > TINY) | ~c.abs().isfinite()
+    if not bool(bad.any()):
+        return
+    at = float(torch.as_tensor(t).expand(c.shape)[bad].reshape(-1)[0])
+    value = "0" if float(c.abs()[bad].reshape(-1)[0]) <= TINY else "not finite"
+    advice = "t ≥ 1e-3" if at < 0.5 else "t ≤ 0.999"
+    raise ValueError(
+        f"{type(path).__name__} path has no {what} at t = {at:.4g} ({because} {value}); "
+        f"got t = {at}. Use {advice}."
+    )
+
+
+def _refuse_source(source: GaussianMixture | None, reason: str) -> None:
+    if source is None:
+        return
+    eye = torch.eye(source.dim, dtype=source.means.dtype, device=source.means.device)
+    normal = len(source.means) == 1 and bool((source.means == 0).all())
+    if not (normal and bool((source.covariances[0] == eye).all())):
+        raise ValueError(
+            f"This needs the source N(0, I), because {reason}; the oracle knows the score of others."
+        )
