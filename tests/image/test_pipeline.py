@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 import torch
 
+from fmstudio.image import pipeline
 from fmstudio.image.backbones import MODELS_FOLDER, Backbones, backbone, backbone_names, class_names
 from fmstudio.image.classifier import judge, load_classifier
 from fmstudio.image.folder import load_model, save_model
@@ -106,6 +109,11 @@ def test_shipped_models_share_one_loaded_copy():
     name = backbone_names()[0]
     assert backbone(name) is backbone(name)
     assert backbone(name).class_names == class_names(name)
+
+
+@pytest.mark.parametrize("name", backbone_names())
+def test_a_shipped_folder_carries_the_pipeline_of_this_version(name):
+    assert (MODELS_FOLDER / name / "pipeline.py").read_text() == Path(pipeline.__file__).read_text()
 
 
 def test_shipped_files_stay_small():
