@@ -1,0 +1,403 @@
+"""Objectives: which pairs, at which times, and what a net is asked to predict there.
+
+A batch is (x_t, t, y): a point of one original path, its time, and the number the net regresses on,
+
+    min over f of  E | f(x_t, t) − y |²,        attained by  f(x, t) = E[y | x_t = x].
+
+The four targets y are the velocity v, the data point x₀, the noise x₁ ("eps") and the scaled conditional
+score σ ∇ log q_t(x_t | x₀) with σ² = |b|² + γ². Their means are the velocity u, x̂₀, ε̂ and σ s, and
+``flow.translate`` turns each into u. The score is asked for times σ because s itself grows like 1/σ;
+with E|σ s_θ − σ s|² the weight of time t is σ², that of denoising score matching
+(Song et al. 2021, arXiv:2011.13456, equation 7). The other three are unweighted.
+
+Whatever y is, the loss splits, E|f − y|² = E|f − E[y|x_t]|² + E tr Var[y|x_t]: the last term is its floor.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from fmstudio.flow.couplings import Coupling, FixedPairs
+from fmstudio.flow.densities import Density, GaussianMixture
+from fmstudio.flow.oracle import Moments, Oracle
+from fmstudio.flow.paths import Path, act, draw_like
+from fmstudio.flow.translate import Prediction, from_eps, from_score, from_v, from_x0
+
+#: How far from an end the times stay where a coefficient's derivative is infinite at it.
+END_GAP = 1e-3
+#: How far from an end a field stays where its translation to a velocity divides by zero at it.
+SINGULAR_GAP = 1e-2
+
+
+class TimeLaw(Protocol):
+    """The distribution of training times on [0, 1]."""
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw n times, shape (n,), float32, on the generator's device."""
+        ...
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """t ~ U[0, 1): every time counts the same."""
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw n times, shape (n,), in [0, 1)."""
+        return torch.rand(n, generator=generator, device=generator.device)
+
+
+@dataclass(frozen=True)
+class LogitNormal:
+    """log(t/(1−t)) ~ N(mean, std²): more of the middle, where the paths cross.
+
+    Args:
+        mean: of the logit; 0 is symmetric.
+        std: of the logit, > 0.
+
+    Source: Esser et al. 2024, arXiv:2403.03206, section 3.1.
+    """
+
+    mean: float = 0.0
+    std: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.mean) and math.isfinite(self.std) and self.std > 0):
+            raise ValueError(f"Expected a finite mean and std > 0; got mean = {self.mean}, std = {self.std}.")
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw n times, shape (n,), in (0, 1)."""
+        logit = torch.randn(n, generator=generator, device=generator.device)
+        return torch.sigmoid(logit.mul_(self.std).add_(self.mean))
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Points of original paths, n of them.
+
+    Args:
+        x0, x1: end points, shape (n, d).
+        z: latent, shape (n, d), or None where the path has none.
+        t: times, shape (n,).
+        xt: x_t, shape (n, d).
+        labels: class of each x0, shape (n,), or None.
+    """
+
+    x0: Tensor
+    x1: Tensor
+    z: Tensor | None
+    t: Tensor
+    xt: Tensor
+    labels: Tensor | None
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the net predicts: y for one path, its mean, and the way from the prediction to a velocity.
+
+    Args:
+        name: for messages.
+        sampled: (path, draw) -> y, shape (n, d).
+        mean: (path, moments, t) -> E[y | x_t], shape (n, d).
+        translated: (path, prediction of y, x, t) -> the four predictions.
+        at_noise, at_data: whether the translation to a velocity is singular where a = 0, where σ = 0.
+        needs_normal: whether y is only defined for a N(0, I) source.
+    """
+
+    name: str
+    sampled: Callable[[Path, Draw], Tensor]
+    mean: Callable[[Path, Moments, Tensor], Tensor]
+    translated: Callable[[Path, Tensor, Tensor, Tensor], Prediction]
+    at_noise: bool = False
+    at_data: bool = False
+    needs_normal: bool = False
+
+    def times(self, path: Path) -> tuple[float, float]:
+        """The times [low, high] at which a net with this target answers with a velocity.
+
+        Inside :func:`training_times`, and ``SINGULAR_GAP`` away from an end where the translation to a
+        velocity divides by zero: x₀ and score at t = 0 (σ = 0), eps and score at t = 1 (where a₁ = 0), eps
+        at t = 0 too with a latent, which hides it there.
+        """
+        low, high = training_times(path)
+        if self.at_data or (self.at_noise and path.has_latent):
+            low = max(low, SINGULAR_GAP)
+        if self.at_noise and path.exact_ends:
+            high = min(high, 1 - SINGULAR_GAP)
+        return low, high
+
+
+def _spread(path: Path, t: Tensor) -> Tensor:
+    """σ of shape t's, with a coordinate axis where t has one entry for each point."""
+    sigma = path.at(t).variance.sqrt()
+    return sigma.unsqueeze(-1) if sigma.ndim else sigma
+
+
+def _scaled_score(path: Path, draw: Draw) -> Tensor:
+    # Not from x_t − a x₀, which loses every digit where σ is small.
+    c = path.at(draw.t)
+    noise = act(c.b, draw.x1)
+    if draw.z is not None:
+        noise = noise + act(c.gamma, draw.z)
+    return -noise / _spread(path, draw.t)
+
+
+V = Target("v", lambda p, d: p.velocity(d.x0, d.x1, d.t, d.z), lambda p, m, t: m.u, from_v)
+X0 = Target("x0", lambda p, d: d.x0, lambda p, m, t: m.x0_hat, from_x0, at_data=True)
+EPS = Target("eps", lambda p, d: d.x1, lambda p, m, t: m.eps_hat, from_eps, at_noise=True)
+SCORE = Target(
+    "score",
+    _scaled_score,
+    lambda p, m, t: _spread(p, t) * m.score,
+    lambda p, y, x, t: from_score(p, y / _spread(p, t), x, t),
+    at_noise=True,
+    at_data=True,
+    needs_normal=True,
+)
+
+TARGETS: dict[str, Target] = {target.name: target for target in (V, X0, EPS, SCORE)}
+
+
+def training_times(path: Path) -> tuple[float, float]:
+    """The times [low, high] of a path that training uses: all, but for ``END_GAP`` at an infinite end.
+
+    A latent's γ′ is infinite at both ends, and so is b′ of the variance-preserving path at t = 0. There one
+    velocity has no finite variance, although its mean u has a limit; the loss would be infinite.
+    """
+    c = path.at(torch.tensor([0.0, 1.0], dtype=torch.float64))
+    finite = torch.stack([x.abs().isfinite() for x in (c.da, c.db, c.dgamma)]).all(0).tolist()
+    return 0.0 if finite[0] else END_GAP, 1.0 if finite[1] else 1 - END_GAP
+
+
+def check_target(
+    target: Target, path: Path, source: GaussianMixture, coupling: Coupling | FixedPairs
+) -> None:
+    """Refuse a target that does not determine the velocity.
+
+    x̂₀, ε̂ and s each determine u by two equations only: x = a x̂₀ + b ε̂ needs a path without a latent; with
+    one, the missing equation is E[z | x, x₀], which is known for a N(0, I) source independent of x₀.
+
+    Raises:
+        ValueError: with the reason and what to choose instead.
+    """
+    if target is V:
+        return
+    exact = is_standard_normal(source) and coupling.independent
+    if target.needs_normal and not exact:
+        raise ValueError(
+            "The score target needs x₁ ~ N(0, I) independent of x₀: otherwise −ε̂/b is not the score. "
+            "Choose the target v, or a standard normal source and the independent coupling."
+        )
+    if path.has_latent and not exact:
+        raise ValueError(
+            f"With a latent, {target.name} determines the velocity only for independent x₀ and x₁ ~ N(0, I). "
+            "Choose the target v, or a path without a latent."
+        )
+
+
+def is_standard_normal(source: GaussianMixture) -> bool:
+    """Whether a mixture is N(0, I): one component, mean 0, covariance I."""
+    eye = torch.eye(source.dim).to(source.covariances)
+    return bool(len(source.means) == 1 and (source.means == 0).all() and (source.covariances[0] == eye).all())
+
+
+def draw_paths(
+    path: Path,
+    density: Density,
+    source: GaussianMixture,
+    coupling: Coupling | FixedPairs,
+    law: TimeLaw,
+    n: int,
+    generator: torch.Generator,
+    *,
+    coupling_batch: int = 256,
+    within_classes: bool = False,
+    times: Tensor | None = None,
+) -> Draw:
+    """Draw n points of original paths.
+
+    Args:
+        path, density, source: the path, and what x₀ and x₁ are drawn from.
+        coupling: who is paired with whom, in mini-batches of ``coupling_batch``. Given pairs (reflow)
+            replace density and source, and have no classes.
+        law: of the times.
+        n: how many.
+        generator: of every draw, on the density's device.
+        coupling_batch: size of the mini-batches that a coupling which is not independent pairs.
+        within_classes: whether such a coupling pairs each class by itself, as a conditional net needs: paired
+            over all classes, the noise partners of one class are not N(0, I) any more.
+        times: shape (n,), given instead of drawn from the law.
+
+    Returns:
+        A :class:`Draw` with times inside :func:`training_times`.
+    """
+    if isinstance(coupling, FixedPairs):
+        x0, x1 = coupling.draw(n, generator)
+        labels = None
+    else:
+        samples = density.sample(n, generator)
+        x0, labels = samples.points, samples.labels
+        x1 = source.sample(n, generator).points
+        if not coupling.independent:
+            x0, x1, labels = _paired(coupling, x0, x1, labels, coupling_batch, within_classes, generator)
+    t = law.sample(n, generator).to(x0) if times is None else times.to(x0)
+    low, high = training_times(path)
+    t = t.clamp(max(low, 1e-6), high)
+    z = draw_like(x0, generator) if path.has_latent else None
+    return Draw(x0, x1, z, t, path.position(x0, x1, t, z), labels)
+
+
+def _paired(
+    coupling: Coupling,
+    x0: Tensor,
+    x1: Tensor,
+    labels: Tensor | None,
+    size: int,
+    within_classes: bool,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Pair within consecutive mini-batches, and there within classes if asked."""
+    order = torch.arange(len(x0), device=x0.device)
+    if within_classes and labels is not None:
+        # Sorted by class inside each mini-batch, so that a group is a slice.
+        order = torch.argsort(order // size * (int(labels.max()) + 1) + labels, stable=True)
+        x0, x1, labels = x0[order], x1[order], labels[order]
+    left, right, index = [], [], []
+    for start in range(0, len(x0), size):
+        batch = slice(start, min(start + size, len(x0)))
+        counts = [batch.stop - start]
+        if within_classes and labels is not None:
+            counts = labels[batch].unique_consecutive(return_counts=True)[1].tolist()
+        for count in counts:
+            pairing = coupling.pair(x0[start : start + count], x1[start : start + count], generator)
+            left.append(pairing.x0)
+            right.append(pairing.x1)
+            index.append(pairing.index + start)
+            start += count
+    back = torch.argsort(order)
+    labels = None if labels is None else labels[torch.cat(index)][back]
+    return torch.cat(left)[back], torch.cat(right)[back], labels
+
+
+def regress_on(
+    target: Target, path: Path, draw: Draw, oracle: Oracle | None, kept: Tensor | None = None
+) -> Tensor:
+    """The numbers y of a batch: sampled, or the oracle's mean ("closed-form mean").
+
+    Both have the same minimiser; the mean has no variance left: Wu & Lizarraga, About Flow Matching, 2024,
+    section 1.
+
+    Args:
+        target, path, draw: what is asked for, and where.
+        oracle: gives E[y | x_t]; None for the sampled y. Only right for an independent coupling.
+        kept: for a conditional net, shape (n,): whether it is told the class. The mean is then that of the
+            class, elsewhere that of the whole density.
+
+    Returns:
+        Shape (n, d).
+    """
+    if oracle is None:
+        return target.sampled(path, draw)
+    if kept is None or draw.labels is None:
+        return target.mean(path, oracle.moments(draw.xt, draw.t), draw.t)
+    y = torch.empty_like(draw.xt)
+    asked = torch.where(kept, draw.labels, -1)
+    for label in asked.unique().tolist():
+        rows = asked == label
+        of = oracle if label < 0 else oracle.given(label)
+        y[rows] = target.mean(path, of.moments(draw.xt[rows], draw.t[rows]), draw.t[rows])
+    return y
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The least mean squared error any net can reach, E tr Var[y | x_t], and how well it is known.
+
+    Args:
+        mean: Monte-Carlo estimate of the floor.
+        error: its standard error.
+    """
+
+    mean: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Points at which the exact answer is known, to measure a net against.
+
+    Args:
+        xt: shape (n, d).
+        t: shape (n,).
+        asked: the class a conditional net is told, shape (n,), −1 for none; None where it is never told.
+        exact: E[y | x_t] at them, shape (n, d).
+        floor: of the loss, measured on the same points.
+    """
+
+    xt: Tensor
+    t: Tensor
+    asked: Tensor | None
+    exact: Tensor
+    floor: Floor
+
+
+def probe(
+    path: Path,
+    density: Density,
+    source: GaussianMixture,
+    oracle: Oracle,
+    target: Target,
+    law: TimeLaw,
+    n: int,
+    generator: torch.Generator,
+    *,
+    coupling: Coupling | FixedPairs,
+    label_drop: float | None = None,
+) -> Probes:
+    """Draw points of original paths and ask the oracle for E[y | x_t] and the loss floor there.
+
+    The times are stratified: sorted, one for each of n equal parts of the law, which removes most of the
+    Monte-Carlo error. For the velocity the floor is the mean of var_t(x_t); for the other targets, the mean
+    of |y − E[y|x_t]|².
+
+    Args:
+        path, density, source, target, law: as in training.
+        oracle: exact for an independent coupling only.
+        n: number of points; the cost is one oracle call of n queries.
+        generator: of every draw.
+        coupling: must be independent.
+        label_drop: for a conditional net, how often it is not told the class.
+
+    Raises:
+        ValueError: the coupling is not independent.
+    """
+    if not coupling.independent:
+        raise ValueError("The floor has a closed form only for an independent coupling; got another one.")
+    # One time from each n-th of a large sorted sample: stratified for any law.
+    pool = law.sample(16 * n, generator).sort().values.view(n, 16)
+    column = torch.randint(16, (n, 1), generator=generator, device=generator.device)
+    t = pool.gather(1, column)[:, 0]
+    draw = draw_paths(path, density, source, coupling, law, n, generator, times=t)
+    asked = None
+    if label_drop is not None and draw.labels is not None:
+        kept = torch.rand(n, generator=generator, device=generator.device) >= label_drop
+        asked = torch.where(kept.to(draw.labels.device), draw.labels, -1)
+    exact, spread = torch.empty_like(draw.xt), torch.empty_like(draw.t)
+    groups = [None] if asked is None else asked.unique().tolist()
+    for label in groups:
+        rows = slice(None) if asked is None else asked == label
+        of = oracle if label is None or label < 0 else oracle.given(label)
+        moments = of.moments(draw.xt[rows], draw.t[rows])
+        exact[rows] = target.mean(path, moments, draw.t[rows])
+        spread[rows] = moments.var
+    if target is not V:
+        spread = (target.sampled(path, draw) - exact).square().sum(-1)
+    # Neighbouring times are nearly equal, so half their squared difference is the variance within a stratum.
+    within = (spread[1::2] - spread[: 2 * (n // 2) : 2]).square().mean() / 2
+    floor = Floor(float(spread.double().mean()), math.sqrt(float(within) / n))
+    return Probes(draw.xt, draw.t, asked, exact, floor)

@@ -1,0 +1,120 @@
+"""Batches: the endless stream of what an experiment trains on, a block of some steps at a time.
+
+A block's points are drawn together, so that the cost of drawing is shared by its steps. The random numbers
+depend only on the seed, never on when a training reports or stops.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fmstudio.flow.couplings import Coupling, FixedPairs
+from fmstudio.flow.densities import Density, GaussianMixture
+from fmstudio.flow.objectives import (
+    TARGETS,
+    LogitNormal,
+    Target,
+    TimeLaw,
+    Uniform,
+    check_target,
+    draw_paths,
+    regress_on,
+)
+from fmstudio.flow.oracle import Oracle, oracle_for
+from fmstudio.flow.paths import Path
+from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
+from fmstudio.learn.experiment import Experiment
+
+TIME_LAWS: dict[str, TimeLaw] = {"uniform": Uniform(), "logit-normal": LogitNormal()}
+
+#: Points drawn at once; fewer where a coupling has to pair them, which takes its time.
+POINTS = 8192
+POINTS_PAIRED = 2048
+LONGEST_BLOCK = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """An experiment's mathematical objects on one device.
+
+    Args:
+        path, density, source, coupling, target, law: what their names say.
+        oracle: exact answers, or None where the coupling leaves no closed form.
+        classes: that a conditional net is told; 0 for a net that is not conditional.
+    """
+
+    path: Path
+    density: Density
+    source: GaussianMixture
+    coupling: Coupling | FixedPairs
+    target: Target
+    law: TimeLaw
+    oracle: Oracle | None
+    classes: int
+
+    @staticmethod
+    def of(experiment: Experiment, pairs: FixedPairs | None, device: torch.device) -> Problem:
+        """Build an experiment's objects; ``pairs`` (reflow) take the place of its coupling.
+
+        Raises:
+            ValueError: choices that do not go together: the target and the coupling or source, the
+                closed-form mean and a coupling without one, a conditional net and data without classes.
+        """
+        e = experiment
+        density, source = density_of(e).to(device), source_of(e).to(device)
+        path, target = path_of(e), TARGETS[e.target]
+        coupling = coupling_of(e) if pairs is None else FixedPairs(pairs.x0.to(device), pairs.x1.to(device))
+        check_target(target, path, source, coupling)
+        oracle = oracle_for(path, density, source) if coupling.independent else None
+        if oracle is None and e.regression == "closed-form mean":
+            raise ValueError(
+                "The closed-form mean is known for the independent coupling only; the coupling is "
+                f"{e.coupling if pairs is None else 'given pairs'}. Regress on sampled velocities."
+            )
+        if e.conditional and not density.classes:
+            raise ValueError(f"A conditional net needs data with classes; {e.data!r} has none.")
+        classes = density.classes if e.conditional else 0
+        return Problem(path, density, source, coupling, target, TIME_LAWS[e.time_law], oracle, classes)
+
+
+class Batches:
+    """The stream of blocks of an experiment.
+
+    Args:
+        experiment: of the training.
+        problem: its objects.
+        generator: of every draw.
+    """
+
+    def __init__(self, experiment: Experiment, problem: Problem, generator: torch.Generator) -> None:
+        self._experiment, self._problem, self.generator = experiment, problem, generator
+        paired = not problem.coupling.independent and not isinstance(problem.coupling, FixedPairs)
+        points = POINTS_PAIRED if paired else POINTS
+        self.block = max(1, min(LONGEST_BLOCK, points // experiment.batch))
+
+    def draw(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """The next block's (x_t, t, y, asked): shapes (n, dim), (n,), (n, dim) and (n,) or None, n = K·B."""
+        e, p = self._experiment, self._problem
+        n = self.block * e.batch
+        draw = draw_paths(
+            p.path,
+            p.density,
+            p.source,
+            p.coupling,
+            p.law,
+            n,
+            self.generator,
+            coupling_batch=e.coupling_batch,
+            within_classes=bool(p.classes),
+        )
+        kept = asked = None
+        if p.classes:
+            kept = torch.rand(n, generator=self.generator, device=self.generator.device) >= e.label_drop
+            kept = kept.to(draw.xt.device)
+            none = torch.full((n,), p.classes, device=draw.xt.device)
+            asked = none if draw.labels is None else torch.where(kept, draw.labels, none)
+        oracle = p.oracle if e.regression == "closed-form mean" else None
+        return draw.xt, draw.t, regress_on(p.target, p.path, draw, oracle, kept), asked

@@ -1,0 +1,231 @@
+"""Checkpoints: a trained net on disk, with the experiment that made it, as one safetensors file.
+
+The metadata of the file says all that is needed to use it: the experiment as JSON, the sizes of the net, the
+step, the curve of the training. The tensors are the net's weights (their running mean, which is what samples
+are drawn with) and its frequencies; a resumable checkpoint also holds the last weights, the optimizer's
+moments and the state of the random numbers, so that a resumed run equals one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from fmstudio.flow.fields import Guided, VelocityField
+from fmstudio.flow.objectives import TARGETS
+from fmstudio.learn.build import path_of
+from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.net_field import NetField
+from fmstudio.learn.networks import Network, Shape
+from fmstudio.learn.step import Moments
+
+FORMAT = "fmstudio net 1"
+#: Points that a curve holds at most.
+MOST_POINTS = 600
+MOST_CLASSES = 64
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a training curve.
+
+    Args:
+        step: steps taken.
+        loss: mean squared error of the batches just before it.
+        excess: what of it a net could still lose, or None where the floor is not known.
+        energy_distance: between samples of the net and data, where it was measured.
+    """
+
+    step: int
+    loss: float
+    excess: float | None = None
+    energy_distance: float | None = None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How a training went.
+
+    Args:
+        points: in the order of steps.
+        floor: of the loss, and ``floor_error`` its standard error; None where it is not known.
+        seconds: of training, up to the last point.
+    """
+
+    points: tuple[Point, ...] = ()
+    floor: float | None = None
+    floor_error: float | None = None
+    seconds: float = 0.0
+
+    def then(self, point: Point, seconds: float) -> Curve:
+        """The curve with one more point; every second one is dropped when they are too many."""
+        points = (*self.points, point)
+        if len(points) > MOST_POINTS:
+            points = (*points[:-1:2], point)
+        return replace(self, points=points, seconds=seconds)
+
+
+@dataclass(frozen=True, eq=False)
+class Resumable:
+    """What a training needs to go on as if it had never stopped.
+
+    Args:
+        flat: the weights after the last step; the net's own are their running mean.
+        moments: of the optimizer.
+        draws: state of the generator of the batches.
+        recent: losses of the last blocks, for the loss that is reported.
+    """
+
+    flat: Tensor
+    moments: Moments
+    draws: Tensor
+    recent: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A net, the experiment that it was trained for, and how far.
+
+    Args:
+        experiment: of the training.
+        network: with the running mean of the weights.
+        step: steps taken.
+        curve: of the training so far.
+        resumable: None for a net that is only to be used.
+    """
+
+    experiment: Experiment
+    network: Network
+    step: int
+    curve: Curve = Curve()
+    resumable: Resumable | None = None
+
+    def net_only(self) -> Checkpoint:
+        """The same without what a training needs to go on: a quarter of the size."""
+        return replace(self, resumable=None)
+
+    @property
+    def net(self) -> NetField:
+        """The net as a velocity field, on the path and with the target of its experiment."""
+        return NetField(self.network, path_of(self.experiment), TARGETS[self.experiment.target])
+
+    def field(self, experiment: Experiment) -> VelocityField:
+        """The field that an experiment's sampler follows, with its label and guidance if the net has classes.
+
+        Args:
+            experiment: with ``label`` (−1 for every class) and ``guidance``.
+
+        Raises:
+            ValueError: a label that the net does not know.
+        """
+        net = self.net
+        if not net.classes or experiment.label < 0:
+            return net
+        told = net.given(experiment.label)
+        return told if experiment.guidance == 1 else Guided(net, told, experiment.guidance)
+
+
+def save(checkpoint: Checkpoint, path: str | Path) -> None:
+    """Write a checkpoint, whole or not at all: the file appears under its name once it is complete.
+
+    Args:
+        checkpoint: what to write.
+        path: of the file; its folder must exist.
+    """
+    path = Path(path)
+    metadata = {
+        "format": FORMAT,
+        "experiment": checkpoint.experiment.to_json(),
+        "classes": str(checkpoint.network.shape.classes),
+        "step": str(checkpoint.step),
+        "curve": json.dumps(asdict(checkpoint.curve)),
+    }
+    tensors = {f"net.{name}": x for name, x in checkpoint.network.state_dict().items()}
+    if checkpoint.resumable is not None:
+        r = checkpoint.resumable
+        tensors |= {
+            "training.flat": r.flat,
+            "training.first": r.moments.first,
+            "training.second": r.moments.second,
+            "training.count": r.moments.count,
+            "training.mean": r.moments.mean,
+            "training.draws": r.draws,
+            "training.recent": r.recent,
+        }
+    tensors = {name: x.detach().cpu().contiguous() for name, x in tensors.items()}
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    os.close(handle)
+    try:
+        save_file(tensors, draft, metadata=metadata)
+        os.chmod(draft, 0o644)
+        os.replace(draft, path)
+    finally:
+        Path(draft).unlink(missing_ok=True)
+
+
+def load(path: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
+    """Read a checkpoint.
+
+    Args:
+        path: of the file.
+        device: where its tensors go.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a checkpoint of this studio, or a part of it is missing or does not fit.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No checkpoint at {path}.")
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            metadata: dict[str, str] = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path.name} is not a safetensors file: {error}.") from error
+    if metadata.get("format") != FORMAT:
+        raise ValueError(
+            f"{path.name} is not a net of this studio: its format is {metadata.get('format')!r}, "
+            f"expected {FORMAT!r}."
+        )
+    try:
+        return _assemble(metadata, tensors, torch.device(device))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{path.name} cannot be read as a checkpoint: {error}") from error
+
+
+def _assemble(metadata: dict[str, str], tensors: dict[str, Tensor], device: torch.device) -> Checkpoint:
+    experiment = Experiment.from_json(metadata["experiment"])
+    # The sizes come from the experiment, whose bounds hold, and not from the file's own word.
+    classes = int(metadata["classes"])
+    if not 0 <= classes <= MOST_CLASSES:
+        raise ValueError(f"expected classes in [0, {MOST_CLASSES}]; got {classes}.")
+    shape = Shape(experiment.dim, experiment.width, experiment.depth, experiment.fourier, classes)
+    network = Network(shape, torch.Generator(device))
+    network.load_state_dict({k.removeprefix("net."): x for k, x in tensors.items() if k.startswith("net.")})
+    if not network.flat.isfinite().all():
+        raise ValueError("a weight is not finite.")
+    parts = {k.removeprefix("training."): x for k, x in tensors.items() if k.startswith("training.")}
+    resumable = None
+    if parts:
+        flat, moments = parts["flat"], Moments(*(parts[k] for k in ("first", "second", "count", "mean")))
+        for x in (flat, moments.first, moments.second, moments.mean):
+            if x.shape != (shape.weights,):
+                raise ValueError(f"expected {shape.weights} weights; got shape {tuple(x.shape)}.")
+        resumable = Resumable(flat, moments, parts["draws"].cpu(), parts["recent"].cpu())
+    return Checkpoint(experiment, network, int(metadata["step"]), _curve(metadata["curve"]), resumable)
+
+
+def _curve(text: str) -> Curve:
+    values: dict[str, Any] = json.loads(text)
+    points = tuple(Point(**point) for point in values.pop("points"))
+    return Curve(points, **values)

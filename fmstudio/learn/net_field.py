@@ -1,0 +1,199 @@
+"""A trained net as a velocity field, with the path and target that give its numbers their meaning.
+
+Sampling asks for one time and many points. Everything that depends on t alone (its features, the class)
+is then part of the first layer's bias, computed once for each call, and the points go through the layers
+in chunks that stay in the cache.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from fmstudio.flow.objectives import Target
+from fmstudio.flow.paths import Path
+from fmstudio.learn.networks import Network, waves
+
+#: Points that pass through the layers together.
+CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class NetField:
+    """The marginal velocity u(x, t) that a net has learned.
+
+    Where the translation from the net's target to a velocity is singular, at an end of [0, 1], the field
+    answers with the nearest time at which it is not (``times``).
+
+    Args:
+        network: f(x, t, c), its weights not trained any more.
+        path: of the particles that it was trained on.
+        target: what it predicts.
+        label: the class it is told: a number, shape (n,) for one class a row (each call must then bring
+            these n rows), or None for none.
+
+    Attributes:
+        classes: number of classes it knows; 0 for a net that is never told one.
+    """
+
+    network: Network
+    path: Path
+    target: Target
+    label: int | Tensor | None = None
+    _parts: tuple[Tensor, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        known = self.network.shape.classes
+        if self.label is not None:
+            low, high = int(torch.as_tensor(self.label).min()), int(torch.as_tensor(self.label).max())
+            if low < 0 or high > known or not known:
+                raise ValueError(
+                    f"Expected a class in [0, {known - 1}]; got {low if low < 0 else high}."
+                    if known
+                    else "This net was trained without classes; train a conditional one to ask for a class."
+                )
+        net, shape = self.network, self.network.shape
+        first = net.matrices[0]
+        raw, f2, g2 = shape.dim + 1, 2 * shape.fourier, 2 * shape.time_frequencies
+        parts = (
+            first[:, : shape.dim],
+            first[:, raw : raw + f2],
+            torch.cat([first[:, shape.dim : raw], first[:, raw + f2 : raw + f2 + g2]], 1),
+            first[:, raw + f2 + g2 : -1],
+            first[:, -1:],
+            2 * math.pi * net.space,
+        )
+        object.__setattr__(self, "_parts", tuple(part.detach().contiguous() for part in parts))
+
+    @property
+    def classes(self) -> int:
+        """Number of classes the net knows."""
+        return self.network.shape.classes
+
+    @property
+    def times(self) -> tuple[float, float]:
+        """The times at which the answer is the net's own; outside, the nearest of them stands in."""
+        return self.target.times(self.path)
+
+    def given(self, label: int | Tensor | None) -> NetField:
+        """The field of one class, of one class for each row, or of all classes (None).
+
+        Raises:
+            ValueError: the net does not know the class.
+        """
+        return replace(self, label=label)
+
+    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
+        """u(x, t), shape (n, dim), for x of shape (n, dim) and t of shape () or (n,).
+
+        Differentiable in x by autograd and by forward-mode derivatives.
+        """
+        t = self._inside(t)
+        y = self._predict(x, t)
+        return y if self.target.name == "v" else self.target.translated(self.path, y, x, t).v
+
+    def predict(self, x: Tensor, t: Tensor) -> Tensor:
+        """The net's own output, an estimate of E[y | x_t = x] for its target y, shape (n, dim)."""
+        return self._predict(x, self._inside(t))
+
+    def _inside(self, t: Tensor) -> Tensor:
+        low, high = self.times
+        return torch.as_tensor(t).clamp(low, high)
+
+    def _predict(self, x: Tensor, t: Tensor) -> Tensor:
+        outputs = [self._columns(rows.T, bias) for rows, bias in self._chunks(x, t)]
+        return (torch.cat(outputs, 1) if len(outputs) > 1 else outputs[0]).T.contiguous().to(x.dtype)
+
+    def _chunks(self, x: Tensor, t: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Rows of x, and the first layer's bias for them, shape (width, 1) or (width, rows)."""
+        bias = self._bias(t.to(x.device), len(x))
+        rows = x.to(self.network.flat.dtype)
+        for start in range(0, max(len(x), 1), CHUNK):
+            part = slice(start, start + CHUNK)
+            yield rows[part], bias if bias.shape[1] == 1 else bias[:, part]
+
+    def _bias(self, t: Tensor, n: int) -> Tensor:
+        """All that the first layer adds apart from x: W_t φ(t) + W_c + β."""
+        _, _, of_time, of_class, constant, _ = self._parts
+        t = t.to(constant.dtype).reshape(1, -1)
+        wave = waves(self.network.time[:, None] * t)
+        bias = of_time @ torch.cat([t, *wave]) + constant
+        if self.classes:
+            told = self.classes if self.label is None else self.label
+            index = torch.as_tensor(told, device=bias.device).reshape(-1)
+            if len(index) not in (1, n):
+                raise ValueError(f"This field has one class for each of {len(index)} rows; got {n} rows.")
+            bias = bias + of_class[:, index]
+        return bias
+
+    def _columns(self, x: Tensor, bias: Tensor) -> Tensor:
+        """f for particles as columns, (dim, n) to (dim, n)."""
+        raw, wave, _, _, _, cycles = self._parts
+        h = torch.addmm(bias, raw, x)
+        if len(cycles):
+            angle = cycles @ x
+            h = h.addmm(wave, torch.cat([torch.sin(angle), torch.cos(angle)]))
+        for matrix in self.network.matrices[1:]:
+            h = torch.addmm(matrix[:, -1:], matrix[:, :-1], functional.silu(h))
+        return h
+
+    def velocity_and_divergence(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """u(x, t) and div u(x, t) = Σ_i ∂u_i/∂x_i, exactly, in one pass.
+
+        The dim tangents of the points go through the layers beside them. A velocity translated from another
+        target is linear in the prediction and the point, u = P x + Q y, so div u = tr P + tr(Q ∂y/∂x).
+
+        Args:
+            x: shape (n, dim).
+            t: shape () or (n,).
+
+        Returns:
+            Shapes (n, dim) and (n,).
+        """
+        t = self._inside(t)
+        with torch.no_grad():
+            values, slopes = zip(*(self._tangents(r.T, b) for r, b in self._chunks(x, t)), strict=True)
+            y = torch.cat(values, 1).T.contiguous().to(x.dtype)
+            jacobian = torch.cat(slopes, 2).permute(2, 0, 1).to(x.dtype)
+            if self.target.name == "v":
+                return y, jacobian.diagonal(dim1=1, dim2=2).sum(1)
+            u = self.target.translated(self.path, y, x, t).v
+            zero, units = torch.zeros_like(x), torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+            divergence = x.new_zeros(len(x))
+            for i, unit in enumerate(units):
+                unit = unit.expand_as(x)
+                divergence += self.target.translated(self.path, zero, unit, t).v[:, i]
+                column = self.target.translated(self.path, unit, zero, t).v
+                divergence += (column * jacobian[:, i]).sum(1)
+            return u, divergence
+
+    def divergence(self, x: Tensor, t: Tensor) -> Tensor:
+        """div u(x, t), shape (n,); see :meth:`velocity_and_divergence`."""
+        return self.velocity_and_divergence(x, t)[1]
+
+    def _tangents(self, x: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """f and ∂f/∂x for columns x (dim, n): shapes (dim, n) and (dim, dim, n), rows f, columns x."""
+        raw, wave, _, _, _, cycles = self._parts
+        dim, n = x.shape
+        h = torch.addmm(bias, raw, x)
+        slope = raw.t()[:, :, None].expand(-1, -1, n)
+        if len(cycles):
+            angle = cycles @ x
+            sin, cos = torch.sin(angle), torch.cos(angle)
+            h = h.addmm(wave, torch.cat([sin, cos]))
+            turned = torch.cat([cos, -sin])
+            per_axis = [turned * torch.cat([c, c])[:, None] for c in cycles.t()]
+            slope = slope + torch.stack([wave @ p for p in per_axis])
+        slope = slope.permute(1, 0, 2).reshape(-1, dim * n)
+        for matrix in self.network.matrices[1:]:
+            sigma = torch.sigmoid(h)
+            # silu′(h) = σ(h) (1 + h (1 − σ(h)))
+            bend = sigma * (1 + h * (1 - sigma))
+            slope = matrix[:, :-1] @ (slope.view(-1, dim, n) * bend[:, None]).view(-1, dim * n)
+            h = torch.addmm(matrix[:, -1:], matrix[:, :-1], h * sigma)
+        return h, slope.view(dim, dim, n)

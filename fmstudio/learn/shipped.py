@@ -1,0 +1,81 @@
+"""The nets that come with the studio: which one answers for an experiment.
+
+A net answers for every experiment with the same problem: the same data, source, path, coupling, target and
+classes. How it was trained, for how long, and with which seed, does not change what it stands for.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+
+from fmstudio.learn.checkpoints import Checkpoint, load
+from fmstudio.learn.experiment import Experiment
+
+FOLDER = Path(__file__).parents[2] / "models" / "nets"
+
+#: Fields that matter to the problem only under some choice of another field.
+_OF_DATA = {
+    "mixture": ("mixture",),
+    "points": ("points",),
+    "word": ("word", "data_noise"),
+    "line mixture": (),
+}
+_OF_PATH = {
+    "polynomial": ("power",),
+    "custom": ("formula_a", "formula_b"),
+    "bow": ("bend",),
+    "spiral": ("turn",),
+    "variance preserving": ("beta0", "beta1"),
+}
+_OF_COUPLING = {"optimal transport": ("coupling_batch",), "sinkhorn": ("coupling_batch", "sinkhorn_reg")}
+
+
+def problem(experiment: Experiment) -> dict[str, Any]:
+    """The fields on which the marginal velocity depends, and what a net says of it.
+
+    A zig-zag chain has the velocity of the smooth path with its marginals, so it is the same problem.
+
+    >>> problem(Experiment(path="zig-zag")) == problem(Experiment(path="spherical"))
+    True
+    >>> problem(Experiment(train_steps=7, power=3)) == problem(Experiment())
+    True
+    """
+    e = experiment
+    around = e.around if e.path in ("latent", "zig-zag") else None
+    path = e.around if e.path == "zig-zag" else e.path
+    names = ["data", "source", "coupling", "target", "conditional"]
+    names += _OF_DATA.get(e.data, ("data_noise",))
+    names += _OF_COUPLING.get(e.coupling, ())
+    for each in {path, around} - {None}:
+        names += _OF_PATH.get(str(each), ())
+    if path == "latent":
+        names += ["around", "strength"]
+    return {name: getattr(e, name) for name in sorted(names)} | {"path": path}
+
+
+def shipped(experiment: Experiment) -> Checkpoint | None:
+    """The shipped net for an experiment's problem, or None. It is shared: nobody may change it in place."""
+    wanted = problem(experiment)
+    for file, solved in _catalogue():
+        if solved == wanted:
+            return _loaded(file)
+    return None
+
+
+@lru_cache(maxsize=1)
+def _catalogue() -> tuple[tuple[Path, dict[str, Any]], ...]:
+    found = []
+    for file in sorted(FOLDER.glob("*.safetensors")):
+        with safe_open(file, framework="pt") as opened:
+            found.append((file, problem(Experiment.from_dict(json.loads(opened.metadata()["experiment"])))))
+    return tuple(found)
+
+
+@lru_cache(maxsize=32)
+def _loaded(file: Path) -> Checkpoint:
+    return load(file)

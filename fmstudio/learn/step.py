@@ -1,0 +1,242 @@
+"""One training step, by hand: features, forward, backward, AdamW and the running mean of the weights.
+
+A small net spends most of a step in dispatch and autograd. Here every number lives in a buffer that was
+allocated once, and a step is some twenty calls that write into them. Particles are columns: a layer is
+
+    Z = [W β] [H; 1],   H⁺ = silu(Z),            one matrix product, bias and all;
+    dW = dZ [H; 1]ᵀ,    dH = Wᵀ dZ,   dZ = silu′(Z) ∘ dH,
+
+so each gradient, bias and all, is one product written into its place in one flat vector. Batches come in
+blocks of some steps, whose features are computed together. On CUDA the steps of a block are captured once
+as a CUDA graph, and a block is one replay.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fmstudio.learn.networks import Network, views
+
+_silu = torch.ops.aten.silu.out
+_silu_backward = torch.ops.aten.silu_backward.grad_input
+
+BETA1 = 0.9
+BETA2 = 0.99
+EPSILON = 1e-8
+WEIGHT_DECAY = 0.0
+
+
+@dataclass
+class Moments:
+    """What AdamW and the running mean remember, each of the shape of the flat weights but ``count``.
+
+    Args:
+        first, second: running means of the gradient and its square.
+        count: steps taken, shape (), float32.
+        mean: running mean of the weights.
+    """
+
+    first: Tensor
+    second: Tensor
+    count: Tensor
+    mean: Tensor
+
+    @staticmethod
+    def start(flat: Tensor) -> Moments:
+        """Before the first step."""
+        count = torch.zeros((), dtype=torch.float32, device=flat.device)
+        return Moments(torch.zeros_like(flat), torch.zeros_like(flat), count, flat.clone())
+
+    def copy_(self, other: Moments) -> None:
+        """Take another's numbers, in place."""
+        for mine in ("first", "second", "count", "mean"):
+            getattr(self, mine).copy_(getattr(other, mine))
+
+    def clone(self) -> Moments:
+        """A copy that later steps leave alone."""
+        return Moments(self.first.clone(), self.second.clone(), self.count.clone(), self.mean.clone())
+
+
+class Steps:
+    """The steps of one block on preallocated buffers.
+
+    Args:
+        net: its flat weights are trained in place.
+        batch: particles of a step, B.
+        block: steps of a block, K.
+        moments: the optimizer's memory, changed in place.
+        capture: whether whole blocks run from a CUDA graph, where the net is on CUDA.
+
+    Attributes:
+        losses: mean squared error of each step of the last block, before its update, shape (K,).
+        gradient: of the last step, flat.
+    """
+
+    def __init__(
+        self, net: Network, batch: int, block: int, moments: Moments, *, capture: bool = True
+    ) -> None:
+        shape, flat = net.shape, net.flat
+        self.net, self.batch, self.block, self.moments = net, batch, block, moments
+        self.gradient = torch.zeros_like(flat)
+
+        def empty(*size: int) -> Tensor:
+            return torch.empty(size, dtype=flat.dtype, device=flat.device)
+
+        self.losses = torch.zeros(block, dtype=flat.dtype, device=flat.device)
+        self._rates = torch.zeros(block, dtype=torch.float32, device=flat.device)
+        self._pulls = torch.zeros(block, dtype=flat.dtype, device=flat.device)
+        self._inputs = empty(block, shape.dim + 2, batch)
+        self._inputs[:, -1] = 1
+        self._angles = empty(block, 2 * (shape.fourier + shape.time_frequencies), batch)
+        self._features = torch.zeros(block, shape.features + 1, batch, dtype=flat.dtype, device=flat.device)
+        self._features[:, -1] = 1
+        self._targets = empty(block, shape.dim, batch)
+        self._turns = _turns(net).expand(block, -1, -1)
+
+        weights, gradients = views(flat, shape), views(self.gradient, shape)
+        sums = [empty(outputs, batch) for outputs, _ in shape.layers]
+        slopes = [empty(outputs, batch) for outputs, _ in shape.layers]
+        outputs = [torch.ones(w + 1, batch, dtype=flat.dtype, device=flat.device) for w, _ in shape.layers]
+        hidden = range(len(weights) - 1)
+        self._forward = [(weights[i], sums[i], outputs[i][:-1], outputs[i]) for i in hidden]
+        self._last = (weights[-1], sums[-1], slopes[-1], slopes[-1].view(-1))
+        self._backward = [
+            (slopes[i + 1], outputs[i].t(), gradients[i + 1], weights[i + 1][:, :-1].t(), slopes[i], sums[i])
+            for i in reversed(hidden)
+        ]
+        self._first = (slopes[0], gradients[0])
+        self._step_views = [
+            (self._features[k], self._features[k].t(), self._targets[k], self.losses[k]) for k in range(block)
+        ]
+        self._capture_blocks = capture
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def load(self, x: Tensor, t: Tensor, y: Tensor, asked: Tensor | None = None) -> None:
+        """Put the batches of a block in place.
+
+        Args:
+            x, y: points and what to predict there, shape (K·B, dim); consecutive rows make a batch.
+            t: times, shape (K·B,).
+            asked: class that the net is told, shape (K·B,); ``classes`` for none. Only for a conditional net.
+        """
+        shape = self.net.shape
+        columns = (self.block, self.batch)
+        self._inputs[:, : shape.dim].copy_(x.view(*columns, shape.dim).transpose(1, 2))
+        self._inputs[:, shape.dim].copy_(t.view(columns))
+        self._targets.copy_(y.view(*columns, shape.dim).transpose(1, 2))
+        raw, waves = shape.dim + 1, self._angles.shape[1]
+        self._features[:, :raw].copy_(self._inputs[:, :raw])
+        if waves:
+            torch.bmm(self._turns, self._inputs, out=self._angles)
+            torch.sin(self._angles, out=self._features[:, raw : raw + waves])
+        if shape.classes:
+            assert asked is not None
+            one_hot = self._features[:, raw + waves : -1]
+            one_hot.zero_().scatter_(1, asked.view(self.block, 1, self.batch), 1.0)
+
+    def run(self, rates: Sequence[float], pulls: Sequence[float]) -> None:
+        """Take the first ``len(rates)`` steps of the loaded block.
+
+        Args:
+            rates: learning rate of each step, at most K of them.
+            pulls: weight of the new weights in their running mean, for each step.
+        """
+        if not self.net.flat.is_cuda:
+            for k, (rate, pull) in enumerate(zip(rates, pulls, strict=True)):
+                self._step(k, rate, pull)
+            return
+        taken = len(rates)
+        self._rates[:taken].copy_(torch.tensor(rates).pin_memory(), non_blocking=True)
+        self._pulls[:taken].copy_(torch.tensor(pulls).pin_memory(), non_blocking=True)
+        if self._capture_blocks and taken == self.block:
+            if self._graph is None:
+                self._graph = self._capture()
+            self._graph.replay()
+        else:
+            self._steps(taken)
+
+    def _steps(self, taken: int) -> None:
+        for k in range(taken):
+            self._step(k, self._rates[k], self._pulls[k])
+
+    def _capture(self) -> torch.cuda.CUDAGraph:
+        """The K steps as a CUDA graph. Warming up and capturing leave weights and moments as they were."""
+        kept = [x.clone() for x in self._state()]
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            # cuBLAS and the allocator set themselves up in the first calls, which a graph may not hold.
+            self._steps(min(self.block, 3))
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._steps(self.block)
+        for x, old in zip(self._state(), kept, strict=True):
+            x.copy_(old)
+        return graph
+
+    def _state(self) -> tuple[Tensor, ...]:
+        m = self.moments
+        return self.net.flat, m.first, m.second, m.count, m.mean
+
+    def _step(self, k: int, rate: float | Tensor, pull: float | Tensor) -> None:
+        self.differentiate(k)
+        m, flat = self.moments, self.net.flat
+        m.count.add_(1)
+        torch._fused_adamw_(  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+            [flat],
+            [self.gradient],
+            [m.first],
+            [m.second],
+            [],
+            [m.count],
+            lr=rate,
+            beta1=BETA1,
+            beta2=BETA2,
+            weight_decay=WEIGHT_DECAY,
+            eps=EPSILON,
+            amsgrad=False,
+            maximize=False,
+        )
+        m.mean.lerp_(flat, pull)
+
+    def differentiate(self, k: int) -> None:
+        """Loss of batch k of the block, and its gradient, at the present weights.
+
+        L = (1/B) Σ |f(x, t, c) − y|²; it is written to ``losses[k]`` and ``gradient``.
+        """
+        h, features, y, loss = self._step_views[k]
+        for matrix, z, activated, out in self._forward:
+            torch.mm(matrix, h, out=z)
+            _silu(z, out=activated)
+            h = out
+        matrix, z, error, flat_error = self._last
+        torch.mm(matrix, h, out=z)
+        torch.sub(z, y, out=error)
+        error.mul_(1 / math.sqrt(self.batch))
+        torch.dot(flat_error, flat_error, out=loss)
+        error.mul_(2 / math.sqrt(self.batch))
+        for error, below, gradient, back, slope, z in self._backward:
+            torch.mm(error, below, out=gradient)
+            torch.mm(back, error, out=slope)
+            _silu_backward(slope, z, grad_input=slope)
+        error, gradient = self._first
+        torch.mm(error, features, out=gradient)
+
+
+def _turns(net: Network) -> Tensor:
+    """The angles of all waves as one matrix on [x; t; 1]; a cosine is a sine a quarter turn ahead."""
+    f, g = net.space, net.time
+    dim = f.shape[1]
+    rows = torch.zeros(2 * (len(f) + len(g)), dim + 2, dtype=f.dtype, device=f.device)
+    x, t = rows[: 2 * len(f)], rows[2 * len(f) :]
+    x[:, :dim] = 2 * math.pi * torch.cat([f, f])
+    x[len(f) :, -1] = math.pi / 2
+    t[:, dim] = 2 * math.pi * torch.cat([g, g])
+    t[len(g) :, -1] = math.pi / 2
+    return rows

@@ -1,0 +1,174 @@
+"""The network, its hand-written step, and the field it becomes."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from fmstudio.flow.objectives import EPS, SCORE, TARGETS, V
+from fmstudio.flow.paths import Bow, Latent, Linear, Spherical
+from fmstudio.learn.net_field import CHUNK, NetField
+from fmstudio.learn.networks import Network, Shape, views
+from fmstudio.learn.step import BETA1, BETA2, EPSILON, WEIGHT_DECAY, Moments, Steps
+
+SHAPES = [Shape(2, 24, 3, 5), Shape(2, 16, 1, 0), Shape(1, 24, 2, 5), Shape(2, 24, 2, 5, classes=3)]
+
+
+def network(shape: Shape, dtype: torch.dtype = torch.float64, seed: int = 0) -> Network:
+    generator = torch.Generator().manual_seed(seed)
+    net = Network(shape, generator, dtype)
+    net.matrices[-1].copy_(torch.randn(net.matrices[-1].shape, generator=generator, dtype=dtype))
+    return net
+
+
+def block(shape: Shape, rows: int, dtype: torch.dtype, seed: int = 1):
+    g = torch.Generator().manual_seed(seed)
+    x, y = (torch.randn(rows, shape.dim, generator=g, dtype=dtype) for _ in range(2))
+    t = torch.rand(rows, generator=g, dtype=dtype)
+    label = torch.randint(0, shape.classes + 1, (rows,), generator=g) if shape.classes else None
+    return x, t, y, label
+
+
+def autograd(net: Network, x, t, y, label):
+    loss = (net(x, t, label) - y).square().sum(1).mean()
+    grads = torch.autograd.grad(loss, list(net.layers.parameters()))
+    return loss.detach(), [torch.cat([w, b[:, None]], 1) for w, b in zip(grads[::2], grads[1::2])]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
+def test_gradient_equals_autograd(shape: Shape, dtype: torch.dtype, tolerance: float):
+    net = network(shape, dtype)
+    steps = Steps(net, batch=33, block=3, moments=Moments.start(net.flat))
+    x, t, y, label = block(shape, 99, dtype)
+    steps.load(x, t, y, label)
+    for k in range(3):
+        steps.differentiate(k)
+        rows = slice(33 * k, 33 * (k + 1))
+        loss, expected = autograd(net, x[rows], t[rows], y[rows], None if label is None else label[rows])
+        scale = max(float(g.abs().max()) for g in expected)
+        assert abs(float(steps.losses[k] - loss)) <= tolerance * float(loss)
+        for ours, theirs in zip(views(steps.gradient, shape), expected):
+            assert float((ours - theirs).abs().max()) <= tolerance * scale
+
+
+def test_steps_equal_torch_adamw_and_running_mean():
+    shape, rates, pulls = SHAPES[3], [0.01, 0.02, 0.005], [0.5, 0.2, 0.1]
+    net = network(shape)
+    reference = net.with_weights(net.flat)
+    optimizer = torch.optim.AdamW(
+        reference.layers.parameters(), betas=(BETA1, BETA2), eps=EPSILON, weight_decay=WEIGHT_DECAY
+    )
+    moments = Moments.start(net.flat)
+    steps = Steps(net, batch=20, block=3, moments=moments)
+    x, t, y, label = block(shape, 60, torch.float64)
+    steps.load(x, t, y, label)
+    steps.run(rates, pulls)
+    mean = reference.flat.clone()
+    for k in range(3):
+        rows = slice(20 * k, 20 * (k + 1))
+        loss = (reference(x[rows], t[rows], label[rows]) - y[rows]).square().sum(1).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.param_groups[0]["lr"] = rates[k]
+        optimizer.step()
+        mean.lerp_(reference.flat, pulls[k])
+    assert torch.allclose(net.flat, reference.flat, rtol=0, atol=1e-12)
+    assert torch.allclose(moments.mean, mean, rtol=0, atol=1e-12)
+
+
+def test_parameters_are_views_of_the_flat_vector():
+    net = network(SHAPES[0], torch.float32)
+    assert sum(p.numel() for p in net.parameters()) == net.shape.weights == net.flat.numel()
+    net.flat.fill_(0.25)
+    assert all((p == 0.25).all() for p in net.parameters())
+    wide = network(SHAPES[0], torch.float32).to(torch.float64)
+    wide.flat.zero_()
+    assert all(p.dtype == torch.float64 and (p == 0).all() for p in wide.parameters())
+
+
+def test_state_dict_restores_the_function():
+    net, other = network(SHAPES[3]), network(SHAPES[3], seed=5)
+    x, t, _, label = block(net.shape, 7, torch.float64)
+    other.load_state_dict(net.state_dict())
+    assert torch.equal(net(x, t, label), other(x, t, label))
+
+
+def test_shape_names_the_field_and_the_bound():
+    with pytest.raises(ValueError, match="width: expected at least 1; got 0"):
+        Shape(width=0)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_field_equals_the_module(shape: Shape):
+    net = network(shape)
+    field = NetField(net, Linear(), V)
+    x, t, _, label = block(shape, 2 * CHUNK + 3, torch.float64)
+    with torch.no_grad():
+        assert torch.allclose(field(x, t), net(x, t), atol=1e-12)
+        assert torch.allclose(field(x, t[0]), net(x, t[0]), atol=1e-12)
+        if shape.classes:
+            assert torch.allclose(field.given(1)(x, t[0]), net(x, t[0], 1), atol=1e-12)
+            assert torch.allclose(field.given(label)(x, t[0]), net(x, t[0], label), atol=1e-12)
+            assert torch.allclose(field.given(label)(x, t), net(x, t, label), atol=1e-12)
+
+
+def test_field_refuses_classes_it_does_not_know():
+    with pytest.raises(ValueError, match="without classes"):
+        NetField(network(SHAPES[0]), Linear(), V).given(0)
+    with pytest.raises(ValueError, match=r"class in \[0, 2\]; got 7"):
+        NetField(network(SHAPES[3]), Linear(), V).given(7)
+
+
+PATHS = [Linear(), Spherical(), Latent(Linear(), 0.5), Bow(0.7)]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
+def test_divergence_equals_autograd(path, target):
+    net = network(SHAPES[0])
+    field = NetField(net, path, target)
+    x = torch.randn(6, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    for t in (torch.tensor(0.4, dtype=torch.float64), torch.linspace(0.2, 0.8, 6, dtype=torch.float64)):
+        u, divergence = field.velocity_and_divergence(x, t)
+        assert torch.allclose(u, field(x, t), atol=1e-10)
+        y = x.clone().requires_grad_()
+        v = field(y, t)
+        exact = sum(torch.autograd.grad(v[:, i].sum(), y, retain_graph=True)[0][:, i] for i in range(2))
+        assert torch.allclose(divergence, exact, atol=1e-9)
+
+
+# torch.func.jvp itself, on its first use.
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
+def test_field_passes_forward_mode_derivatives():
+    field = NetField(network(SHAPES[0]), Linear(), V)
+    x, direction = torch.randn(2, 5, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    t = torch.tensor(0.3, dtype=torch.float64)
+    _, along = torch.func.jvp(lambda y: field(y, t), (x,), (direction,))
+    y = x.clone().requires_grad_()
+    jacobian = torch.stack([torch.autograd.grad(field(y, t)[:, i].sum(), y)[0] for i in range(2)], 1)
+    assert torch.allclose(along, torch.einsum("nij,nj->ni", jacobian, direction), atol=1e-12)
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
+@pytest.mark.parametrize("path", PATHS)
+def test_field_is_finite_at_both_ends(path, target):
+    field = NetField(network(SHAPES[0], torch.float32), path, target)
+    x = torch.randn(4, 2, generator=torch.Generator().manual_seed(4))
+    for t in (0.0, 1.0):
+        assert field(x, torch.tensor(t)).isfinite().all()
+
+
+def test_classes_enter_by_an_embedding_of_the_first_layer():
+    net = network(SHAPES[3])
+    x, t, _, _ = block(net.shape, 5, torch.float64)
+    phi = net.features(x, t, 2)
+    first = net.matrices[0]
+    embedding = first[:, -1 - 4 : -1]
+    plain = functional.linear(phi[:, :-4], first[:, : -1 - 4])
+    assert torch.allclose(functional.linear(phi, first[:, :-1]), plain + embedding[:, 2], atol=1e-12)
+
+
+@pytest.mark.parametrize("target", [EPS, SCORE], ids=["eps", "score"])
+def test_singular_targets_stay_inside_their_times(target):
+    low, high = target.times(Linear())
+    assert 0 <= low < high < 1

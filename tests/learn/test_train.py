@@ -1,0 +1,204 @@
+"""Training: deterministic, resumable, stoppable, honest about its floor."""
+
+import pytest
+import torch
+
+from fmstudio.flow.couplings import FixedPairs
+from fmstudio.learn import checkpoints
+from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.train import Diverged, Progress, learning_rate, pull, train
+
+TINY = Experiment(data="8 gaussians", width=24, depth=2, fourier=6, batch=64, train_steps=300, seed=1)
+
+
+def last(reports) -> Progress:
+    report = None
+    for report in reports:
+        pass
+    assert report is not None
+    return report
+
+
+def state(p: Progress) -> list[torch.Tensor]:
+    r = p.checkpoint.resumable
+    m = r.moments
+    return [p.checkpoint.network.flat, r.flat, m.first, m.second, m.count, m.mean, r.draws]
+
+
+def same(a: Progress, b: Progress) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(state(a), state(b), strict=True))
+
+
+def test_same_seed_same_weights_however_often_it_reports():
+    seldom = last(train(TINY, measure=False, interval=1e9))
+    often = last(train(TINY, interval=0.0))
+    assert same(seldom, often)
+    assert seldom.loss == often.loss
+    other = last(train(TINY.but(seed=2), measure=False))
+    assert not torch.equal(other.checkpoint.network.flat, seldom.checkpoint.network.flat)
+
+
+CASES = {
+    "plain": {},
+    "latent": {"path": "latent"},
+    "conditional": {"conditional": True},
+    "transport": {"coupling": "optimal transport", "coupling_batch": 32},
+    "mean": {"regression": "closed-form mean"},
+}
+
+
+@pytest.mark.parametrize("changes", CASES.values(), ids=list(CASES))
+def test_resumed_equals_uninterrupted(changes, tmp_path):
+    experiment = TINY.but(**changes)
+    whole = last(train(experiment, measure=False))
+    reports = train(experiment, measure=False, interval=0.0)
+    first = next(reports)
+    reports.close()
+    assert 0 < first.step < experiment.train_steps
+    checkpoints.save(first.checkpoint, tmp_path / "half.safetensors")
+    half = checkpoints.load(tmp_path / "half.safetensors")
+    resumed = last(train(experiment, resume=half, measure=False))
+    assert resumed.step == whole.step
+    assert same(resumed, whole)
+    assert resumed.loss == whole.loss
+
+
+def test_closing_stops_the_work_and_leaves_the_net():
+    reports = train(TINY.but(train_steps=200_000), measure=False, interval=0.0)
+    first = next(reports)
+    weights = first.checkpoint.network.flat.clone()
+    second = next(reports)
+    reports.close()
+    with pytest.raises(StopIteration):
+        next(reports)
+    assert not first.done
+    assert not second.done
+    # Later steps leave an earlier report's net alone.
+    assert torch.equal(first.checkpoint.network.flat, weights)
+    assert not torch.equal(second.checkpoint.network.flat, weights)
+    assert second.net(torch.zeros(3, 2), torch.tensor(0.5)).isfinite().all()
+
+
+def test_loss_that_is_not_finite_stops_with_advice():
+    with pytest.raises(Diverged, match="Lower the learning rate"):
+        last(train(TINY, measure=False, start=broken()))
+
+
+def broken():
+    network = last(train(TINY.but(train_steps=1), measure=False)).checkpoint.network
+    return network.with_weights(torch.full_like(network.flat, 1e30))
+
+
+def test_it_learns():
+    """The excess falls to a hundredth of where it began, and samples agree with the data."""
+    reports = list(train(TINY.but(width=48, batch=256, train_steps=1200, learning_rate=5e-3), interval=0.0))
+    first, final = reports[0], reports[-1]
+    assert final.done
+    assert final.excess < first.excess / 100
+    assert final.energy_distance < 0.02
+    # The loss of the last batches is the floor plus what is left: within its own noise.
+    assert abs(final.loss - final.floor - final.excess) < 0.15
+
+
+@pytest.mark.parametrize("target", ["v", "x0", "eps", "score"])
+def test_every_target_learns_the_same_velocity(target):
+    experiment = TINY.but(width=48, batch=256, train_steps=800, learning_rate=5e-3, target=target)
+    final = last(train(experiment))
+    assert final.energy_distance < 0.1
+    assert final.excess < 0.05
+
+
+def test_regressing_on_the_mean_learns_faster_and_has_the_same_answer():
+    base = TINY.but(width=48, batch=256, train_steps=400, learning_rate=5e-3)
+    sampled = last(train(base))
+    mean = last(train(base.but(regression="closed-form mean")))
+    assert mean.excess < sampled.excess / 2
+    # The regression's own loss has no floor left.
+    assert mean.loss < 0.2 * sampled.loss
+
+
+def test_other_couplings_have_no_floor_and_say_so():
+    final = last(train(TINY.but(coupling="optimal transport", coupling_batch=32, train_steps=20)))
+    assert final.floor is None
+    assert final.excess is None
+    assert final.energy_distance is not None
+    with pytest.raises(ValueError, match="independent coupling only"):
+        train(TINY.but(coupling="sinkhorn", regression="closed-form mean"))
+
+
+def test_score_is_refused_where_it_is_not_one():
+    for changes in ({"coupling": "optimal transport"}, {"source": "8 gaussians"}):
+        with pytest.raises(ValueError, match="score target needs"):
+            train(TINY.but(target="score", **changes))
+
+
+def test_conditional_needs_classes():
+    with pytest.raises(ValueError, match="needs data with classes"):
+        train(TINY.but(data="checkerboard", data_points=100, conditional=True))
+
+
+def test_reflow_trains_on_pairs_from_the_net_before():
+    first = last(train(TINY, measure=False))
+    x1 = torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
+    pairs = FixedPairs(x1 + 1, x1)
+    final = last(train(TINY, pairs=pairs, start=first.checkpoint.network, measure=False))
+    # Every pair moves by (−1, −1) in unit time, wherever it is.
+    x = torch.randn(200, 2, generator=torch.Generator().manual_seed(1)) + 0.5
+    error = final.net(x, torch.tensor(0.5)) + 1
+    assert error.abs().mean() < 0.1
+
+
+def test_resume_refuses_another_training_and_names_the_field():
+    half = last(train(TINY.but(train_steps=16), measure=False)).checkpoint
+    with pytest.raises(ValueError, match="data: the checkpoint was trained with '8 gaussians'"):
+        train(TINY.but(data="moons"), resume=half)
+    with pytest.raises(ValueError, match="holds the net only"):
+        train(TINY, resume=half.net_only())
+    assert last(train(TINY.but(train_steps=32, solver="heun"), resume=half, measure=False)).step == 32
+
+
+def test_rate_rises_and_falls():
+    rates = [learning_rate(TINY, k) for k in range(TINY.train_steps)]
+    top = max(rates)
+    assert rates[0] < top / 10
+    assert rates[-1] < top / 100
+    assert top == pytest.approx(TINY.learning_rate, rel=0.1)
+    constant = TINY.but(schedule="constant")
+    assert learning_rate(constant, constant.train_steps - 1) == constant.learning_rate
+    assert pull(TINY, 0) > pull(TINY, 10_000) == pytest.approx(1 - TINY.ema)
+
+
+@pytest.mark.gpu
+def test_captured_steps_equal_eager_steps():
+    """On CUDA a block replayed from its graph is the same as its steps one by one."""
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    from fmstudio.learn.networks import Network, Shape
+    from fmstudio.learn.step import Moments, Steps
+
+    net = Network(Shape(2, 32, 2, 8), torch.Generator().manual_seed(0)).to("cuda")
+    twin = net.with_weights(net.flat)
+    captured = Steps(net, 64, 8, Moments.start(net.flat))
+    eager = Steps(twin, 64, 8, Moments.start(twin.flat), capture=False)
+    g = torch.Generator("cuda").manual_seed(1)
+    for _ in range(3):
+        x, y = torch.randn(2, 512, 2, generator=g, device="cuda")
+        t = torch.rand(512, generator=g, device="cuda")
+        rates, pulls = [1e-3] * 8, [0.1] * 8
+        for steps in (captured, eager):
+            steps.load(x, t, y)
+            steps.run(rates, pulls)
+    assert torch.allclose(net.flat, twin.flat, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.gpu
+def test_training_on_cuda_learns_and_resumes():
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    whole = last(train(TINY, device="cuda"))
+    reports = train(TINY, device="cuda", interval=0.0)
+    first = next(reports)
+    reports.close()
+    resumed = last(train(TINY, device="cuda", resume=first.checkpoint))
+    assert whole.excess < 0.5
+    assert torch.allclose(resumed.checkpoint.network.flat, whole.checkpoint.network.flat, atol=1e-5)
