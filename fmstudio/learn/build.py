@@ -166,7 +166,7 @@ def _mixture(e: Experiment) -> GaussianMixture:
     """The free mixture from its JSON rows [weight, mx, my, sxx, sxy, syy]; component k is class k."""
     try:
         rows = json.loads(e.mixture)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         raise ValueError("mixture: expected JSON rows [weight, mx, my, sxx, sxy, syy].") from None
     if not isinstance(rows, list) or not 1 <= len(rows) <= MOST_COMPONENTS:
         raise ValueError(f"mixture: expected 1 to {MOST_COMPONENTS} rows [weight, mx, my, sxx, sxy, syy].")
@@ -184,8 +184,8 @@ def _six(row: Any, number: int) -> list[float]:
     if not isinstance(row, list) or len(row) != 6 or not all(type(x) in (int, float) for x in row):
         raise ValueError(f"mixture: row {number} must be six numbers [weight, mx, my, sxx, sxy, syy].")
     for name, value, low, high in zip(_SIX, row, _LOWEST, _HIGHEST, strict=True):
-        if not (math.isfinite(value) and low <= value <= high):
-            raise ValueError(f"mixture: row {number}: {name} must be in [{low:g}, {high:g}]; got {value:g}.")
+        if not low <= value <= high:
+            raise ValueError(f"mixture: row {number}: {name} must be in [{low:g}, {high:g}]; got {value}.")
     return [float(x) for x in row]
 
 
