@@ -76,6 +76,10 @@ class Density(ABC):
             ValueError: no point or component has this label.
         """
 
+    @abstractmethod
+    def to(self, where: torch.device | torch.dtype | str) -> Density:
+        """The same density on another device or in another dtype."""
+
 
 @dataclass(frozen=True, eq=False)
 class GaussianMixture(Density):

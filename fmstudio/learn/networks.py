@@ -71,6 +71,19 @@ class Shape:
         return sum(outputs * (inputs + 1) for outputs, inputs in self.layers)
 
 
+class Layer(nn.Module):
+    """The weight W and bias β of one linear layer, as views of the network's matrix [W β]."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(matrix[:, :-1])
+        self.bias = nn.Parameter(matrix[:, -1])
+
+    def forward(self, h: Tensor) -> Tensor:
+        """W h + β for rows h, shape (n, inputs)."""
+        return functional.linear(h, self.weight, self.bias)
+
+
 class Network(nn.Module):
     """f(x, t, c), an MLP on Fourier features, with its weights in one flat vector.
 
@@ -100,7 +113,6 @@ class Network(nn.Module):
         self.register_buffer("space", SPACE_SCALE * normal(shape.fourier, shape.dim))
         self.register_buffer("time", TIME_SCALE * normal(shape.time_frequencies))
         self.register_buffer("flat", torch.zeros(shape.weights, dtype=dtype, device=device), persistent=False)
-        self.layers = nn.ModuleList(nn.Module() for _ in shape.layers)
         for matrix in views(self.flat, shape)[:-1]:
             # He's rule; the last layer starts at 0, so the first prediction is 0 everywhere.
             inputs = matrix.shape[1] - 1
@@ -110,9 +122,7 @@ class Network(nn.Module):
     def _tie(self) -> None:
         """Make the module's parameters views of the flat vector."""
         self.matrices = views(self.flat, self.shape)
-        for layer, matrix in zip(self.layers, self.matrices, strict=True):
-            layer.weight = nn.Parameter(matrix[:, :-1])
-            layer.bias = nn.Parameter(matrix[:, -1])
+        self.layers = nn.ModuleList(Layer(matrix) for matrix in self.matrices)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Network:
         # Moving each parameter by itself would cut it from the flat vector.
@@ -130,7 +140,6 @@ class Network(nn.Module):
         other.register_buffer("space", self.space)
         other.register_buffer("time", self.time)
         other.register_buffer("flat", flat.detach().clone(), persistent=False)
-        other.layers = nn.ModuleList(nn.Module() for _ in self.shape.layers)
         other._tie()
         return other
 
@@ -155,8 +164,8 @@ class Network(nn.Module):
         h = self.features(x, t, label)
         *hidden, last = self.layers
         for layer in hidden:
-            h = functional.silu(functional.linear(h, layer.weight, layer.bias))
-        return functional.linear(h, last.weight, last.bias)
+            h = functional.silu(layer(h))
+        return last(h)
 
 
 def waves(cycles: Tensor) -> tuple[Tensor, Tensor]:

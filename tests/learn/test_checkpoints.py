@@ -1,5 +1,6 @@
 """Checkpoints: round trip, atomic, and clear about what they refuse."""
 
+import itertools
 import json
 from dataclasses import replace
 
@@ -119,7 +120,7 @@ def test_curve_keeps_both_ends_and_stays_small():
         curve = curve.then(Point(step, 1.0), float(step))
     assert len(curve.points) <= MOST_POINTS
     assert (curve.points[0].step, curve.points[-1].step) == (0, 5 * MOST_POINTS - 1)
-    assert all(a.step < b.step for a, b in zip(curve.points, curve.points[1:]))
+    assert all(a.step < b.step for a, b in itertools.pairwise(curve.points))
 
 
 def test_shipped_net_is_found_by_its_problem(trained, tmp_path, monkeypatch):

@@ -31,7 +31,9 @@ def block(shape: Shape, rows: int, dtype: torch.dtype, seed: int = 1):
 def autograd(net: Network, x, t, y, label):
     loss = (net(x, t, label) - y).square().sum(1).mean()
     grads = torch.autograd.grad(loss, list(net.layers.parameters()))
-    return loss.detach(), [torch.cat([w, b[:, None]], 1) for w, b in zip(grads[::2], grads[1::2])]
+    return loss.detach(), [
+        torch.cat([w, b[:, None]], 1) for w, b in zip(grads[::2], grads[1::2], strict=True)
+    ]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -47,7 +49,7 @@ def test_gradient_equals_autograd(shape: Shape, dtype: torch.dtype, tolerance: f
         loss, expected = autograd(net, x[rows], t[rows], y[rows], None if label is None else label[rows])
         scale = max(float(g.abs().max()) for g in expected)
         assert abs(float(steps.losses[k] - loss)) <= tolerance * float(loss)
-        for ours, theirs in zip(views(steps.gradient, shape), expected):
+        for ours, theirs in zip(views(steps.gradient, shape), expected, strict=True):
             assert float((ours - theirs).abs().max()) <= tolerance * scale
 
 

@@ -12,10 +12,7 @@ TINY = Experiment(data="8 gaussians", width=24, depth=2, fourier=6, batch=64, tr
 
 
 def last(reports) -> Progress:
-    report = None
-    for report in reports:
-        pass
-    assert report is not None
+    *_, report = reports
     return report
 
 
