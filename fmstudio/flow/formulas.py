@@ -221,16 +221,14 @@ class Custom(Path):
 
     def at(self, t: Tensor) -> Coefficients:
         """The formulas' values and derivatives; end values exactly 0 and 1."""
-        values, slopes = [], []
-        for formula, ends, limits in zip(self._formulas, ((1, 0), (0, 1)), self._end_slopes, strict=True):
-            value, slope = formula.at(t)
-            for end in (0, 1):
-                value = value.masked_fill(t == end, ends[end])
-                slope = slope.masked_fill(t == end, limits[end])
-            values.append(value)
-            slopes.append(slope)
-        zero = torch.zeros_like(values[0])
-        return Coefficients(values[0], values[1], zero, slopes[0], slopes[1], zero, zero)
+        start, end = t == 0, t == 1
+        (a, da), (b, db) = (formula.at(t) for formula in self._formulas)
+        (da_0, da_1), (db_0, db_1) = self._end_slopes
+        a, b = a.masked_fill(start, 1).masked_fill(end, 0), b.masked_fill(start, 0).masked_fill(end, 1)
+        da = da.masked_fill(start, da_0).masked_fill(end, da_1)
+        db = db.masked_fill(start, db_0).masked_fill(end, db_1)
+        zero = torch.zeros_like(a)
+        return Coefficients(a, b, zero, da, db, zero, zero)
 
 
 def _check(formula: Formula, name: str, ends: tuple[float, float]) -> tuple[float, float]:
