@@ -31,6 +31,10 @@ function readScene(buffer) {
     spacetime: pane.spacetime ? view(pane.spacetime.values) : null,
     counted: {},
   }));
+  // In one dimension the second coordinate only spreads the dots, so that they can be told apart.
+  if (head.dim === 1)
+    for (const { positions } of panes)
+      for (let k = 0; k < head.frames; k++) for (let i = 0; i < head.count; i++) positions[2 * (k * head.count + i) + 1] = (scramble(i) - 0.5) * 9000;
   const labels = head.labels ? view(head.labels).data : null;
   return { ...head, panes, labels, buffer, last: head.frames - 1 };
 }

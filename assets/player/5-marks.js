@@ -198,7 +198,8 @@ function drawProbe(c, scene, view, plan, probe, answer, index) {
         c.strokeStyle = colour;
         c.lineWidth = width;
         c.beginPath();
-        arrow(c, x + px, y + py, dx, dy, 8);
+        const long = Math.hypot(dx, dy), inner = Math.min(1, 6 / (long || 1));
+        arrow(c, x + px + dx * inner, y + py + dy * inner, dx * (1 - inner), dy * (1 - inner), 8);
         c.stroke();
       }
     }

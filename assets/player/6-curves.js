@@ -37,10 +37,11 @@ class Strip {
     const curves = scene.curves;
     this.card.classList.toggle("fm-without", !curves);
     this.curves = curves;
-    if (!curves) return;
-    typeset(this.title, curves.label);
-    typeset(this.caption, curves.caption);
+    typeset(this.title, curves ? curves.label : "");
+    typeset(this.caption, curves ? curves.caption : "");
     this.legend.replaceChildren();
+    this.canvas.width = this.canvas.width;
+    if (!curves) return;
     this.readouts = curves.series.map((series) => {
       const item = document.createElement("span"), value = document.createElement("b");
       item.className = "fm-key";

@@ -175,7 +175,8 @@ class Player {
     let height = narrow ? Math.min(0.92 * (width - 22), 420) : clamp(number === 3 ? each * 1.12 : each, 220, this.options.height || 460);
     if (full) height = Math.max(180, (innerHeight - this.root.querySelector(".fm-bar").offsetHeight - this.root.querySelector(".fm-chips").offsetHeight - this.strip.card.offsetHeight - 90) / (narrow ? number : 1) - 56);
     this.stage.style.setProperty("--view", `${Math.round(height)}px`);
-    this.dpr = Math.min(devicePixelRatio || 1, this.renderer.name === "webgl2" ? 2 : 1.5);
+    // A picture or film is drawn finer than the page needs.
+    this.dpr = Math.max(this.sharp || 0, Math.min(devicePixelRatio || 1, this.renderer.name === "webgl2" ? 2 : 1.5));
     const outer = this.stage.getBoundingClientRect();
     this.size = [Math.round(this.stage.clientWidth * this.dpr), Math.round(this.stage.clientHeight * this.dpr)];
     this.frames = this.boxes.map((box) => {
@@ -356,7 +357,7 @@ class Player {
   setPlaying(playing) {
     this.playing = playing;
     this.last = undefined;
-    if (playing && this.scene && this.t <= this.end && !this.loop) this.t = this.first;
+    if (playing && this.scene && this.t <= this.end) this.t = this.first;
     this.reflect();
     this.wake();
   }
@@ -380,7 +381,7 @@ class Player {
 
   /** Show the answer to a probe: {pane, x, y, t, paths, times, fan, u, net, var, pathPane}; null clears it. */
   overlay(answer) {
-    if (!answer) {
+    if (!answer || !Number.isFinite(answer.x)) {
       this.probed = this.answer = null;
     } else {
       this.answer = answer;
@@ -415,6 +416,7 @@ class Player {
       if (key === "trails") chip.textContent = this.time ? "trajectories" : "trails";
     }
     for (const button of this.root.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", String((button.dataset.view === "time") === this.time));
+    this.root.classList.toggle("fm-scrubs", this.time && Boolean(scene && scene.dim === 2));
     one(".fm-coordinate").hidden = !this.time || Boolean(scene && scene.dim === 1);
     one('[data-choose="coordinate"]').value = String(this.coordinate);
     one(".fm-trail").hidden = this.time;
@@ -428,6 +430,10 @@ class Player {
   async export(kind) {
     if (!this.scene || this.exporting) return;
     this.exporting = true;
+    if (kind !== "html") {
+      this.sharp = kind === "png" || this.renderer.name === "webgl2" ? 2 : 1.5;
+      this.layout();
+    }
     try {
       if (kind === "html") download(exportPage(this), "flow-matching.html");
       if (kind === "png") download(await exportPicture(this), "flow-matching.png");
@@ -440,6 +446,8 @@ class Player {
       this.tell(error.message);
     }
     this.exporting = false;
+    this.sharp = 0;
+    this.layout();
   }
 
   menu(open) {
@@ -517,7 +525,7 @@ class Player {
       const r = box.getBoundingClientRect();
       return { pane: Number(box.dataset.pane), x: event.clientX - r.left, y: event.clientY - r.top, down: event.buttons > 0 };
     };
-    this.root.addEventListener("pointerenter", () => (this.hovered = true), { signal });
+    this.root.addEventListener("pointermove", () => (this.hovered = true), { signal });
     this.root.addEventListener("pointerleave", () => (this.hovered = false), { signal });
     this.stage.addEventListener("pointermove", (event) => {
       const was = this.pointer;
@@ -542,9 +550,12 @@ class Player {
   }
 
   key(event) {
-    const active = document.activeElement, inside = this.root.contains(active), nowhere = !active || active === document.body;
-    if (!this.scene || this.away || !(inside || (this.hovered && nowhere)) || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (!this.stage.clientWidth) return;
+    // Who walks the page by Tab means the focused control, wherever the pointer was left lying.
+    if (event.key === "Tab") this.hovered = false;
+    const active = document.activeElement, inside = this.root.contains(active);
+    const writing = active && active.matches("textarea, select, input:not([type=radio], [type=checkbox], [type=button]), [contenteditable]");
+    if (!(inside || (this.hovered && !writing)) || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!this.scene || this.away || !this.stage.clientWidth) return;
     const tag = inside ? active.tagName : "", box = inside && active.classList.contains("fm-view") ? active : null;
     if (box && this.keyAim(event, Number(box.dataset.pane))) return event.preventDefault();
     if (tag === "SELECT" || (tag === "INPUT" && active !== this.slider)) return;
