@@ -71,7 +71,8 @@ class PointLaw:
         maps: the path at the rows.
         means, covariances: of the source, shapes (K, d) and (K, d, d).
         y: x − A·centre − B m_k, shape (n, K, d).
-        precision: C_k⁻¹, shape (m, K, d, d); the identity at σ = 0, where only the nearest point matters.
+        still: whether σ = 0, where only the nearest point has weight, shape (m, 1).
+        precision: C_k⁻¹, shape (m, K, d, d); the identity where still.
         cross, spread: Cov[v, x_t | x₀, k], (m, K, d, d), and tr Cov[v | x₀, k], (m, K).
         constant: log of p_k / N and the Gaussian's normaliser, shape (m, K).
     """
@@ -81,6 +82,7 @@ class PointLaw:
     means: Tensor
     covariances: Tensor
     y: Tensor
+    still: Tensor
     precision: Tensor
     cross: Tensor
     spread: Tensor
@@ -94,21 +96,29 @@ class PointLaw:
         means, covariances = (v.to(x.device, torch.float64) for v in (source.means, source.covariances))
         m = maps(path, times, x.shape[1], exact_position=True)
         noise, cross, spread = noise_law(m, covariances)
-        still = (trace(noise) == 0)[..., None, None]
+        still = trace(noise[:, :1]) == 0
         eye = torch.eye(x.shape[1], dtype=torch.float64, device=x.device)
-        precision, log_det = inverse(torch.where(still, eye, noise))
+        precision, log_det = inverse(torch.where(still[..., None, None], eye, noise))
         y = x.double()[:, None] - turn(m.a, cloud.centre[None, None]) - turn(m.b, means[None])
         prior = source.weights.double().log().to(x.device) - math.log(len(cloud.points))
         constant = prior - (log_det + x.shape[1] * math.log(2 * math.pi)) / 2
-        return cls(cloud, m, means, covariances, y, precision, cross, spread, constant)
+        return cls(cloud, m, means, covariances, y, still, precision, cross, spread, constant)
 
     def log_pairs(self) -> Tensor:
-        """log of p_k/N × N(x; A x₀⁽ⁱ⁾ + B m_k, C_k), shape (n, K, N), from differences."""
+        """log of p_k/N × N(x; A x₀⁽ⁱ⁾ + B m_k, C_k), shape (n, K, N), from differences.
+
+        At σ = 0 its limit but for a number common to all pairs: log p_k/N for the nearest point, −inf for
+        the others.
+        """
         whiten = torch.linalg.cholesky(self.precision).mT
         y, points = turn(whiten, self.y), (whiten @ self.maps.a) @ self.cloud.points.mT
         distance = torch.zeros((), dtype=torch.float64, device=y.device)
         for axis in range(y.shape[-1]):
             distance = distance + (y[..., axis, None] - points[..., axis, :]).square()
+        if bool(self.still.any()):
+            nearest = distance.argmin(-1, keepdim=True)
+            limit = torch.full_like(distance, torch.inf).scatter(-1, nearest, 0.0)
+            distance = torch.where(self.still[..., None], limit, distance)
         return self.constant[..., None] - distance / 2
 
     def by_differences(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -172,7 +182,7 @@ class PointLaw:
             self.covariances,
             # y has one row for each point even where there is only one.
             self.y[index],
-            *map(some, (self.precision, self.cross, self.spread, self.constant)),
+            *map(some, (self.still, self.precision, self.cross, self.spread, self.constant)),
         )
 
 
