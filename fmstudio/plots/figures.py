@@ -105,7 +105,9 @@ def excess_figure(steps: ArrayLike, excess: ArrayLike, measured: Sequence[tuple[
         at, values = zip(*measured, strict=True)
         style = {"mode": "lines+markers", "marker": {"size": 4}}
         traces.append(line(at, _above_zero(values), "energy distance of samples", "learned", **style))
-    return figure(traces, height=280, x="training step", yaxis={"type": "log", "exponentformat": "power"})
+    return figure(
+        traces, height=280, x="training step", yaxis={"type": "log", "exponentformat": "power", "dtick": 1}
+    )
 
 
 def _above_zero(values: ArrayLike) -> np.ndarray:
@@ -149,7 +151,7 @@ def heat_figure(
     rows = [numbers(row, 4) for row in grid]
     traces: list[dict] = [{
         "type": "heatmap", "x": numbers(axis, 4), "y": numbers(axis, 4), "z": rows,
-        "colorscale": [[0, "var(--fm-card)"], [1, ink(role)]], "zmin": 0,
+        "colorscale": [[0, "var(--fm-card)"], [1, ink(role)]], "zmin": 0, "zsmooth": "best",
         "colorbar": {"thickness": 9, "outlinewidth": 0, "tickfont": {"size": 10, "color": SOFT}},
         "hovertemplate": "(%{x:.2f}, %{y:.2f}): %{z:.3g}<extra></extra>",
     }]  # fmt: skip
@@ -177,9 +179,9 @@ def nfe_figure(curves: Mapping[str, tuple[ArrayLike, ArrayLike]], y: str, role: 
              dash=SOLVER_DASHES.get(name, "solid"), mode="lines+markers", marker={"size": 5})
         for name, (nfe, error) in curves.items()
     ]  # fmt: skip
-    log = {"type": "log", "exponentformat": "power"}
+    log = {"type": "log", "exponentformat": "power", "dtick": 1}
     return figure(
-        traces, height=320, x="function evaluations (NFE)", y=y, xaxis=log | {"dtick": "D2"}, yaxis=log
+        traces, height=320, x="function evaluations (NFE)", y=y, xaxis=log | {"dtick": 1}, yaxis=log
     )
 
 

@@ -1,0 +1,65 @@
+"""Particles along Q and along a field, and the distance between their clouds."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from fmstudio.flow.metrics import transport_cost
+from fmstudio.learn.build import oracle_of
+from fmstudio.learn.experiment import PATHS, Experiment
+from fmstudio.learn.simulate import distances, draw_pairs, follow, frame_times, fresh_draws, original_paths
+
+SMALL = Experiment(particles=200, frames=12)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_original_paths_end_at_their_data_points(path: str) -> None:
+    experiment = SMALL.but(path=path)
+    pairs = draw_pairs(experiment, 50)
+    times = frame_times(experiment)
+    positions = original_paths(experiment, pairs, times)
+    assert positions.shape == (12, 50, 2)
+    torch.testing.assert_close(positions[-1], pairs.x0, atol=1e-5, rtol=0)
+    if experiment.path not in ("variance preserving", "zig-zag"):
+        torch.testing.assert_close(positions[0], pairs.x1, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("coupling", ["optimal transport", "sinkhorn"])
+def test_a_coupling_shortens_the_way_and_carries_the_labels(coupling: str) -> None:
+    free = draw_pairs(SMALL, 200)
+    bound = draw_pairs(SMALL.but(coupling=coupling, coupling_batch=64), 200)
+    assert transport_cost(bound.x0, bound.x1) < 0.8 * transport_cost(free.x0, free.x1)
+    assert bound.labels is not None
+    # On the ring of 8 gaussians a class is a direction: the label must have moved with its point.
+    angle = torch.atan2(bound.x0[:, 1], bound.x0[:, 0])
+    nearest = torch.round(angle / (torch.pi / 4)).long() % 8
+    assert len({(int(n), int(k)) for n, k in zip(nearest, bound.labels, strict=True)}) == 8
+
+
+def test_frames_between_steps_lie_on_the_solver_s_lines() -> None:
+    experiment = SMALL.but(solver="euler", sample_steps=1, frames=5)
+    start = torch.randn(10, 2, generator=torch.Generator().manual_seed(0))
+    motion = follow(oracle_of(experiment), start, experiment, frame_times(experiment))
+    assert motion.nfe == 1
+    torch.testing.assert_close(motion.positions[2], (motion.positions[0] + motion.positions[-1]) / 2)
+
+
+@pytest.mark.parametrize("solver", ["euler", "midpoint", "heun", "rk4", "dopri5"])
+def test_the_exact_flow_stays_inside_the_band_of_two_fresh_samples(solver: str) -> None:
+    experiment = Experiment(particles=1_000, frames=10, solver=solver, sample_steps=60)
+    times = frame_times(experiment)
+    start = original_paths(experiment, draw_pairs(experiment, 1_000), times)[0]
+    motion = follow(oracle_of(experiment), start, experiment, times)
+    measured = distances(motion.positions, *fresh_draws(experiment, times))
+    assert measured.values.shape == (10,)
+    # Two standard deviations of a four-fold repeat leave room for chance; a cloud a step behind is far out.
+    assert bool((measured.values < measured.band[:, 1] + 0.01).all())
+    late = motion.positions.roll(3, dims=0)
+    assert float(distances(late, *fresh_draws(experiment, times)).values.max()) > 0.03
+
+
+def test_the_same_seed_draws_the_same_and_another_does_not() -> None:
+    first, again, other = (draw_pairs(SMALL.but(seed=seed), 30).x0 for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)

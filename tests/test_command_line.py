@@ -1,0 +1,52 @@
+"""``python -m fmstudio``: files in, files out, one sentence where the input is at fault."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fmstudio.__main__ import main
+
+TINY = {"particles": 40, "frames": 4, "train_steps": 40, "width": 16, "depth": 1, "fourier": 4, "batch": 64}
+
+
+def experiment_file(folder: Path, **fields: object) -> str:
+    file = folder / "experiment.json"
+    file.write_text(json.dumps(TINY | fields), "utf-8")
+    return str(file)
+
+
+def test_train_then_sample_the_net(tmp_path: Path) -> None:
+    given = experiment_file(tmp_path)
+    assert main(["train", given, "--out", str(tmp_path / "run")]) == 0
+    report = json.loads((tmp_path / "run" / "train.json").read_text("utf-8"))
+    assert report["step"] == 40
+    net = str(tmp_path / "run" / "net.safetensors")
+    assert main(["sample", given, "--out", str(tmp_path / "run"), "--net", net]) == 0
+    assert np.load(tmp_path / "run" / "samples.npy").shape == (40, 2)
+    assert json.loads((tmp_path / "run" / "sample.json").read_text("utf-8"))["field"] == "net"
+
+
+def test_images(tmp_path: Path) -> None:
+    file = tmp_path / "images.json"
+    file.write_text(json.dumps({"steps": [2], "count": 1, "label": 3}), "utf-8")
+    assert main(["images", str(file), "--out", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "steps-02-00.png").exists()
+
+
+@pytest.mark.parametrize("fields", [{"seed": -1}, {"nonsense": 1}, {"path": "zig-zag", "around": "linear"}])
+def test_a_wrong_experiment_is_one_sentence(
+    tmp_path: Path, fields: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sample", experiment_file(tmp_path, **fields), "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert next(iter(fields)) in said or "around" in said
+    assert "Traceback" not in said
+
+
+def test_a_missing_file_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", str(tmp_path / "none.json"), "--out", str(tmp_path)]) == 2
+    assert "none.json" in capsys.readouterr().err

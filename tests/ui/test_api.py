@@ -1,0 +1,70 @@
+"""Every named endpoint through gradio_client, as a program would call it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+TINY = {"particles": 50, "frames": 5, "train_steps": 60, "width": 16, "depth": 1, "fourier": 4, "batch": 64}
+
+
+@pytest.fixture(scope="module")
+def client(studio_url: str) -> Iterator[Client]:
+    connected = Client(studio_url, verbose=False)
+    yield connected
+    connected.close()
+
+
+def test_trajectories(client: Client) -> None:
+    answer: Any = client.predict(TINY | {"data": "moons"}, api_name="/trajectories")
+    assert answer["experiment"]["data"] == "moons"
+    assert len(answer["positions"]) == len(answer["times"]) == 5
+    assert len(answer["positions"][0]) == 50
+
+
+def test_train_then_sample_its_net(client: Client) -> None:
+    report: Any = client.predict(TINY, api_name="/train")
+    assert report["step"] == 60
+    assert report["floor"] > 0
+    answer: Any = client.predict(TINY, report["checkpoint"], api_name="/sample")
+    assert answer["field"] == "net"
+    assert len(answer["samples"]) == 50
+
+
+def test_sample_the_exact_velocity(client: Client) -> None:
+    answer: Any = client.predict(TINY | {"solver": "heun", "sample_steps": 7}, "", api_name="/sample")
+    assert answer["field"] == "exact"
+    assert answer["nfe"] == 14
+
+
+def test_images(client: Client) -> None:
+    answer: Any = client.predict({"steps": [1, 2], "count": 2, "seed": 5}, api_name="/images")
+    assert [row["nfe"] for row in answer["rows"]] == [1, 2]
+    assert base64.b64decode(answer["rows"][0]["images"][1]).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "given", "message"),
+    [
+        ("/trajectories", {"pathh": "linear"}, "Unknown field"),
+        ("/trajectories", {"particles": 0}, "particles: expected a number"),
+        ("/train", {"learning_rate": "fast"}, "learning_rate: expected a number"),
+        ("/images", {"steps": [0]}, "steps: expected a whole number"),
+        ("/images", {"model": "../secret"}, "model: expected one of"),
+    ],
+)
+def test_wrong_input_is_answered_with_the_sentence(
+    client: Client, endpoint: str, given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(AppError, match=message):
+        client.predict(given, api_name=endpoint)
+
+
+def test_a_broken_checkpoint_is_refused(client: Client) -> None:
+    with pytest.raises(AppError, match="base64"):
+        client.predict(TINY, "not a net!", api_name="/sample")
