@@ -60,26 +60,20 @@ function whereIs(scene, pane, i, at) {
   return [cx + (hx * x) / 32767, cy + (hy * y) / 32767];
 }
 
-// One pass of a (1 4 6 4 1)/16 filter along rows of `width`, then down the columns: a smooth count.
+// The filter (1 4 6 4 1)/16 along `length` numbers that lie `step` apart; the ends are repeated.
+function smoothLine(values, line, start, length, step) {
+  const last = length - 1;
+  for (let i = 0; i < length; i++) line[i + 2] = values[start + i * step];
+  line[0] = line[1] = line[2];
+  line[length + 2] = line[length + 3] = line[last + 2];
+  for (let i = 0; i < length; i++) values[start + i * step] = (line[i] + line[i + 4] + 4 * (line[i + 1] + line[i + 3]) + 6 * line[i + 2]) / 16;
+}
+
+/** Smooth a count of `height` rows of `width` cells: so many passes along the rows, so many down the columns. */
 function blur(values, width, height, across, down) {
-  const out = new Float32Array(values.length);
-  for (let pass = 0; pass < across; pass++) {
-    for (let y = 0; y < height; y++)
-      for (let x = 0; x < width; x++) {
-        const at = (dx) => values[y * width + clamp(x + dx, 0, width - 1)];
-        out[y * width + x] = (at(-2) + 4 * at(-1) + 6 * at(0) + 4 * at(1) + at(2)) / 16;
-      }
-    values.set(out);
-  }
-  for (let pass = 0; pass < down; pass++) {
-    for (let y = 0; y < height; y++)
-      for (let x = 0; x < width; x++) {
-        const at = (dy) => values[clamp(y + dy, 0, height - 1) * width + x];
-        out[y * width + x] = (at(-2) + 4 * at(-1) + 6 * at(0) + 4 * at(1) + at(2)) / 16;
-      }
-    values.set(out);
-  }
-  return values;
+  const line = new Float32Array(Math.max(width, height) + 4);
+  for (let pass = 0; pass < across; pass++) for (let y = 0; y < height; y++) smoothLine(values, line, y * width, width, 1);
+  for (let pass = 0; pass < down; pass++) for (let x = 0; x < width; x++) smoothLine(values, line, x, height, width);
 }
 
 function rootBytes(values, peak) {

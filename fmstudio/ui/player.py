@@ -97,6 +97,7 @@ class QuietMeta(type(gr.HTML)):
     """Makes the class without Gradio's habit of writing a .pyi file beside its source."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], attrs: dict[str, Any]) -> type:
+        """Make the class as Gradio does, without the file."""
         if "__init__" in attrs:
             attrs["__init__"] = updateable(attrs["__init__"])
         return ABCMeta.__new__(mcs, name, bases, attrs)
