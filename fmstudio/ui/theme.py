@@ -48,9 +48,9 @@ def theme() -> gr.themes.Base:
 
 
 def css() -> str:
-    """The palette, the style sheets of page and player, and the data thumbnails drawn as rules."""
-    sheets = [(ASSETS / name).read_text("utf-8") for name in ("studio.css", "player.css")]
-    return "\n".join([css_variables(), *sheets, thumbnail_css("#data-choice")])
+    """The palette, the page's style sheet, and the data thumbnails drawn as rules."""
+    sheet = (ASSETS / "studio.css").read_text("utf-8")
+    return "\n".join([css_variables(), sheet, thumbnail_css("#data-choice")])
 
 
 def script() -> str:

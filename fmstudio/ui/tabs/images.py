@@ -42,7 +42,7 @@ def build(visitor: gr.State) -> Room:
             )
             grid = gr.HTML(OPENING.read_text("utf-8") if OPENING.exists() else "", elem_id="images-grid")
         with gr.Column(elem_classes=["fm-aside"]):
-            with gr.Column(elem_classes=["fm-card"], min_width=0):
+            with gr.Column(elem_classes=["fm-card", "fm-first"], min_width=0):
                 gr.Markdown("#### Sampler")
                 model = gr.Dropdown(
                     list(backbone_names()), value=default.model, label="model", interactive=True

@@ -31,7 +31,7 @@ def build(visitor: gr.State) -> Room:
         known = actions.has_closed_form(state.experiment)
         note = "" if known else actions.NO_CLOSED_FORM.format(coupling=state.experiment.coupling)
         scene = actions.paths_room(state)
-        return [Player(value=scene, overlay={}), probe_html(None), gr.update(value=note, visible=not known)]
+        return [scene, probe_html(None), gr.update(value=note, visible=not known)]
 
     def probe(state: Visitor, event: gr.EventData) -> tuple[Any, str]:
         try:

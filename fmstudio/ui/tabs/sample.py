@@ -43,7 +43,7 @@ def build(visitor: gr.State) -> Room:
                 likelihood_note = gr.Markdown("", elem_classes=["fm-note"])
                 likelihood = gr.Button("Draw the likelihood", size="sm", elem_id="draw-likelihood")
         with gr.Column(elem_classes=["fm-aside"]):
-            with gr.Column(elem_classes=["fm-card"], min_width=0):
+            with gr.Column(elem_classes=["fm-card", "fm-first"], min_width=0):
                 gr.Markdown("#### Sampler")
                 use_net = gr.Radio(
                     list(FIELDS), value=False, show_label=False, container=False, elem_classes=["fm-pills"],
@@ -75,7 +75,7 @@ def build(visitor: gr.State) -> Room:
         except ValueError as error:
             return gr.skip(), failed(error)
         floor = float(distance.band[-1, 1])
-        return Player(value=scene, overlay={}), facts([
+        return scene, facts([
             ("NFE", f"{motion.nfe:,}"),
             ("time", f"{motion.seconds:.2f} s"),
             ("particles", f"{motion.positions.shape[1]:,}"),

@@ -46,7 +46,7 @@ def build(visitor: gr.State) -> Room:
                         when = gr.Slider(0.01, 0.99, value=0.5, step=0.01, label="time t", interactive=True)
                         draw_error = gr.Button("Draw the error", size="sm", elem_id="draw-error")
         with gr.Column(elem_classes=["fm-aside"]):
-            with gr.Column(elem_classes=["fm-card"], min_width=0):
+            with gr.Column(elem_classes=["fm-card", "fm-first"], min_width=0):
                 gr.Markdown("#### Training")
                 with gr.Row():
                     start = gr.Button("Start", variant="primary", elem_id="train-start")

@@ -1,0 +1,73 @@
+"""Make the pictures of README and the Images room's first grid: ``python scripts/pictures.py``.
+
+Starts the studio, drives it in Chromium (a development dependency), and writes assets/pictures/.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from fmstudio.image.jobs import ImageSettings, sample_rows
+from fmstudio.image.sampling import GridRow
+from fmstudio.ui.launch import options
+from fmstudio.ui.page import build
+from fmstudio.ui.tabs.images import OPENING, grid_html
+
+PICTURES = OPENING.parent
+FRAMES = 30
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+def main() -> None:
+    """Write the opening grid, the animation and the screenshot."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    rows = [row for row in sample_rows(ImageSettings()) if isinstance(row, GridRow)]
+    OPENING.write_text(grid_html(rows), "utf-8")
+    page = build()
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **options())
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=QUIET)
+        photograph(chromium, url)
+        chromium.close()
+    page.close()
+
+
+def photograph(chromium: Any, url: str) -> None:
+    """One screenshot of the Paths room, and the player's panes frame by frame as a GIF."""
+    tab = chromium.new_page(viewport={"width": 1440, "height": 900})
+    tab.goto(url)
+    tab.wait_for_function("document.querySelector('#paths-player .fm-player')?.__player?.loads > 0")
+    tab.wait_for_timeout(2500)
+    tab.locator("#paths-player").focus()
+    tab.keyboard.press("Space")
+    panes = tab.locator("#paths-player canvas").first.bounding_box()
+    scrub = tab.locator("#paths-player input[type=range]").first
+    pictures = []
+    for k in range(FRAMES + 1):
+        scrub.evaluate(
+            "(bar, share) => { bar.value = Number(bar.min) + share * (bar.max - bar.min);"
+            " bar.dispatchEvent(new Event('input', {bubbles: true})); }",
+            k / FRAMES,
+        )
+        tab.wait_for_timeout(120)
+        shot = Image.open(io.BytesIO(tab.screenshot(clip=panes)))
+        pictures.append(shot.convert("RGB").resize((shot.width * 4 // 5, shot.height * 4 // 5)).quantize(96))
+        if k == FRAMES // 2:
+            tab.screenshot(path=PICTURES / "paths-room.png")
+    still = [1400 if k == FRAMES else 90 for k in range(FRAMES + 1)]
+    file = Path(PICTURES / "paths.gif")
+    pictures[0].save(file, save_all=True, append_images=pictures[1:], duration=still, loop=0, optimize=True)
+    print(f"wrote {file} ({file.stat().st_size / 1e6:.1f} MB)")
+
+
+if __name__ == "__main__":
+    main()
