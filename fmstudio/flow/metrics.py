@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.densities import Density
+from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.plans import optimal_plan, squared_distances
-from fmstudio.flow.solvers import Field, Trajectory
+from fmstudio.flow.solvers import Trajectory
 
 #: Metric(x, y) of clouds (n, d) and (m, d).
 Metric = Callable[[Tensor, Tensor], float]
@@ -159,7 +160,7 @@ def w2(x: Tensor, y: Tensor) -> float:
 
 
 @torch.no_grad()
-def straightness(trajectory: Trajectory, field: Field) -> float:
+def straightness(trajectory: Trajectory, field: VelocityField) -> float:
     """How far trajectories are from straight lines at constant speed.
 
         S = ∫ E|(Z₁ − Z₀) − u(Z_t, t)|² dt

@@ -12,11 +12,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from fmstudio.flow.fields import Counted, VelocityField
 from fmstudio.flow.tableaux import DOPRI5, EULER, HEUN, MIDPOINT, RK4, Tableau
 
 SOLVERS: dict[str, Tableau] = {
@@ -29,14 +29,6 @@ SOLVERS: dict[str, Tableau] = {
 
 #: The names in SOLVERS that ``integrate_adaptive`` can run: those with an error estimate and dense output.
 ADAPTIVE = frozenset(name for name, tableau in SOLVERS.items() if tableau.error and tableau.dense)
-
-
-class Field(Protocol):
-    """A velocity field: points (n, d) and a time of shape () give velocities (n, d)."""
-
-    def __call__(self, x: Tensor, t: Tensor, /) -> Tensor:
-        """The velocity u(x, t)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -97,7 +89,7 @@ def path_times(
     return times.to(dtype)
 
 
-def steps(field: Field, x: Tensor, times: Tensor, tableau: Tableau) -> Iterator[Step]:
+def steps(field: VelocityField, x: Tensor, times: Tensor, tableau: Tableau) -> Iterator[Step]:
     """Take one step for each interval of ``times`` and hand out the state after each.
 
     A caller that stops iterating stops the work.
@@ -118,7 +110,7 @@ def steps(field: Field, x: Tensor, times: Tensor, tableau: Tableau) -> Iterator[
     return _steps(field, x, times, tableau)
 
 
-def _steps(field: Field, x: Tensor, times: Tensor, tableau: Tableau) -> Iterator[Step]:
+def _steps(field: VelocityField, x: Tensor, times: Tensor, tableau: Tableau) -> Iterator[Step]:
     counted, x = Counted(field), x.detach()
     a, b, c = tableau.floats
     a, b, c = a[: tableau.evaluations], b[: tableau.evaluations], c[: tableau.evaluations]
@@ -134,7 +126,7 @@ def _steps(field: Field, x: Tensor, times: Tensor, tableau: Tableau) -> Iterator
 
 @torch.no_grad()
 def _step(
-    field: Field,
+    field: VelocityField,
     x: Tensor,
     t: tuple[Tensor, ...],
     h: float,
@@ -158,7 +150,9 @@ def _combine(x: Tensor, k: list[Tensor], weights: tuple[float, ...], h: float) -
     return out
 
 
-def integrate(field: Field, x: Tensor, times: Tensor, tableau: Tableau, *, record: bool = True) -> Trajectory:
+def integrate(
+    field: VelocityField, x: Tensor, times: Tensor, tableau: Tableau, *, record: bool = True
+) -> Trajectory:
     """Follow the field through ``times``, one step of the method for each interval.
 
     Args:
@@ -203,7 +197,7 @@ def check_times(times: Tensor, x: Tensor) -> Tensor:
 
 
 def integrate_adaptive(
-    field: Field,
+    field: VelocityField,
     x: Tensor,
     times: Tensor,
     rtol: float = 1e-5,
@@ -293,7 +287,7 @@ def _time(t: float, times: Tensor, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _velocity(field: Field, x: Tensor, t: Tensor) -> Tensor:
+def _velocity(field: VelocityField, x: Tensor, t: Tensor) -> Tensor:
     return field(x, t)
 
 
@@ -302,7 +296,7 @@ def _rms(x: Tensor) -> float:
 
 
 def _first_step(
-    field: Field,
+    field: VelocityField,
     x: Tensor,
     first: Tensor,
     t: float,
@@ -327,7 +321,7 @@ def _first_step(
 
 @torch.no_grad()
 def _embedded_step(
-    field: Field, x: Tensor, first: Tensor, t: float, reached: float, times: Tensor, tableau: Tableau
+    field: VelocityField, x: Tensor, first: Tensor, t: float, reached: float, times: Tensor, tableau: Tableau
 ) -> tuple[list[Tensor], Tensor]:
     a, _, c = tableau.floats
     h = reached - t
@@ -360,23 +354,3 @@ def _dense(
         return x_new
     weights = tuple(sum(float(w) * theta ** (k + 1) for k, w in enumerate(row)) for row in tableau.dense)
     return _combine(x, stages, weights, h)
-
-
-class Counted:
-    """A field that counts its evaluations.
-
-    Args:
-        field: the field.
-
-    Attributes:
-        nfe: evaluations so far.
-    """
-
-    def __init__(self, field: Field) -> None:
-        self.field = field
-        self.nfe = 0
-
-    def __call__(self, x: Tensor, t: Tensor, /) -> Tensor:
-        """The field's velocity, one evaluation more."""
-        self.nfe += 1
-        return self.field(x, t)

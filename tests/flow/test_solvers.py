@@ -12,10 +12,10 @@ from scipy.integrate import solve_ivp
 from torch import Tensor
 from torchdiffeq import odeint
 
+from fmstudio.flow.fields import Counted
 from fmstudio.flow.solvers import (
     ADAPTIVE,
     SOLVERS,
-    Counted,
     check_times,
     integrate,
     integrate_adaptive,
