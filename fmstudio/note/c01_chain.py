@@ -4,8 +4,8 @@ For every net f the two losses differ by the variance of x_s given x_t and x₀,
 
     E|x_s − f(x_t)|² − E|μ̃ − f(x_t)|² = d β̃_t,
 
-and the gradient of the first is noisier by 4 d β̃_t at the net's output. The exact mean f*(x_t) = E[x_s | x_t]
-has no noise left. KL(Q‖P) of the chain is predicted by the area formula of :mod:`fmstudio.note.chain`.
+and the gradient of the first is noisier by 4 d β̃_t at the net's output. The exact mean f*(x_t) = E[x_s |
+x_t] has no noise left. KL(Q‖P) of the chain is predicted by the area formula of :mod:`fmstudio.note.chain`.
 
 Source: Wu & Lizarraga, About Flow Matching, 2024, section 1.
 """
@@ -226,7 +226,7 @@ CLAIM = Claim(
     title="Likelihood and variance reduction",
     section=1,
     sentence=(
-        "Maximum likelihood on the trajectories of the 2015 chain is least squares on x_{t−1}. Its mean given "
+        "x_t and x₀ has a closed form; regressing on that keeps the minimiser and only removes variance."
         "x_t and x₀ has a closed form, and regressing on that changes no minimiser: it only removes variance."
     ),
     formula=(

@@ -1,0 +1,174 @@
+"""C2: matching the local transitions gives p_t = q_t at every t.
+
+By induction: if p_t = q_t and p(x′|x) = q(x′|x), then p_{t−dt}(x′) = ∫ p_t(x) p(x′|x) dx = q_{t−dt}(x′). (The
+note's integral is over x_t; its transcription writes dt.) So each of these keeps every snapshot:
+
+    the ODE with u, the ODE with a net that has learned u, particles that pick a random path at every step,
+    and original trajectories whose particles swap identities where they meet.
+
+The distance of two clouds of one distribution is 0 on average; the band is how much it scatters.
+
+Source: Wu & Lizarraga, About Flow Matching, 2024, section 2.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from fmstudio.flow.fields import VelocityField
+from fmstudio.flow.metrics import energy_distance
+from fmstudio.flow.solvers import integrate, path_times
+from fmstudio.flow.tableaux import EULER, HEUN
+from fmstudio.learn.experiment import Experiment
+from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Panel, Prediction, Steps, series
+from fmstudio.note.nets import learned, shares, small
+from fmstudio.note.particles import drawn_velocity, stranger_velocity, swapped
+from fmstudio.note.setting import Setting, column_errors, mean_error, smooth, window
+
+PROCESSES = ("ODE, oracle", "ODE, net", "random paths", "identity switching")
+_ROLES: dict[str, str] = dict(zip(PROCESSES, ("exact", "learned", "noise", "data"), strict=True))
+#: How far from 0 each may stay: a solver's next order; what a small net leaves; a first order in dt.
+_SLACK = dict(zip(PROCESSES, (1e-3, 6e-3, 1.5e-3, 0.0), strict=True))
+REPEATS, PARTICLES, SNAPSHOTS, BETWEEN = 6, 1_000, 10, 10
+TRAINING, STOPPED, CELL = 3_000, 30, 0.1
+_TITLE = "Distance of p_t to q_t"
+
+
+def _times(s: Setting) -> Tensor:
+    """Times of the snapshots, falling."""
+    low, high = window(s.path)
+    return path_times(SNAPSHOTS, high, low)
+
+
+def predict(experiment: Experiment) -> Prediction:
+    """Distance 0 at every t, and the band in which two fresh samples of q_t lie."""
+    s = Setting(experiment, 2)
+    generator, times = s.generator(1_000), _times(s)
+    spread = [
+        torch.tensor([_fresh_distance(s, t, generator) for _ in range(8)], dtype=torch.float64).std()
+        for t in times
+    ]
+    panel = Panel(
+        _TITLE,
+        "Energy distance to fresh particles of Q at every t; the band holds two fresh samples (± 2 std).",
+        "t",
+        "energy distance",
+        (
+            series(
+                "two fresh samples",
+                "original",
+                times,
+                torch.zeros_like(times),
+                2 * torch.stack(spread),
+                "band",
+            ),
+            series("p_t = q_t", "exact", times, torch.zeros_like(times), mark="dashes"),
+        ),
+    )
+    numbers = tuple(
+        Expected(f"mean distance over t, {name}", 0.0, slack=slack) for name, slack in _SLACK.items()
+    )
+    return Prediction(numbers, (panel,))
+
+
+def _fresh_distance(s: Setting, t: Tensor, generator: torch.Generator) -> float:
+    return energy_distance(s.snapshot(PARTICLES, t, generator), s.snapshot(PARTICLES, t, generator))
+
+
+def steps(experiment: Experiment, broken: bool) -> Steps:
+    """Move particles in four ways.
+
+    Broken: two Euler steps; a net stopped after thirty; a partner drawn uniformly in place of from w(x, t);
+    strangers' displacements taken where they are not.
+    """
+    s = Setting(experiment, 2)
+    net = yield from shares(learned(small(experiment, STOPPED if broken else TRAINING)), 0.0, 0.25)
+    times = _times(s)
+    distances = {name: torch.zeros(REPEATS, len(times), dtype=torch.float64) for name in PROCESSES}
+    for repeat in range(REPEATS):
+        generator = s.generator(repeat)
+        movers = {
+            "ODE, oracle": lambda x: _ode(s.oracle, x, times, broken),
+            "ODE, net": lambda x: _ode(net, x, times, False),
+            "random paths": lambda x, g=generator: _random(s, x, times, g, broken),
+            "identity switching": lambda x, g=generator: _switched(s, len(x), times, g, broken),
+        }
+        for k, (name, move) in enumerate(movers.items()):
+            rows = move(s.snapshot(PARTICLES, times[0], generator))
+            for j, (t, x) in enumerate(zip(times, rows, strict=True)):
+                distances[name][repeat, j] = energy_distance(x, s.snapshot(PARTICLES, t, generator))
+            yield 0.25 + 0.74 * (repeat + (k + 1) / len(movers)) / REPEATS
+    numbers = tuple(
+        Measured(f"mean distance over t, {name}", *mean_error(d.mean(1))) for name, d in distances.items()
+    )
+    curves = tuple(
+        series(name, _ROLES[name], times, *column_errors(d), "line") for name, d in distances.items()
+    )
+    return Measurement(numbers, (Panel(_TITLE, "", "", "", curves),), repeats=REPEATS)
+
+
+def _ode(field: VelocityField, x: Tensor, times: Tensor, few: bool) -> Tensor:
+    """Positions at the times; with ``few``, on straight lines between two Euler steps."""
+    if not few:
+        rows = [x]
+        for t, then in pairwise(times.tolist()):
+            rows.append(integrate(field, rows[-1], path_times(4, t, then), HEUN, record=False).end)
+        return torch.stack(rows)
+    knots = integrate(field, x, path_times(2, float(times[0]), float(times[-1])), EULER).positions
+    share = 2 * (times[0] - times) / (times[0] - times[-1])
+    return torch.stack(
+        [torch.lerp(knots[int(c > 1)], knots[int(c > 1) + 1], float(c) - int(c > 1)) for c in share]
+    )
+
+
+def _random(s: Setting, x: Tensor, times: Tensor, generator: torch.Generator, uniform: bool) -> Tensor:
+    rows = [x]
+    for t, then in pairwise(times.tolist()):
+        grid = path_times(BETWEEN, t, then)
+        for now, after in pairwise(grid):
+            if uniform:
+                v = stranger_velocity(s.oracle, s.density, x, now, generator)
+            else:
+                v = drawn_velocity(s.oracle, x, now, generator)
+            x = x + (after - now) * v
+        rows.append(x)
+    return torch.stack(rows)
+
+
+def _switched(s: Setting, n: int, times: Tensor, generator: torch.Generator, strangers: bool) -> Tensor:
+    """Original trajectories with swaps in cells; with ``strangers``, steps of others elsewhere."""
+    ends = s.pairs(n, generator)
+    rows = s.path.trajectories(ends.x0, ends.x1, times, generator)
+    if not strangers:
+        partners = swapped(rows, CELL, generator)
+        return torch.stack([row[index] for row, index in zip(rows, partners, strict=True)])
+    moved = [rows[0]]
+    for now, then in pairwise(rows):
+        moved.append(moved[-1] + (then - now)[torch.randperm(n, generator=generator)])
+    return torch.stack(moved)
+
+
+CLAIM = Claim(
+    number="C2",
+    title="Marginals by induction",
+    section=2,
+    sentence=(
+        "A model that matches only the local transition from x_t to x_{t−dt} matches every snapshot: if p_t "
+        "= q_t now, then also one step later. It need not follow any original trajectory to its end."
+    ),
+    formula=r"p_{t-dt}(x')=\int p_t(x)\,p(x'\mid x)\,dx=\int q_t(x)\,q(x'\mid x)\,dx=q_{t-dt}(x')",
+    breaks=(
+        "Each transition is spoilt: partners drawn uniformly, two steps in place of forty, a net stopped "
+        "after thirty steps, particles that move like others elsewhere."
+    ),
+    question=(
+        "Which of the four keep the snapshots but not the trajectories? Compare the two sides of the Sample "
+        "room at equal t."
+    ),
+    applies=smooth,
+    predict=predict,
+    steps=steps,
+)

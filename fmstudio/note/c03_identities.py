@@ -1,0 +1,224 @@
+"""C3: particles that meet may swap identities: no snapshot changes, memory is lost.
+
+Swapping in cells only renames particles, so each snapshot is the same multiset of points. What changes is
+whose trajectory it is. Memory is the share of x₀ that its x₁ explains: with whitened coordinates,
+
+    M = (1/d) Σ ρ_i²,     ρ_i the canonical correlations of (x₁, x₀) along a particle,
+
+less its mean by chance, d/(n − 1). Along independent original paths M = 0. Particles that swap at every
+meeting lose their identity, and with it the memory of *their* path; what remains is where they are, so M
+tends to that of the flow, a deterministic map. A cell of side h jolts a particle by about h at each of T
+meetings, and picking a path at random adds the drift of C6, so M ≈ M_flow − α T h² − β/T; the two terms are
+extrapolated away.
+
+Source: Wu & Lizarraga, About Flow Matching, 2024, section 2.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from fmstudio.flow.solvers import integrate, path_times
+from fmstudio.flow.tableaux import HEUN
+from fmstudio.learn.experiment import Experiment
+from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Panel, Prediction, Steps, series
+from fmstudio.note.particles import swapped
+from fmstudio.note.setting import Setting, column_errors, mean_error, smooth, window
+
+CELLS, MEETINGS = (0.4, 0.2, 0.1, 0.05), (25, 50, 100)
+PARTICLES, FEW, REPEATS, SHOWN = 24_000, 3_000, 4, 500
+#: Cells that jolt too much for the first-order extrapolation are left out of it.
+MOST_JOLT = 1.0
+_MEMORY, _HAND = "Memory", "Two particles, followed by hand"
+
+
+def memory(x0: Tensor, x1: Tensor) -> float:
+    """M = (1/d) Σ ρ² − d/(n−1) of ends of shape (n, d): 0 on average for independent ends."""
+    n, d = x0.shape
+    bases = [torch.linalg.qr(x.double() - x.double().mean(0)).Q for x in (x0, x1)]
+    return float((bases[0].T @ bases[1]).square().sum() / d - d / (n - 1))
+
+
+def predict(experiment: Experiment) -> Prediction:
+    """0 for the original paths; for swapped particles the memory of the oracle's flow in the limit."""
+    s = Setting(experiment, 3)
+    low, high = window(s.path)
+    generator = s.generator(1_000)
+    values = []
+    for _ in range(4):
+        start = s.snapshot(1_000, high, generator)
+        end = integrate(s.oracle, start, path_times(40, high, low), HEUN, record=False).end
+        values.append(memory(end, start))
+    flow, error = mean_error(torch.tensor(values))
+    ends = (min(CELLS), max(CELLS))
+    panel = Panel(
+        _MEMORY,
+        f"How much of x₀ its x₁ explains, after {MEETINGS[-1]} meetings in cells of a given side.",
+        "side of the cell",
+        "memory M",
+        (
+            series("flow, oracle", "exact", ends, (flow, flow), mark="dashes"),
+            series("independent paths", "original", ends, (0.0, 0.0), mark="dashes"),
+        ),
+        log_x=True,
+    )
+    numbers = (
+        Expected("largest difference of the sorted snapshots", 0.0),
+        Expected("memory of the original paths", 0.0),
+        *(Expected(f"memory gained from cell {a} to {b}", 0.0, "above") for a, b in _neighbours()),
+        Expected("memory in the limit", flow, slack=0.05 + 4 * error),
+        Expected("largest jump at a swap, in cell diagonals", 1.0, "at most", slack=1e-3),
+    )
+    return Prediction(numbers, (panel,))
+
+
+def _neighbours() -> list[tuple[float, float]]:
+    return list(pairwise(CELLS))
+
+
+def steps(experiment: Experiment, broken: bool) -> Steps:
+    """Swap in cells of four sizes at 25, 50 and 100 times. Broken: everyone swaps with anyone, anywhere."""
+    s = Setting(experiment, 3)
+    low, high = window(s.path)
+    table = torch.zeros(REPEATS, len(MEETINGS), len(CELLS), dtype=torch.float64)
+    few = torch.zeros(REPEATS, len(CELLS), dtype=torch.float64)
+    original = torch.zeros(REPEATS, dtype=torch.float64)
+    mismatch, jump = 0.0, 0.0
+    hand: tuple[Tensor, Tensor] | None = None
+    for repeat in range(REPEATS):
+        generator = s.generator(repeat)
+        for j, count in enumerate(MEETINGS):
+            ends = s.pairs(PARTICLES, generator)
+            rows = s.path.trajectories(ends.x0, ends.x1, path_times(count, high, low), generator)
+            original[repeat] = memory(rows[-1], rows[0])
+            for k, cell in enumerate(CELLS):
+                partners = swapped(rows, cell, generator, anywhere=broken)
+                table[repeat, j, k] = memory(rows[-1][partners[-1]], rows[0])
+                if repeat == 0:
+                    mismatch = max(mismatch, _mismatch(rows, partners))
+                    jump = max(jump, _largest_jump(rows, partners) / (cell * math.sqrt(s.dim)))
+                if count == MEETINGS[-1]:
+                    less = swapped(rows[:, :FEW], cell, generator, anywhere=broken)
+                    few[repeat, k] = memory(rows[-1, :FEW][less[-1]], rows[0, :FEW])
+                done = (repeat + (j + (k + 1) / len(CELLS)) / len(MEETINGS)) / REPEATS
+                yield 0.99 * done
+                if cell == 0.1:
+                    hand = rows, partners
+    assert hand is not None
+    last = table[:, -1]
+    numbers = [
+        Measured("largest difference of the sorted snapshots", mismatch),
+        Measured("memory of the original paths", *mean_error(original)),
+        Measured("memory in the limit", *mean_error(torch.stack([_limit(m) for m in table]))),
+        Measured("largest jump at a swap, in cell diagonals", jump),
+    ]
+    for k, (a, b) in enumerate(_neighbours()):
+        gained = last[:, k + 1] - last[:, k]
+        numbers.append(Measured(f"memory gained from cell {a} to {b}", *mean_error(gained)))
+    curves = (
+        series(f"{PARTICLES:,} particles", "learned", CELLS, *column_errors(last), "points"),
+        series(f"{FEW:,} particles", "noise", CELLS, *column_errors(few), "points"),
+    )
+    panels = (Panel(_MEMORY, "", "", "", curves), *_pictures(s, *hand))
+    return Measurement(tuple(numbers), panels, repeats=REPEATS)
+
+
+def _mismatch(rows: Tensor, partners: Tensor) -> float:
+    """Largest difference between the sorted points of a snapshot before and after the swaps."""
+    worst = 0.0
+    for row, index in zip(rows[::5], partners[::5], strict=True):
+        before, after = row, row[index]
+        for axis in reversed(range(row.shape[1])):
+            before = before[torch.argsort(before[:, axis], stable=True)]
+            after = after[torch.argsort(after[:, axis], stable=True)]
+        worst = max(worst, float((before - after).abs().max()))
+    return worst
+
+
+def _largest_jump(rows: Tensor, partners: Tensor) -> float:
+    """How far a particle moves by changing trajectory."""
+    pairs = zip(rows[1:], partners[:-1], partners[1:], strict=True)
+    return max(float((row[new] - row[old]).norm(dim=1).max()) for row, old, new in pairs)
+
+
+def _limit(table: Tensor) -> Tensor:
+    """M at T h² → 0 and 1/T → 0 by least squares on the finer cells, from a table (meetings, cells)."""
+    count = torch.tensor(MEETINGS, dtype=torch.float64)[:, None].expand_as(table)
+    jolt = count * torch.tensor(CELLS, dtype=torch.float64) ** 2
+    kept = jolt <= MOST_JOLT * (1 + 1e-9)
+    design = torch.stack([torch.ones_like(jolt[kept]), jolt[kept], 1 / count[kept]], 1)
+    return torch.linalg.lstsq(design, table[kept][:, None]).solution[0, 0]
+
+
+def _pictures(s: Setting, rows: Tensor, partners: Tensor) -> tuple[Panel, ...]:
+    walked = torch.gather(rows, 1, partners[..., None].expand_as(rows))
+    low, high = window(s.path)
+    times = path_times(len(rows) - 1, high, low)
+
+    def curve(name: str, role: str, points: Tensor, i: int, dashed: bool = False):
+        x = times if s.dim == 1 else points[:, i, 0]
+        return series(name, role, x, points[:, i, -1], mark="dashes" if dashed else "line")
+
+    labels = ("t", "x") if s.dim == 1 else ("x", "y")
+    hand = Panel(
+        _HAND,
+        "Dashed: the original paths that two particles start on. Solid: where they go when they swap.",
+        *labels,
+        (
+            curve("first, original", "noise", rows, 0, True),
+            curve("second, original", "data", rows, 1, True),
+            curve("first, swapping", "noise", walked, 0),
+            curve("second, swapping", "data", walked, 1),
+        ),
+        plane=s.dim > 1,
+    )
+    halves = [
+        Panel(
+            f"Where the two halves of the noise end, {name}",
+            "One cloud; only the colours, by the sign of the first coordinate of x₁, differ.",
+            "x",
+            "y" if s.dim > 1 else "",
+            tuple(
+                series(word, role, end[side][:SHOWN, 0], _second(end[side][:SHOWN]), mark="points")
+                for word, role, side in (
+                    ("right half", "data", rows[0, :, 0] > 0),
+                    ("left half", "noise", rows[0, :, 0] <= 0),
+                )
+            ),
+            plane=s.dim > 1,
+        )
+        for name, end in (("original paths", rows[-1]), ("after the swaps", walked[-1]))
+    ]
+    return (hand, *halves)
+
+
+def _second(points: Tensor) -> Tensor:
+    """The second coordinate, or a spread-out row on the line."""
+    return points[:, 1] if points.shape[1] > 1 else torch.linspace(0, 1, len(points))
+
+
+CLAIM = Claim(
+    number="C3",
+    title="Identity switching",
+    section=2,
+    sentence=(
+        "When particles meet at x they may swap identities at random. No snapshot notices, and no path of "
+        "the data changes, but a particle forgets where it came from: the whole becomes memoryless."
+    ),
+    formula=(
+        r"\{x_t^{(i)}\}=\{x_t^{(\pi_t(i))}\},\qquad "
+        r"M\to M_{\text{flow}}\ \text{as}\ T h^2\to0,\ T\to\infty"
+    ),
+    breaks="Particles swap with anyone, not only with those at the same place: they jump, and forget all.",
+    question=(
+        "A swapped particle remembers more of its start than an original one. How can that be called "
+        "forgetting? Follow one particle by hand, and then the path it began on."
+    ),
+    applies=smooth,
+    predict=predict,
+    steps=steps,
+)

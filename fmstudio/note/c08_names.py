@@ -1,0 +1,227 @@
+"""C8: flow matching is v-prediction; v, x̂₀, ε̂ and the score are four names of one prediction.
+
+Position and velocity are two linear equations in (x̂₀, ε̂), so a net that predicts one predicts all. Reading
+another name multiplies the error of v by a number that only the path decides,
+
+    x̂₀: |b/D|,     ε̂: |a/D|,     score: |a/(D b)|,     D = a b′ − a′ b   (no latent),
+
+and on the spherical path v = (π/2)(a ε̂ − b x̂₀). Since x̂₀ and ε̂ depend on x_t only through the ratio b/a
+and the scale, a net trained on one path also moves particles along another one.
+
+Source: Wu & Lizarraga, About Flow Matching, 2024, section 3; v-prediction is by
+Salimans & Ho 2022, arXiv:2202.00512.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from fmstudio.flow.fields import VelocityField
+from fmstudio.flow.oracle import oracle_for
+from fmstudio.flow.paths import Linear, Path, Spherical, act
+from fmstudio.flow.solvers import integrate, path_times
+from fmstudio.flow.tableaux import HEUN
+from fmstudio.flow.translate import TRANSLATE, Prediction, from_v
+from fmstudio.learn.experiment import Experiment
+from fmstudio.note import claim
+from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Panel, Steps, series
+from fmstudio.note.nets import learned, shares, small
+from fmstudio.note.setting import Setting, normal_source, smooth
+
+TIMES = tuple(round(0.05 * k, 2) for k in range(1, 20))
+CHECKED = (0.2, 0.5, 0.8)
+NAMES = {"x̂₀": "data", "ε̂": "noise", "score": "error"}
+COUNTS = (10, 20, 40, 80)
+PARTICLES = 400
+_ERRORS, _ENDS = "Errors under four names", "One net along two paths"
+
+
+def applies(experiment: Experiment) -> str | None:
+    """A velocity, and a source N(0, I) for the score."""
+    return smooth(experiment) or normal_source(experiment)
+
+
+def amplification(path: Path, t: Tensor) -> dict[str, Tensor]:
+    """How much the error of v grows when it is read as x̂₀, ε̂ or the score, at times t."""
+    c = path.at(t)
+    mixed = c.db * c.b.conj() + c.gamma_dgamma
+    x0 = (c.variance / (mixed * c.a - c.da * c.variance)).abs()
+    return {"x̂₀": x0, "ε̂": x0 * (c.a * c.b).abs() / c.variance, "score": x0 * c.a.abs() / c.variance}
+
+
+def other_path(path: Path) -> Path | None:
+    """The path to borrow the net for; None where the path turns the plane or has a latent."""
+    if path.has_latent or path.at(torch.tensor(0.5)).a.is_complex():
+        return None
+    return Linear() if isinstance(path, Spherical) else Spherical()
+
+
+def borrowed(field: VelocityField, path: Path, target: Path, scaled: bool = True) -> VelocityField:
+    """A field of one path as a field of another: the same x̂₀ and ε̂ at equal b/a, after rescaling.
+
+    Args:
+        field: u of ``path``.
+        path, target: without latent, real, b/a rising.
+        scaled: whether positions are rescaled; without it the field is wrong.
+    """
+
+    def velocity(x: Tensor, t: Tensor) -> Tensor:
+        c = target.at(t.double())
+        tau = matching_time(path, math.atan2(float(c.b), float(c.a)))
+        d = path.at(tau)
+        scale = float(torch.sqrt((d.a**2 + d.b**2) / (c.a**2 + c.b**2))) if scaled else 1.0
+        y = x * scale
+        p = from_v(path, field(y, tau.to(x.dtype)), y, tau.to(x.dtype))
+        return act(c.da.to(x.dtype), p.x0_hat) + act(c.db.to(x.dtype), p.eps_hat)
+
+    return velocity
+
+
+def matching_time(path: Path, angle: float) -> Tensor:
+    """The time τ at which atan(b/a) of the path is the given angle, by halving; kept off a singular end."""
+    low, high = 1e-3, 1.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        c = path.at(torch.tensor(middle, dtype=torch.float64))
+        low, high = (middle, high) if math.atan2(float(c.b), float(c.a)) < angle else (low, middle)
+    return torch.tensor((low + high) / 2, dtype=torch.float64)
+
+
+def predict(experiment: Experiment) -> claim.Prediction:
+    """The factors of the path, exact identities, and no distance between the ends along two paths."""
+    s = Setting(experiment, 8)
+    factors = amplification(s.path, torch.tensor(TIMES, dtype=torch.float64))
+    numbers = [
+        Expected("largest round-trip error", 0.0, "at most", slack=1e-9),
+        Expected("largest |u − (π/2)(a ε̂ − b x̂₀)|, spherical path", 0.0, "at most", slack=1e-6),
+    ]
+    for name, factor in factors.items():
+        for t in CHECKED:
+            value = float(factor[TIMES.index(t)])
+            numbers.append(Expected(f"error of {name} over error of v at t = {t}", value, slack=1e-3 * value))
+    panels = [
+        Panel(
+            _ERRORS,
+            "The error of the net's velocity, read under its other names.",
+            "t",
+            "error over the error of v",
+            tuple(series(f"{n}, formula", NAMES[n], TIMES, f, mark="dashes") for n, f in factors.items()),
+            log_y=True,
+        )
+    ]
+    notes: tuple[str, ...] = ()
+    if other_path(s.path) is None:
+        notes = ("A path that turns or has a latent shares its posterior with no other path of the list.",)
+    else:
+        numbers.append(Expected("median distance of the ends along two paths", 0.0, "at most", slack=0.02))
+    return claim.Prediction(tuple(numbers), tuple(panels), notes)
+
+
+def steps(experiment: Experiment, broken: bool) -> Steps:
+    """Train once and read four names. Broken: read with another path's a and b, and without the scale."""
+    s = Setting(experiment, 8)
+    work = learned(small(experiment))
+    field = yield from shares(work, 0, 0.6)
+    times = torch.tensor(TIMES, dtype=torch.float64)
+    reader = (other_path(s.path) or Linear()) if broken else s.path
+    trip = 0.0
+    ratios: dict[str, list[float]] = {name: [] for name in NAMES}
+    for k, t in enumerate(times):
+        x = s.snapshot(500, t.float(), s.generator(k)).double()
+        v = field(x.float(), t.float()).double()
+        read = from_v(reader, v, x, t)
+        exact = s.oracle.moments(x, t)
+        off = _rms(v - exact.u)
+        ratios["x̂₀"].append(_rms(read.x0_hat - exact.x0_hat) / off)
+        ratios["ε̂"].append(_rms(read.eps_hat - exact.eps_hat) / off)
+        ratios["score"].append(_rms(read.score - exact.score) / off)
+        trip = max(trip, *(_round_trip(reader, read, name, x, t) for name in TRANSLATE))
+        yield 0.6 + 0.1 * (k + 1) / len(times)
+    numbers = [
+        Measured("largest round-trip error", trip),
+        Measured("largest |u − (π/2)(a ε̂ − b x̂₀)|, spherical path", _spherical_gap(s)),
+    ]
+    for name, values in ratios.items():
+        for t in CHECKED:
+            numbers.append(Measured(f"error of {name} over error of v at t = {t}", values[TIMES.index(t)]))
+    curves = tuple(
+        series(f"{n}, net", NAMES[n], TIMES, values, mark="points") for n, values in ratios.items()
+    )
+    panels = [Panel(_ERRORS, "", "", "", curves)]
+    target = other_path(s.path)
+    if target is not None:
+        distances = []
+        for k, count in enumerate(COUNTS):
+            distances.append(_end_distance(s, field, target, count, scaled=not broken))
+            yield 0.7 + 0.3 * (k + 1) / len(COUNTS)
+        numbers.append(Measured("median distance of the ends along two paths", distances[-1]))
+        panels.append(
+            Panel(
+                _ENDS,
+                f"Where one net ends from one noise, along its own path and along the "
+                f"{type(target).__name__.lower()} one.",
+                "steps (Heun)",
+                "median distance of the ends",
+                (series("distance", "learned", COUNTS, distances),),
+                log_x=True,
+                log_y=True,
+            )
+        )
+    return Measurement(tuple(numbers), tuple(panels))
+
+
+def _rms(x: Tensor) -> float:
+    return float(x.square().sum(1).mean().sqrt())
+
+
+def _round_trip(path: Path, read: Prediction, name: str, x: Tensor, t: Tensor) -> float:
+    """Largest relative difference in v after passing through one of the names."""
+    given = {"v": read.v, "x0": read.x0_hat, "eps": read.eps_hat, "score": read.score}[name]
+    back: Callable[..., Prediction] = TRANSLATE[name]
+    return float((back(path, given, x, t).v - read.v).abs().max() / read.v.abs().max())
+
+
+def _spherical_gap(s: Setting) -> float:
+    path = Spherical()
+    oracle, worst = oracle_for(path, s.density, s.source), 0.0
+    ends = s.pairs(500, s.generator(100))
+    for t in torch.tensor(TIMES, dtype=torch.float64):
+        c = path.at(t)
+        m = oracle.moments(path.position(ends.x0.double(), ends.x1.double(), t), t)
+        worst = max(worst, float((m.u - math.pi / 2 * (c.a * m.eps_hat - c.b * m.x0_hat)).abs().max()))
+    return worst
+
+
+def _end_distance(s: Setting, field: VelocityField, target: Path, count: int, scaled: bool) -> float:
+    start = s.source.sample(PARTICLES, s.generator(200)).points
+    own = integrate(field, start, path_times(count), HEUN, record=False).end
+    lent = borrowed(field, s.path, target, scaled)
+    other = integrate(lent, start, path_times(count), HEUN, record=False).end
+    return float((own - other).norm(dim=1).median())
+
+
+CLAIM = Claim(
+    number="C8",
+    title="One prediction, four names",
+    section=3,
+    sentence=(
+        "Learning the velocity is the v-prediction of diffusion models on another path. From v at x follow "
+        "the expected data, the expected noise and the score: flow matching and diffusion predict one thing."
+    ),
+    formula=(
+        r"\hat x_0=\frac{b'x-b\,v}{D},\quad \hat\epsilon=\frac{a\,v-a'x}{D},\quad D=ab'-a'b,\qquad "
+        r"v=\tfrac{\pi}{2}(a\,\hat\epsilon-b\,\hat x_0)\ \text{(spherical)}"
+    ),
+    breaks="The names are read with another path's a and b, and the other path is walked without rescaling.",
+    question=(
+        "Near which end should a net not predict ε, and near which not x₀? Read it off the curves, then "
+        "train with target “eps” and compare."
+    ),
+    applies=applies,
+    predict=predict,
+    steps=steps,
+)

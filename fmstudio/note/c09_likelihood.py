@@ -1,0 +1,257 @@
+"""C9: where Q is not Markov there is no ELBO, but there is a likelihood.
+
+P can match every snapshot of Q and yet not Q: the joint of (x_t, x_s) differs. Under Q the two are correlated
+through their common ends,
+
+    E⟨x_t, x_s⟩ = Re(a_t* a_s) E|x₀|² + Re(b_t* b_s) E|x₁|² + γ_t γ_s d + cross terms of the means,
+
+under P through the flow. Any event A bounds the divergence from below, KL(Q‖P) ≥ kl(Q(A) ‖ P(A)); here A
+says that x_t and x_s lie on one side of their means. The likelihood of P follows from the divergence along
+the flow,
+
+    log p₀(x₀) = log p₁(x₁) + ∫₀¹ div u dt.
+
+Source: Wu & Lizarraga, About Flow Matching, 2024, section 2.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+
+import torch
+from torch import Tensor
+
+from fmstudio.flow.densities import PointCloud
+from fmstudio.flow.fields import VelocityField
+from fmstudio.flow.likelihood import Probes, log_likelihood
+from fmstudio.flow.metrics import energy_distance
+from fmstudio.flow.paths import act, draw_like
+from fmstudio.flow.solvers import integrate, path_times
+from fmstudio.flow.tableaux import HEUN, RK4
+from fmstudio.learn.experiment import Experiment
+from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Panel, Prediction, Steps, series
+from fmstudio.note.nets import learned, shares, small
+from fmstudio.note.particles import random_path
+from fmstudio.note.setting import Setting, mean_error, smooth, window
+
+LATE, EARLY = 0.9, 0.1
+REPEATS, PARTICLES, STEPS, TESTED, SHOWN = 6, 800, 80, 250, 400
+FLOW_STEPS = 30
+_JOINT_Q, _JOINT_P = "(x_t, x_s) under Q", "(x_t, x_s) under P"
+_CUT, _SCATTER = "A cut through log p", "Likelihood against the exact density"
+
+
+def _start(s: Setting) -> float:
+    """The time at which densities are compared: 0 where the data have one."""
+    return max(EARLY, window(s.path)[0]) if isinstance(s.density, PointCloud) else 0.0
+
+
+def joint_moment(s: Setting, t: float, u: float) -> float:
+    """E⟨x_t, x_u⟩ under Q."""
+    c = s.path.at(torch.tensor([t, u], dtype=torch.float64))
+    m0, m1 = s.density.mean.double(), s.source.mean.double()
+    square0 = s.density.covariance.double().trace() + m0 @ m0
+    square1 = s.source.covariance.double().trace() + m1 @ m1
+
+    def cross(f: Tensor, g: Tensor) -> Tensor:
+        return act(f, m0[None])[0] @ act(g, m1[None])[0]
+
+    total = (c.a[0].conj() * c.a[1]).real * square0 + (c.b[0].conj() * c.b[1]).real * square1
+    total = total + c.gamma[0] * c.gamma[1] * s.dim + cross(c.a[0], c.b[1]) + cross(c.a[1], c.b[0])
+    return float(total)
+
+
+def _line(s: Setting) -> tuple[Tensor, Tensor]:
+    """Points on a line through the mean along the first axis, and their first coordinate."""
+    x = torch.zeros(161, s.dim, dtype=torch.float64) + s.density.mean.double()
+    x[:, 0] = torch.linspace(-3, 3, 161, dtype=torch.float64)
+    return x, x[:, 0]
+
+
+def predict(experiment: Experiment) -> Prediction:
+    """The joint moments of Q (formula) and of the flow (oracle), and exact log-densities."""
+    s = Setting(experiment, 9)
+    generator = s.generator(1_000)
+    parts = []
+    for _ in range(6):
+        x = s.snapshot(1_000, LATE, generator)
+        end = integrate(s.oracle, x, path_times(40, LATE, EARLY), HEUN, record=False).end
+        parts.append((x * end).sum(1).double().mean())
+    under_p, error = mean_error(torch.stack(parts))
+    start = _start(s)
+    line, ticks = _line(s)
+    exact = s.oracle.log_density(line, torch.tensor(start, dtype=torch.float64))
+    panels = (
+        Panel(
+            _CUT,
+            f"log p at t = {start:g} on a line through the middle: exact, along the flow, and the net's.",
+            "x",
+            "log p",
+            (series("exact density", "exact", ticks, exact.clamp_min(-12), mark="dashes"),),
+        ),
+        Panel(
+            _SCATTER,
+            "Every point on the diagonal: the divergence along the way gives the density.",
+            "exact log q",
+            "log p along the flow",
+            (series("diagonal", "exact", (-8, 0), (-8, 0), mark="dashes"),),
+        ),
+    )
+    numbers = (
+        Expected("E⟨x_t, x_s⟩ under Q", joint_moment(s, LATE, EARLY)),
+        Expected("E⟨x_t, x_s⟩ under P", under_p, slack=4 * error + 0.03 * abs(under_p)),
+        Expected("distance of the snapshots at s", 0.0, slack=1e-3),
+        Expected("lower bound of KL(Q‖P), nats", 0.0, "above"),
+        Expected("mean |log p − log q|, exact divergence", 0.0, "at most", slack=0.02),
+        Expected("mean of log p by random probes − log p, net", 0.0, slack=0.01),
+        Expected("E log q − log p of the net, nats", 0.0, "at most", slack=0.25),
+    )
+    return Prediction(numbers, panels, (f"t = {LATE}, s = {EARLY}; densities compared at t = {start:g}.",))
+
+
+def steps(experiment: Experiment, broken: bool) -> Steps:
+    """Joint and likelihood. Broken: Q is replaced by a Markov process, and the divergence is left out."""
+    s = Setting(experiment, 9)
+    joint = torch.zeros(4, REPEATS, dtype=torch.float64)
+    clouds: dict[str, tuple[Tensor, Tensor]] = {}
+    times = path_times(STEPS, LATE, EARLY)
+    for repeat in range(REPEATS):
+        generator = s.generator(repeat)
+        p = random_path(s.oracle, s.snapshot(PARTICLES, LATE, generator), times, generator)
+        if broken:
+            q = random_path(s.oracle, s.snapshot(PARTICLES, LATE, generator), times, generator)
+        else:
+            ends = s.pairs(PARTICLES, generator)
+            z = draw_like(ends.x0, generator) if s.path.has_latent else None
+            two = [s.path.position(ends.x0, ends.x1, torch.tensor(t), z) for t in (LATE, EARLY)]
+            q = torch.stack(two)
+        late, early = (q[0], q[-1]), (p[0], p[-1])
+        clouds = {_JOINT_Q: late, _JOINT_P: early}
+        joint[0, repeat], joint[1, repeat] = _moment(*late), _moment(*early)
+        joint[2, repeat] = energy_distance(early[1], s.snapshot(PARTICLES, EARLY, generator))
+        joint[3, repeat] = _bound(_same_side(*late), _same_side(*early), PARTICLES)
+        yield 0.4 * (repeat + 1) / REPEATS
+    field = yield from shares(learned(small(experiment, conditional=False)), 0.4, 0.6)
+    start = _start(s)
+    likelihoods, panels, note = yield from _likelihoods(s, field, start, broken)
+    numbers = [
+        Measured(name, *mean_error(values))
+        for name, values in zip(
+            (
+                "E⟨x_t, x_s⟩ under Q",
+                "E⟨x_t, x_s⟩ under P",
+                "distance of the snapshots at s",
+                "lower bound of KL(Q‖P), nats",
+            ),
+            joint,
+            strict=True,
+        )
+    ]
+    pictures = tuple(
+        Panel(
+            title,
+            f"First coordinate at t = {LATE} and at s = {EARLY}; the margins agree, the joint does not.",
+            "x_t",
+            "x_s",
+            (series("pairs", role, now[:SHOWN, 0], then[:SHOWN, 0], mark="points"),),
+            plane=True,
+        )
+        for (title, (now, then)), role in zip(clouds.items(), ("original", "exact"), strict=True)
+    )
+    return Measurement((*numbers, *likelihoods), (*pictures, *panels), (note,), REPEATS)
+
+
+def _moment(x: Tensor, y: Tensor) -> Tensor:
+    return (x * y).sum(1).double().mean()
+
+
+def _same_side(x: Tensor, y: Tensor) -> float:
+    return float((((x - x.mean(0)) * (y - y.mean(0))).sum(1) > 0).double().mean())
+
+
+def _bound(q: float, p: float, n: int) -> float:
+    """kl(q ‖ p) of an event, with half a count added to each side so that it stays finite."""
+    q, p = ((v * n + 0.5) / (n + 1) for v in (q, p))
+    a, b = torch.tensor([q, 1 - q]), torch.tensor([p, 1 - p])
+    return float((a * (a / b).log()).sum())
+
+
+def _likelihoods(
+    s: Setting, field: VelocityField, start: float, broken: bool
+) -> Generator[float, None, tuple[tuple[Measured, ...], tuple[Panel, ...], str]]:
+    at = torch.tensor(start, dtype=torch.float64)
+    gaps = torch.zeros(3, REPEATS, dtype=torch.float64)
+    shown: tuple[Tensor, Tensor, Tensor] | None = None
+    seconds = [0.0, 0.0]
+    for repeat in range(REPEATS):
+        generator = s.generator(100 + repeat)
+        x = s.snapshot(TESTED, start, generator).double()
+        exact = s.oracle.log_density(x, at)
+        flow = _log_p(s, s.oracle, x, start, broken)
+        began = time.process_time()
+        net = _log_p(s, field, x.float(), start, broken).double()
+        seconds[0] += time.process_time() - began
+        began = time.process_time()
+        probed = log_likelihood(
+            field, x.float(), FLOW_STEPS, RK4, s.source, Probes(1), generator, start=start
+        ).double()
+        seconds[1] += time.process_time() - began
+        gaps[0, repeat] = (flow - exact).abs().mean()
+        gaps[1, repeat] = (probed - (_log_p(s, field, x.float(), start, False) if broken else net)).mean()
+        gaps[2, repeat] = (exact - net).mean()
+        shown = (exact, flow, net)
+        yield 0.6 + 0.35 * (repeat + 1) / REPEATS
+    assert shown is not None
+    line, ticks = _line(s)
+    cut = tuple(
+        series(name, role, ticks, _log_p(s, f, line.to(dtype), start, broken).clamp_min(-12))
+        for name, role, f, dtype in (
+            ("along the exact flow", "original", s.oracle, torch.float64),
+            ("net", "learned", field, torch.float32),
+        )
+    )
+    exact, flow, net = shown
+    scatter = (
+        series("net", "learned", exact, net, mark="points"),
+        series("exact flow", "original", exact, flow, mark="points"),
+    )
+    names = (
+        "mean |log p − log q|, exact divergence",
+        "mean of log p by random probes − log p, net",
+        "E log q − log p of the net, nats",
+    )
+    numbers = tuple(Measured(n, *mean_error(g)) for n, g in zip(names, gaps, strict=True))
+    each = 1e3 / (REPEATS * TESTED)
+    note = (
+        f"Cost of one log p of the net: {seconds[0] * each:.2f} ms with the exact divergence, "
+        f"{seconds[1] * each:.2f} ms with one random probe."
+    )
+    return numbers, (Panel(_CUT, "", "", "", cut), Panel(_SCATTER, "", "", "", scatter)), note
+
+
+def _log_p(s: Setting, field: VelocityField, x: Tensor, start: float, broken: bool) -> Tensor:
+    if not broken:
+        return log_likelihood(field, x, FLOW_STEPS, RK4, s.source, start=start)
+    times = path_times(FLOW_STEPS, start, 1.0)
+    return s.source.log_density(integrate(field, x, times, RK4, record=False).end)
+
+
+CLAIM = Claim(
+    number="C9",
+    title="No ELBO, still a likelihood",
+    section=2,
+    sentence=(
+        "When Q is not Markov, no Markov P equals it, so KL(Q‖P) stays above 0 and gives no tight bound. "
+        "Only the snapshots agree. The log-likelihood of P can be had in another way, along the flow."
+    ),
+    formula=(r"D_{KL}(Q\,\|\,P)>0,\qquad \log p_0(x_0)=\log p_1(x_1)+\int_0^1\mathrm{div}\,u(x_t,t)\,dt"),
+    breaks="Q becomes the Markov process itself, so the bound is 0; and the divergence is left out of log p.",
+    question=(
+        "Which joint is more correlated, Q's or P's, and why does that not show in any snapshot? Change the "
+        "path to spherical, where x_t and x_s share less."
+    ),
+    applies=smooth,
+    predict=predict,
+    steps=steps,
+)

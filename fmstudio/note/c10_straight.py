@@ -1,0 +1,234 @@
+"""C10: what is left to design is the straightness of the trajectories.
+
+For a flow Z with velocity u,
+
+    E|Z₁ − Z₀|² + S = ∫₀¹ E|u(x_t, t)|² dt,     S = ∫₀¹ E|(Z₁ − Z₀) − u(Z_t, t)|² dt.
+
+The right side needs only the marginals q_t, so the oracle predicts what transport cost and straightness of
+its flow add up to. Reflow pairs each noise point with the data point that the flow takes it to, and learns
+the straight chords between them: S falls, and with S = 0 a single Euler step would land where many do.
+
+Source: Wu & Lizarraga, About Flow Matching, 2024, section 3; Liu et al. 2022, arXiv:2209.03003.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fmstudio.flow.couplings import FixedPairs, OptimalTransport
+from fmstudio.flow.fields import VelocityField
+from fmstudio.flow.metrics import energy_distance, noise_floor, straightness, transport_cost
+from fmstudio.flow.solvers import Trajectory, integrate, path_times
+from fmstudio.flow.tableaux import EULER, HEUN
+from fmstudio.learn.experiment import Experiment
+from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Panel, Prediction, Steps, series
+from fmstudio.note.nets import learned, shares, small
+from fmstudio.note.setting import Setting, column_errors, mean_error, smooth
+
+FLOWS = ("1-rectified", "2-rectified", "3-rectified", "optimal transport")
+_ROLES: dict[str, str] = dict(zip(FLOWS, ("exact", "learned", "noise", "data"), strict=True))
+STEPS = (1, 2, 4, 8, 16, 32, 64)
+REPEATS = 3
+FINE, POOL, TRAINING, TESTED, CHORDS = 32, 6_144, 1_200, 1_000, 200
+_NFE, _S, _COST, _CROSSINGS = "Error against NFE", "Straightness", "Transport cost", "Crossings of chords"
+
+
+def predict(experiment: Experiment) -> Prediction:
+    """∫E|u|² from the marginals, the cost of independent ends, and what reflow should lower."""
+    s = Setting(experiment, 10)
+    generator = s.generator(1_000)
+    times = torch.linspace(0, 1, 2 * FINE + 1)
+    energies = [s.oracle(s.snapshot(2_000, t, generator), t).double().square().sum(1).mean() for t in times]
+    total = float(torch.trapezoid(torch.stack(energies), times.double()))
+    gap = s.density.mean.double() - s.source.mean.double()
+    cost = float(s.density.covariance.trace() + s.source.covariance.trace() + gap @ gap)
+    floor = noise_floor(energy_distance, s.density, TESTED, generator)
+    ones = torch.ones(len(STEPS))
+    panels = (
+        Panel(
+            _NFE,
+            "Energy distance to fresh data after a number of Euler steps; the band is two fresh samples.",
+            "evaluations of the field",
+            "energy distance",
+            (series("two fresh samples", "original", STEPS, floor.std * ones, floor.std * ones, "band"),),
+            log_x=True,
+            log_y=True,
+        ),
+        Panel(_S, "S of each flow: 0 is straight at constant speed.", "", "S", (), ticks=FLOWS),
+        Panel(
+            _COST,
+            "E|x₁ − x₀|² of each flow's pairs; the line is the independent coupling's, from its moments.",
+            "",
+            "E|x₁ − x₀|²",
+            (series("independent ends, formula", "exact", (-0.5, 3.5), (cost, cost), mark="dashes"),),
+            ticks=FLOWS,
+        ),
+    )
+    numbers = (
+        Expected("transport cost + straightness of the exact flow", total, slack=0.02 * total),
+        Expected("transport cost of independent ends", cost),
+        Expected("log S, 2-rectified over 1-rectified", 0.0, "below"),
+        Expected("log S, 3-rectified over 2-rectified", 0.0, "at most", slack=0.2),
+        Expected("transport cost, 2-rectified over 1-rectified", 1.0, "at most", slack=0.02),
+        Expected("log of the one-step error, 2-rectified over 1-rectified", 0.0, "below"),
+        Expected("log of the one-step error, optimal transport over 1-rectified", 0.0, "below"),
+        Expected("log of the crossings, 1-rectified over independent", 0.0, "below"),
+        Expected("log of the crossings, optimal transport over independent", 0.0, "below"),
+    )
+    return Prediction(numbers, panels)
+
+
+@dataclass(frozen=True)
+class _Figures:
+    """S, transport cost, error for each count of steps, and the pairs of one flow."""
+
+    straightness: float
+    cost: float
+    errors: Tensor
+    pairs: FixedPairs
+
+
+def steps(experiment: Experiment, broken: bool) -> Steps:
+    """Rectify twice, and learn mini-batch OT. Broken: the pairs of the flow are shuffled before learning."""
+    s = Setting(experiment, 10)
+    straight = small(experiment, TRAINING, path="linear", coupling="independent", target="v")
+    rows: list[dict[str, _Figures]] = []
+    crossings = torch.zeros(REPEATS, len(FLOWS) + 1, dtype=torch.float64)
+    independent = torch.zeros(REPEATS, dtype=torch.float64)
+    for repeat in range(REPEATS):
+        generator = s.generator(repeat)
+        seeded = straight.but(seed=(experiment.seed + 7_919 * (repeat + 1)) % 2**31)
+        ends = s.pairs(POOL, generator)
+        independent[repeat] = transport_cost(ends.x0, ends.x1)
+        field, pool = s.oracle, FixedPairs(ends.x0, ends.x1)
+        figures: dict[str, _Figures] = {}
+        for k, name in enumerate(FLOWS):
+            at = (repeat + k / len(FLOWS)) / REPEATS
+            if k:
+                pool = _batches_of_ot(ends.x0, ends.x1, generator) if name == FLOWS[3] else pool
+                field = yield from shares(learned(seeded, pool), at, at + 0.8 / len(FLOWS) / REPEATS)
+            figures[name] = _measure(s, field, generator)
+            pool = figures[name].pairs
+            if broken:
+                order = torch.randperm(len(pool), generator=generator)
+                pool = FixedPairs(pool.x0[order], pool.x1)
+        rows.append(figures)
+        chords = [FixedPairs(ends.x0, ends.x1), *(f.pairs for f in figures.values())]
+        crossings[repeat] = torch.tensor([crossing_count(c.x0[:CHORDS], c.x1[:CHORDS]) for c in chords])
+    return _summary(rows, crossings, independent)
+
+
+def _batches_of_ot(x0: Tensor, x1: Tensor, generator: torch.Generator, size: int = 256) -> FixedPairs:
+    parts = [
+        OptimalTransport().pair(a, b, generator) for a, b in zip(x0.split(size), x1.split(size), strict=True)
+    ]
+    return FixedPairs(torch.cat([p.x0 for p in parts]), torch.cat([p.x1 for p in parts]))
+
+
+def _measure(s: Setting, field: VelocityField, generator: torch.Generator) -> _Figures:
+    start = s.snapshot(POOL, 1.0, generator)
+    flow = integrate(field, start, path_times(FINE), HEUN)
+    few = Trajectory(flow.times, flow.positions[:, :2_000], flow.nfe)
+    fresh = s.density.sample(TESTED, generator).points
+    errors = [
+        energy_distance(integrate(field, start[:TESTED], path_times(n), EULER, record=False).end, fresh)
+        for n in STEPS
+    ]
+    return _Figures(
+        straightness(few, field),
+        transport_cost(flow.end, start),
+        torch.tensor(errors, dtype=torch.float64),
+        FixedPairs(flow.end, start),
+    )
+
+
+def crossing_count(x0: Tensor, x1: Tensor) -> int:
+    """How many pairs of straight chords from x₁ to x₀ cross, for ends of shape (n, d).
+
+    On a line two chords cross if their ends change order; in the plane, if the segments meet. In more
+    dimensions chords almost never meet, and the first two coordinates are counted.
+    """
+    if x0.shape[1] == 1:
+        a, b = x0[:, 0], x1[:, 0]
+        return int(((a[:, None] - a) * (b[:, None] - b) < 0).sum()) // 2
+    p, r = x1[:, :2].double(), (x0 - x1)[:, :2].double()
+    gap = p[None] - p[:, None]
+    across = _cross(r[:, None], r[None])
+    along = _cross(gap, r[None].expand_as(gap)) / across
+    other = _cross(gap, r[:, None].expand_as(gap)) / across
+    meet = (along > 0) & (along < 1) & (other > 0) & (other < 1)
+    return int(meet.sum()) // 2
+
+
+def _cross(p: Tensor, q: Tensor) -> Tensor:
+    return p[..., 0] * q[..., 1] - p[..., 1] * q[..., 0]
+
+
+def _summary(rows: list[dict[str, _Figures]], crossings: Tensor, independent: Tensor) -> Measurement:
+    def column(name: str, what: str) -> Tensor:
+        return torch.tensor([getattr(r[name], what) for r in rows], dtype=torch.float64)
+
+    one, two, three, ot = FLOWS
+    bent = {name: column(name, "straightness") for name in FLOWS}
+    cost = {name: column(name, "cost") for name in FLOWS}
+    errors = {name: torch.stack([r[name].errors for r in rows]) for name in FLOWS}
+    first = {name: e[:, 0].clamp_min(1e-6).log() for name, e in errors.items()}
+    counted = crossings.clamp_min(0.5).log()
+    numbers = {
+        "transport cost + straightness of the exact flow": cost[one] + bent[one],
+        "transport cost of independent ends": independent,
+        "log S, 2-rectified over 1-rectified": (bent[two] / bent[one]).log(),
+        "log S, 3-rectified over 2-rectified": (bent[three] / bent[two]).log(),
+        "transport cost, 2-rectified over 1-rectified": cost[two] / cost[one],
+        "log of the one-step error, 2-rectified over 1-rectified": first[two] - first[one],
+        "log of the one-step error, optimal transport over 1-rectified": first[ot] - first[one],
+        "log of the crossings, 1-rectified over independent": counted[:, 1] - counted[:, 0],
+        "log of the crossings, optimal transport over independent": counted[:, 4] - counted[:, 0],
+    }
+
+    def bars(name: str, values: Tensor, start: int = 0) -> tuple:
+        mean, error = column_errors(values)
+        return (series(name, "learned", range(start, start + len(mean)), mean, error, "bars"),)
+
+    panels = (
+        Panel(
+            _NFE, "", "", "",
+            tuple(series(n, _ROLES[n], STEPS, *column_errors(e)) for n, e in errors.items()),
+        ),
+        Panel(_S, "", "", "", bars("measured", torch.stack([bent[n] for n in FLOWS], 1))),
+        Panel(_COST, "", "", "", bars("measured", torch.stack([cost[n] for n in FLOWS], 1))),
+        Panel(
+            _CROSSINGS,
+            f"Crossings among the {CHORDS * (CHORDS - 1) // 2:,} pairs of straight chords of each coupling.",
+            "",
+            "crossings",
+            bars("measured", crossings),
+            ticks=("independent", *FLOWS),
+        ),
+    )  # fmt: skip
+    return Measurement(
+        tuple(Measured(n, *mean_error(v)) for n, v in numbers.items()), panels, repeats=len(rows)
+    )
+
+
+CLAIM = Claim(
+    number="C10",
+    title="Straightness",
+    section=3,
+    sentence=(
+        "Every choice of trajectories with the same ends is allowed, so one may choose straight ones. "
+        "Straighter flows need fewer steps, and following a flow once gives the pairs for a straighter one."
+    ),
+    formula=(r"S=\int_0^1E|(Z_1-Z_0)-u(Z_t,t)|^2dt,\qquad E|Z_1-Z_0|^2+S=\int_0^1E|u(x_t,t)|^2dt"),
+    breaks="The flow's pairs are shuffled before the next flow learns them, so nothing gets straighter.",
+    question=(
+        "Why does the flow of the straight path bend at all? Count the crossings of its chords, then choose "
+        "the optimal-transport coupling in the Paths room."
+    ),
+    applies=smooth,
+    predict=predict,
+    steps=steps,
+)
