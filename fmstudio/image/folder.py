@@ -44,7 +44,9 @@ def save_model(folder: Path, net: VelocityNet, class_names: tuple[str, ...]) -> 
 
     from fmstudio.image import pipeline
 
-    unet = copy.deepcopy(net.unet).cpu().half()
+    unet = copy.deepcopy(net.unet)
+    for weight in unet.parameters():
+        weight.data = weight.data.to("cpu", torch.float16)
     names = {str(label): name for label, name in enumerate(class_names)}
     pipe = pipeline.RectifiedFlowPipeline(unet, FlowMatchEulerDiscreteScheduler(), net.patch, names)
     pipe.save_pretrained(folder)
