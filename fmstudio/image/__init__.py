@@ -6,8 +6,9 @@ the timestep.
 
 Reading order: `data` (images as tensors in [−1, 1]), `networks` (the velocity U-Net), `objective` (what is
 regressed on what), `train` (the run), `sampling` (the ODE, step by step), `pipeline` (the same as a diffusers
-pipeline), `backbones` (the models of this repository), `classifier` and `metrics` (figures), `reflow`
-(pairs for a second rectification), `evaluate` (the table of a model card).
+pipeline), `folder` (a model as a diffusers folder), `backbones` (the models of this repository), `jobs`
+(sampling from JSON settings), `classifier` and `metrics` (figures), `reflow` (pairs for a second
+rectification), `evaluate` (the table of a model card).
 
 This module imports nothing, so `import fmstudio.image` is free; diffusers is imported where a network is
 made.
