@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m fmstudio", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m fmstudio", description="The studio without a page.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
         ("train", _train, "train a net: net.safetensors and train.json"),

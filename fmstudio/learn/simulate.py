@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fmstudio.flow.diffusion import Proportional, integrate_sde, score_from_velocity
 from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.metrics import energy_distance
+from fmstudio.flow.oracle import Oracle
 from fmstudio.flow.solvers import ADAPTIVE, SOLVERS, integrate, integrate_adaptive, path_times
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
 from fmstudio.learn.experiment import Experiment
@@ -92,6 +94,38 @@ def follow(field: VelocityField, start: Tensor, experiment: Experiment, times: T
     solved = integrate(field, start, path_times(experiment.sample_steps), SOLVERS[experiment.solver])
     seconds = time.perf_counter() - began
     return Motion(times, _between(solved.times, solved.positions, times), solved.nfe, seconds)
+
+
+@torch.no_grad()
+def follow_noisily(field: VelocityField, start: Tensor, experiment: Experiment, times: Tensor) -> Motion:
+    """Move particles by the SDE with g = κ σ_t, κ the experiment's ``sde_noise``, and the same marginals.
+
+    Args:
+        field, start, times: as :func:`follow`.
+        experiment: with ``sample_steps`` Euler–Maruyama steps.
+
+    Raises:
+        ValueError: the score does not follow from this field: no Gaussian x₁ independent of x₀.
+    """
+    began = time.perf_counter()
+    path = path_of(experiment)
+    if isinstance(field, Oracle):
+        score = _exact_score(field)
+    else:
+        known = coupling_of(experiment).independent and experiment.source == "standard normal"
+        score = score_from_velocity(path, field, score_is_exact=known)
+    noise = Proportional(path, experiment.sde_noise)
+    generator = generator_of(experiment, 5)
+    solved = integrate_sde(field, score, start, path_times(experiment.sample_steps), noise, generator)
+    seconds = time.perf_counter() - began
+    return Motion(times, _between(solved.times, solved.positions, times), solved.nfe, seconds)
+
+
+def _exact_score(oracle: Oracle) -> VelocityField:
+    def score(x: Tensor, t: Tensor) -> Tensor:
+        return oracle.moments(x, t).score
+
+    return score
 
 
 def run_sampler(experiment: Experiment, field: VelocityField, start: Tensor, times: Tensor) -> Motion:

@@ -21,14 +21,30 @@ ARROWS = 15
 
 
 def paths_scene(
-    experiment: Experiment, times: Tensor, pairs: Pairs, original: Tensor, motion: Motion | None,
-    measured: Distances | None, learned: bool,
+    experiment: Experiment, times: Tensor, pairs: Pairs, original: Tensor, given: Tensor | None,
+    motion: Motion | None, measured: Distances | None, learned: bool,
 ) -> Scene:  # fmt: skip
-    """Q at the left; at the right the flow of the mean velocity, exact or learned, where it is known."""
-    follows = "follows a trained net" if learned else "follows the mean velocity u"
-    return _scene(
-        experiment, times, pairs, original, motion, measured, learned, "The flow P", follows, learned
-    )
+    """Q at the left; then the paths to one data point and the flow of the mean velocity, where asked for.
+
+    Args:
+        experiment: what is shown.
+        times: of the frames, shape (T,).
+        pairs: end points of Q's paths.
+        original: their positions, shape (T, n, d).
+        given: positions on paths that all end in one data point, same shape, or None.
+        motion: particles on the flow P, or None where it is not shown or not known.
+        measured: distance between the two clouds, or None.
+        learned: whether P is a trained net's.
+    """
+    panes = [_original_pane(experiment, original)]
+    bounds = _bounds(experiment, original, motion)
+    if given is not None:
+        panes.append(Pane("Paths to one x₀", "q_t averages such clouds", _array(given), lines=_lines(given)))
+    if motion is not None:
+        arrows = None if learned or experiment.dim == 1 else _arrows(experiment, times, bounds)
+        follows = "follows a trained net" if learned else "follows the mean velocity u"
+        panes.append(Pane("The flow P", follows, _array(motion.positions), arrows=arrows))
+    return _scene(experiment, times, pairs, panes, bounds, measured, learned)
 
 
 def sample_scene(
@@ -39,26 +55,32 @@ def sample_scene(
     field = "trained net" if learned else "exact u"
     how = f"{field}, {experiment.solver}, NFE {motion.nfe}"
     if experiment.sde_noise:
-        how = f"{field}, SDE g = {experiment.sde_noise:g}, NFE {motion.nfe}"
-    return _scene(experiment, times, pairs, original, motion, measured, learned, "Sampled P", how, True)
+        how = f"{field}, SDE κ = {experiment.sde_noise:g}, NFE {motion.nfe}"
+    panes = [_original_pane(experiment, original), Pane("Sampled P", how, _array(motion.positions))]
+    bounds = _bounds(experiment, original, motion)
+    return _scene(experiment, times, pairs, panes, bounds, measured, learned)
+
+
+def _original_pane(experiment: Experiment, original: Tensor) -> Pane:
+    keeps = "each particle keeps its partner" if path_of(experiment).smooth else "a Markov chain: no velocity"
+    return Pane("Original paths Q", keeps, _array(original), lines=_lines(original))
 
 
 def _scene(
-    experiment: Experiment, times: Tensor, pairs: Pairs, original: Tensor, motion: Motion | None,
-    measured: Distances | None, learned: bool, title: str, caption: str, plain: bool,
+    experiment: Experiment, times: Tensor, pairs: Pairs, panes: list[Pane],
+    bounds: tuple[float, float, float, float], measured: Distances | None, learned: bool,
 ) -> Scene:  # fmt: skip
-    keeps = "each particle keeps its partner" if path_of(experiment).smooth else "a Markov chain: no velocity"
-    panes = [Pane("Original paths Q", keeps, original, lines=_lines(original))]
-    bounds = _bounds(experiment, original, motion)
-    if motion is not None:
-        arrows = None if plain or experiment.dim == 1 else _arrows(experiment, times, bounds)
-        panes.append(Pane(title, caption, motion.positions, arrows=arrows))
     c = path_of(experiment).at(times)
     return Scene(
-        times=times, panes=tuple(panes), a=c.a.real, b=c.b.real, bounds=bounds, labels=pairs.labels,
+        times=_array(times), panes=tuple(panes), a=_array(c.a.real), b=_array(c.b.real), bounds=bounds,
+        labels=None if pairs.labels is None else _array(pairs.labels),
         curves=None if measured is None else _curves(measured, "learned" if learned else "exact"),
         dim=_dim(experiment),
     )  # fmt: skip
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return values.detach().cpu().numpy()
 
 
 def _dim(experiment: Experiment) -> Literal[1, 2]:
@@ -82,7 +104,7 @@ def _bounds(
 def _lines(original: Tensor) -> np.ndarray | None:
     if original.shape[-1] != 2:
         return None
-    return original[:, :LINES].transpose(0, 1).cpu().numpy()
+    return _array(original[:, :LINES].transpose(0, 1))
 
 
 def _arrows(experiment: Experiment, times: Tensor, bounds: tuple[float, float, float, float]) -> Arrows:
@@ -91,15 +113,15 @@ def _arrows(experiment: Experiment, times: Tensor, bounds: tuple[float, float, f
     oracle = oracle_of(experiment)
     with torch.no_grad():
         vectors = torch.stack([oracle(points, t) for t in times.clamp(0.01, 0.99)])
-    return Arrows(points, vectors, "exact")
+    return Arrows(_array(points), _array(vectors), "exact")
 
 
 def _curves(measured: Distances, role: Role) -> Curves:
     return Curves(
         label="distance between p_t and q_t",
         caption="energy distance; the band is what two fresh samples of q_t differ by",
-        series=(Curve("P to Q", measured.values, role),),
-        band=measured.band,
+        series=(Curve("P to Q", _array(measured.values), role),),
+        band=_array(measured.band),
         band_name="two fresh samples",
     )
 

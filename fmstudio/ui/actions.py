@@ -19,6 +19,7 @@ from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.simulate import (
     Distances,
     Motion,
+    Pairs,
     distances,
     draw_pairs,
     follow,
@@ -73,33 +74,49 @@ def net_field(visitor: Visitor) -> VelocityField | None:
     return checkpoint.field(visitor.experiment)
 
 
+VIEWS = ("Q and P", "one data point", "all three")
+"""What the Paths room puts side by side."""
+
+_SEEN = (
+    "data", "data_noise", "data_points", "mixture", "word", "points", "source", "path", "power", "bend",
+    "turn", "strength", "beta0", "beta1", "formula_a", "formula_b", "around", "coupling", "coupling_batch",
+    "sinkhorn_reg", "particles", "frames", "seed",
+)  # fmt: skip
+
+
 @lru_cache(maxsize=64)
-def _opened(experiment: Experiment) -> Scene:
-    """The Paths room of an experiment without a net: a frozen scene, the same for everybody who asks."""
-    field = exact_field(experiment) if has_closed_form(experiment) else None
-    return _paths(experiment, field, learned=False)
+def _exact_paths(experiment: Experiment, view: str) -> Scene:
+    """The Paths room without a net: a frozen scene, the same for everybody who asks."""
+    return _paths(experiment, view, exact_field(experiment) if has_closed_form(experiment) else None, False)
 
 
-def _paths(experiment: Experiment, field: VelocityField | None, learned: bool) -> Scene:
+def _paths(experiment: Experiment, view: str, field: VelocityField | None, learned: bool) -> Scene:
     times = frame_times(experiment)
     pairs = draw_pairs(experiment, experiment.particles)
     original = original_paths(experiment, pairs, times)
-    if field is None:
-        return paths_scene(experiment, times, pairs, original, None, None, learned)
-    motion = follow(
-        field, original[0], experiment.but(solver="heun", sample_steps=experiment.frames - 1), times
-    )
-    return paths_scene(
-        experiment, times, pairs, original, motion, _compare(experiment, motion.positions, times), learned
-    )
+    given = None
+    if view != VIEWS[0]:
+        target = pairs.x0[:1].expand_as(pairs.x0)
+        given = original_paths(experiment, Pairs(target, pairs.x1, None), times, stream=2)
+    motion = measured = None
+    if field is not None:
+        steps = experiment.but(solver="heun", sample_steps=experiment.frames - 1)
+        motion = follow(field, original[0], steps, times)
+        measured = _compare(experiment, motion.positions, times)
+    shown = motion if view != VIEWS[1] or given is None else None
+    return paths_scene(experiment, times, pairs, original, given, shown, measured, learned)
 
 
-def paths_room(visitor: Visitor) -> Scene:
-    """Q at the left, the mean velocity's flow at the right; the net's where nothing else is known."""
-    if has_closed_form(visitor.experiment):
-        return _opened(visitor.experiment)
-    net = net_field(visitor)
-    return _opened(visitor.experiment) if net is None else _paths(visitor.experiment, net, learned=True)
+def paths_room(visitor: Visitor, view: str = VIEWS[0]) -> Scene:
+    """Q at the left, then the paths to one data point, the mean velocity's flow, or both.
+
+    Where the mean velocity has no closed form the flow is that of the visitor's net, if there is one.
+    """
+    if view not in VIEWS:
+        raise ValueError(f"view: expected one of {', '.join(VIEWS)}; got {view!r}.")
+    experiment = Experiment(**{name: getattr(visitor.experiment, name) for name in _SEEN})
+    net = None if has_closed_form(experiment) else net_field(visitor)
+    return _exact_paths(experiment, view) if net is None else _paths(experiment, view, net, True)
 
 
 def _compare(experiment: Experiment, flow: Tensor, times: Tensor) -> Distances:
@@ -142,6 +159,11 @@ def sample_room(visitor: Visitor, use_net: bool) -> tuple[Scene, Motion, Distanc
     """
     experiment = visitor.experiment
     field = chosen_field(visitor, use_net)
+    if use_net and visitor.pairs is not None and experiment.sde_noise > 0:
+        raise ValueError(
+            "After reflow x₀ and x₁ are no longer independent: the score does not follow from the velocity, "
+            "and the SDE would be wrong. Set the noise to 0."
+        )
     times = frame_times(experiment)
     pairs = draw_pairs(experiment, experiment.particles)
     original = original_paths(experiment, pairs, times)

@@ -15,12 +15,14 @@ from fmstudio.learn.experiment import Experiment
 from fmstudio.plots.coefficients import coefficients_svg
 from fmstudio.ui import words
 from fmstudio.ui.board import board_value
+from fmstudio.ui.painting import Painter
 from fmstudio.ui.room import Room
 from fmstudio.ui.sidebar import Sidebar, shown_fields
 from fmstudio.ui.visitor import Visitor
 
 _WRITE_LINK = "(query) => { history.replaceState(null, '', query ? '?' + query : location.pathname); }"
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+_SEEN: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
 
 Updates = dict[Component, Any]
 
@@ -35,8 +37,17 @@ def check(experiment: Experiment) -> None:
     density_of(experiment)
 
 
-def wire_experiment(page: gr.Blocks, visitor: gr.State, side: Sidebar, rooms: Sequence[Room]) -> None:
-    """Connect all controls of the sidebar and the rooms with the visitor's experiment."""
+def wire_experiment(
+    page: gr.Blocks, visitor: gr.State, side: Sidebar, rooms: Sequence[Room], paint: Painter
+) -> None:
+    """Connect all controls of the sidebar and the rooms with the visitor's experiment.
+
+    Args:
+        page: the page under construction.
+        visitor: the session's state.
+        side, rooms: where the controls are.
+        paint: what brings the room on screen up to date after an edit.
+    """
     controls = dict(side.controls)
     for room in rooms:
         controls |= room.controls
@@ -103,19 +114,7 @@ def wire_experiment(page: gr.Blocks, visitor: gr.State, side: Sidebar, rooms: Se
             updates[control] = {**gr.update(value=values[name]), **updates.get(control, {})}
         return updates
 
-    repaints = [(room.repaint, room.outputs) for room in rooms if room.repaint is not None]
-
-    def repaint(state: Visitor) -> list[Any]:
-        updates: list[Any] = []
-        for paint, outputs in repaints:
-            try:
-                updates += list(paint(state))
-            except ValueError as error:
-                gr.Warning(str(error), title="Cannot be drawn")
-                updates += [gr.skip()] * len(outputs)
-        return updates
-
-    painted = [part for _, outputs in repaints for part in outputs]
+    painted = [part for room in rooms for part in room.outputs]
     edited = [
         visitor,
         query,
@@ -135,7 +134,7 @@ def wire_experiment(page: gr.Blocks, visitor: gr.State, side: Sidebar, rooms: Se
         page.load(opened, None, edited, **_QUIET),
     ):
         event.then(None, query, None, js=_WRITE_LINK, **_QUIET)
-        event.then(repaint, visitor, painted, trigger_mode="always_last", **_QUIET)
+        event.then(paint, visitor, painted, **_SEEN)
 
 
 def _with_cloud(state: Visitor, cloud: clouds.Cloud) -> Experiment:

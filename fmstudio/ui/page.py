@@ -9,6 +9,7 @@ import gradio as gr
 from fmstudio.ui import api, sidebar
 from fmstudio.ui.experiment_link import wire_experiment
 from fmstudio.ui.live_plot import PLOTLY_JS
+from fmstudio.ui.painting import wire_painting
 from fmstudio.ui.room import Room
 from fmstudio.ui.tabs import images, paths, sample, train
 from fmstudio.ui.visitor import Visitor
@@ -44,10 +45,12 @@ def build() -> gr.Blocks:
             with gr.Column(elem_id="experiment", scale=0, min_width=264):
                 side = sidebar.build()
             with gr.Column(), gr.Tabs(elem_id="rooms"):
-                rooms: list[Room] = []
+                tabs: dict[str, gr.Tab] = {}
+                rooms: dict[str, Room] = {}
                 for name, build_room in TABS:
-                    with gr.Tab(name, id=name):
-                        rooms.append(build_room(visitor))
-        wire_experiment(page, visitor, side, rooms)
+                    with gr.Tab(name, id=name) as tabs[name]:
+                        rooms[name] = build_room(visitor)
+        paint = wire_painting(visitor, tabs, rooms)
+        wire_experiment(page, visitor, side, list(rooms.values()), paint)
         api.add_endpoints()
     return page

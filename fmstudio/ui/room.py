@@ -15,7 +15,8 @@ class Room:
 
     Args:
         controls: the room's own controls by the field of the experiment they edit.
-        repaint: ``f(visitor) -> updates``, one for each of ``outputs``; called after every change.
+        repaint: ``f(visitor) -> updates``, one for each of ``outputs``; called after a change,
+            once the room is on screen.
         outputs: what ``repaint`` fills.
     """
 

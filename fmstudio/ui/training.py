@@ -13,8 +13,8 @@ from torch import Tensor
 from fmstudio.flow.metrics import straightness
 from fmstudio.flow.reflow import pairs as reflow_pairs
 from fmstudio.flow.solvers import HEUN, MIDPOINT, integrate, path_times
-from fmstudio.learn.build import density_of, source_of
 from fmstudio.learn import checkpoints
+from fmstudio.learn.build import density_of, source_of
 from fmstudio.learn.device import training_device
 from fmstudio.learn.shipped import shipped
 from fmstudio.learn.simulate import generator_of

@@ -18,6 +18,8 @@ class Visitor:
         checkpoint: the latest net with the experiment it learned, or None; a stopped training leaves one.
         shipped: whether that net came with the studio; then another may take its place.
         pairs: reflow pairs that the net was trained on, or None.
+        room: the one on screen; view: what the Paths room puts side by side; painted: the experiment and
+            the net that each room shows.
         straightness: of the flow before the first straightening, and after each.
     """
 
@@ -25,4 +27,7 @@ class Visitor:
     checkpoint: Checkpoint | None = None
     shipped: bool = False
     pairs: FixedPairs | None = None
+    room: str = "Paths"
+    view: str = "Q and P"
+    painted: dict[str, tuple[Experiment, int]] = field(default_factory=dict)
     straightness: list[float] = field(default_factory=list)

@@ -18,6 +18,15 @@ def build(visitor: gr.State) -> Room:
     """Lay the room out in the current tab."""
     with gr.Row(elem_classes=["fm-columns"]):
         with gr.Column():
+            view = gr.Radio(
+                list(actions.VIEWS),
+                value=actions.VIEWS[0],
+                show_label=False,
+                container=False,
+                elem_classes=["fm-pills", "fm-view"],
+                elem_id="paths-view",
+                interactive=True,
+            )
             player = Player(elem_id="paths-player", curves=True, colour="start")
         with gr.Column(elem_classes=["fm-aside"]):
             with gr.Column(elem_classes=["fm-card"], min_width=0):
@@ -30,7 +39,7 @@ def build(visitor: gr.State) -> Room:
     def repaint(state: Visitor) -> list[Any]:
         known = actions.has_closed_form(state.experiment)
         note = "" if known else actions.NO_CLOSED_FORM.format(coupling=state.experiment.coupling)
-        scene = actions.paths_room(state)
+        scene = actions.paths_room(state, state.view)
         return [scene, probe_html(None), gr.update(value=note, visible=not known)]
 
     def probe(state: Visitor, event: gr.EventData) -> tuple[Any, str]:
@@ -52,5 +61,15 @@ def build(visitor: gr.State) -> Room:
         )
         return Player(overlay=answer.to_json()), probe_html(found)
 
+    def look(state: Visitor, chosen: str) -> Any:
+        try:
+            scene = actions.paths_room(state, chosen)
+        except ValueError as error:
+            gr.Warning(str(error), title="Cannot be drawn")
+            return gr.skip()
+        state.view = chosen
+        return scene
+
+    view.input(look, [visitor, view], player, show_progress="minimal", api_visibility="private")
     player.probe(probe, visitor, [player, panel], show_progress="hidden", trigger_mode="always_last")
     return Room(repaint=repaint, outputs=[player, panel, closed])

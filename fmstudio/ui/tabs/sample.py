@@ -51,7 +51,7 @@ def build(visitor: gr.State) -> Room:
                 )  # fmt: skip
                 controls["solver"] = pills("solver", SOLVERS, "solver")
                 controls["sample_steps"] = slider("sample_steps", "steps (dopri5 chooses its own)", 1)
-                controls["sde_noise"] = slider("sde_noise", "noise g of the SDE (0: the ODE)", 0.05)
+                controls["sde_noise"] = slider("sde_noise", "SDE noise κ, g = κ σₜ (0: the ODE)", 0.05)
                 controls["label"] = gr.Number(
                     -1,
                     label="class (−1: all; needs a conditional experiment)",

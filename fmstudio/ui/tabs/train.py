@@ -171,7 +171,13 @@ def build(visitor: gr.State) -> Room:
         return [state, *painted(state), facts(training.summary(state))]
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    pool: dict[str, Any] = {**quiet, "concurrency_id": "training", "concurrency_limit": training.POOL}
+    # "minimal" shows a visitor their place while they wait for one of the pool.
+    pool: dict[str, Any] = {
+        "show_progress": "minimal",
+        "show_progress_on": status,
+        "api_visibility": "private",
+    }
+    pool |= {"concurrency_id": "training", "concurrency_limit": training.POOL}
     shown = [visitor, *plots, status, start, stop]
     trainings: Any = [
         start.click(begin, visitor, shown, **pool),
