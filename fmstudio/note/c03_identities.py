@@ -30,7 +30,7 @@ from fmstudio.note.particles import swapped
 from fmstudio.note.setting import Setting, column_errors, mean_error, smooth, window
 
 CELLS, MEETINGS = (0.4, 0.2, 0.1, 0.05), (25, 50, 100)
-PARTICLES, FEW, REPEATS, SHOWN = 24_000, 3_000, 4, 500
+PARTICLES, FEW, REPEATS, SHOWN = 20_000, 2_000, 4, 500
 #: Cells that jolt too much for the first-order extrapolation are left out of it.
 MOST_JOLT = 1.0
 _MEMORY, _HAND = "Memory", "Two particles, followed by hand"

@@ -23,8 +23,8 @@ from fmstudio.note.chain import Chain
 
 Estimator = Literal["sampled", "closed form", "exact mean"]
 ESTIMATORS: tuple[Estimator, ...] = ("sampled", "closed form", "exact mean")
-BATCH, BLOCK, BLOCKS, RATE = 256, 40, 20, 3e-3
-STEPS = BLOCK * BLOCKS
+BATCH, BLOCK, RATE = 256, 40, 3e-3
+STEPS = 800
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,34 @@ class Report:
 
 
 def train_on_chain(
-    chain: Chain, density: Density, estimator: Estimator, generator: torch.Generator
+    chain: Chain,
+    density: Density,
+    estimator: Estimator,
+    generator: torch.Generator,
+    steps: int = STEPS,
+    depth: int = 2,
 ) -> Iterator[Report]:
-    """Train from the generator's seed; the batches of every estimator come from the same draws."""
-    first = Network(Shape(density.dim, 64, 2, 16), generator)
+    """Train from the generator's seed; the batches of every estimator come from the same draws.
+
+    Args:
+        chain, density: what to learn.
+        estimator: the regression target.
+        generator: of the first weights and the batches.
+        steps: a multiple of ``BLOCK``.
+        depth: hidden layers of 64 units.
+
+    Yields:
+        A report after every block.
+    """
+    first = Network(Shape(density.dim, 64, depth, 16), generator)
     moments = Moments.start(first.flat)
     worker = Steps(first, BATCH, BLOCK, moments)
     seconds = 0.0
-    for block in range(BLOCKS):
+    for block in range(steps // BLOCK):
         began = time.process_time()
         worker.load(*_block(chain, density, estimator, generator))
         done = range(block * BLOCK, (block + 1) * BLOCK)
-        rates = [RATE * 0.5 * (1 + math.cos(math.pi * k / STEPS)) for k in done]
+        rates = [RATE * 0.5 * (1 + math.cos(math.pi * k / steps)) for k in done]
         worker.run(rates, [1 - min(0.98, (1 + k) / (10 + k)) for k in done])
         seconds += time.process_time() - began
         yield Report(done[-1] + 1, seconds, first.with_weights(moments.mean))

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
@@ -294,27 +294,6 @@ def plain(values: Numbers) -> tuple[float | None, ...]:
         values.detach().double().flatten().tolist() if isinstance(values, Tensor) else values
     )
     return tuple(None if v is None or not math.isfinite(v) else float(f"{v:.6g}") for v in rows)
-
-
-def to_dict(record: Any) -> dict[str, Any]:
-    """A record of this module as plain numbers, strings and lists."""
-    return asdict(record)
-
-
-def panel_from_dict(values: dict[str, Any]) -> Panel:
-    """Read back :func:`to_dict` of a panel."""
-    rows = tuple(
-        Series(
-            s["name"],
-            s["role"],
-            tuple(s["x"]),
-            tuple(s["y"]),
-            None if s["error"] is None else tuple(s["error"]),
-            s["mark"],
-        )
-        for s in values["series"]
-    )
-    return Panel(**{**values, "series": rows, "ticks": tuple(values["ticks"])})
 
 
 def _words(c: Check) -> str:
