@@ -34,33 +34,33 @@ def features(x: Tensor) -> Tensor:
 
 
 def query(linear: Tensor, quadratic: Tensor, width: int) -> Tensor:
-    """The query q with q · φ(x) = l · x + xᵀ S x.
+    """The queries q with q · φ(x) = l · x + xᵀ S x.
 
     Args:
-        linear: l, shape (..., d).
-        quadratic: S, symmetric, shape (..., d, d), broadcast against l.
+        linear: l, shape (K, d, n).
+        quadratic: S, symmetric, shape (K, d, d, n or 1).
         width: F, the number of features.
 
     Returns:
-        Shape (..., F).
+        Shape (K, n, F).
     """
-    dim = linear.shape[-1]
+    dim = linear.shape[1]
     i, j = torch.triu_indices(dim, dim)
-    upper = quadratic[..., i, j] * torch.where(i == j, 1.0, 2.0).to(quadratic)
-    q = linear.new_zeros(*linear.shape[:-1], width)
-    q[..., :dim] = linear
-    q[..., dim : dim + len(i)] = upper
-    return q
+    q = linear.new_zeros(len(linear), width, linear.shape[2])
+    q[:, :dim] = linear
+    q[:, dim : dim + len(i)] = quadratic[:, i, j] * torch.where(i == j, 1.0, 2.0).to(quadratic)[:, None]
+    return q.transpose(1, 2)
 
 
 def moments_of(mean: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """E[x] and Cov[x] from the mean of the features, shapes (..., d) and (..., d, d)."""
+    """E[x] and Cov[x] from the mean of the features (K, n, F): shapes (K, d, n) and (K, d, d, n)."""
     i, j = torch.triu_indices(dim, dim)
-    first = mean[..., :dim]
-    second = mean.new_empty(*mean.shape[:-1], dim, dim)
-    second[..., i, j] = mean[..., dim : dim + len(i)]
-    second[..., j, i] = mean[..., dim : dim + len(i)]
-    return first, second - first[..., :, None] * first[..., None, :]
+    columns = mean.transpose(1, 2)
+    first = columns[:, :dim].contiguous()
+    second = first.new_empty(len(mean), dim, dim, mean.shape[1])
+    second[:, i, j] = columns[:, dim : dim + len(i)]
+    second[:, j, i] = columns[:, dim : dim + len(i)]
+    return first, second - first[:, :, None] * first[:, None]
 
 
 def attend(queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:

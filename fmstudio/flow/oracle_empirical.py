@@ -18,10 +18,85 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.densities import GaussianMixture, PointCloud
-from fmstudio.flow.linear_gaussian import inverse, maps, noise_law, times_for, trace, turn
+from fmstudio.flow.linear_gaussian import (
+    apply,
+    conjugate,
+    inverse,
+    noise_covariance,
+    noise_cross,
+    noise_spread,
+    product,
+    scalar,
+    times_for,
+    trace,
+    turn,
+    weights_at,
+)
 from fmstudio.flow.paths import Path, draw_like
 from fmstudio.flow.point_law import CentredPoints, PointLaw, row_count
-from fmstudio.flow.posterior import Ends, Oracle, Parts, categories, pick
+from fmstudio.flow.posterior import Ends, Oracle, Parts, Rest, categories, pick
+
+
+class PointParts(Parts):
+    """The answers given each of the K source components, at rows where σ > 0.
+
+    Args:
+        law: of the points at the rows.
+        source: the law of x₁.
+        posterior: log q_t(x, k), E[x₀ | x, k] from the centre and Cov[x₀ | x, k].
+        has_latent: whether v is still uncertain given x and x₀.
+    """
+
+    def __init__(
+        self,
+        law: PointLaw,
+        source: GaussianMixture,
+        posterior: tuple[Tensor, Tensor, Tensor],
+        has_latent: bool,
+    ) -> None:
+        self.law, self.has_latent = law, has_latent
+        self.means, self.covariances = (
+            source.means.double()[..., None],
+            source.covariances.double()[..., None],
+        )
+        self.log_weight, first, self.spread = posterior
+        w = law.w
+        r = law.y - turn(w.a, first)
+        self.pull = apply(law.precision, r)
+        self.score = -self.pull
+        self.cross = noise_cross(w, self.covariances)
+        self.x0 = first + law.cloud.centre[:, None]
+        self.u = turn(w.da, self.x0) + turn(w.db, self.means) + apply(self.cross, self.pull)
+
+    def work_out(self) -> Rest:
+        """ε̂ = m_k + Σ_k Bᵀ C_k⁻¹ r̂; var; ∂u/∂x = G_k + H_k Cov[x₀] Aᵀ C_k⁻¹."""
+        law, w = self.law, self.law.w
+        x1 = self.means + apply(self.covariances, turn(conjugate(w.b), self.pull))
+        gain = product(self.cross, law.precision)
+        unit = scalar(torch.ones_like(w.gamma), gain.shape[1])
+        lean = turn(w.da, unit) - turn(conjugate(w.a), gain, dim=2)
+        moved = product(lean, self.spread)
+        var = (moved * lean).sum((1, 2)).clamp(min=0)
+        if self.has_latent:
+            known = (gain * self.cross).sum((1, 2))
+            var = var + (noise_spread(w, self.covariances) - known).clamp(min=0)
+        jacobian = gain + product(turn(w.a, moved, dim=2), law.precision)
+        return Rest(self.x0, x1, torch.where(w.endless, torch.inf, var), jacobian)
+
+
+@dataclass(frozen=True, eq=False)
+class KnownParts(Parts):
+    """Answers that are known as they are; fields as in :class:`Parts`."""
+
+    log_weight: Tensor
+    u: Tensor
+    score: Tensor
+    known: Rest
+    refusal: str = ""
+
+    def work_out(self) -> Rest:
+        """The answers."""
+        return self.known
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,17 +136,16 @@ class EmpiricalOracle(Oracle):
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         """u(x, t), shape (n, d); in float32 where that is accurate to 1e-3."""
-        parts = self._parts(x, t, fast=True)
-        return parts.mean(parts.u).to(x.dtype)
+        return self._parts(x, t, fast=True).velocity(x)
 
-    def parts(self, x: Tensor, t: Tensor) -> Parts:
-        """The answers given each of the K source components."""
-        return self._parts(x, t, fast=False)
+    def blocks(self, x: Tensor, t: Tensor) -> Iterator[Parts]:
+        """The answers given each of the K source components, all rows at once."""
+        yield self._parts(x, t, fast=False)
 
     def weights(self, x: Tensor, t: Tensor) -> Tensor:
         """w(x₀⁽ⁱ⁾ | x, t), shape (n, N), in float64; memory O(n N K)."""
         log = self._law(x, times_for(t, x)).log_pairs()
-        return torch.softmax(log.flatten(1), -1).unflatten(1, (-1, len(self.cloud))).sum(1)
+        return torch.softmax(log.transpose(0, 1).flatten(1), -1).unflatten(1, (len(log), -1)).sum(1)
 
     def draw(self, x: Tensor, t: Tensor, count: int, generator: torch.Generator) -> Ends:
         """Draw (point, source component) from their weights, then x₁ and z from their Gaussian given x.
@@ -81,39 +155,39 @@ class EmpiricalOracle(Oracle):
         with torch.no_grad():
             times = times_for(t, x)
             k, point = self._draw_pairs(x, times, count, generator)
-            m = maps(self.path, times, x.shape[1], exact_position=True)
-            means, covariances = (
-                v.to(x.device, torch.float64) for v in (self.source.means, self.source.covariances)
-            )
-            x0 = (self._points.points + self._points.centre)[point]
-            x1 = means[k] + turn(self.source.factors.to(x.device)[k], draw_like(x0, generator))
+            w = weights_at(self.path, times, exact_position=True)
+            a, b, gamma = w.a[:, None], w.b[:, None], w.gamma[:, None, None]
+            covariances = self.source.covariances.double()
+            x0 = self.cloud.points.double()[point]
+            x1 = self.source.means.double()[k]
+            x1 = x1 + _times(self.source.factors[k], draw_like(x0, generator))
             z = draw_like(x0, generator)
             # A draw from the prior, moved onto the plane a x₀ + b x₁ + γ z = x; at σ = 0 it stays.
-            noise = noise_law(m, covariances)[0]
-            inside = (trace(noise) > 0)[..., None, None]
-            eye = torch.eye(x.shape[1], dtype=noise.dtype, device=x.device)
-            precision = torch.where(inside, inverse(torch.where(inside, noise, eye))[0], 0.0)
-            miss = x.double()[:, None] - turn(m.a, x0) - turn(m.b, x1) - m.gamma[..., None] * z
-            pull = turn(pick(precision, k), miss)
-            x1 = x1 + turn(covariances[k] @ m.b.mT, pull)
-            z = z + m.gamma[..., None] * pull
+            noise = noise_covariance(w, covariances[..., None])
+            inside = trace(noise[:1])[0] > 0
+            unit = scalar(torch.ones_like(w.gamma), x.shape[1])
+            precision = inverse(torch.where(inside, noise, unit))[0] * inside
+            miss = x.double()[:, None] - turn(a, x0, 2) - turn(b, x1, 2) - gamma * z
+            pull = _times(pick(precision, k), miss)
+            x1 = x1 + _times(covariances[k], turn(conjugate(b), pull, 2))
+            z = z + gamma * pull
             return Ends(x0.to(x), x1.to(x), z.to(x) if self.path.has_latent else None)
 
     def _draw_pairs(
         self, x: Tensor, times: Tensor, count: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Indices of source components and points from their joint weights, each (n, count)."""
-        found = []
-        for law in self._blocks(x, times):
-            log = law.log_pairs().flatten(1)
+        found = [torch.zeros(0, count, dtype=torch.int64, device=x.device)]
+        for law in self._laws(x, times):
+            log = law.log_pairs().transpose(0, 1).flatten(1)
             found.append(categories((log - log.amax(-1, keepdim=True)).exp_(), count, generator))
-        index = torch.cat(found) if found else torch.zeros(0, count, dtype=torch.int64, device=x.device)
+        index = torch.cat(found)
         return index // len(self.cloud), index % len(self.cloud)
 
     def _law(self, x: Tensor, times: Tensor) -> PointLaw:
         return PointLaw.at(self.path, self._points, self.source, x, times)
 
-    def _blocks(self, x: Tensor, times: Tensor) -> Iterator[PointLaw]:
+    def _laws(self, x: Tensor, times: Tensor) -> Iterator[PointLaw]:
         """The law of blocks of rows, small enough to write out all pairs."""
         size = row_count(self._points, len(self.source.means))
         for start in range(0, len(x), size):
@@ -136,68 +210,60 @@ class EmpiricalOracle(Oracle):
 
     def _parts_inside(self, x: Tensor, times: Tensor, fast: bool) -> Parts:
         law = self._law(x, times)
-        if torch.is_grad_enabled() and x.requires_grad:
-            log_weight, first, cov = law.by_differences()
-        else:
-            log_weight, first, cov = law.attend(fast)
-        m = law.maps
-        r = law.y - turn(m.a, first)
-        pull = turn(law.precision, r)
-        gain = law.cross @ law.precision
-        lean = m.da - gain @ m.a
-        within = torch.zeros_like(law.spread)
-        if self.path.has_latent:
-            within = (law.spread - trace(gain @ law.cross.mT)).clamp(min=0)
-        within = torch.where(m.endless[:, None], torch.inf, within)
-        x0 = first + self._points.centre
-        return Parts(
-            log_weight=log_weight,
-            x0=x0,
-            x1=law.means + turn(law.covariances @ m.b.mT, pull),
-            u=turn(m.da, x0) + turn(m.db, law.means[None]) + turn(gain, r),
-            score=-pull,
-            var=within + trace(lean @ cov @ lean.mT).clamp(min=0),
-            jacobian=gain + lean @ cov @ m.a.mT @ law.precision,
-        )
+        differentiable = torch.is_grad_enabled() and x.requires_grad
+        posterior = law.by_differences() if differentiable else law.attend(fast)
+        return PointParts(law, self.source, posterior, self.path.has_latent)
 
     def _parts_at_data(self, x: Tensor, times: Tensor) -> Parts:
         """The limit σ = 0: x is its nearest point, the source keeps its own law."""
-        m = maps(self.path, times, x.shape[1])
-        means = self.source.means.to(x.device, torch.float64)
-        log_prior = self.source.weights.double().log().to(x.device)
-        spread = noise_law(m, self.source.covariances.to(means))[2]
-        nearest = torch.cat([law.log_pairs()[:, 0].argmax(-1) for law in self._blocks(x, times)])
-        x0 = (self._points.points[nearest] + self._points.centre)[:, None]
-        shape = (len(x), len(means), x.shape[1])
-        still = torch.zeros(shape, dtype=torch.float64, device=x.device)
-        return Parts(
-            log_weight=log_prior.expand(shape[:2]),
-            x0=x0.expand(shape),
-            x1=means.expand(shape),
-            u=turn(m.da, x0) + turn(m.db, means[None]),
+        w = weights_at(self.path, times)
+        means = self.source.means.double()[..., None]
+        count, dim, n = len(means), x.shape[1], len(x)
+        nearest = torch.cat([law.log_pairs()[0].argmax(-1) for law in self._laws(x, times)])
+        x0 = self.cloud.points.double()[nearest].T
+        still = torch.zeros(count, dim, n, dtype=torch.float64, device=x.device)
+        spread = noise_spread(w, self.source.covariances.double()[..., None])
+        known = Rest(
+            x0=x0.expand(count, dim, n),
+            x1=means.expand(count, dim, n),
+            var=torch.where(w.endless, torch.inf, spread),
+            jacobian=still[:, None].expand(count, dim, dim, n),
+        )
+        return KnownParts(
+            log_weight=self.source.weights.double().log()[:, None].expand(count, n),
+            u=turn(w.da, x0[None]) + turn(w.db, means),
             score=still,
-            var=torch.where(m.endless[:, None], torch.inf, spread).expand(shape[:2]),
-            jacobian=still[..., None].expand(*shape, shape[-1]),
+            known=known,
             refusal=f"{type(self.path).__name__} path has no score at t = 0 for a cloud of points (σ = 0); "
             "got t = 0.0. Use t ≥ 1e-3.",
         )
 
 
+def _times(matrices: Tensor, x: Tensor) -> Tensor:
+    """Matrices (n, count, d, d) on vectors (n, count, d)."""
+    return (matrices @ x[..., None]).squeeze(-1)
+
+
 def _join(rows: Tensor, first: Parts, rest: Parts) -> Parts:
     """Two answers put back in their order: the first at ``rows``, the rest elsewhere."""
+    order = torch.cat([rows.nonzero(), (~rows).nonzero()]).squeeze(1).argsort()
 
     def both(p: Tensor, q: Tensor) -> Tensor:
-        out = q.new_empty(len(rows), *q.shape[1:])
-        out = out.index_put((rows,), p.expand(len(first.u), *p.shape[1:]))
-        return out.index_put((~rows,), q.expand(len(rest.u), *q.shape[1:]))
+        p = p.expand(*q.shape[:-1], first.u.shape[-1])
+        q = q.expand(*q.shape[:-1], rest.u.shape[-1])
+        return torch.cat([p, q], -1)[..., order]
 
-    return Parts(
+    one, other = first.rest, rest.rest
+    known = Rest(
+        both(one.x0, other.x0),
+        both(one.x1, other.x1),
+        both(one.var, other.var),
+        both(one.jacobian, other.jacobian),
+    )
+    return KnownParts(
         both(first.log_weight, rest.log_weight),
-        both(first.x0, rest.x0),
-        both(first.x1, rest.x1),
         both(first.u, rest.u),
         both(first.score, rest.score),
-        both(first.var, rest.var),
-        both(first.jacobian, rest.jacobian),
+        known,
         first.refusal,
     )

@@ -12,15 +12,102 @@ density, so nothing is singular at t = 0 but the velocities that the path itself
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from fmstudio.flow.densities import GaussianMixture
-from fmstudio.flow.linear_gaussian import Maps, inverse, maps, noise_law, times_for, trace, turn
+from fmstudio.flow.linear_gaussian import (
+    Weights,
+    apply,
+    conjugate,
+    inverse,
+    noise_covariance,
+    noise_cross,
+    noise_spread,
+    product,
+    sandwich,
+    times_for,
+    trace,
+    turn,
+    weights_at,
+)
 from fmstudio.flow.paths import Path, draw_like
-from fmstudio.flow.posterior import Ends, Oracle, Parts, categories, pick
+from fmstudio.flow.posterior import Ends, Oracle, Parts, Rest, categories, pick
+
+#: Numbers (rows × pairs) worked on together: few enough to stay in the cache.
+BLOCK = 1 << 15
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """All pairs (j, k) of a data and a source component, pair (j, k) at j·K + k; float64.
+
+    With one source component its arrays have one row, to be broadcast.
+
+    Args:
+        mean0, mean1: μ_j and m_k, shapes (C, d) and (C or 1, d).
+        cov0, cov1: Σ_j and Σ_k, shapes (C, d, d, 1) and (C or 1, d, d, 1).
+        log_prior: log π_j p_k, shape (C, 1).
+    """
+
+    mean0: Tensor
+    cov0: Tensor
+    mean1: Tensor
+    cov1: Tensor
+    log_prior: Tensor
+
+    @classmethod
+    def of(cls, data: GaussianMixture, source: GaussianMixture) -> Pairs:
+        """All pairs of components of two mixtures."""
+        j, k = len(data.means), len(source.means)
+        repeats = j if k > 1 else 1
+        prior = data.weights.double()[:, None] * source.weights.double()
+        return cls(
+            data.means.double().repeat_interleave(k, 0),
+            data.covariances.double().repeat_interleave(k, 0)[..., None],
+            source.means.double().repeat(repeats, 1),
+            source.covariances.double().repeat(repeats, 1, 1)[..., None],
+            prior.flatten().log()[:, None],
+        )
+
+    def covariance(self, w: Weights) -> Tensor:
+        """Cov x_t of each pair, shape (C, d, d, m)."""
+        return sandwich(w.a, self.cov0, w.a) + noise_covariance(w, self.cov1)
+
+
+class PairParts(Parts):
+    """The answers given each pair of components.
+
+    Args:
+        pairs: of components.
+        w: the path at the rows' times, shape (m,).
+        x: points, shape (n, d).
+    """
+
+    def __init__(self, pairs: Pairs, w: Weights, x: Tensor) -> None:
+        self.pairs, self.w = pairs, w
+        mean0, mean1 = pairs.mean0[..., None], pairs.mean1[..., None]
+        self.precision, log_det = inverse(pairs.covariance(w))
+        r = x.double().T - turn(w.a, mean0) - turn(w.b, mean1)
+        self.pull = apply(self.precision, r)
+        self.score = -self.pull
+        volume = log_det + x.shape[1] * math.log(2 * math.pi)
+        self.log_weight = pairs.log_prior - (volume + (r * self.pull).sum(1)) / 2
+        self.cross = sandwich(w.da, pairs.cov0, w.a) + noise_cross(w, pairs.cov1)
+        self.u = turn(w.da, mean0) + turn(w.db, mean1) + apply(self.cross, self.pull)
+
+    def work_out(self) -> Rest:
+        """x̂₀ = μ_j + Σ_j Aᵀ C⁻¹ r and ε̂ = m_k + Σ_k Bᵀ C⁻¹ r with r = x − E x_t; var; ∂u/∂x = M C⁻¹."""
+        w, pairs = self.w, self.pairs
+        x0 = pairs.mean0[..., None] + apply(pairs.cov0, turn(conjugate(w.a), self.pull))
+        x1 = pairs.mean1[..., None] + apply(pairs.cov1, turn(conjugate(w.b), self.pull))
+        gain = product(self.cross, self.precision)
+        total = trace(sandwich(w.da, pairs.cov0, w.da)) + noise_spread(w, pairs.cov1)
+        var = (total - (gain * self.cross).sum((1, 2))).clamp(min=0)
+        return Rest(x0, x1, torch.where(w.endless, torch.inf, var), gain)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +115,7 @@ class MixtureOracle(Oracle):
     """Exact answers for data from a Gaussian mixture and a source that is one too.
 
     Where b′ is infinite at t = 0 (variance preserving), answers at t = 0 are those at t = 1e-6; u then has
-    a finite limit only if E[x₁] = 0. The cost is one d×d solve for each of J × K pairs of components, for
-    each time.
+    a finite limit only if E[x₁] = 0. The cost grows with the number J × K of pairs of components.
 
     Args:
         path: of the particles.
@@ -43,75 +129,52 @@ class MixtureOracle(Oracle):
     path: Path
     mixture: GaussianMixture
     source: GaussianMixture
+    _pairs: Pairs = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.mixture.dim != self.source.dim:
             raise ValueError(
                 f"Data and source need one dimension; got {self.mixture.dim} and {self.source.dim}."
             )
+        object.__setattr__(self, "_pairs", Pairs.of(self.mixture, self.source))
 
     def given(self, label: int) -> MixtureOracle:
         """The oracle of the components of one class."""
         return MixtureOracle(self.path, self.mixture.given(label), self.source)
 
-    def parts(self, x: Tensor, t: Tensor) -> Parts:
+    def blocks(self, x: Tensor, t: Tensor) -> Iterator[PairParts]:
         """The answers for each of the J·K pairs of components, pair (j, k) at j·K + k."""
-        m = maps(self.path, times_for(t, x), x.shape[1])
-        y = x.double()
-        mean0, cov0, mean1, cov1, log_prior = self._pairs(y.device)
-        noise, noise_cross, noise_spread = noise_law(m, cov1)
-        precision, log_det = inverse(m.a @ cov0 @ m.a.mT + noise)
-        cross = m.da @ cov0 @ m.a.mT + noise_cross
-        gain = cross @ precision
-        r = y[:, None] - turn(m.a, mean0[None]) - turn(m.b, mean1[None])
-        pull = turn(precision, r)
-        var = trace(m.da @ cov0 @ m.da.mT) + noise_spread - trace(gain @ cross.mT)
-        var = torch.where(m.endless[:, None], torch.inf, var.clamp(min=0))
-        volume = log_det + x.shape[1] * math.log(2 * math.pi)
-        return Parts(
-            log_weight=log_prior - (volume + (r * pull).sum(-1)) / 2,
-            x0=mean0 + turn(cov0 @ m.a.mT, pull),
-            x1=mean1 + turn(cov1 @ m.b.mT, pull),
-            u=turn(m.da, mean0[None]) + turn(m.db, mean1[None]) + turn(cross, pull),
-            score=-pull,
-            var=var,
-            jacobian=gain,
-        )
+        w = weights_at(self.path, times_for(t, x))
+        size = max(1, BLOCK // len(self._pairs.mean0))
+        for start in range(0, max(len(x), 1), size):
+            part = slice(start, start + size)
+            yield PairParts(self._pairs, w.rows(part), x[part])
 
     def draw(self, x: Tensor, t: Tensor, count: int, generator: torch.Generator) -> Ends:
         """Draw the pair of components from its weight, then x₀, x₁ and z from their Gaussian given x."""
         with torch.no_grad():
-            m = maps(self.path, times_for(t, x), x.shape[1], exact_position=True)
-            mean0, cov0, mean1, cov1, _ = self._pairs(x.device)
-            index = categories(self.parts(x, t).weight, count, generator)
-            cov = m.a @ cov0 @ m.a.mT + noise_law(m, cov1)[0]
+            w = weights_at(self.path, times_for(t, x), exact_position=True)
+            weight = torch.cat([parts.weight for parts in self.blocks(x, t)], 1)
+            index = categories(weight.T, count, generator)
+            j, k = index // len(self.source.means), index % len(self.source.means)
             # A draw from the prior, moved onto the plane a x₀ + b x₁ + γ z = x.
-            x0, x1 = (
-                mean[index] + turn(torch.linalg.cholesky(c)[index], draw_like(mean[index], generator))
-                for mean, c in ((mean0, cov0), (mean1, cov1))
-            )
+            x0, x1 = _draw(self.mixture, j, generator), _draw(self.source, k, generator)
             z = draw_like(x0, generator)
-            miss = x.double()[:, None] - self._position(m, x0, x1, z)
-            pull = turn(pick(inverse(cov)[0], index), miss)
-            x0 = x0 + turn(cov0[index] @ m.a.mT, pull)
-            x1 = x1 + turn(cov1[index] @ m.b.mT, pull)
-            z = z + m.gamma[..., None] * pull
+            a, b, gamma = w.a[:, None], w.b[:, None], w.gamma[:, None, None]
+            miss = x.double()[:, None] - turn(a, x0, 2) - turn(b, x1, 2) - gamma * z
+            pull = _times(pick(inverse(self._pairs.covariance(w))[0], index), miss)
+            x0 = x0 + _times(self.mixture.covariances.double()[j], turn(conjugate(a), pull, 2))
+            x1 = x1 + _times(self.source.covariances.double()[k], turn(conjugate(b), pull, 2))
+            z = z + gamma * pull
             return Ends(x0.to(x), x1.to(x), z.to(x) if self.path.has_latent else None)
 
-    @staticmethod
-    def _position(m: Maps, x0: Tensor, x1: Tensor, z: Tensor) -> Tensor:
-        return turn(m.a, x0) + turn(m.b, x1) + m.gamma[..., None] * z
 
-    def _pairs(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """μ_j, Σ_j, m_k, Σ_k and log π_j p_k for every pair, in float64."""
-        data, source = self.mixture, self.source
-        j, k = len(data.means), len(source.means)
-        mean0, cov0 = (
-            v.to(device, torch.float64).repeat_interleave(k, 0) for v in (data.means, data.covariances)
-        )
-        mean1, cov1 = (
-            v.to(device, torch.float64).repeat(j, *[1] * (v.ndim - 1))
-            for v in (source.means, source.covariances)
-        )
-        prior = data.weights.double()[:, None] * source.weights.double()
-        return mean0, cov0, mean1, cov1, prior.flatten().log().to(device)
+def _times(matrices: Tensor, x: Tensor) -> Tensor:
+    """Matrices (n, count, d, d) on vectors (n, count, d)."""
+    return (matrices @ x[..., None]).squeeze(-1)
+
+
+def _draw(mixture: GaussianMixture, index: Tensor, generator: torch.Generator) -> Tensor:
+    """One point of each component in ``index`` (n, count): shape (n, count, d), float64."""
+    means = mixture.means.double()[index]
+    return means + _times(mixture.factors[index], draw_like(means, generator))

@@ -24,7 +24,18 @@ from torch import Tensor
 
 from fmstudio.flow import attention
 from fmstudio.flow.densities import GaussianMixture
-from fmstudio.flow.linear_gaussian import Maps, inverse, maps, noise_law, trace, turn
+from fmstudio.flow.linear_gaussian import (
+    Weights,
+    apply,
+    conjugate,
+    inverse,
+    noise_covariance,
+    sandwich,
+    scalar,
+    trace,
+    turn,
+    weights_at,
+)
 from fmstudio.flow.paths import Path
 
 #: Largest term of log w for which float32 keeps the velocity's relative error below 1e-3.
@@ -64,28 +75,22 @@ class CentredPoints:
 
 @dataclass(frozen=True, eq=False)
 class PointLaw:
-    """x_t given (x₀, k) at n rows, all that a query needs; m = 1 or n, float64.
+    """x_t given (x₀, k) at n rows, all that a query needs; m = 1 or n, float64, coordinates before rows.
 
     Args:
         cloud: the points.
-        maps: the path at the rows.
-        means, covariances: of the source, shapes (K, d) and (K, d, d).
-        y: x − A·centre − B m_k, shape (n, K, d).
-        still: whether σ = 0, where only the nearest point has weight, shape (m, 1).
-        precision: C_k⁻¹, shape (m, K, d, d); the identity where still.
-        cross, spread: Cov[v, x_t | x₀, k], (m, K, d, d), and tr Cov[v | x₀, k], (m, K).
-        constant: log of p_k / N and the Gaussian's normaliser, shape (m, K).
+        w: the path at the rows.
+        y: x − A·centre − B m_k, shape (K, d, n).
+        still: whether σ = 0, where only the nearest point has weight, shape (m,).
+        precision: C_k⁻¹, shape (K, d, d, m); the identity where still.
+        constant: log of p_k / N and the Gaussian's normaliser, shape (K, m).
     """
 
     cloud: CentredPoints
-    maps: Maps
-    means: Tensor
-    covariances: Tensor
+    w: Weights
     y: Tensor
     still: Tensor
     precision: Tensor
-    cross: Tensor
-    spread: Tensor
     constant: Tensor
 
     @classmethod
@@ -93,44 +98,44 @@ class PointLaw:
         cls, path: Path, cloud: CentredPoints, source: GaussianMixture, x: Tensor, times: Tensor
     ) -> PointLaw:
         """For points x (n, d) and times (1,) or (n,), float64."""
-        means, covariances = (v.to(x.device, torch.float64) for v in (source.means, source.covariances))
-        m = maps(path, times, x.shape[1], exact_position=True)
-        noise, cross, spread = noise_law(m, covariances)
-        still = trace(noise[:, :1]) == 0
-        eye = torch.eye(x.shape[1], dtype=torch.float64, device=x.device)
-        precision, log_det = inverse(torch.where(still[..., None, None], eye, noise))
-        y = x.double()[:, None] - turn(m.a, cloud.centre[None, None]) - turn(m.b, means[None])
-        prior = source.weights.double().log().to(x.device) - math.log(len(cloud.points))
-        constant = prior - (log_det + x.shape[1] * math.log(2 * math.pi)) / 2
-        return cls(cloud, m, means, covariances, y, still, precision, cross, spread, constant)
+        w = weights_at(path, times, exact_position=True)
+        noise = noise_covariance(w, source.covariances.double()[..., None])
+        still = trace(noise[:1])[0] == 0
+        unit = scalar(torch.ones_like(w.gamma), x.shape[1])
+        precision, log_det = inverse(torch.where(still, unit, noise))
+        centre, means = turn(w.a, cloud.centre[None, :, None]), turn(w.b, source.means.double()[..., None])
+        prior = source.weights.double().log() - math.log(len(cloud.points))
+        constant = prior[:, None] - (log_det + x.shape[1] * math.log(2 * math.pi)) / 2
+        return cls(cloud, w, x.double().T - centre - means, still, precision, constant)
 
     def log_pairs(self) -> Tensor:
-        """log of p_k/N × N(x; A x₀⁽ⁱ⁾ + B m_k, C_k), shape (n, K, N), from differences.
+        """log of p_k/N × N(x; A x₀⁽ⁱ⁾ + B m_k, C_k), shape (K, n, N), from differences.
 
         At σ = 0 its limit but for a number common to all pairs: log p_k/N for the nearest point, −inf for
         the others.
         """
-        whiten = torch.linalg.cholesky(self.precision).mT
-        y, points = turn(whiten, self.y), (whiten @ self.maps.a) @ self.cloud.points.mT
+        # Coordinates in which C_k is the identity.
+        whiten = torch.linalg.cholesky(self.precision.permute(0, 3, 1, 2)).permute(0, 3, 2, 1)
+        y, map_ = apply(whiten, self.y), turn(conjugate(self.w.a), whiten, dim=2)
         distance = torch.zeros((), dtype=torch.float64, device=y.device)
-        for axis in range(y.shape[-1]):
-            distance = distance + (y[..., axis, None] - points[..., axis, :]).square()
+        for axis in range(y.shape[1]):
+            at = torch.einsum("kjm,pj->kmp", map_[:, axis], self.cloud.points)
+            distance = distance + (y[:, axis, :, None] - at).square()
         if bool(self.still.any()):
             nearest = distance.argmin(-1, keepdim=True)
             limit = torch.full_like(distance, torch.inf).scatter(-1, nearest, 0.0)
-            distance = torch.where(self.still[..., None], limit, distance)
+            distance = torch.where(self.still[:, None], limit, distance)
         return self.constant[..., None] - distance / 2
 
     def by_differences(self) -> tuple[Tensor, Tensor, Tensor]:
         """What :meth:`attend` returns, with all pairs written out; differentiable in x."""
         log, points = self.log_pairs(), self.cloud.points
         weight = torch.softmax(log, -1)
-        first = weight @ points
-        dim = points.shape[1]
+        first = (weight @ points).transpose(1, 2)
         # Σ w (x₀ − x̂₀)(x₀ − x̂₀)ᵀ, entry by entry: the differences keep every digit.
-        off = [points[:, i] - first[..., i, None] for i in range(dim)]
-        cov = torch.stack([(weight * off[i] * off[j]).sum(-1) for i in range(dim) for j in range(dim)], -1)
-        return torch.logsumexp(log, -1), first, cov.unflatten(-1, (dim, dim))
+        off = [column - first[:, i, :, None] for i, column in enumerate(points.T)]
+        cov = torch.stack([torch.stack([(weight * p * q).sum(-1) for q in off], 1) for p in off], 1)
+        return torch.logsumexp(log, -1), first, cov
 
     def attend(self, fast: bool) -> tuple[Tensor, Tensor, Tensor]:
         """The posterior given each source component.
@@ -139,51 +144,45 @@ class PointLaw:
             fast: whether float32 may be used where it is accurate enough for E[x₀ | x, k].
 
         Returns:
-            log q_t(x, k), shape (n, K); E[x₀ | x, k] from the centre, (n, K, d); Cov[x₀ | x, k],
-            (n, K, d, d), not to be used after ``fast``.
+            log q_t(x, k), shape (K, n); E[x₀ | x, k] from the centre, (K, d, n); Cov[x₀ | x, k],
+            (K, d, d, n), not to be used after ``fast``.
         """
-        m, radius = self.maps, self.cloud.radius
-        linear = turn(m.a.mT @ self.precision, self.y)
-        quadratic = -(m.a.mT @ self.precision @ m.a) / 2
-        size = (linear.norm(dim=-1) * radius + quadratic.norm(dim=(-2, -1)) * radius**2).amax(-1)
+        back, radius, cloud = conjugate(self.w.a), self.cloud.radius, self.cloud
+        pull = apply(self.precision, self.y)
+        linear = turn(back, pull)
+        quadratic = sandwich(back, self.precision, back) / -2
+        size = linear.square().sum(1).sqrt() * radius + quadratic.square().sum((1, 2)).sqrt() * radius**2
+        size = size.amax(0)
         single = (size < FLOAT32_REACH) & fast
         extreme = size > FLOAT64_REACH
-        queries = attention.query(linear, quadratic, self.cloud.keys.shape[1]).transpose(0, 1)
-        lse = linear.new_empty(linear.shape[:2])
-        mean = linear.new_empty(*linear.shape[:2], self.cloud.keys.shape[1])
-        for rows, keys in ((single, self.cloud.keys32), (~(single | extreme), self.cloud.keys)):
-            if bool(rows.any()):
-                q = (queries if bool(rows.all()) else queries[:, rows]).to(keys.dtype)
-                part_lse, part_mean = attention.attend(q, keys)
-                lse[rows], mean[rows] = part_lse.T.double(), part_mean.transpose(0, 1).double()
-        first, cov = attention.moments_of(mean, linear.shape[-1])
-        lse = lse + self.constant - (self.y * turn(self.precision, self.y)).sum(-1) / 2
+        queries = attention.query(linear, quadratic, cloud.keys.shape[1])
+        lse = queries.new_empty(queries.shape[:2])
+        mean = torch.empty_like(queries, memory_format=torch.contiguous_format)
+        for rows, keys in ((single, cloud.keys32), (~(single | extreme), cloud.keys)):
+            if bool(rows.all()):
+                part_lse, part_mean = attention.attend(queries.to(keys.dtype), keys)
+                lse, mean = part_lse.double(), part_mean.double()
+            elif bool(rows.any()):
+                part_lse, part_mean = attention.attend(queries[:, rows].to(keys.dtype), keys)
+                lse[:, rows], mean[:, rows] = part_lse.double(), part_mean.double()
+        first, cov = attention.moments_of(mean, linear.shape[1])
+        lse = lse + self.constant - (self.y * pull).sum(1) / 2
         for index in self._blocks(extreme):
-            lse[index], first[index], cov[index] = self.rows(index).by_differences()
+            lse[:, index], first[..., index], cov[..., index] = self.rows(index).by_differences()
         return lse, first, cov
 
     def _blocks(self, rows: Tensor) -> Iterator[Tensor]:
         """Indices of the rows, as many at a time as may be written out."""
         index = rows.nonzero().squeeze(1)
-        yield from index.split(row_count(self.cloud, len(self.means))) if len(index) else ()
+        yield from index.split(row_count(self.cloud, len(self.y))) if len(index) else ()
 
     def rows(self, index: Tensor) -> PointLaw:
         """The law at some of the rows."""
-
-        def some(v: Tensor) -> Tensor:
-            return v if len(v) == 1 else v[index]
-
-        m = self.maps
-        path = (m.a, m.b, m.da, m.db, m.gamma, m.dgamma, m.gamma_dgamma, m.endless)
-        return PointLaw(
-            self.cloud,
-            Maps(*map(some, path)),
-            self.means,
-            self.covariances,
-            # y has one row for each point even where there is only one.
-            self.y[index],
-            *map(some, (self.still, self.precision, self.cross, self.spread, self.constant)),
+        still, precision, constant = (
+            v if v.shape[-1] == 1 else v[..., index] for v in (self.still, self.precision, self.constant)
         )
+        y = self.y[..., index]
+        return PointLaw(self.cloud, self.w.rows(index), y, still, precision, constant)
 
 
 def row_count(cloud: CentredPoints, components: int) -> int:

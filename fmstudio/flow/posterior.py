@@ -11,12 +11,15 @@ posterior weights W_c(x, t) gives the exact answer, for means, gradients and var
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from fmstudio.flow.densities import GaussianMixture
+from fmstudio.flow.linear_gaussian import trace
 from fmstudio.flow.paths import Path
 
 
@@ -67,49 +70,83 @@ class Ends:
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
-    """Answers of each component c at n points, to be mixed; C components, m = n or 1.
+class Rest:
+    """What a velocity alone does not need, of each component c; m = n or 1.
 
     Args:
-        log_weight: log of prior weight × N(x; mean_c, C_c), shape (n, C).
-        x0, x1, u, score: conditional means, shape (n, C, d).
-        var: tr Var[v | x, c], shape (n or 1, C).
-        jacobian: ∂u_c/∂x, shape (n or 1, C, d, d).
+        x0, x1: E[x₀ | x, c] and E[x₁ | x, c], shape (C, d, n).
+        var: tr Var[v | x, c], shape (C, m).
+        jacobian: ∂u_c/∂x, shape (C, d, d, m).
+    """
+
+    x0: Tensor
+    x1: Tensor
+    var: Tensor
+    jacobian: Tensor
+
+
+class Parts(ABC):
+    """The answers of each component c at n points, to be mixed.
+
+    Coordinates come before rows (:mod:`fmstudio.flow.linear_gaussian`): C components, n rows.
+
+    Attributes:
+        log_weight: log of prior weight × N(x; mean_c, C_c), shape (C, n).
+        u: conditional mean of v, shape (C, d, n).
+        score: ∇ log N(x; mean_c, C_c), shape (C, d, n).
         refusal: why there is no density and score, or "".
     """
 
     log_weight: Tensor
-    x0: Tensor
-    x1: Tensor
     u: Tensor
     score: Tensor
-    var: Tensor
-    jacobian: Tensor
     refusal: str = ""
 
-    @property
+    @abstractmethod
+    def work_out(self) -> Rest:
+        """All other answers."""
+
+    @cached_property
+    def rest(self) -> Rest:
+        """All other answers, worked out when first asked for."""
+        return self.work_out()
+
+    def checked(self, what: str) -> Parts:
+        """Itself, or the error that there is no such answer here."""
+        if self.refusal:
+            raise ValueError(self.refusal.replace("score", what))
+        return self
+
+    @cached_property
     def weight(self) -> Tensor:
-        """W_c(x, t), shape (n, C)."""
-        return torch.softmax(self.log_weight, -1)
+        """W_c(x, t), shape (C, n)."""
+        return torch.softmax(self.log_weight, 0)
 
     def mean(self, answers: Tensor) -> Tensor:
-        """Σ_c W_c answers_c, shape (n, d)."""
-        return torch.einsum("nc,nci->ni", self.weight, answers)
+        """Σ_c W_c answers_c for answers (C, d, n): shape (n, d)."""
+        mixed = answers[0] if len(answers) == 1 else (self.weight[:, None] * answers).sum(0)
+        return mixed.T
+
+    def velocity(self, like: Tensor) -> Tensor:
+        """u, shape (n, d), in the dtype of ``like``."""
+        return self.mean(self.u).to(like.dtype).contiguous()
 
     def moments(self, like: Tensor) -> Moments:
         """The mixed answers, in the dtype of ``like``."""
         u = self.mean(self.u)
-        spread = self.var + (self.u - u[:, None]).square().sum(-1)
-        var = (self.weight * spread).sum(-1)
-        answers = (self.mean(self.x0), self.mean(self.x1), u, var, self.mean(self.score))
-        x0, x1, u, var, score = (a.to(like.dtype) for a in answers)
+        rest, var = self.rest, self.rest.var.expand(len(self.log_weight), len(u))
+        if len(self.log_weight) > 1:
+            var = var + (self.u - u.T).square().sum(1)
+        var = (self.weight * var).sum(0)
+        answers = (self.mean(rest.x0), self.mean(rest.x1), u, var, self.mean(self.score))
+        x0, x1, u, var, score = (a.to(like.dtype).contiguous() for a in answers)
         return Moments(x0, x1, u, var, score, self.refusal)
 
-    def derivative(self) -> Tensor:
-        """∂u/∂x, shape (n, d, d)."""
-        outer = self.jacobian + self.u[..., :, None] * self.score[..., None, :]
-        mean = torch.einsum("nc,ncij->nij", self.weight, outer)
-        return mean - self.mean(self.u)[:, :, None] * self.mean(self.score)[:, None, :]
+    def divergence(self, like: Tensor) -> Tensor:
+        """tr ∂u/∂x, shape (n,), in the dtype of ``like``."""
+        each = trace(self.rest.jacobian) + (self.u * self.score).sum(1)
+        shared = (self.mean(self.u) * self.mean(self.score)).sum(1)
+        return ((self.weight * each).sum(0) - shared).to(like.dtype)
 
 
 class Oracle(ABC):
@@ -128,8 +165,8 @@ class Oracle(ABC):
     source: GaussianMixture
 
     @abstractmethod
-    def parts(self, x: Tensor, t: Tensor) -> Parts:
-        """The answers component by component, in float64."""
+    def blocks(self, x: Tensor, t: Tensor) -> Iterator[Parts]:
+        """The answers component by component, in float64, for one block of rows after another."""
 
     @abstractmethod
     def given(self, label: int) -> Oracle:
@@ -151,12 +188,16 @@ class Oracle(ABC):
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         """u(x, t), shape (n, d)."""
-        parts = self.parts(x, t)
-        return parts.mean(parts.u).to(x.dtype)
+        return torch.cat([parts.velocity(x) for parts in self.blocks(x, t)])
 
     def moments(self, x: Tensor, t: Tensor) -> Moments:
         """x̂₀, ε̂, u, var_t and the score at the points."""
-        return self.parts(x, t).moments(x)
+        blocks = [parts.moments(x) for parts in self.blocks(x, t)]
+        if len(blocks) == 1:
+            return blocks[0]
+        columns = zip(*((m.x0_hat, m.eps_hat, m.u, m.var, m.score) for m in blocks), strict=True)
+        x0, x1, u, var, score = (torch.cat(column) for column in columns)
+        return Moments(x0, x1, u, var, score)
 
     def score(self, x: Tensor, t: Tensor) -> Tensor:
         """s(x, t) = ∇ log q_t(x), shape (n, d).
@@ -172,10 +213,8 @@ class Oracle(ABC):
         Raises:
             ValueError: empirical data at t = 0.
         """
-        parts = self.parts(x, t)
-        if parts.refusal:
-            raise ValueError(parts.refusal.replace("score", "density"))
-        return torch.logsumexp(parts.log_weight, -1).to(x.dtype)
+        blocks = [parts.checked("density") for parts in self.blocks(x, t)]
+        return torch.cat([torch.logsumexp(parts.log_weight, 0) for parts in blocks]).to(x.dtype)
 
     def velocity_and_divergence(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """u(x, t) and div u(x, t) = Σ_i ∂u_i/∂x_i, shapes (n, d) and (n,), in closed form.
@@ -183,19 +222,20 @@ class Oracle(ABC):
         Raises:
             ValueError: empirical data at t = 0.
         """
-        parts = self.parts(x, t)
-        if parts.refusal:
-            raise ValueError(parts.refusal.replace("score", "divergence of the velocity"))
-        divergence = parts.derivative().diagonal(dim1=1, dim2=2).sum(-1)
-        return parts.mean(parts.u).to(x.dtype), divergence.to(x.dtype)
+        u, divergence = [], []
+        for parts in self.blocks(x, t):
+            u.append(parts.checked("divergence of the velocity").velocity(x))
+            divergence.append(parts.divergence(x))
+        return torch.cat(u), torch.cat(divergence)
 
     def divergence(self, x: Tensor, t: Tensor) -> Tensor:
         """div u(x, t), shape (n,); see :meth:`velocity_and_divergence`."""
         return self.velocity_and_divergence(x, t)[1]
 
 
-def pick(rows: Tensor, index: Tensor) -> Tensor:
-    """rows[i, index[i, j]] for rows (n or 1, C, ...) and index (n, count): shape (n, count, ...)."""
+def pick(matrices: Tensor, index: Tensor) -> Tensor:
+    """Matrices (C, d, d, n or 1) of the components in index (n, count): shape (n, count, d, d)."""
+    rows = matrices.permute(3, 0, 1, 2)
     if len(rows) == 1:
         return rows[0][index]
     return rows[torch.arange(len(index), device=index.device)[:, None], index]

@@ -202,18 +202,18 @@ def test_one_gaussian_in_closed_form() -> None:
 @pytest.mark.parametrize("path", [Linear(), Spherical(), VariancePreserving(), Bow(0.5)], ids=str)
 @pytest.mark.parametrize("shape", ["moons", "checkerboard"])
 def test_precision_against_float64_differences(path: Path, per_row: bool, shape: str) -> None:
-    """Relative error of u ≤ 1e-3 for float32 points and every b from 1e-4 to 1."""
+    """Relative error of u ≤ 1e-3 for float32 points and every b from 1e-6 to 1."""
     n = 200
     points = SHAPES[shape](1000, 0.05, generator(2)).points
     oracle = EmpiricalOracle(path, PointCloud(points), standard_normal())
-    b = torch.logspace(-4, 0, 10, dtype=torch.float64).clamp(max=0.999)
+    b = torch.logspace(-6, 0, 20, dtype=torch.float64).clamp(max=0.999)
     grid = torch.linspace(0, 1, 20_001, dtype=torch.float64)[1:]
-    fine = torch.cat([torch.logspace(-9, -4, 5_000, dtype=torch.float64), grid])
+    fine = torch.cat([torch.logspace(-13, -4, 5_000, dtype=torch.float64), grid])
     sigma = path.at(fine).variance.sqrt()
     times = torch.stack([fine[(sigma - value).abs().argmin()] for value in b])
     x0 = points[torch.randint(1000, (n,), generator=generator(3))]
     x1 = torch.randn(n, 2, generator=generator(4))
-    t = times.repeat_interleave(n // 10) if per_row else None
+    t = times.repeat_interleave(n // 20) if per_row else None
     for time in [t] if t is not None else times:
         x = path.position(x0, x1, time.float())
         exact = brute_force(oracle, x, time)
@@ -400,17 +400,17 @@ class Largest(TorchDispatchMode):
 
 @pytest.mark.parametrize("time", [0.5, 0.0, 1e-6])
 def test_a_hundred_thousand_points_in_little_memory(time: float) -> None:
-    """No tensor has much more than 16 (N + n) elements, where all the weights would have 2·10⁷."""
-    points, queries = torch.randn(100_000, 2, generator=generator()), 200
+    """No tensor has much more than 16 (N + n) elements, where all the weights would have 6·10⁶."""
+    points, queries = torch.randn(100_000, 2, generator=generator()), 60
     oracle = EmpiricalOracle(Linear(), PointCloud(points), standard_normal())
     x, t = torch.randn(queries, 2, generator=generator(1)), torch.tensor(time)
     with Largest() as largest:
         moments = oracle.moments(x, t)
         u = oracle(x, t)
         ends = oracle.draw(x, t, 10, generator())
-    assert largest.elements < 5e6
+    assert largest.elements < 3e6
     assert ends.x0.shape == (queries, 10, 2)
     torch.testing.assert_close(u, moments.u, rtol=1e-3, atol=1e-3)
     with Largest() as largest:
-        oracle.weights(x[:100], t)
-    assert largest.elements >= 1e7
+        oracle.weights(x, t)
+    assert largest.elements >= 6e6
