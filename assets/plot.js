@@ -5,7 +5,7 @@ const ready = () => {
   if (window.Plotly) return Promise.resolve();
   window.__plotly = window.__plotly || new Promise((resolve, reject) => {
     const tag = document.createElement('script');
-    tag.src = props.library;
+    tag.src = (window.gradio_config?.root || '') + LIBRARY;
     tag.onload = resolve;
     tag.onerror = () => reject(new Error('plotly.min.js could not be loaded'));
     document.head.appendChild(tag);

@@ -6,6 +6,7 @@ Client("http://127.0.0.1:7860").predict({"data": "moons"}, api_name="/trajectori
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import gradio as gr
@@ -13,6 +14,7 @@ import gradio as gr
 from fmstudio.image.jobs import image_grid
 from fmstudio.learn import jobs
 from fmstudio.learn.experiment import Experiment
+from fmstudio.note.report import measured, to_json
 from fmstudio.ui.training import POOL
 
 
@@ -55,6 +57,20 @@ def sample(experiment: dict[str, Any], checkpoint: str = "") -> dict[str, Any]:
     return _tell(lambda: jobs.sample(_read(experiment), jobs.unpacked(checkpoint)))
 
 
+def claim(experiment: dict[str, Any], number: str, broken: bool = False) -> dict[str, Any]:
+    """Predict and measure one claim of the note on an experiment.
+
+    Args:
+        experiment: a JSON object of experiment fields.
+        number: of the claim, "C1" to "C10".
+        broken: turn the switch that makes it false.
+
+    Returns:
+        JSON: number, refusal (why it does not apply, or null), prediction, measurement, verdict, seconds.
+    """
+    return _tell(lambda: json.loads(to_json(measured(number, _read(experiment), broken))))
+
+
 def images(settings: dict[str, Any]) -> dict[str, Any]:
     """Sample images from a shipped model at several step counts from one noise.
 
@@ -72,6 +88,7 @@ def add_endpoints() -> None:
     gr.api(trajectories, api_name="trajectories")
     gr.api(train, api_name="train", concurrency_id="training", concurrency_limit=POOL)
     gr.api(sample, api_name="sample")
+    gr.api(claim, api_name="claim", concurrency_id="training", concurrency_limit=POOL)
     gr.api(images, api_name="images", concurrency_id="images", concurrency_limit=1)
 
 

@@ -42,10 +42,9 @@ class LivePlot(gr.HTML, metaclass=QuietMeta):
         super().__init__(
             value=figure_json(figure) if figure is not None else None,
             html_template=f'<div class="fm-plot" style="min-height:{height}px"></div>',
-            js_on_load=_ON_LOAD,
+            js_on_load=f"const LIBRARY = {json.dumps(f'/gradio_api/file={PLOTLY_JS.as_posix()}')};\n{_ON_LOAD}",
             apply_default_css=False,
             elem_id=elem_id,
-            library=f"/gradio_api/file={PLOTLY_JS}",
         )
 
     def get_block_name(self) -> str:

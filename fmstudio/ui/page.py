@@ -11,10 +11,16 @@ from fmstudio.ui.experiment_link import wire_experiment
 from fmstudio.ui.live_plot import PLOTLY_JS
 from fmstudio.ui.painting import wire_painting
 from fmstudio.ui.room import Room
-from fmstudio.ui.tabs import images, paths, sample, train
+from fmstudio.ui.tabs import images, note, paths, sample, train
 from fmstudio.ui.visitor import Visitor
 
-TABS = (("Paths", paths.build), ("Train", train.build), ("Sample", sample.build), ("Images", images.build))
+TABS = (
+    ("Paths", paths.build),
+    ("Train", train.build),
+    ("Sample", sample.build),
+    ("The note", note.build),
+    ("Images", images.build),
+)
 """The rooms, in the order of the bar."""
 
 _LOGO = (

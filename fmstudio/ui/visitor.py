@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from fmstudio.flow.couplings import FixedPairs
 from fmstudio.learn.checkpoints import Checkpoint
 from fmstudio.learn.experiment import Experiment
+from fmstudio.note.lineage import Lineage
+from fmstudio.note.report import Result
 
 
 @dataclass
@@ -20,6 +22,8 @@ class Visitor:
         pairs: reflow pairs that the net was trained on, or None.
         room: the one on screen; view: what the Paths room puts side by side; painted: the experiment and
             the net that each room shows.
+        claims: the visitor's own results in the note's room, by the claim's number and whether it was broken.
+        lineage: the visitor's own table of the lineage, or None.
         straightness: of the flow before the first straightening, and after each.
     """
 
@@ -31,3 +35,5 @@ class Visitor:
     view: str = "Q and P"
     painted: dict[str, tuple[Experiment, int]] = field(default_factory=dict)
     straightness: list[float] = field(default_factory=list)
+    claims: dict[tuple[str, bool], Result] = field(default_factory=dict)
+    lineage: Lineage | None = None
