@@ -1,0 +1,375 @@
+"""Exported scripts: they stand alone, say what the studio computes, and learn."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fmstudio import __version__
+from fmstudio.flow.couplings import Sinkhorn
+from fmstudio.flow.metrics import energy_distance
+from fmstudio.flow.objectives import TARGETS
+from fmstudio.flow.translate import TRANSLATE
+from fmstudio.learn import clouds
+from fmstudio.learn.batches import Problem
+from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
+from fmstudio.learn.experiment import DATA, PATHS, SOLVERS, SOURCES, Experiment
+from fmstudio.learn.export import script
+from fmstudio.learn.networks import Network, Shape
+
+CLASSES = ("8 gaussians", "moons", "two spirals", "pinwheel", "rings", "mixture", "word", "line mixture")
+
+
+def functions(experiment: Experiment) -> dict[str, Any]:
+    """What the script defines, without running it."""
+    names: dict[str, Any] = {"__name__": "exported"}
+    exec(compile(script(experiment), "exported.py", "exec"), names)
+    return names
+
+
+def stands_alone(text: str) -> None:
+    compile(text, "exported.py", "exec")
+    imported = set(re.findall(r"^(?:import|from) (\w+)", text, re.MULTILINE))
+    assert imported <= {"argparse", "base64", "copy", "math", "numpy", "torch", "scipy"}
+    assert "fmstudio" not in text
+    for module in imported - {"torch", "scipy"}:
+        name = {"numpy": "np"}.get(module, module)
+        assert re.search(rf"\b{name}\.", text), f"{module} is imported and not used"
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_every_choice_makes_a_script_that_compiles_and_stands_alone(data: str) -> None:
+    couplings = ("independent", "optimal transport", "sinkhorn")
+    for path, coupling, target in product(
+        ("linear", "custom", "spiral", "zig-zag"), couplings, ("v", "x0", "eps")
+    ):
+        experiment = Experiment(data=data, path=path, coupling=coupling, target=target)
+        if experiment.dim == 1 and path == "spiral":
+            continue
+        text = script(experiment)
+        stands_alone(text)
+        assert len(text.splitlines()) <= 200
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_path_with_every_target_and_noise_compiles(path: str) -> None:
+    for target, noise in product(TARGETS, (0.0, 0.7)):
+        stands_alone(script(Experiment(path=path, target=target, sde_noise=noise)))
+
+
+def test_the_default_is_a_page_or_two() -> None:
+    assert len(script(Experiment()).splitlines()) <= 130
+    assert max(map(len, script(Experiment()).splitlines())) <= 110
+
+
+def test_the_first_lines_are_the_experiment() -> None:
+    experiment = Experiment(data="moons", path="bow", bend=0.25, word='a"\n', seed=11)
+    lines = script(experiment).splitlines()
+    assert lines[0].startswith("#")
+    assert __version__ in lines[0]
+    assert Experiment.from_json(lines[1].removeprefix("# ")) == experiment
+
+
+def test_a_brought_cloud_is_in_the_script() -> None:
+    points = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
+    experiment = Experiment(data="points", points=clouds.pack(points, torch.arange(50) % 3), conditional=True)
+    names = functions(experiment)
+    density = density_of(experiment)
+    assert torch.allclose(names["CLOUD"], density.points, atol=1e-4)  # pyright: ignore
+    assert torch.equal(names["CLASSES"], density.labels)  # pyright: ignore
+    text = script(experiment)
+    assert json.loads(text.splitlines()[1].removeprefix("# ")) == {"data": "points", "conditional": True}
+
+
+def test_a_large_cloud_is_thinned_with_every_class_kept() -> None:
+    names = functions(Experiment(data="word", word="flow", conditional=True))
+    assert len(names["CLOUD"]) == 2_000
+    assert names["CLASSES"].unique().tolist() == [0, 1, 2, 3]
+    whole = density_of(Experiment(data="word", word="flow"))
+    # Every point is one of the studio's, to the 16 bits it is kept in.
+    assert float(torch.cdist(names["CLOUD"], whole.points).min(1).values.max()) < 2e-3  # pyright: ignore
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_the_data_are_those_of_the_studio(data: str) -> None:
+    experiment = Experiment(data=data, conditional=data in CLASSES)
+    density = density_of(experiment)
+    torch.manual_seed(0)
+    drawn = functions(experiment)["sample_data"](3_000)
+    generator = torch.Generator().manual_seed(1)
+    points = drawn[0] if experiment.conditional else drawn
+    assert points.dtype == torch.float32
+    # Two samples of 3,000 points of one of these differ by less than 0.004; jitter 0.15 for 0.1 by more.
+    assert energy_distance(points, density.sample(3_000, generator).points) < 0.006
+    if experiment.conditional:
+        assert drawn[1].unique().tolist() == list(range(density.classes))
+        for label in range(density.classes):
+            own = density.given(label).sample(1_000, generator).points
+            assert energy_distance(points[drawn[1] == label], own) < 0.03
+
+
+@pytest.mark.parametrize(
+    ("source", "data"), [*((s, "moons") for s in SOURCES), ("two gaussians", "line mixture")]
+)
+def test_the_source_is_that_of_the_studio(source: str, data: str) -> None:
+    experiment = Experiment(source=source, data=data)
+    torch.manual_seed(0)
+    points = functions(experiment)["sample_source"](3_000)
+    exact = source_of(experiment).sample(3_000, torch.Generator().manual_seed(1)).points
+    assert energy_distance(points, exact) < 0.006
+
+
+EVERY_PATH = [
+    *(Experiment(path=path) for path in PATHS),
+    Experiment(path="polynomial", power=3.5),
+    Experiment(path="variance preserving", beta0=0.5, beta1=12.0),
+    Experiment(path="custom", formula_a="1 - max(t^2, t/3 + min(0, t))*(1-(1-t)/1)", formula_b="sqrt(t)"),
+    Experiment(path="custom", formula_a="(1-t)*(1+t)", formula_b="log(1 + t*(e - 1))"),
+    Experiment(path="bow", bend=-1.5),
+    Experiment(path="spiral", turn=-3.0),
+    *(
+        Experiment(path="latent", around=a, strength=k)
+        for a in ("linear", "variance preserving")
+        for k in (0, 1.3)
+    ),
+    Experiment(path="zig-zag", around="variance preserving"),
+]
+
+
+@pytest.mark.parametrize(
+    "experiment", EVERY_PATH, ids=lambda e: f"{e.path}-{e.around}-{e.strength}-{e.formula_b}"
+)
+def test_the_coefficients_are_those_of_the_path(experiment: Experiment) -> None:
+    t = torch.linspace(0.01, 0.99, 41, dtype=torch.float64)
+    path = path_of(experiment)
+    exact = path.at(t)
+    got = functions(experiment)["coefficients"](t[:, None])
+    if path.has_latent:
+        want = (exact.a, exact.b, exact.gamma, exact.da, exact.db, exact.dgamma)
+    else:
+        want = (exact.a, exact.b, exact.da, exact.db)
+    for mine, theirs in zip(got, want, strict=True):
+        torch.testing.assert_close(mine[:, 0], theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("path", PATHS)
+def test_a_prediction_becomes_the_same_velocity(path: str, target: str) -> None:
+    experiment = Experiment(path=path, target=target, sde_noise=0.5)
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(2, 30, 2, generator=generator, dtype=torch.float64)
+    built, names = path_of(experiment), functions(experiment)
+    for t in torch.tensor([0.05, 0.4, 0.9], dtype=torch.float64):
+        exact = TARGETS[target].translated(built, y, x, t)
+        u, residual, sigma = names["velocity"](lambda x, t: y, x, t)
+        torch.testing.assert_close(u, exact.v, rtol=1e-7, atol=1e-9)
+        torch.testing.assert_close(-residual / sigma**2, exact.score, rtol=1e-7, atol=1e-9)
+    assert target in TRANSLATE
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("path", PATHS)
+def test_what_the_net_is_trained_on_is_the_target(
+    path: str, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = Experiment(path=path, target=target, ema=0.0, batch=64)
+    names, seen = functions(experiment), []
+    original = names["Net"].forward
+
+    def forward(net: Any, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        seen.append((x, t))
+        return original(net, x, t)
+
+    names["Net"].forward = forward
+    x0, x1, z = torch.randn(3, 64, 2, generator=torch.Generator().manual_seed(1))
+    names["sample_data"], names["sample_source"] = lambda n: x0[:n], lambda n: x1[:n]
+    monkeypatch.setattr(torch, "randn_like", lambda x: z)
+    monkeypatch.setattr("builtins.print", lambda *_: None)
+    losses = []
+    backward = torch.Tensor.backward
+    monkeypatch.setattr(
+        torch.Tensor, "backward", lambda loss: (losses.append(loss.item()), backward(loss))[1]
+    )
+    names["train"](1)
+    from fmstudio.flow.objectives import Draw
+
+    (xt, t), path_ = seen[0], path_of(experiment)
+    latent = z if path_.has_latent else None
+    draw = Draw(x0, x1, latent, t[:, 0], path_.position(x0, x1, t[:, 0], latent), None)
+    torch.testing.assert_close(xt, draw.xt, rtol=1e-4, atol=1e-5)
+    # The first prediction is 0, so the first loss is the mean square of the target.
+    y = TARGETS[target].sampled(path_, draw)
+    assert losses[0] == pytest.approx(float(y.square().sum(1).mean()), rel=1e-3)
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_optimal_transport_pairs_as_the_studio_does(labelled: bool) -> None:
+    experiment = Experiment(coupling="optimal transport", coupling_batch=64, conditional=labelled)
+    generator = torch.Generator().manual_seed(0)
+    x0, x1 = torch.randn(2, 128, 2, generator=generator)
+    label = torch.randint(3, (128,), generator=generator)
+    coupling = coupling_of(experiment)
+    names = functions(experiment)
+    got = names["couple"](x0, x1, label) if labelled else names["couple"](x0, x1)
+    for start in (0, 64):
+        for k in range(3) if labelled else (None,):
+            rows = torch.arange(start, start + 64)
+            rows = rows if k is None else rows[label[rows] == k]
+            assert torch.equal(got[rows], coupling.pair(x0[rows], x1[rows], generator).x0)
+
+
+@pytest.mark.parametrize("reg", [0.1, 10.0])
+def test_sinkhorn_finds_the_plan_of_the_studio(reg: float) -> None:
+    x0, x1 = torch.randn(2, 100, 2, generator=torch.Generator().manual_seed(0))
+    cost = torch.cdist(x0.double(), x1.double()).square()
+    got = functions(Experiment(coupling="sinkhorn"))["transport_plan"](cost, reg) / len(x0)
+    want = Sinkhorn(reg, tolerance=1e-6, max_iterations=100_000).plan(x0, x1)
+    assert float((got - want).abs().sum()) < 0.03
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize("fourier", [0, 8])
+def test_the_net_is_that_of_the_studio(fourier: int, conditional: bool) -> None:
+    experiment = Experiment(data="moons", fourier=fourier, width=24, depth=2, conditional=conditional)
+    torch.manual_seed(0)
+    theirs = functions(experiment)["Net"]()
+    classes = 2 if conditional else 0
+    ours = Network(Shape(2, 24, 2, fourier, classes), torch.Generator().manual_seed(1))
+    if fourier:
+        ours.space.copy_(theirs.space.T)
+        ours.time.copy_(theirs.time[0])
+    # The studio keeps sine and cosine of x together, then those of t.
+    spots = [*range(3), *range(3, 11), *range(19, 27), *range(11, 19), *range(27, 35), *range(35, 38)]
+    for layer, linear in zip(ours.layers, theirs.layers[::2], strict=True):
+        torch.nn.init.normal_(linear.weight)
+        with torch.no_grad():
+            weight = linear.weight
+            if fourier and linear is theirs.layers[0]:
+                weight = weight[:, spots[: weight.shape[1]]]
+            layer.weight.copy_(weight)  # pyright: ignore
+            layer.bias.copy_(linear.bias)  # pyright: ignore
+    x, t, label = torch.randn(7, 2), torch.rand(7), torch.tensor([0, 1, 2, 0, 1, 2, 0])
+    told = (label,) if conditional else ()
+    torch.testing.assert_close(theirs(x, t[:, None], *told), ours(x, t, *told), rtol=1e-4, atol=1e-4)
+
+
+def test_guidance_is_between_the_two_fields_and_beyond() -> None:
+    experiment = Experiment(conditional=True, label=2, guidance=3.0)
+    x = torch.zeros(4, 2)
+
+    def net(x: torch.Tensor, t: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        return x + label[:, None]
+
+    u = functions(experiment)["velocity"](net, x, torch.tensor(0.5))
+    assert torch.equal(u, torch.full((4, 2), 8.0 + 3 * (2 - 8)))
+    told = functions(experiment.but(guidance=1.0))["velocity"](net, x, torch.tensor(0.5))
+    assert torch.equal(told, torch.full((4, 2), 2.0))
+    whole = functions(experiment.but(label=-1))["velocity"](net, x, torch.tensor(0.5))
+    assert torch.equal(whole, torch.full((4, 2), 8.0))
+
+
+@pytest.mark.parametrize(
+    ("solver", "order"), [("euler", 1), ("midpoint", 2), ("heun", 2), ("rk4", 4), ("dopri5", 4)]
+)
+def test_solvers_have_their_order(solver: str, order: int) -> None:
+    assert solver in SOLVERS
+    errors = []
+    for steps in (8, 16):
+        names = functions(Experiment(solver=solver, sample_steps=steps))
+        names["sample_source"] = lambda n: torch.ones(n, 2, dtype=torch.float64)
+        # dx/dt = x² exp(t): from 1 at t = 1 to 1/e at t = 0.
+        names["velocity"] = lambda net, x, t: x**2 * torch.exp(t.double())
+        errors.append(abs(float(names["sample"](None, 1)[0, 0]) - math.exp(-1)))
+    assert math.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.4)
+
+
+def test_impossible_choices_are_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="class"):
+        script(Experiment(data="checkerboard", conditional=True))
+    with pytest.raises(ValueError, match="label"):
+        script(Experiment(data="moons", conditional=True, label=2))
+    with pytest.raises(ValueError, match="sde_noise"):
+        script(Experiment(coupling="optimal transport", sde_noise=0.5))
+    with pytest.raises(ValueError, match="score"):
+        script(Experiment(source="8 gaussians", target="score"))
+    with pytest.raises(ValueError, match="turns the plane"):
+        script(Experiment(data="line mixture", path="bow"))
+
+
+def test_distance_is_that_of_the_studio() -> None:
+    x, y = torch.randn(200, 2), torch.randn(150, 2) + 0.3
+    got = functions(Experiment())["energy_distance"](x, y)
+    assert got == pytest.approx(energy_distance(x, y), abs=1e-6)
+
+
+def run(experiment: Experiment, folder: Path, steps: int) -> tuple[float, np.ndarray[Any, Any]]:
+    """Run the script in a process of its own; the energy distance it prints, and its samples."""
+    (folder / "experiment.py").write_text(script(experiment), "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-I", "experiment.py", "--steps", str(steps)],
+        cwd=folder, capture_output=True, text=True, timeout=300,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = re.search(r"energy distance to fresh data.*: (\S+)$", done.stdout, re.MULTILINE)
+    assert found is not None, done.stdout
+    return float(found[1]), np.load(folder / "samples.npy")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {
+            "data": "mixture",
+            "path": "latent",
+            "around": "variance preserving",
+            "target": "score",
+            "sde_noise": 0.5,
+        },
+        {
+            "data": "word",
+            "path": "spiral",
+            "coupling": "sinkhorn",
+            "conditional": True,
+            "label": 1,
+            "guidance": 2,
+        },
+        {
+            "data": "line mixture",
+            "path": "custom",
+            "target": "eps",
+            "solver": "rk4",
+            "time_law": "logit-normal",
+        },
+        {"data": "rings", "path": "bow", "coupling": "optimal transport", "target": "x0", "solver": "dopri5"},
+        {"data": "points", "path": "zig-zag", "source": "two gaussians", "solver": "heun", "ema": 0.0},
+    ],
+    ids=lambda c: c["data"],
+)
+def test_scripts_run_in_a_process_of_their_own(changes: dict[str, Any], tmp_path: Path) -> None:
+    experiment = Experiment.from_dict(changes | {"particles": 500, "sample_steps": 10, "batch": 64})
+    Problem.of(experiment, None, torch.device("cpu"))
+    distance, samples = run(experiment, tmp_path, steps=12)
+    assert math.isfinite(distance)
+    assert samples.shape == (500, experiment.dim)
+    assert np.isfinite(samples).all()
+
+
+@pytest.mark.slow
+def test_a_script_learns_moons(tmp_path: Path) -> None:
+    distance, samples = run(Experiment(data="moons", sample_steps=20), tmp_path, steps=600)
+    # The source itself is 0.13 away; two samples of 2,000 moons differ by about 0.002.
+    assert distance < 0.02
+    assert samples.shape == (2_000, 2)
