@@ -9,7 +9,7 @@ from scipy.stats import energy_distance as scipy_energy_distance
 from scipy.stats import wasserstein_distance_nd
 from torch import Tensor
 
-from fmstudio.flow.densities import standard_normal
+from fmstudio.flow.densities import isotropic, standard_normal
 from fmstudio.flow.metrics import (
     W2_LIMIT,
     energy_distance,
@@ -19,6 +19,8 @@ from fmstudio.flow.metrics import (
     transport_cost,
     w2,
 )
+from fmstudio.flow.oracle import MixtureOracle
+from fmstudio.flow.paths import Linear
 from fmstudio.flow.solvers import integrate, path_times
 from fmstudio.flow.tableaux import EULER, RK4
 
@@ -190,6 +192,17 @@ def test_straightness_of_accelerated_particles(start, end):
 
     run = integrate(field, normal(10, 2, dtype=torch.float64), path_times(200, start, end), RK4)
     assert straightness(run, field) == pytest.approx(25 / 3, rel=1e-4)
+
+
+def test_straightness_of_the_flow_of_one_gaussian():
+    """Linear path to N(m, s² I): Z_t = m(1 − t) + σ_t x₁, so S = d ∫ (σ′ − (1 − s))² dt."""
+    s = 0.3
+    oracle = MixtureOracle(Linear(), isotropic([[1.0, -2.0]], s), standard_normal(2))
+    t = torch.linspace(0, 1, 100_001, dtype=torch.float64)
+    slope = (t - (1 - t) * s**2) / ((1 - t) ** 2 * s**2 + t**2).sqrt()
+    truth = 2 * float(torch.trapezoid((slope - (1 - s)) ** 2, t))
+    run = integrate(oracle, normal(4000, 2), path_times(80), RK4)
+    assert straightness(run, oracle) == pytest.approx(truth, rel=0.08)
 
 
 def test_transport_cost():

@@ -12,7 +12,11 @@ from scipy.integrate import solve_ivp
 from torch import Tensor
 from torchdiffeq import odeint
 
+from fmstudio.flow.densities import PointCloud, eight_gaussians, standard_normal
 from fmstudio.flow.fields import Counted
+from fmstudio.flow.metrics import energy_distance, noise_floor
+from fmstudio.flow.oracle import EmpiricalOracle, MixtureOracle
+from fmstudio.flow.paths import Linear
 from fmstudio.flow.solvers import (
     ADAPTIVE,
     SOLVERS,
@@ -23,6 +27,7 @@ from fmstudio.flow.solvers import (
     steps,
 )
 from fmstudio.flow.tableaux import DOPRI5, EULER, HEUN, MIDPOINT, RK4, Tableau
+from tests.flow.every import EVERY_PATH
 
 ALL = list(SOLVERS.values())
 
@@ -329,3 +334,27 @@ def test_agrees_with_flow_matching_whose_time_runs_the_other_way(name):
         return_intermediates=True,
     )
     torch.testing.assert_close(ours.positions, theirs, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("path", EVERY_PATH, ids=repr)
+def test_the_oracles_flow_reaches_the_data(path):
+    """Fixed steps and adaptive ones, from t = 1 to the end at t = 0, on every path."""
+    data, n = eight_gaussians(), 600
+    oracle = MixtureOracle(path, data, standard_normal(2))
+    x = torch.randn(n, 2, generator=torch.Generator().manual_seed(1))
+    floor = noise_floor(energy_distance, data, n, torch.Generator().manual_seed(2))
+    fresh = data.sample(n, torch.Generator().manual_seed(3)).points
+    fixed = integrate(oracle, x, path_times(60), HEUN, record=False)
+    chosen = integrate_adaptive(oracle, x, path_times(1), 1e-3, 1e-3)
+    for run in (fixed, chosen):
+        assert energy_distance(run.end, fresh) < floor.mean + 4 * floor.std + 0.004
+    assert float((fixed.end - chosen.end).norm(dim=1).median()) < 0.02
+
+
+def test_the_flow_of_a_point_cloud_ends_on_its_points():
+    points = torch.tensor([[-1.0, 0.0], [1.0, 0.5], [0.0, -1.0]])
+    oracle = EmpiricalOracle(Linear(), PointCloud(points), standard_normal(2))
+    x = torch.randn(200, 2, generator=torch.Generator().manual_seed(2))
+    for tableau in (EULER, HEUN):
+        end = integrate(oracle, x, path_times(40), tableau, record=False).end
+        assert float((end[:, None] - points).norm(dim=2).min(dim=1).values.max()) < 1e-3
