@@ -1,0 +1,107 @@
+"""Images: 64 pictures of the shipped rectified flow in 16 steps, against the plain loop of diffusers."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import numpy as np
+import torch
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
+from torch import Tensor
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
+
+from benchmarks.race import Goal, Result, finish, in_turns
+from fmstudio.image.folder import load_model
+from fmstudio.image.sampling import GuidedField, draw_noise, grid_labels, sample
+
+QUICK = {"count": 2, "steps": 1, "rounds": 1}
+FOLDER = Path(__file__).parents[1] / "models" / "fashion-rf1"
+
+
+def race(count: int = 64, steps: int = 16, rounds: int = 3, guidance: float = 2.0) -> Result:
+    """Ours in float32 and bfloat16, the plain loop, and ours with guidance, in turns; then on two threads.
+
+    Args:
+        count, steps: images, and steps of each.
+        rounds: measured, after one to warm up.
+        guidance: of the guided rows.
+    """
+    model = load_model(FOLDER)
+    net, labels = model.net, grid_labels(range(len(model.class_names)), count)
+    noise = draw_noise((count, *net.image_shape), 0)
+    ends: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def plain() -> None:
+        # Its annotations name the old FloatTensor.
+        scheduler: Any = FlowMatchEulerDiscreteScheduler.from_pretrained(FOLDER, subfolder="scheduler")
+        scheduler.set_timesteps(sigmas=np.linspace(1, 1 / steps, steps).tolist())
+        x = noise
+        for t in scheduler.timesteps:
+            v = net.unet(pixel_unshuffle(x, net.patch), t, class_labels=labels).sample
+            x = scheduler.step(pixel_shuffle(v, net.patch), t, x, return_dict=False)[0]
+        ends["diffusers"] = x
+
+    def ours(weight: float, bf16: bool) -> None:
+        ends[f"{weight} {bf16}"] = sample(GuidedField(net, labels, weight, bf16), noise, steps)
+
+    contestants = {
+        "fmstudio": lambda: ours(1.0, False),
+        "fmstudio, bfloat16": lambda: ours(1.0, True),
+        "diffusers' U-Net and scheduler": plain,
+        f"fmstudio, guidance {guidance:g}": lambda: ours(guidance, False),
+        f"fmstudio, guidance {guidance:g}, bfloat16": lambda: ours(guidance, True),
+    }
+    times = in_turns(contestants, rounds)
+    torch.set_num_threads(2)
+    walls = in_turns(contestants, rounds, time.perf_counter)
+    torch.set_num_threads(1)
+    base = times["fmstudio"].median
+    apart = float((ends["1.0 False"] - ends["diffusers"]).abs().max())
+    rows = tuple(
+        (
+            name, f"{t.median:.2f} ({t.low:.2f}–{t.high:.2f})", f"{t.median / base:.2f}",
+            f"{1e3 * t.median / (count * steps):.2f}", f"{walls[name].median:.2f}", f"{walls[name].low:.2f}",
+        )
+        for name, t in times.items()
+    )  # fmt: skip
+    free = hasattr(os, "getloadavg") and os.getloadavg()[0] < 3
+    names = list(contestants)
+
+    def wall(name: str, limit: float) -> Goal:
+        best = walls[name].low
+        with_guidance = ", with guidance" if "guidance" in name else ""
+        goal = f"{count} images × {steps} steps{with_guidance} on two free cores ≤ {limit} s"
+        return Goal(goal, f"{best:.2f} s ({name})", best <= limit if free or best <= limit else None)
+
+    return Result(
+        "Images",
+        f"{count} images × {steps} Euler steps of models/fashion-rf1, all in one batch, from one noise, "
+        f"{rounds} rounds.",
+        ("sampler", "CPU s, one thread", "time / ours", "CPU ms a forward", "wall s, two threads", "best"),
+        rows,
+        (
+            Goal(
+                "no slower than the plain loop of diffusers", f"{times[names[2]].median / base:.2f} ×",
+                times[names[2]].median >= 0.9 * base,
+            ),
+            wall(names[0], 2.5),
+            wall(names[1], 2.5),
+            wall(names[3], 5.0),
+            wall(names[4], 5.0),
+        ),
+        (
+            f"Ours and diffusers end at most {apart:.1e} apart (pixels are in [−1, 1]).",
+            "The page samples in float32. 'Not decided here' means that the machine was not free.",
+        ),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    finish(race, QUICK, __doc__)
