@@ -85,9 +85,17 @@ def _images(values: dict[str, Any], out: Path, options: argparse.Namespace) -> N
 
 
 def _note(values: dict[str, Any], out: Path, options: argparse.Namespace) -> None:
-    from fmstudio.note.report import run_note
+    from fmstudio.plots.note_page import run_note
 
-    run_note(Experiment.from_dict(values), options.claim, out, lambda sentence: print(sentence, flush=True))
+    names: list[str] = []
+
+    def show(share: float, name: str) -> None:
+        if name not in names[-1:]:
+            names.append(name)
+            print(f"{share:4.0%}  {name}", flush=True)
+
+    for file in run_note(Experiment.from_dict(values), options.claim, out, show):
+        print(f"wrote {file}")
 
 
 def _write(file: Path, report: dict[str, Any]) -> None:

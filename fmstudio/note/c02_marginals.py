@@ -22,10 +22,11 @@ from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.solvers import integrate, path_times
 from fmstudio.flow.tableaux import EULER, HEUN
+from fmstudio.flow.transitions import random_path_process
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Panel, Prediction, Steps, series
 from fmstudio.note.nets import learned, shares, small
-from fmstudio.note.particles import drawn_velocity, stranger_velocity, swapped
+from fmstudio.note.particles import stranger_velocity, swapped
 from fmstudio.note.setting import Setting, column_errors, mean_error, smooth, window
 
 PROCESSES = ("ODE, oracle", "ODE, net", "random paths", "identity switching")
@@ -128,12 +129,10 @@ def _random(s: Setting, x: Tensor, times: Tensor, generator: torch.Generator, un
     rows = [x]
     for t, then in pairwise(times.tolist()):
         grid = path_times(BETWEEN, t, then)
-        for now, after in pairwise(grid):
-            if uniform:
-                v = stranger_velocity(s.oracle, s.density, x, now, generator)
-            else:
-                v = drawn_velocity(s.oracle, x, now, generator)
-            x = x + (after - now) * v
+        if not uniform:
+            x = random_path_process(s.oracle, x, grid, generator).trajectory.end
+        for now, after in pairwise(grid) if uniform else ():
+            x = x + (after - now) * stranger_velocity(s.oracle, s.density, x, now, generator)
         rows.append(x)
     return torch.stack(rows)
 

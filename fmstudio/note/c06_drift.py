@@ -21,6 +21,7 @@ from torch import Tensor
 
 from fmstudio.flow.solvers import integrate, path_times
 from fmstudio.flow.tableaux import EULER
+from fmstudio.flow.transitions import random_path_process
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Panel, Prediction, Steps, series
 from fmstudio.note.particles import drawn_velocity
@@ -28,6 +29,8 @@ from fmstudio.note.setting import Setting, column_errors, mean_error, slopes, sm
 
 COUNTS = (10, 20, 40, 80, 160, 320, 640)
 REPEATS, PARTICLES, SHOWN = 8, 80, 3
+#: Steps between two reports of the finished share.
+PIECE = 32
 #: Longer steps part the particles so far that the distance no longer grows with them.
 FINE = slice(2, None)
 _DRIFT, _PATHS = "Accumulated random drift", "Particles and the ODE"
@@ -94,18 +97,20 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         grid = _grid(s, count)
         last = count == COUNTS[-1]
         end = ode.end if last else integrate(s.oracle, start, grid, EULER, record=False).end
-        x, total, rows = start, torch.zeros_like(start), [start[:SHOWN]]
-        for j, (t, then) in enumerate(pairwise(grid)):
-            u, v = s.oracle(x, t), drawn_velocity(s.oracle, x, t, generator)
-            width = t - then
-            drift = (v - u) * (width.sqrt() if broken else width)
-            x, total = x - u * width - drift, total + drift
-            rows.append(x[:SHOWN])
-            if j % 32 == 31:
-                yield (sum(COUNTS[:k]) + j + 1) / sum(COUNTS) * 0.99
+        x, total, rows = start, torch.zeros_like(start), [start[None, :SHOWN]]
+        for first in range(0, count, PIECE):
+            piece = grid[first : first + PIECE + 1]
+            if broken:
+                positions, drift = _diffused(s, x, piece, generator)
+            else:
+                run = random_path_process(s.oracle, x, piece, generator)
+                positions, drift = run.trajectory.positions, run.drift
+            x, total = positions[-1], total + drift
+            rows.append(positions[1:, :SHOWN])
+            yield (sum(COUNTS[:k]) + first + len(piece) - 1) / sum(COUNTS) * 0.99
         sums[:, k] = _blocks(total.square().sum(1)).mean(1)
         gaps[:, k] = _blocks((x - end).square().sum(1)).median(1).values
-        drawn[count] = torch.stack(rows)
+        drawn[count] = torch.cat(rows)
     widths = _widths(s)
     numbers = (
         Measured("slope of E|Σ e dt|²", *mean_error(slopes(widths, sums))),
@@ -120,6 +125,17 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
     )
     panels = (Panel(_DRIFT, "", "", "", curves), _pictures(s, drawn, ode.positions[:, :SHOWN], finest))
     return Measurement(numbers, panels, repeats=REPEATS)
+
+
+def _diffused(s: Setting, x: Tensor, times: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Steps −u dt − e √dt: what a diffusion would do. Positions (T, n, d) and Σ e √dt."""
+    rows, total = [x], torch.zeros_like(x)
+    for t, then in pairwise(times):
+        u, v = s.oracle(x, t), drawn_velocity(s.oracle, x, t, generator)
+        drift = (v - u) * (t - then).sqrt()
+        x, total = x - u * (t - then) - drift, total + drift
+        rows.append(x)
+    return torch.stack(rows), total
 
 
 def _blocks(values: Tensor) -> Tensor:

@@ -29,10 +29,10 @@ from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.paths import act, draw_like
 from fmstudio.flow.solvers import integrate, path_times
 from fmstudio.flow.tableaux import HEUN, RK4
+from fmstudio.flow.transitions import random_path_process
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Panel, Prediction, Steps, series
 from fmstudio.note.nets import learned, shares, small
-from fmstudio.note.particles import random_path
 from fmstudio.note.setting import Setting, mean_error, smooth, window
 
 LATE, EARLY = 0.9, 0.1
@@ -118,9 +118,9 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
     times = path_times(STEPS, LATE, EARLY)
     for repeat in range(REPEATS):
         generator = s.generator(repeat)
-        p = random_path(s.oracle, s.snapshot(PARTICLES, LATE, generator), times, generator)
+        p = _markov(s, times, generator)
         if broken:
-            q = random_path(s.oracle, s.snapshot(PARTICLES, LATE, generator), times, generator)
+            q = _markov(s, times, generator)
         else:
             ends = s.pairs(PARTICLES, generator)
             z = draw_like(ends.x0, generator) if s.path.has_latent else None
@@ -160,6 +160,12 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         for (title, (now, then)), role in zip(clouds.items(), ("original", "exact"), strict=True)
     )
     return Measurement((*numbers, *likelihoods), (*pictures, *panels), (note,), REPEATS)
+
+
+def _markov(s: Setting, times: Tensor, generator: torch.Generator) -> Tensor:
+    """Positions of the random-path process, shape (T, n, d)."""
+    start = s.snapshot(PARTICLES, LATE, generator)
+    return random_path_process(s.oracle, start, times, generator).trajectory.positions
 
 
 def _moment(x: Tensor, y: Tensor) -> Tensor:

@@ -118,6 +118,15 @@ def make_report(
     return Report(experiment.changes(), tuple(done), last)
 
 
+def measured(number: str, experiment: Experiment, broken: bool = False) -> Result:
+    """Run one claim to its end.
+
+    Raises:
+        ValueError: a number that is no claim's.
+    """
+    return _drain(run_claim(_claim(number), experiment, broken), 0, 1, number, None)
+
+
 def _claim(number: str) -> Claim:
     if number not in CLAIMS:
         raise ValueError(f"Expected a claim, one of {', '.join(CLAIMS)}; got {number!r}.")

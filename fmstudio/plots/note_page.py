@@ -14,30 +14,8 @@ from fmstudio.note.report import Report, Result, make_report, to_json
 from fmstudio.plots.note_figures import panel_html
 from fmstudio.plots.palette import css_variables
 
-STYLE = """
-.note-panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(300px,1fr));gap:14px}
-.note-panel{margin:0;min-width:0}.note-panel svg{width:100%;height:auto;display:block}
-.note-panel figcaption{font-size:12.5px;line-height:1.4;color:var(--fm-ink-soft);min-height:2.8em}
-.note-panel figcaption b{color:var(--fm-ink);display:block;font-weight:600}
-.note-panel .grid{stroke:var(--fm-border);stroke-width:1;fill:none}
-.note-panel text{fill:var(--fm-ink-soft);font-size:10.5px;font-variant-numeric:tabular-nums}
-.note-panel .axis{font-size:11px}
-.note-panel .legend{display:flex;flex-wrap:wrap;gap:2px 12px;font-size:11.5px;color:var(--fm-ink-soft)}
-.note-panel .legend i{display:inline-block;width:16px;height:0;border-top:2.5px solid var(--c);
-margin-right:5px;vertical-align:middle}
-.note-panel .legend i.dashes{border-top-style:dashed}
-.note-panel .legend i.points{width:8px;height:8px;border:0;border-radius:50%;background:var(--c)}
-.note-panel .legend i.bars,.note-panel .legend i.band{width:12px;height:9px;border:0;background:var(--c)}
-.note-panel .legend i.band{opacity:.3}
-.note-checks{border-collapse:collapse;font-size:12.5px;font-variant-numeric:tabular-nums;width:100%}
-.note-checks td,.note-checks th{text-align:right;padding:3px 10px 3px 0;border:0;
-border-bottom:1px solid var(--fm-border);font-weight:400;background:none;color:var(--fm-ink)}
-.note-checks th{color:var(--fm-ink-soft)}.note-checks td:first-child,.note-checks
-th:first-child{text-align:left} .note-verdict{font-size:13.5px;line-height:1.5;padding:8px
-12px;border-left:3px solid var(--v); background:var(--fm-chip);color:var(--fm-ink);margin:10px 0}
-.note-scroll{overflow-x:auto}
-"""
-"""CSS of the panels and tables, for the report and the room."""
+STYLE = Path(__file__).resolve().parents[2] / "assets" / "note.css"
+"""The style sheet of panels and tables, for the report and the room."""
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport"
 content="width=device-width,initial-scale=1"><title>The note, claim by claim</title><style>
@@ -132,13 +110,17 @@ def page_html(report: Report) -> str:
     dark = palette.split(".dark{", 1)[1].split("}", 1)[0]
     experiment = Experiment(**report.experiment).to_query() or "the default"
     return _PAGE.format(
-        palette=palette, dark=dark, style=STYLE, experiment=escape(experiment), body="".join(parts)
+        palette=palette,
+        dark=dark,
+        style=STYLE.read_text("utf-8"),
+        experiment=escape(experiment),
+        body="".join(parts),
     )
 
 
 def run_note(
     experiment: Experiment,
-    claims: Iterable[str] = tuple(CLAIMS),
+    claims: Iterable[str] | None = None,
     folder: Path | str = ".",
     progress: Callable[[float, str], None] | None = None,
 ) -> tuple[Path, Path]:
@@ -146,14 +128,14 @@ def run_note(
 
     Args:
         experiment: of every claim.
-        claims: their numbers; with all ten the lineage is run as well.
+        claims: their numbers; None for all ten, and with all ten the lineage is run as well.
         folder: where to write; made if it is not there.
         progress: told the finished share in (0, 1) and what is at work.
 
     Returns:
         The paths of the two files.
     """
-    wanted = tuple(claims)
+    wanted = tuple(CLAIMS if claims is None else claims)
     report = make_report(experiment, wanted, with_lineage=set(wanted) == set(CLAIMS), progress=progress)
     where = Path(folder)
     where.mkdir(parents=True, exist_ok=True)

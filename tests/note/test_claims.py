@@ -1,0 +1,93 @@
+"""Every claim holds where it applies, fails when it is broken, and says why where it does not apply."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from fmstudio.learn.experiment import Experiment
+from fmstudio.note import CLAIMS
+
+DEFAULT = Experiment()
+#: One more path and data set: a bent path for most, the chain's own for C1, a real one for C8.
+OTHERS = {number: Experiment(path="bow", data="mixture") for number in CLAIMS} | {
+    "C1": Experiment(path="variance preserving", data="two spirals", data_points=300),
+    "C5": Experiment(path="spherical", data="moons"),
+    "C8": Experiment(path="spherical", data="moons", target="x0"),
+    "C9": Experiment(path="polynomial", data="line mixture"),
+    "C4": Experiment(path="latent", data="rings", around="linear"),
+}
+QUICK = ("C4", "C5", "C7")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def _marked(numbers):
+    return [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in numbers]
+
+
+def _verdict(number, experiment, broken=False):
+    claim = CLAIMS[number]
+    assert claim.applies(experiment) is None
+    prediction = claim.predict(experiment)
+    return claim.verdict(prediction, claim.measure(experiment, broken))
+
+
+@pytest.mark.parametrize("number", _marked(CLAIMS))
+def test_holds_for_the_default_experiment(number):
+    verdict = _verdict(number, DEFAULT)
+    assert verdict.holds, verdict.sentence
+
+
+@pytest.mark.parametrize("number", _marked(CLAIMS))
+def test_holds_for_another_path_and_data_set(number):
+    verdict = _verdict(number, OTHERS[number])
+    assert verdict.holds, verdict.sentence
+
+
+@pytest.mark.parametrize("number", _marked(CLAIMS))
+def test_fails_when_broken(number):
+    verdict = _verdict(number, DEFAULT, broken=True)
+    assert not verdict.holds
+    assert any(c.distance > 3 * verdict.tolerance for c in verdict.checks if not c.holds) or number == "C10"
+
+
+@pytest.mark.parametrize("number", CLAIMS)
+def test_a_prediction_never_measures(number, monkeypatch):
+    claim = CLAIMS[number]
+
+    def measuring(*args, **kwargs):
+        raise AssertionError("a prediction may not measure")
+
+    module = __import__(claim.predict.__module__, fromlist=["steps"])
+    monkeypatch.setattr(module, "steps", measuring)
+    for name in ("random_path_process", "swapped", "learned", "train_on_chain", "identity_switching"):
+        if hasattr(module, name):
+            monkeypatch.setattr(module, name, measuring)
+    prediction = dataclasses.replace(claim, steps=measuring).predict(DEFAULT)
+    assert prediction.numbers
+
+
+@pytest.mark.parametrize("number", CLAIMS)
+def test_a_prediction_is_the_same_twice(number):
+    assert CLAIMS[number].predict(DEFAULT) == CLAIMS[number].predict(DEFAULT)
+
+
+@pytest.mark.parametrize("number", CLAIMS)
+def test_says_why_it_does_not_apply(number):
+    reason = CLAIMS[number].applies(Experiment(coupling="optimal transport"))
+    assert reason is not None
+    assert "independent" in reason
+    zigzag = CLAIMS[number].applies(Experiment(path="zig-zag"))
+    assert (zigzag is None) == (number in ("C1", "C4"))
+
+
+def test_claims_are_numbered_in_order():
+    assert list(CLAIMS) == [f"C{k}" for k in range(1, 11)]
+    assert all(claim.number == number for number, claim in CLAIMS.items())
