@@ -1,4 +1,4 @@
-/* What the page itself needs in the browser: the theme switch, the folded experiment, the link, the clock's dots. */
+/* What the page itself needs in the browser: the theme switch, the folded experiment, the link, the code, the clock's dots. */
 () => {
   const on = (selector, act) => document.addEventListener("click", (event) => {
     const button = event.target.closest(selector);
@@ -19,6 +19,27 @@
     }
     setTimeout(() => { button.textContent = said; }, 1400);
   });
+  // The code dialog: what lies under it cannot be reached while it is open, and focus goes back where it was.
+  let opener = null;
+  const showCode = (open) => {
+    const dialog = document.querySelector("#code-dialog");
+    if (open === document.body.classList.contains("fm-code")) return;
+    document.body.classList.toggle("fm-code", open);
+    for (const under of document.querySelectorAll("#bar, #studio")) under.inert = open;
+    dialog.setAttribute("role", "dialog");
+    dialog.setAttribute("aria-modal", "true");
+    dialog.setAttribute("aria-labelledby", "code-title");
+    if (open) dialog.querySelector("[data-fm=code-close]").focus();
+    else opener?.focus();
+  };
+  on("[data-fm=code]", (button) => {
+    opener = button;
+    document.querySelector("#code-ask").click();
+    showCode(true);
+  });
+  on("[data-fm=code-close]", () => showCode(false));
+  document.addEventListener("click", (event) => { if (event.target.id === "code-dialog") showCode(false); });
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") showCode(false); });
   // The drawing of a_t and b_t follows the player's clock.
   window.addEventListener("fm-clock", (event) => {
     const drawing = document.querySelector(".fm-coefficients svg");

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from fmstudio.ui import api, sidebar
+from fmstudio.ui import api, code_dialog, sidebar
 from fmstudio.ui.experiment_link import wire_experiment
 from fmstudio.ui.live_plot import PLOTLY_JS
 from fmstudio.ui.painting import wire_painting
@@ -58,5 +58,6 @@ def build() -> gr.Blocks:
                         rooms[name] = build_room(visitor)
         paint = wire_painting(visitor, tabs, rooms)
         wire_experiment(page, visitor, side, list(rooms.values()), paint)
+        code_dialog.build(visitor)
         api.add_endpoints()
     return page

@@ -1,0 +1,58 @@
+"""Get code: a dialog over the page with the experiment as a plain PyTorch script, to copy or to keep.
+
+The bar's button is plain HTML and the dialog is opened and closed in the browser (``assets/page.js``); the
+hidden button beside it is what asks the server for the script of the visitor's experiment.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from fmstudio.learn.export import script
+from fmstudio.ui.visitor import Visitor
+
+_HEAD = """
+<div class="code-head">
+  <h2 id="code-title">This experiment in plain PyTorch</h2>
+  <button type="button" data-fm="code-close" aria-label="Close">×</button>
+</div>
+"""
+_HOW = (
+    "It needs numpy and torch, and scipy for optimal transport: `python experiment.py --steps 500` trains "
+    "for 500 steps, writes `samples.npy` and prints how far the samples are from the data."
+)
+_SAVE = """(text) => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], {type: "text/x-python"}));
+  link.download = "experiment.py";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}"""
+
+
+def build(visitor: gr.State) -> None:
+    """Add the dialog to the page under construction.
+
+    Args:
+        visitor: whose experiment is written.
+    """
+    with gr.Column(elem_id="code-dialog"), gr.Column(elem_id="code-card", elem_classes=["fm-card"]):
+        gr.HTML(_HEAD, apply_default_css=False)
+        said = gr.Markdown(_HOW)
+        code = gr.Code(
+            language="python", interactive=False, show_label=False, buttons=["copy"], elem_id="code-text"
+        )
+        save = gr.Button("Download experiment.py", size="sm", elem_id="code-save")
+        ask = gr.Button("Write the script", elem_id="code-ask")
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    ask.click(_written, visitor, [code, said], **quiet)
+    save.click(None, code, None, js=_SAVE, **quiet)
+
+
+def _written(state: Visitor) -> tuple[str, str]:
+    try:
+        return script(state.experiment), _HOW
+    except ValueError as error:
+        return "", f"There is no script for this experiment. {error}"
