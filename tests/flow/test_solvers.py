@@ -352,9 +352,15 @@ def test_the_oracles_flow_reaches_the_data(path):
 
 
 def test_the_flow_of_a_point_cloud_ends_on_its_points():
+    """With a last step that asks only before t = 0; at t = 0 itself the noise is unknown, and Heun is off by
+    about half the last step times it."""
     points = torch.tensor([[-1.0, 0.0], [1.0, 0.5], [0.0, -1.0]])
     oracle = EmpiricalOracle(Linear(), PointCloud(points), standard_normal(2))
     x = torch.randn(200, 2, generator=torch.Generator().manual_seed(2))
-    for tableau in (EULER, HEUN):
+    misses = {}
+    for tableau in (EULER, MIDPOINT, HEUN):
         end = integrate(oracle, x, path_times(40), tableau, record=False).end
-        assert float((end[:, None] - points).norm(dim=2).min(dim=1).values.max()) < 1e-3
+        misses[tableau.name] = float((end[:, None] - points).norm(dim=2).min(dim=1).values.max())
+    assert misses["Euler"] < 1e-5
+    assert misses["Midpoint"] < 1e-5
+    assert misses["Heun"] < 0.1
