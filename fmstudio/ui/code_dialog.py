@@ -25,7 +25,7 @@ _HOW = (
 )
 _SAVE = """(text) => {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], {type: "text/x-python"}));
+  link.href = URL.createObjectURL(new Blob([text.trimEnd() + "\\n"], {type: "text/x-python"}));
   link.download = "experiment.py";
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
@@ -47,11 +47,12 @@ def build(visitor: gr.State) -> None:
         save = gr.Button("Download experiment.py", size="sm", elem_id="code-save")
         ask = gr.Button("Write the script", elem_id="code-ask")
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    ask.click(_written, visitor, [code, said], **quiet)
+    ask.click(written, visitor, [code, said], **quiet)
     save.click(None, code, None, js=_SAVE, **quiet)
 
 
-def _written(state: Visitor) -> tuple[str, str]:
+def written(state: Visitor) -> tuple[str, str]:
+    """The script of the visitor's experiment, or an empty text, and the sentence over it."""
     try:
         return script(state.experiment), _HOW
     except ValueError as error:

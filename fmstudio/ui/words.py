@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fmstudio.learn.clouds import Cloud
+from fmstudio.learn.clouds import PACKED, Cloud
 from fmstudio.learn.experiment import Experiment
 
 _TEXTS = Path(__file__).resolve().parents[2] / "assets" / "text"
@@ -52,10 +52,12 @@ def path_note(experiment: Experiment) -> str:
 
 
 def cloud_note(cloud: Cloud) -> str:
-    """How an uploaded cloud was read and moved into the plane."""
+    """How much of an uploaded cloud the experiment keeps, and how it was read and moved into the plane."""
     mean = ", ".join(f"{value:.3g}" for value in cloud.transform.mean)
     scale = ", ".join(f"{value:.3g}" for value in cloud.transform.scale)
-    return f"{len(cloud.points):,} points, shown as (x − [{mean}]) / [{scale}]. {cloud.note}"
+    count = len(cloud.points)
+    kept = f"a random {PACKED:,} of {count:,} points" if count > PACKED else f"{count:,} points"
+    return f"{kept[0].upper()}{kept[1:]}, shown as (x − [{mean}]) / [{scale}]. {cloud.note}"
 
 
 def mixture_json(components: Any) -> str:
