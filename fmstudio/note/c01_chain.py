@@ -226,8 +226,8 @@ CLAIM = Claim(
     title="Likelihood and variance reduction",
     section=1,
     sentence=(
-        "x_t and x₀ has a closed form; regressing on that keeps the minimiser and only removes variance."
-        "x_t and x₀ has a closed form, and regressing on that changes no minimiser: it only removes variance."
+        "Maximum likelihood on the trajectories of the 2015 chain is least squares on x_{t−1}. Its mean "
+        "given x_t and x₀ has a closed form; regressing on it keeps the minimiser and only removes variance."
     ),
     formula=(
         r"E|x_{t-1}-f_\theta(x_t)|^2-E|E[x_{t-1}\mid x_t,x_0]-f_\theta(x_t)|^2=d\,\tilde\beta_t"

@@ -158,7 +158,7 @@ def _pictures(s: Setting, drawn: dict[int, Tensor], ode: Tensor, grid: Tensor) -
     every = max(1, len(ode) // 80)
     return Panel(
         _PATHS,
-        "Three particles from one start: many random picks in a row look like the flow.",
+        "Three particles, each from its own start: many random picks in a row look like the flow.",
         "t" if s.dim == 1 else "x",
         "x" if s.dim == 1 else "y",
         (

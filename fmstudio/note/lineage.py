@@ -81,13 +81,14 @@ class Lineage:
     budget: int
 
 
-_WORDS = (
+METHODS = (
     ("diffusion", 2015, "zig-zag", "sampled x_{t−1}", r"E|x_{t-1}-f_\theta(x_t,t)|^2"),
     ("DDPM", 2020, "zig-zag", "closed-form mean", r"E|E[x_{t-1}\mid x_t,x_0]-f_\theta(x_t,t)|^2"),
     ("v-prediction", 2022, "arc", "velocity", r"E|\tfrac{\pi}{2}(a\,x_1-b\,x_0)-u_\theta(x_t,t)|^2"),
     ("flow matching", 2022, "straight", "velocity", r"E|(x_1-x_0)-u_\theta(x_t,t)|^2"),
     ("reflow", 2022, "straight, between the ends of a flow", "velocity", r"E|(Z_1-Z_0)-u_\theta(x_t,t)|^2"),
 )
+"""Name, year, trajectories, regression target and loss (LaTeX) of each row."""
 
 
 def applies(experiment: Experiment) -> str | None:
@@ -103,10 +104,10 @@ def lineage(experiment: Experiment) -> Generator[float, None, Lineage]:
     s = Setting(experiment, 11)
     rows = []
     samplers = _samplers(s)
-    for k, words in enumerate(_WORDS):
-        sampler = yield from samplers[k](k / len(_WORDS), (k + 0.8) / len(_WORDS))
+    for k, words in enumerate(METHODS):
+        sampler = yield from samplers[k](k / len(METHODS), (k + 0.8) / len(METHODS))
         rows.append(_row(s, words, sampler))
-        yield (k + 1) / len(_WORDS) * 0.99
+        yield (k + 1) / len(METHODS) * 0.99
     floor = noise_floor(energy_distance, s.density, TESTED, s.generator(900)).std
     return Lineage(STEPS, tuple(rows), floor, _panel(rows, floor), BUDGET)
 

@@ -29,7 +29,7 @@ class Result:
         broken: whether the switch that makes the claim false was on.
         refusal: why the claim does not apply, or None; then there is nothing else.
         prediction, measurement, verdict: as :mod:`fmstudio.note.claim` has them.
-        seconds: that the measurement took.
+        seconds: of computing that the measurement took, as the process counts them.
     """
 
     number: str
@@ -74,9 +74,9 @@ def run_claim(claim: Claim, experiment: Experiment, broken: bool = False) -> Gen
     first = predicted(claim, experiment)
     if first.prediction is None:
         return first
-    began = time.perf_counter()
+    began = time.process_time()
     measurement = yield from claim.steps(experiment, broken)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     verdict = claim.verdict(first.prediction, measurement)
     return Result(
         claim.number, first.experiment, broken, None, first.prediction, measurement, verdict, seconds

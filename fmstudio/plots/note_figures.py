@@ -7,6 +7,7 @@ dashed, what was measured has marks and error bars.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
@@ -16,6 +17,19 @@ from fmstudio.note.claim import Panel, Series
 
 WIDTH, HEIGHT = 440, 270
 LEFT, RIGHT, TOP, BOTTOM = 56, 10, 10, 40
+
+
+_BELOW = re.compile(r"(?<=[A-Za-ẑ̃γβ])_(?:\{([^}]*)\}|([A-Za-z0-9]))")
+
+
+def words_html(text: str) -> str:
+    """Plain words with subscripts as ``x_t`` or ``x_{t−dt}``, as HTML."""
+    return _BELOW.sub(lambda m: f"<sub>{m[1] or m[2]}</sub>", escape(text))
+
+
+def _words_svg(text: str) -> str:
+    shifted = '<tspan dy="3" font-size="80%">{}</tspan><tspan dy="-3">\u200b</tspan>'
+    return _BELOW.sub(lambda m: shifted.format(m[1] or m[2]), escape(text))
 
 
 @dataclass(frozen=True)
@@ -60,11 +74,11 @@ class Scale:
 def panel_html(panel: Panel) -> str:
     """A panel as one <figure>: title, caption, drawing, legend."""
     legend = "".join(
-        f'<span><i class="{s.mark}" style="--c:{_ink(s.role)}"></i>{escape(s.name)}</span>'
+        f'<span><i class="{s.mark}" style="--c:{_ink(s.role)}"></i>{words_html(s.name)}</span>'
         for s in panel.series
     )
     return (
-        f'<figure class="note-panel"><figcaption><b>{escape(panel.title)}</b> {escape(panel.caption)}'
+        f'<figure class="note-panel"><figcaption><b>{words_html(panel.title)}</b> {words_html(panel.caption)}'
         f"</figcaption>{panel_svg(panel)}<div class='legend'>{legend}</div></figure>"
     )
 
@@ -158,13 +172,13 @@ def _axes(panel: Panel, x: Scale, y: Scale, width: int, height: int) -> str:
     words.append(_word((x.start + x.stop) / 2, height - 7, panel.x_label, kind="axis"))
     words.append(
         f'<text class="axis" text-anchor="middle" transform="translate(11 {centre}) rotate(-90)">'
-        f"{escape(panel.y_label)}</text>"
+        f"{_words_svg(panel.y_label)}</text>"
     )
     return f'<path class="grid" d="{"".join(grid)}"/>{"".join(words)}'
 
 
 def _word(x: float, y: float, text: str, anchor: str = "middle", kind: str = "tick") -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{_words_svg(text)}</text>'
 
 
 def _draw(s: Series, panel: Panel, x: Scale, y: Scale, bars: list[Series]) -> str:

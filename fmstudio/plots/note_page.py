@@ -11,7 +11,7 @@ from fmstudio.note import CLAIMS
 from fmstudio.note.claim import Verdict
 from fmstudio.note.lineage import Lineage
 from fmstudio.note.report import Report, Result, make_report, to_json
-from fmstudio.plots.note_figures import panel_html
+from fmstudio.plots.note_figures import panel_html, words_html
 from fmstudio.plots.palette import css_variables
 
 STYLE = Path(__file__).resolve().parents[2] / "assets" / "note.css"
@@ -36,8 +36,9 @@ def checks_html(verdict: Verdict) -> str:
         slack = f" ± {c.slack:.2g}" if c.slack else ""
         error = f" ± {c.error:.2g}" if c.error else ""
         mark = "✓" if c.holds else "✗"
+        predicted = f"{words[c.relation]} {c.predicted:.4g}{slack}"
         rows.append(
-            f"<tr><td>{escape(c.name)}</td><td>{words[c.relation]} {c.predicted:.4g}{slack}</td>"
+            f"<tr><td>{words_html(c.name)}</td><td>{predicted}</td>"
             f"<td>{c.measured:.4g}{error}</td><td>{mark}</td></tr>"
         )
     return (
@@ -54,8 +55,8 @@ def verdict_html(result: Result) -> str:
         return '<div class="note-verdict" style="--v:var(--fm-original)">Predicted, not yet measured.</div>'
     role = "exact" if result.verdict.holds else "error"
     return (
-        f'<div class="note-verdict" style="--v:var(--fm-{role})">{escape(result.verdict.sentence)} '
-        f"<small>{result.seconds:.1f} s</small></div>"
+        f'<div class="note-verdict" style="--v:var(--fm-{role})">{words_html(result.verdict.sentence)} '
+        f"<small>{result.seconds:.1f} s of computing</small></div>"
     )
 
 
@@ -68,7 +69,8 @@ def lineage_html(table: Lineage) -> str:
     """The lineage as one table of energy distances, its curves, and the samples at every number of steps."""
     head = "".join(f"<th>{n}</th>" for n in table.steps)
     rows = "".join(
-        f"<tr><td>{escape(r.name)}, {r.year}</td><td>{escape(r.trajectories)}</td><td>{escape(r.target)}</td>"
+        f"<tr><td>{escape(r.name)}, {r.year}</td><td>{escape(r.trajectories)}</td>"
+        f"<td>{words_html(r.target)}</td>"
         + "".join(f"<td>{d:.4f} ± {e:.4f}</td>" for d, e in zip(r.distances, r.errors, strict=True))
         + "</tr>"
         for r in table.rows
@@ -88,7 +90,7 @@ def page_html(report: Report) -> str:
     for result in report.results:
         claim = CLAIMS[result.number]
         if result.broken:
-            body = f"<h3>Broken: {escape(claim.breaks)}</h3>{verdict_html(result)}"
+            body = f"<h3>Broken: {words_html(claim.breaks)}</h3>{verdict_html(result)}"
             body += checks_html(result.verdict) if result.verdict else ""
             parts.append(f"<details><summary>What would break it</summary>{body}</details>")
             continue
@@ -99,7 +101,7 @@ def page_html(report: Report) -> str:
         )
         parts.append(
             f"<h2>{claim.number} · {escape(claim.title)} <small>section {claim.section}</small></h2>"
-            f"<p>{escape(claim.sentence)}</p><p><code>{escape(claim.formula)}</code></p>"
+            f"<p>{words_html(claim.sentence)}</p><p><code>{escape(claim.formula)}</code></p>"
             f"{panels_html(result)}{verdict_html(result)}"
             f"{checks_html(result.verdict) if result.verdict else ''}"
             f"<p class='soft'>{escape(' '.join(notes))}</p>"

@@ -13,6 +13,7 @@ from typing import Any
 
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note import CLAIMS
+from fmstudio.note.claim import Panel, Series, series
 from fmstudio.note.lineage import Lineage, lineage
 from fmstudio.note.report import Report, Result, from_json, predicted, run_claim
 from fmstudio.plots.note_figures import panel_html
@@ -120,13 +121,21 @@ def lineage_table(table: Lineage) -> str:
 
 def lineage_samples(table: Lineage, index: int) -> str:
     """The samples of every row after ``table.steps[index]`` steps."""
-    from fmstudio.note.claim import Panel
-
     count = table.steps[index]
     panels = [
         Panel(f"{row.name}, {row.year}", f"{count} step{'s' if count > 1 else ''}: {distance:.4f}", "", "",
-              (row.samples[index],), plane=True)
+              (_inside(row.samples[index]),), plane=True)
         for row in table.rows
         for distance in (row.distances[index],)
     ]  # fmt: skip
     return f'<div class="note-panels note-small">{"".join(panel_html(p) for p in panels)}</div>'
+
+
+def _inside(points: Series, reach: float = 3.2) -> Series:
+    """The points within reach of the middle, so that one stray sample does not shrink a small picture."""
+    kept = [
+        (x, y)
+        for x, y in zip(points.x, points.y, strict=True)
+        if x is not None and y is not None and max(abs(x), abs(y)) <= reach
+    ]
+    return series(points.name, points.role, [x for x, _ in kept], [y for _, y in kept], mark=points.mark)

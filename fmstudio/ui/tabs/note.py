@@ -10,6 +10,8 @@ import gradio as gr
 
 from fmstudio.note import CLAIMS
 from fmstudio.note.claim import Claim
+from fmstudio.note.lineage import METHODS
+from fmstudio.plots.note_figures import words_html
 from fmstudio.ui import claims, words
 from fmstudio.ui.room import Room
 from fmstudio.ui.tabs.report import failed
@@ -71,20 +73,29 @@ def _exhibit(visitor: gr.State, claim: Claim) -> list[Any]:
         with gr.Column(elem_classes=["fm-card"]):
             gr.Markdown(
                 f"#### {number} · section {claim.section} of the note\n"
-                f"### {claim.title}\n{claim.sentence}\n\n"
+                f"### {claim.title}\n{words_html(claim.sentence)}\n\n"
                 f"$${claim.formula}$$",
                 latex_delimiters=LATEX,
             )
             panels = gr.HTML("", elem_id=f"panels-{number}")
             outcome = gr.HTML("", elem_id=f"outcome-{number}")
             with gr.Row():
-                start = gr.Button("Run", variant="primary", size="sm", elem_id=f"run-{number}")
-                stop = gr.Button("Stop", size="sm", interactive=False, elem_id=f"stop-{number}")
-                broken = gr.Checkbox(False, label="break it", interactive=True, elem_id=f"break-{number}")
+                start = gr.Button(
+                    "Run", variant="primary", size="sm", elem_id=f"run-{number}", scale=0, min_width=110
+                )
+                stop = gr.Button(
+                    "Stop", size="sm", interactive=False, elem_id=f"stop-{number}", scale=0, min_width=110
+                )
+                broken = gr.Checkbox(
+                    False, label="break it", interactive=True, elem_id=f"break-{number}", min_width=120
+                )
             status = gr.HTML("", elem_id=f"status-{number}")
         with gr.Column(elem_classes=["fm-aside"]), gr.Column(elem_classes=["fm-card"], min_width=0):
             gr.Markdown(words.text(f"note/{number.lower()}"), latex_delimiters=LATEX)
-            gr.Markdown(f"**What would break it.** {claim.breaks}\n\n**A question.** {claim.question}")
+            gr.Markdown(
+                f"**What would break it.** {words_html(claim.breaks)}\n\n"
+                f"**A question.** {words_html(claim.question)}"
+            )
 
     def run(state: Visitor, spoil: bool) -> Iterator[list[Any]]:
         """The prediction first, then the share, then the measurement over it."""
@@ -143,7 +154,8 @@ def _steps(
 
 def _lineage(visitor: gr.State) -> tuple[gr.HTML, gr.Slider, gr.HTML]:
     with gr.Column(elem_classes=["fm-card"], elem_id="claim-lineage"):
-        gr.Markdown(words.text("note/lineage"), latex_delimiters=LATEX)
+        losses = "\n".join(f"- {name}, {year}: ${loss}$" for name, year, _, _, loss in METHODS)
+        gr.Markdown(f"{words.text('note/lineage')}\n\n{losses}", latex_delimiters=LATEX)
         slider = gr.Slider(
             0,
             4,
@@ -156,8 +168,17 @@ def _lineage(visitor: gr.State) -> tuple[gr.HTML, gr.Slider, gr.HTML]:
         samples = gr.HTML("", elem_id="lineage-samples")
         table = gr.HTML("", elem_id="lineage-table")
         with gr.Row():
-            start = gr.Button("Run on this data", variant="primary", size="sm", elem_id="run-lineage")
-            stop = gr.Button("Stop", size="sm", interactive=False, elem_id="stop-lineage")
+            start = gr.Button(
+                "Run on this data",
+                variant="primary",
+                size="sm",
+                elem_id="run-lineage",
+                scale=0,
+                min_width=150,
+            )
+            stop = gr.Button(
+                "Stop", size="sm", interactive=False, elem_id="stop-lineage", scale=0, min_width=150
+            )
         status = gr.HTML("", elem_id="status-lineage")
 
     def run(state: Visitor, index: int) -> Iterator[list[Any]]:
