@@ -1,4 +1,4 @@
-"""Objectives: which pairs, at which times, and what a net is asked to predict there.
+"""Objectives: points of original paths, and what a net is asked to predict there.
 
 A batch is (x_t, t, y): a point of one original path, its time, and the number the net regresses on,
 
@@ -15,10 +15,8 @@ Whatever y is, the loss splits, E|f − y|² = E|f − E[y|x_t]|² + E tr Var[y|
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -27,53 +25,13 @@ from fmstudio.flow.couplings import Coupling, FixedPairs
 from fmstudio.flow.densities import Density, GaussianMixture
 from fmstudio.flow.oracle import Moments, Oracle
 from fmstudio.flow.paths import Path, act, draw_like
-from fmstudio.flow.translate import Prediction, from_eps, from_score, from_v, from_x0
+from fmstudio.flow.time_laws import TimeLaw
+from fmstudio.flow.translate import from_eps, from_score, from_x0
 
 #: How far from an end the times stay where a coefficient's derivative is infinite at it.
 END_GAP = 1e-3
 #: How far from an end a field stays where its translation to a velocity divides by zero at it.
 SINGULAR_GAP = 1e-2
-
-
-class TimeLaw(Protocol):
-    """The distribution of training times on [0, 1]."""
-
-    def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """Draw n times, shape (n,), float32, on the generator's device."""
-        ...
-
-
-@dataclass(frozen=True)
-class Uniform:
-    """t ~ U[0, 1): every time counts the same."""
-
-    def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """Draw n times, shape (n,), in [0, 1)."""
-        return torch.rand(n, generator=generator, device=generator.device)
-
-
-@dataclass(frozen=True)
-class LogitNormal:
-    """log(t/(1−t)) ~ N(mean, std²): more of the middle, where the paths cross.
-
-    Args:
-        mean: of the logit; 0 is symmetric.
-        std: of the logit, > 0.
-
-    Source: Esser et al. 2024, arXiv:2403.03206, section 3.1.
-    """
-
-    mean: float = 0.0
-    std: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.mean) and math.isfinite(self.std) and self.std > 0):
-            raise ValueError(f"Expected a finite mean and std > 0; got mean = {self.mean}, std = {self.std}.")
-
-    def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """Draw n times, shape (n,), in (0, 1)."""
-        logit = torch.randn(n, generator=generator, device=generator.device)
-        return torch.sigmoid(logit.mul_(self.std).add_(self.mean))
 
 
 @dataclass(frozen=True)
@@ -104,7 +62,7 @@ class Target:
         name: for messages.
         sampled: (path, draw) -> y, shape (n, d).
         mean: (path, moments, t) -> E[y | x_t], shape (n, d).
-        translated: (path, prediction of y, x, t) -> the four predictions.
+        velocity: (path, prediction of y, x, t) -> the velocity it stands for, shape (n, d).
         at_noise, at_data: whether the translation to a velocity is singular where a = 0, where σ = 0.
         needs_normal: whether y is only defined for a N(0, I) source.
     """
@@ -112,7 +70,7 @@ class Target:
     name: str
     sampled: Callable[[Path, Draw], Tensor]
     mean: Callable[[Path, Moments, Tensor], Tensor]
-    translated: Callable[[Path, Tensor, Tensor, Tensor], Prediction]
+    velocity: Callable[[Path, Tensor, Tensor, Tensor], Tensor]
     at_noise: bool = False
     at_data: bool = False
     needs_normal: bool = False
@@ -147,14 +105,31 @@ def _scaled_score(path: Path, draw: Draw) -> Tensor:
     return -noise / _spread(path, draw.t)
 
 
-V = Target("v", lambda p, d: p.velocity(d.x0, d.x1, d.t, d.z), lambda p, m, t: m.u, from_v)
-X0 = Target("x0", lambda p, d: d.x0, lambda p, m, t: m.x0_hat, from_x0, at_data=True)
-EPS = Target("eps", lambda p, d: d.x1, lambda p, m, t: m.eps_hat, from_eps, at_noise=True)
+V = Target(
+    "v",
+    lambda p, d: p.velocity(d.x0, d.x1, d.t, d.z),
+    lambda p, m, t: m.u,
+    lambda p, y, x, t: y,
+)
+X0 = Target(
+    "x0",
+    lambda p, d: d.x0,
+    lambda p, m, t: m.x0_hat,
+    lambda p, y, x, t: from_x0(p, y, x, t).v,
+    at_data=True,
+)
+EPS = Target(
+    "eps",
+    lambda p, d: d.x1,
+    lambda p, m, t: m.eps_hat,
+    lambda p, y, x, t: from_eps(p, y, x, t).v,
+    at_noise=True,
+)
 SCORE = Target(
     "score",
     _scaled_score,
     lambda p, m, t: _spread(p, t) * m.score,
-    lambda p, y, x, t: from_score(p, y / _spread(p, t), x, t),
+    lambda p, y, x, t: from_score(p, y / _spread(p, t), x, t).v,
     at_noise=True,
     at_data=True,
     needs_normal=True,
@@ -242,7 +217,8 @@ def draw_paths(
     else:
         samples = density.sample(n, generator)
         x0, labels = samples.points, samples.labels
-        x1 = source.sample(n, generator).points
+        # The same law as source.sample, without picking the one component n times.
+        x1 = draw_like(x0, generator) if is_standard_normal(source) else source.sample(n, generator).points
         if not coupling.independent:
             x0, x1, labels = _paired(coupling, x0, x1, labels, coupling_batch, within_classes, generator)
     t = law.sample(n, generator).to(x0) if times is None else times.to(x0)
@@ -312,92 +288,3 @@ def regress_on(
         of = oracle if label < 0 else oracle.given(label)
         y[rows] = target.mean(path, of.moments(draw.xt[rows], draw.t[rows]), draw.t[rows])
     return y
-
-
-@dataclass(frozen=True)
-class Floor:
-    """The least mean squared error any net can reach, E tr Var[y | x_t], and how well it is known.
-
-    Args:
-        mean: Monte-Carlo estimate of the floor.
-        error: its standard error.
-    """
-
-    mean: float
-    error: float
-
-
-@dataclass(frozen=True)
-class Probes:
-    """Points at which the exact answer is known, to measure a net against.
-
-    Args:
-        xt: shape (n, d).
-        t: shape (n,).
-        asked: the class a conditional net is told, shape (n,), −1 for none; None where it is never told.
-        exact: E[y | x_t] at them, shape (n, d).
-        floor: of the loss, measured on the same points.
-    """
-
-    xt: Tensor
-    t: Tensor
-    asked: Tensor | None
-    exact: Tensor
-    floor: Floor
-
-
-def probe(
-    path: Path,
-    density: Density,
-    source: GaussianMixture,
-    oracle: Oracle,
-    target: Target,
-    law: TimeLaw,
-    n: int,
-    generator: torch.Generator,
-    *,
-    coupling: Coupling | FixedPairs,
-    label_drop: float | None = None,
-) -> Probes:
-    """Draw points of original paths and ask the oracle for E[y | x_t] and the loss floor there.
-
-    The times are stratified: sorted, one for each of n equal parts of the law, which removes most of the
-    Monte-Carlo error. For the velocity the floor is the mean of var_t(x_t); for the other targets, the mean
-    of |y − E[y|x_t]|².
-
-    Args:
-        path, density, source, target, law: as in training.
-        oracle: exact for an independent coupling only.
-        n: number of points; the cost is one oracle call of n queries.
-        generator: of every draw.
-        coupling: must be independent.
-        label_drop: for a conditional net, how often it is not told the class.
-
-    Raises:
-        ValueError: the coupling is not independent.
-    """
-    if not coupling.independent:
-        raise ValueError("The floor has a closed form only for an independent coupling; got another one.")
-    # One time from each n-th of a large sorted sample: stratified for any law.
-    pool = law.sample(16 * n, generator).sort().values.view(n, 16)
-    column = torch.randint(16, (n, 1), generator=generator, device=generator.device)
-    t = pool.gather(1, column)[:, 0]
-    draw = draw_paths(path, density, source, coupling, law, n, generator, times=t)
-    asked = None
-    if label_drop is not None and draw.labels is not None:
-        kept = torch.rand(n, generator=generator, device=generator.device) >= label_drop
-        asked = torch.where(kept.to(draw.labels.device), draw.labels, -1)
-    exact, spread = torch.empty_like(draw.xt), torch.empty_like(draw.t)
-    groups = [None] if asked is None else asked.unique().tolist()
-    for label in groups:
-        rows = slice(None) if asked is None else asked == label
-        of = oracle if label is None or label < 0 else oracle.given(label)
-        moments = of.moments(draw.xt[rows], draw.t[rows])
-        exact[rows] = target.mean(path, moments, draw.t[rows])
-        spread[rows] = moments.var
-    if target is not V:
-        spread = (target.sampled(path, draw) - exact).square().sum(-1)
-    # Neighbouring times are nearly equal, so half their squared difference is the variance within a stratum.
-    within = (spread[1::2] - spread[: 2 * (n // 2) : 2]).square().mean() / 2
-    floor = Floor(float(spread.double().mean()), math.sqrt(float(within) / n))
-    return Probes(draw.xt, draw.t, asked, exact, floor)

@@ -15,16 +15,14 @@ from fmstudio.flow.couplings import Coupling, FixedPairs
 from fmstudio.flow.densities import Density, GaussianMixture
 from fmstudio.flow.objectives import (
     TARGETS,
-    LogitNormal,
     Target,
-    TimeLaw,
-    Uniform,
     check_target,
     draw_paths,
     regress_on,
 )
 from fmstudio.flow.oracle import Oracle, oracle_for
 from fmstudio.flow.paths import Path
+from fmstudio.flow.time_laws import LogitNormal, TimeLaw, Uniform
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
 from fmstudio.learn.experiment import Experiment
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fmstudio.flow.loss_floor import LossFloor, Probes, probe
 from fmstudio.flow.metrics import energy_distance
-from fmstudio.flow.objectives import Floor, Probes, probe
 from fmstudio.flow.solvers import integrate, path_times
 from fmstudio.flow.tableaux import HEUN
 from fmstudio.learn.batches import Problem
@@ -19,11 +19,11 @@ from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.net_field import NetField
 
 #: Points that the floor is measured on, and how many of them each report asks the net about.
-FLOOR_POINTS = 8192
+FLOOR_POINTS = 4096
 EXCESS_POINTS = 2048
 #: Samples and Heun steps of a measurement on the way, and of the last one.
 SAMPLES, SAMPLE_STEPS = 2000, 12
-LAST_SAMPLES, LAST_STEPS = 5000, 40
+LAST_SAMPLES, LAST_STEPS = 10_000, 25
 
 
 class Ruler:
@@ -58,7 +58,7 @@ class Ruler:
         self._noise = problem.source.sample(LAST_SAMPLES, generator).points
 
     @property
-    def floor(self) -> Floor | None:
+    def floor(self) -> LossFloor | None:
         """The least loss any net can reach."""
         return None if self._probes is None else self._probes.floor
 

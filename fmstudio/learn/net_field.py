@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fmstudio.flow.objectives import Target
+from fmstudio.flow.objectives import Target, V
 from fmstudio.flow.paths import Path
-from fmstudio.learn.networks import Network, waves
+from fmstudio.learn.networks import Network, quarter_turns, waves
 
 #: Points that pass through the layers together.
 CHUNK = 1024
@@ -66,7 +66,8 @@ class NetField:
             torch.cat([first[:, shape.dim : raw], first[:, raw + f2 : raw + f2 + g2]], 1),
             first[:, raw + f2 + g2 : -1],
             first[:, -1:],
-            2 * math.pi * net.space,
+            2 * math.pi * torch.cat([net.space, net.space]),
+            quarter_turns(len(net.space)).to(first),
         )
         object.__setattr__(self, "_parts", tuple(part.detach().contiguous() for part in parts))
 
@@ -95,7 +96,7 @@ class NetField:
         """
         t = self._inside(t)
         y = self._predict(x, t)
-        return y if self.target.name == "v" else self.target.translated(self.path, y, x, t).v
+        return self.target.velocity(self.path, y, x, t)
 
     def predict(self, x: Tensor, t: Tensor) -> Tensor:
         """The net's own output, an estimate of E[y | x_t = x] for its target y, shape (n, dim)."""
@@ -119,7 +120,7 @@ class NetField:
 
     def _bias(self, t: Tensor, n: int) -> Tensor:
         """All that the first layer adds apart from x: W_t φ(t) + W_c + β."""
-        _, _, of_time, of_class, constant, _ = self._parts
+        of_time, of_class, constant = self._parts[2:5]
         t = t.to(constant.dtype).reshape(1, -1)
         wave = waves(self.network.time[:, None] * t)
         bias = of_time @ torch.cat([t, *wave]) + constant
@@ -133,11 +134,10 @@ class NetField:
 
     def _columns(self, x: Tensor, bias: Tensor) -> Tensor:
         """f for particles as columns, (dim, n) to (dim, n)."""
-        raw, wave, _, _, _, cycles = self._parts
+        raw, wave, _, _, _, turns, offset = self._parts
         h = torch.addmm(bias, raw, x)
-        if len(cycles):
-            angle = cycles @ x
-            h = h.addmm(wave, torch.cat([torch.sin(angle), torch.cos(angle)]))
+        if len(turns):
+            h = h.addmm(wave, torch.sin(torch.addmm(offset, turns, x)))
         for matrix in self.network.matrices[1:]:
             h = torch.addmm(matrix[:, -1:], matrix[:, :-1], functional.silu(h))
         return h
@@ -160,15 +160,15 @@ class NetField:
             values, slopes = zip(*(self._tangents(r.T, b) for r, b in self._chunks(x, t)), strict=True)
             y = torch.cat(values, 1).T.contiguous().to(x.dtype)
             jacobian = torch.cat(slopes, 2).permute(2, 0, 1).to(x.dtype)
-            if self.target.name == "v":
+            if self.target is V:
                 return y, jacobian.diagonal(dim1=1, dim2=2).sum(1)
-            u = self.target.translated(self.path, y, x, t).v
+            u = self.target.velocity(self.path, y, x, t)
             zero, units = torch.zeros_like(x), torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
             divergence = x.new_zeros(len(x))
             for i, unit in enumerate(units):
                 unit = unit.expand_as(x)
-                divergence += self.target.translated(self.path, zero, unit, t).v[:, i]
-                column = self.target.translated(self.path, unit, zero, t).v
+                divergence += self.target.velocity(self.path, zero, unit, t)[:, i]
+                column = self.target.velocity(self.path, unit, zero, t)
                 divergence += (column * jacobian[:, i]).sum(1)
             return u, divergence
 
@@ -178,22 +178,21 @@ class NetField:
 
     def _tangents(self, x: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         """f and ∂f/∂x for columns x (dim, n): shapes (dim, n) and (dim, dim, n), rows f, columns x."""
-        raw, wave, _, _, _, cycles = self._parts
+        raw, wave, _, _, _, turns, offset = self._parts
         dim, n = x.shape
         h = torch.addmm(bias, raw, x)
-        slope = raw.t()[:, :, None].expand(-1, -1, n)
-        if len(cycles):
-            angle = cycles @ x
-            sin, cos = torch.sin(angle), torch.cos(angle)
-            h = h.addmm(wave, torch.cat([sin, cos]))
-            turned = torch.cat([cos, -sin])
-            per_axis = [turned * torch.cat([c, c])[:, None] for c in cycles.t()]
-            slope = slope + torch.stack([wave @ p for p in per_axis])
-        slope = slope.permute(1, 0, 2).reshape(-1, dim * n)
+        slope = raw[:, :, None].expand(-1, -1, n)
+        if len(turns):
+            angle = torch.addmm(offset, turns, x)
+            h = h.addmm(wave, torch.sin(angle))
+            waving = turns[:, :, None] * torch.cos(angle)[:, None]
+            slope = slope + (wave @ waving.flatten(1)).view(-1, dim, n)
+        # One product for values and tangents; silu′ meets each tangent in one pass.
+        joint = torch.cat([h[:, None], slope], 1)
         for matrix in self.network.matrices[1:]:
-            sigma = torch.sigmoid(h)
-            # silu′(h) = σ(h) (1 + h (1 − σ(h)))
-            bend = sigma * (1 + h * (1 - sigma))
-            slope = matrix[:, :-1] @ (slope.view(-1, dim, n) * bend[:, None]).view(-1, dim * n)
-            h = torch.addmm(matrix[:, -1:], matrix[:, :-1], h * sigma)
-        return h, slope.view(dim, dim, n)
+            h = joint[:, :1]
+            torch.ops.aten.silu_backward.grad_input(joint[:, 1:], h, grad_input=joint[:, 1:])
+            functional.silu(h, inplace=True)
+            joint = (matrix[:, :-1] @ joint.flatten(1)).view(-1, dim + 1, n)
+            joint[:, 0] += matrix[:, -1:]
+        return joint[:, 0], joint[:, 1:]

@@ -174,6 +174,11 @@ def waves(cycles: Tensor) -> tuple[Tensor, Tensor]:
     return torch.sin(angle), torch.cos(angle)
 
 
+def quarter_turns(frequencies: int) -> Tensor:
+    """What turns sines into [sines; cosines]: 0 for the first half, π/2 for the second, as a column."""
+    return torch.tensor([0.0, math.pi / 2], dtype=torch.float64).repeat_interleave(frequencies)[:, None]
+
+
 def views(flat: Tensor, shape: Shape) -> list[Tensor]:
     """The matrices [W β] of a flat vector of weights, first layer first, as views of it."""
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fmstudio.learn.networks import Network, views
+from fmstudio.learn.networks import Network, quarter_turns, views
 
 _silu = torch.ops.aten.silu.out
 _silu_backward = torch.ops.aten.silu_backward.grad_input
@@ -236,7 +236,7 @@ def _turns(net: Network) -> Tensor:
     rows = torch.zeros(2 * (len(f) + len(g)), dim + 2, dtype=f.dtype, device=f.device)
     x, t = rows[: 2 * len(f)], rows[2 * len(f) :]
     x[:, :dim] = 2 * math.pi * torch.cat([f, f])
-    x[len(f) :, -1] = math.pi / 2
+    x[:, -1:] = quarter_turns(len(f))
     t[:, dim] = 2 * math.pi * torch.cat([g, g])
-    t[len(g) :, -1] = math.pi / 2
+    t[:, -1:] = quarter_turns(len(g))
     return rows

@@ -87,11 +87,11 @@ def broken():
 
 
 def test_it_learns():
-    """The excess falls to a hundredth of where it began, and samples agree with the data."""
-    reports = list(train(TINY.but(width=48, batch=256, train_steps=1200, learning_rate=5e-3), interval=0.0))
-    first, final = reports[0], reports[-1]
-    assert final.done
-    assert final.excess < first.excess / 100
+    """The excess falls to a twentieth of where it began, and samples agree with the data."""
+    experiment = TINY.but(width=48, batch=256, train_steps=800)
+    first, final = next(train(experiment, interval=0.0)), last(train(experiment))
+    assert (first.done, final.done) == (False, True)
+    assert final.excess < first.excess / 20
     assert final.energy_distance < 0.02
     # The loss of the last batches is the floor plus what is left: within its own noise.
     assert abs(final.loss - final.floor - final.excess) < 0.15
@@ -99,17 +99,17 @@ def test_it_learns():
 
 @pytest.mark.parametrize("target", ["v", "x0", "eps", "score"])
 def test_every_target_learns_the_same_velocity(target):
-    experiment = TINY.but(width=48, batch=256, train_steps=800, learning_rate=5e-3, target=target)
+    experiment = TINY.but(width=48, batch=256, train_steps=500, target=target)
     final = last(train(experiment))
-    assert final.energy_distance < 0.1
-    assert final.excess < 0.05
+    assert final.energy_distance < 0.03
+    assert final.excess < 0.15
 
 
 def test_regressing_on_the_mean_learns_faster_and_has_the_same_answer():
-    base = TINY.but(width=48, batch=256, train_steps=400, learning_rate=5e-3)
+    base = TINY.but(width=48, batch=256, train_steps=300)
     sampled = last(train(base))
     mean = last(train(base.but(regression="closed-form mean")))
-    assert mean.excess < sampled.excess / 2
+    assert mean.excess < 0.75 * sampled.excess
     # The regression's own loss has no floor left.
     assert mean.loss < 0.2 * sampled.loss
 
