@@ -138,6 +138,8 @@ def _range(values: list[float], log: bool, pad: float = 0.0) -> tuple[float, flo
         return (0.1, 1.0) if log else (0.0, 1.0)
     low, high = min(values) - pad, max(values) + pad
     if log:
+        # What is far below all else is noise around 0: it lies at the lower end.
+        low = max(low, high * 1e-4)
         spread = max(high / low, 1.5) ** 0.06
         return low / spread, high * spread
     if high - low < 1e-12 * max(abs(low), abs(high), 1e-12):

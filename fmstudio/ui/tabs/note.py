@@ -81,10 +81,10 @@ def _exhibit(visitor: gr.State, claim: Claim) -> list[Any]:
             outcome = gr.HTML("", elem_id=f"outcome-{number}")
             with gr.Row():
                 start = gr.Button(
-                    "Run", variant="primary", size="sm", elem_id=f"run-{number}", scale=0, min_width=110
+                    "Run", variant="primary", size="sm", elem_id=f"run-{number}", elem_classes=["note-run"]
                 )
                 stop = gr.Button(
-                    "Stop", size="sm", interactive=False, elem_id=f"stop-{number}", scale=0, min_width=110
+                    "Stop", size="sm", interactive=False, elem_id=f"stop-{number}", elem_classes=["note-run"]
                 )
                 broken = gr.Checkbox(
                     False, label="break it", interactive=True, elem_id=f"break-{number}", min_width=120
@@ -173,11 +173,10 @@ def _lineage(visitor: gr.State) -> tuple[gr.HTML, gr.Slider, gr.HTML]:
                 variant="primary",
                 size="sm",
                 elem_id="run-lineage",
-                scale=0,
-                min_width=150,
+                elem_classes=["note-run"],
             )
             stop = gr.Button(
-                "Stop", size="sm", interactive=False, elem_id="stop-lineage", scale=0, min_width=150
+                "Stop", size="sm", interactive=False, elem_id="stop-lineage", elem_classes=["note-run"]
             )
         status = gr.HTML("", elem_id="status-lineage")
 
