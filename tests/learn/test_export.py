@@ -23,6 +23,7 @@ from fmstudio.flow.objectives import TARGETS, Draw
 from fmstudio.flow.shapes import SHAPES
 from fmstudio.flow.solvers import SOLVERS as TABLEAUX
 from fmstudio.flow.solvers import integrate, path_times
+from fmstudio.flow.translate import TRANSLATE
 from fmstudio.learn import clouds
 from fmstudio.learn.batches import Problem
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
@@ -201,7 +202,9 @@ def test_a_prediction_becomes_the_same_velocity(path: str, target: str) -> None:
     x, y = torch.randn(2, 30, 2, generator=generator, dtype=torch.float64)
     built, names = path_of(experiment), functions(experiment)
     for t in torch.tensor([0.05, 0.4, 0.9], dtype=torch.float64):
-        exact = TARGETS[target].translated(built, y, x, t)
+        # The net's score is scaled by the standard deviation of x_t given x0.
+        predicted = y / built.at(t).variance.sqrt() if target == "score" else y
+        exact = TRANSLATE[target](built, predicted, x, t)
         u, residual, sigma = names["velocity"](lambda x, t: y, x, t)
         torch.testing.assert_close(u, exact.v, rtol=1e-7, atol=1e-9)
         torch.testing.assert_close(-residual / sigma**2, exact.score, rtol=1e-7, atol=1e-9)
