@@ -9,6 +9,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from fmstudio.flow.densities import PointCloud
 from fmstudio.flow.fields import Guided, VelocityField
 from fmstudio.flow.likelihood import log_likelihood
 from fmstudio.flow.metrics import energy_distance
@@ -36,6 +37,9 @@ from fmstudio.ui.visitor import Visitor
 
 PROBED_PATHS = 140
 """Original paths drawn through a probed point."""
+
+CLOUD_START = 0.02
+"""Where the likelihood under a point cloud's exact flow is read off."""
 
 NO_CLOSED_FORM = (
     "With the coupling '{coupling}' x₀ and x₁ are not independent, and the mean velocity has no closed form. "
@@ -227,9 +231,13 @@ def error_curves(visitor: Visitor, use_net: bool, count: int = 400) -> Iterator[
 
 @dataclass(frozen=True)
 class LikelihoodMap:
-    """log p₀ by the divergence along the flow on a grid (H, W), and the exact log q₀, or None if unknown."""
+    """log p_t by the divergence along the flow on a grid (H, W), and the exact log q₀, or None if unknown.
+
+    ``t`` is 0 but for the exact flow of a point cloud, which has no density there.
+    """
 
     span: float
+    t: float
     flow: Tensor
     exact: Tensor | None
 
@@ -243,11 +251,13 @@ def likelihood_map(visitor: Visitor, use_net: bool, size: int = 48, steps: int =
     span = plane_span(experiment)
     axis = torch.linspace(-span, span, size)
     grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1).reshape(-1, 2)
-    flow = log_likelihood(field, grid, steps, SOLVERS["midpoint"], source_of(experiment))
     density = density_of(experiment)
+    # The exact flow of a point cloud ends in the points themselves; just before, it still has a density.
+    start = CLOUD_START if isinstance(density, PointCloud) and not use_net else 0.0
+    flow = log_likelihood(field, grid, steps, SOLVERS["midpoint"], source_of(experiment), start=start)
     known = getattr(density, "log_density", None)
     exact = known(grid).reshape(size, size) if known is not None else None
-    return LikelihoodMap(span, flow.reshape(size, size), exact)
+    return LikelihoodMap(span, start, flow.reshape(size, size), exact)
 
 
 def plane_span(experiment: Experiment) -> float:

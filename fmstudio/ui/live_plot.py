@@ -19,6 +19,7 @@ from fmstudio.ui.player import QuietMeta
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 """The library as the plotly wheel ships it; served from this machine by ``gr.set_static_paths``."""
 
+_ADDRESS = f"/gradio_api/file={PLOTLY_JS.as_posix()}"
 _ON_LOAD = (Path(__file__).resolve().parents[2] / "assets" / "plot.js").read_text("utf-8")
 
 
@@ -42,7 +43,7 @@ class LivePlot(gr.HTML, metaclass=QuietMeta):
         super().__init__(
             value=figure_json(figure) if figure is not None else None,
             html_template=f'<div class="fm-plot" style="min-height:{height}px"></div>',
-            js_on_load=f"const LIBRARY = {json.dumps(f'/gradio_api/file={PLOTLY_JS.as_posix()}')};\n{_ON_LOAD}",
+            js_on_load=f"const LIBRARY = {json.dumps(_ADDRESS)};\n{_ON_LOAD}",
             apply_default_css=False,
             elem_id=elem_id,
         )

@@ -50,7 +50,7 @@ def build() -> gr.Blocks:
         with gr.Row(elem_id="studio"):
             with gr.Column(elem_id="experiment", scale=0, min_width=264):
                 side = sidebar.build()
-            with gr.Column(), gr.Tabs(elem_id="rooms"):
+            with gr.Column(), gr.Tabs(elem_id="rooms", overflow_behavior="wrap"):
                 tabs: dict[str, gr.Tab] = {}
                 rooms: dict[str, Room] = {}
                 for name, build_room in TABS:

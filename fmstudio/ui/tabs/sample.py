@@ -104,8 +104,13 @@ def build(visitor: gr.State) -> Room:
             return gr.skip(), gr.skip(), ""
         density = found.flow.exp()
         cell = (2 * found.span / (density.shape[0] - 1)) ** 2
+        title = (
+            "p₀ by the flow"
+            if found.t == 0
+            else f"p at t = {found.t:g} by the flow (points have no density at 0)"
+        )
         note = f"Sum over the grid: {float(density.sum()) * cell:.3f} (a density sums to 1)."
-        flow = figure_json(heat_figure(density, found.span, "p₀ by the flow", "learned" if net else "exact"))
+        flow = figure_json(heat_figure(density, found.span, title, "learned" if net else "exact"))
         if found.exact is None:
             return flow, gr.skip(), note + " The data are points: there is no exact density to compare with."
         gap = (found.flow - found.exact)[found.exact > -8].abs().mean()

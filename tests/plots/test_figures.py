@@ -1,0 +1,46 @@
+"""Figures are Plotly objects that Plotly accepts, in both themes, with gaps where nothing is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fmstudio.plots import figures
+from fmstudio.plots.palette import ROLES, SURFACES
+
+COLOURS = {name: colour.light for name, colour in (ROLES | SURFACES).items()}
+STEPS = [1, 10, 100]
+
+EVERY = {
+    "loss": figures.loss_figure(STEPS, [3.0, 2.0, 1.5], 1.4),
+    "loss without a floor": figures.loss_figure(STEPS, [3.0, 2.0, 1.5], None),
+    "loss before the first step": figures.loss_figure([], [], None),
+    "excess": figures.excess_figure(STEPS, [1.0, float("nan"), -1e-3], [(10, 0.2), (100, 0.01)]),
+    "clouds": figures.cloud_figure(
+        {"data": (np.zeros((5, 2)), "data"), "line": (np.ones((5, 1)), "noise")}, 3.0
+    ),
+    "heat": figures.heat_figure(np.eye(8), 2.0, "title", "error", points=np.zeros((3, 2))),
+    "nfe": figures.nfe_figure({"euler": ([1, 2, 4], [1.0, 0.5, 0.0])}, "error"),
+}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_plotly_accepts_every_figure(name: str) -> None:
+    drawn = figures.as_plotly(EVERY[name], COLOURS)
+    assert drawn.layout.height == EVERY[name]["layout"]["height"]
+    assert "var(--" not in str(drawn.to_json())
+
+
+def test_what_is_not_finite_is_a_gap() -> None:
+    assert figures.numbers([1.0, float("nan"), float("inf"), 2.0]) == [1.0, None, None, 2.0]
+
+
+def test_the_floor_is_drawn_only_where_it_is_known() -> None:
+    assert len(EVERY["loss"]["data"]) == 2
+    assert len(EVERY["loss without a floor"]["data"]) == 1
+
+
+def test_a_logarithmic_axis_never_gets_a_value_at_or_below_zero() -> None:
+    for name in ("excess", "nfe"):
+        values = [v for trace in EVERY[name]["data"] for v in trace["y"] if v is not None]
+        assert min(values) > 0

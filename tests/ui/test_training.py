@@ -1,0 +1,102 @@
+"""A visitor's training: start, stop, resume, straighten, save and open, without the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.train import Diverged, Progress
+from fmstudio.ui import actions, training
+from fmstudio.ui.visitor import Visitor
+
+TINY = Experiment(train_steps=300, width=32, depth=2, fourier=8, batch=64, particles=60, frames=5)
+
+
+def visitor(**changes: object) -> Visitor:
+    return Visitor(TINY.but(**changes))
+
+
+def test_a_training_ends_with_a_net_that_every_room_can_use() -> None:
+    state = visitor()
+    reports = list(training.start(state))
+    assert reports[-1].done
+    assert dict(training.status(reports[-1]))["step"] == "300 of 300"
+    assert dict(training.summary(state))["net"] == "trained here"
+    assert set(training.clouds(state)) == {"data", "samples of the net"}
+    error, _, mean = actions.field_error(state, 0.5)
+    assert error.shape[0] == error.shape[1]
+    assert mean > 0
+    assert actions.sample_room(state, use_net=True)[1].nfe > 0
+    assert actions.probe(state, 0.2, 0.1, 0.5).net is not None
+
+
+def test_a_stopped_training_leaves_a_usable_net_and_resumes_where_it_was() -> None:
+    state = visitor(train_steps=20_000)
+    work = training.start(state)
+    next(work)
+    work.close()
+    assert state.checkpoint is not None
+    stopped = state.checkpoint.step
+    assert 0 < stopped < 20_000
+    assert actions.net_field(state) is not None
+    again = training.resume(state)
+    assert next(again).step > stopped
+    again.close()
+
+
+def test_straightening_makes_the_flow_straighter() -> None:
+    state = visitor(train_steps=1_500)
+    list(training.start(state))
+    list(training.straighten(state))
+    before, after = state.straightness
+    assert after < before / 2
+    assert "2-rectified flow" in training.straightness_html(state)
+    state.experiment = state.experiment.but(sde_noise=0.5)
+    with pytest.raises(ValueError, match="no longer independent"):
+        actions.sample_room(state, use_net=True)
+
+
+def test_save_and_open_carry_the_net(tmp_path: Path) -> None:
+    state = visitor(train_steps=50)
+    list(training.start(state))
+    other = visitor()
+    training.open_file(other, training.save(state))
+    assert other.checkpoint is not None
+    assert other.checkpoint.experiment == state.experiment
+    broken = tmp_path / "x.safetensors"
+    broken.write_bytes(b"not a net")
+    with pytest.raises(ValueError, match="safetensors"):
+        training.open_file(other, str(broken))
+
+
+def test_without_a_net_there_is_nothing_to_resume_straighten_or_save() -> None:
+    for act in (training.resume, training.straighten):
+        with pytest.raises(ValueError, match="start a training first"):
+            next(act(visitor()))
+    with pytest.raises(ValueError, match="start a training first"):
+        training.save(visitor())
+
+
+def test_a_training_that_diverges_says_what_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    def diverging(*_: object, **__: object) -> Iterator[Progress]:
+        raise Diverged("The loss is not finite. Lower the learning rate.")
+        yield
+
+    monkeypatch.setattr(training, "train", diverging)
+    with pytest.raises(ValueError, match="Lower the learning rate"):
+        list(training.start(visitor()))
+
+
+def test_a_shipped_net_is_adopted_but_never_replaces_one_s_own() -> None:
+    state = Visitor(Experiment())
+    training.adopt_shipped(state)
+    assert state.shipped
+    assert state.checkpoint is not None
+    mine = visitor(train_steps=20)
+    list(training.start(mine))
+    own = mine.checkpoint
+    training.adopt_shipped(mine)
+    assert mine.checkpoint is own
