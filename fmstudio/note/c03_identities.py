@@ -94,7 +94,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         for j, count in enumerate(MEETINGS):
             ends = s.pairs(PARTICLES, generator)
             rows = s.path.trajectories(ends.x0, ends.x1, path_times(count, high, low), generator)
-            original[repeat] = memory(rows[-1], rows[0])
+            original[repeat] = memory(ends.x0, ends.x1)
             for k, cell in enumerate(CELLS):
                 partners = swapped(rows, cell, generator, anywhere=broken)
                 table[repeat, j, k] = memory(rows[-1][partners[-1]], rows[0])
