@@ -152,7 +152,7 @@ def fresh_draws(experiment: Experiment, times: Tensor, count: int = 1_200) -> tu
 
 
 def distances(
-    flow: Tensor, original: Tensor, fresh: Tensor, at_most: int = 600, every: int = 3, repeats: int = 4
+    flow: Tensor, original: Tensor, fresh: Tensor, at_most: int = 400, every: int = 5, repeats: int = 4
 ) -> Distances:
     """Energy distance of the flow's cloud to Q's at each frame, and what fresh samples of Q differ by.
 

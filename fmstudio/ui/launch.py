@@ -23,8 +23,9 @@ def launch(
         browser: open one, if this is a desktop.
         share: a public link through Gradio's relay (the only option that reaches outside).
     """
+    # The variable, not page.queue(), which would make the whole web application a second time.
+    os.environ.setdefault("GRADIO_DEFAULT_CONCURRENCY_LIMIT", str(WORKERS))
     page = build()
-    page.queue(default_concurrency_limit=WORKERS, max_size=200)
     page.launch(
         server_name=host, server_port=port, inbrowser=browser and is_desktop(), share=share, **options()
     )
