@@ -259,7 +259,9 @@ class PointCloud(Density):
         """Draw n of the points, with replacement."""
         pick = torch.randint(len(self.points), (n,), generator=generator, device=generator.device)
         pick = pick.to(self.points.device)
-        return Samples(self.points[pick], None if self.labels is None else self.labels[pick])
+        # index_select takes half the time of indexing.
+        labels = None if self.labels is None else self.labels.index_select(0, pick)
+        return Samples(self.points.index_select(0, pick), labels)
 
     def given(self, label: int) -> PointCloud:
         """The points of one class."""

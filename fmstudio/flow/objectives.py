@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -138,6 +139,7 @@ SCORE = Target(
 TARGETS: dict[str, Target] = {target.name: target for target in (V, X0, EPS, SCORE)}
 
 
+@lru_cache(maxsize=64)
 def training_times(path: Path) -> tuple[float, float]:
     """The times [low, high] of a path that training uses: all, but for ``END_GAP`` at an infinite end.
 
@@ -215,16 +217,18 @@ def draw_paths(
         x0, x1 = coupling.draw(n, generator)
         labels = None
     else:
-        samples = density.sample(n, generator)
+        samples, normal_source = density.sample(n, generator), is_standard_normal(source)
         x0, labels = samples.points, samples.labels
+        # Coordinates one after the other in memory: what follows then runs along the n points, not along d.
+        x0 = torch.stack(x0.unbind(1)).T
         # The same law as source.sample, without picking the one component n times.
-        x1 = draw_like(x0, generator) if is_standard_normal(source) else source.sample(n, generator).points
+        x1 = draw_like(x0.T, generator).T if normal_source else source.sample(n, generator).points
         if not coupling.independent:
             x0, x1, labels = _paired(coupling, x0, x1, labels, coupling_batch, within_classes, generator)
     t = law.sample(n, generator).to(x0) if times is None else times.to(x0)
     low, high = training_times(path)
     t = t.clamp(max(low, 1e-6), high)
-    z = draw_like(x0, generator) if path.has_latent else None
+    z = draw_like(x0.T, generator).T if path.has_latent else None
     return Draw(x0, x1, z, t, path.position(x0, x1, t, z), labels)
 
 

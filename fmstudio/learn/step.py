@@ -3,8 +3,8 @@
 A small net spends most of a step in dispatch and autograd. Here every number lives in a buffer that was
 allocated once, and a step is some twenty calls that write into them. Particles are columns: a layer is
 
-    Z = [W β] [H; 1],   H⁺ = silu(Z),            one matrix product, bias and all;
-    dW = dZ [H; 1]ᵀ,    dH = Wᵀ dZ,   dZ = silu′(Z) ∘ dH,
+    Z = [W β] [H; 1],   H⁺ = σ(Z) ∘ Z,           one matrix product, bias and all;
+    dW = dZ [H; 1]ᵀ,    dH = Wᵀ dZ,   dZ = silu′(Z) ∘ dH,   silu′(Z) = H⁺ + σ(Z) ∘ (1 − H⁺),
 
 so each gradient, bias and all, is one product written into its place in one flat vector. Batches come in
 blocks of some steps, whose features are computed together. On CUDA the steps of a block are captured once
@@ -21,9 +21,6 @@ import torch
 from torch import Tensor
 
 from fmstudio.learn.networks import Network, quarter_turns, views
-
-_silu = torch.ops.aten.silu.out
-_silu_backward = torch.ops.aten.silu_backward.grad_input
 
 BETA1 = 0.9
 BETA2 = 0.99
@@ -88,6 +85,8 @@ class Steps:
             return torch.empty(size, dtype=flat.dtype, device=flat.device)
 
         self.losses = torch.zeros(block, dtype=flat.dtype, device=flat.device)
+        self._counts = torch.zeros(block, dtype=torch.float32, device=flat.device)
+        self._ahead = torch.arange(1.0, block + 1, device=flat.device)
         self._rates = torch.zeros(block, dtype=torch.float32, device=flat.device)
         self._pulls = torch.zeros(block, dtype=flat.dtype, device=flat.device)
         self._inputs = empty(block, shape.dim + 2, batch)
@@ -99,21 +98,31 @@ class Steps:
         self._turns = _turns(net).expand(block, -1, -1)
 
         weights, gradients = views(flat, shape), views(self.gradient, shape)
-        sums = [empty(outputs, batch) for outputs, _ in shape.layers]
-        slopes = [empty(outputs, batch) for outputs, _ in shape.layers]
+        sums, slopes, gates = ([empty(outputs, batch) for outputs, _ in shape.layers] for _ in range(3))
         outputs = [torch.ones(w + 1, batch, dtype=flat.dtype, device=flat.device) for w, _ in shape.layers]
         hidden = range(len(weights) - 1)
-        self._forward = [(weights[i], sums[i], outputs[i][:-1], outputs[i]) for i in hidden]
+        self._forward = [(weights[i], sums[i], gates[i], outputs[i][:-1], outputs[i]) for i in hidden]
         self._last = (weights[-1], sums[-1], slopes[-1], slopes[-1].view(-1))
         self._backward = [
-            (slopes[i + 1], outputs[i].t(), gradients[i + 1], weights[i + 1][:, :-1].t(), slopes[i], sums[i])
+            (
+                slopes[i + 1],
+                outputs[i].t(),
+                gradients[i + 1],
+                weights[i + 1][:, :-1].t(),
+                slopes[i],
+                outputs[i][:-1],
+                gates[i],
+            )
             for i in reversed(hidden)
         ]
+        self._one = torch.ones(shape.width, batch, dtype=flat.dtype, device=flat.device)
+        self._bend = torch.empty_like(self._one)
         self._first = (slopes[0], gradients[0])
         self._step_views = [
             (self._features[k], self._features[k].t(), self._targets[k], self.losses[k]) for k in range(block)
         ]
         self._capture_blocks = capture
+        self._count_views = list(self._counts.unbind())
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def load(self, x: Tensor, t: Tensor, y: Tensor, asked: Tensor | None = None) -> None:
@@ -146,6 +155,11 @@ class Steps:
             rates: learning rate of each step, at most K of them.
             pulls: weight of the new weights in their running mean, for each step.
         """
+        torch.add(self._ahead, self.moments.count, out=self._counts)
+        self._advance(rates, pulls)
+        self.moments.count.copy_(self._counts[len(rates) - 1])
+
+    def _advance(self, rates: Sequence[float], pulls: Sequence[float]) -> None:
         if not self.net.flat.is_cuda:
             for k, (rate, pull) in enumerate(zip(rates, pulls, strict=True)):
                 self._step(k, rate, pull)
@@ -182,19 +196,18 @@ class Steps:
 
     def _state(self) -> tuple[Tensor, ...]:
         m = self.moments
-        return self.net.flat, m.first, m.second, m.count, m.mean
+        return self.net.flat, m.first, m.second, m.mean
 
     def _step(self, k: int, rate: float | Tensor, pull: float | Tensor) -> None:
         self.differentiate(k)
         m, flat = self.moments, self.net.flat
-        m.count.add_(1)
         torch._fused_adamw_(  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
             [flat],
             [self.gradient],
             [m.first],
             [m.second],
             [],
-            [m.count],
+            [self._count_views[k]],
             lr=rate,
             beta1=BETA1,
             beta2=BETA2,
@@ -211,9 +224,10 @@ class Steps:
         L = (1/B) Σ |f(x, t, c) − y|²; it is written to ``losses[k]`` and ``gradient``.
         """
         h, features, y, loss = self._step_views[k]
-        for matrix, z, activated, out in self._forward:
+        for matrix, z, gate, activated, out in self._forward:
             torch.mm(matrix, h, out=z)
-            _silu(z, out=activated)
+            torch.sigmoid(z, out=gate)
+            torch.mul(z, gate, out=activated)
             h = out
         matrix, z, error, flat_error = self._last
         torch.mm(matrix, h, out=z)
@@ -221,10 +235,13 @@ class Steps:
         error.mul_(1 / math.sqrt(self.batch))
         torch.dot(flat_error, flat_error, out=loss)
         error.mul_(2 / math.sqrt(self.batch))
-        for error, below, gradient, back, slope, z in self._backward:
+        one, bend = self._one, self._bend
+        for error, below, gradient, back, slope, activated, gate in self._backward:
             torch.mm(error, below, out=gradient)
             torch.mm(back, error, out=slope)
-            _silu_backward(slope, z, grad_input=slope)
+            # silu′ from what the forward pass left, without a second exponential.
+            torch.lerp(activated, one, gate, out=bend)
+            slope.mul_(bend)
         error, gradient = self._first
         torch.mm(error, features, out=gradient)
 

@@ -14,7 +14,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -159,14 +159,15 @@ def _train(
     batches = Batches(experiment, problem, draws)
     moments = Moments.start(network.flat)
     recent: deque[Tensor] = deque(maxlen=math.ceil(LOSS_STEPS / batches.block))
-    floor = None if ruler is None else ruler.floor
-    step, curve = 0, Curve() if floor is None else Curve((), floor.mean, floor.error)
+    step, curve = 0, Curve()
     if resume is not None and resume.resumable is not None:
         step, curve = resume.step, resume.curve
         network.flat.copy_(resume.resumable.flat)
         moments.copy_(resume.resumable.moments)
         draws.set_state(resume.resumable.draws)
         recent.extend(resume.resumable.recent.to(network.flat))
+    if ruler is not None and ruler.floor is not None:
+        curve = replace(curve, floor=ruler.floor.mean, floor_error=ruler.floor.error)
     steps = Steps(network, experiment.batch, batches.block, moments)
     pace = _Pace(network.flat.device)
     seconds, measuring, total = curve.seconds, 0.0, experiment.train_steps

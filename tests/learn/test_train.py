@@ -1,5 +1,7 @@
 """Training: deterministic, resumable, stoppable, honest about its floor."""
 
+import time
+
 import pytest
 import torch
 
@@ -163,6 +165,21 @@ def test_rate_rises_and_falls():
     constant = TINY.but(schedule="constant")
     assert learning_rate(constant, constant.train_steps - 1) == constant.learning_rate
     assert pull(TINY, 0) > pull(TINY, 10_000) == pytest.approx(1 - TINY.ema)
+
+
+@pytest.mark.slow
+def test_checkerboard_in_ten_seconds_of_one_core():
+    """The default training reaches an energy distance below 0.002 in 10 s of CPU time, measuring included."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        began = time.process_time()
+        final = last(train(Experiment(data="checkerboard")))
+        seconds = time.process_time() - began
+    finally:
+        torch.set_num_threads(threads)
+    assert final.energy_distance < 0.002
+    assert seconds < 10
 
 
 @pytest.mark.gpu
