@@ -66,9 +66,12 @@ def claim(experiment: dict[str, Any], number: str, broken: bool = False) -> dict
         broken: turn the switch that makes it false.
 
     Returns:
-        JSON: number, refusal (why it does not apply, or null), prediction, measurement, verdict, seconds.
+        JSON: experiment (a query string), number, refusal (why it does not apply, or null), prediction,
+        measurement, verdict, seconds.
     """
-    return _tell(lambda: json.loads(to_json(measured(number, _read(experiment), broken))))
+    result = _tell(lambda: measured(number, _read(experiment), broken))
+    # gradio_client takes an object with a "path" for a file to fetch: the experiment goes as a query string.
+    return json.loads(to_json(result)) | {"experiment": _read(experiment).to_query()}
 
 
 def images(settings: dict[str, Any]) -> dict[str, Any]:

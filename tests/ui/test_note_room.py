@@ -65,8 +65,9 @@ def test_a_claim_runs_and_breaks_in_the_browser(studio_url, browser):
 def test_the_endpoint_runs_one_claim(studio_url):
     from gradio_client import Client
 
-    client = Client(studio_url, verbose=False)
+    client = Client(studio_url, verbose=False, analytics_enabled=False)
     found = client.predict({"path": "spherical"}, "C4", False, api_name="/claim")
     found = json.loads(found) if isinstance(found, str) else found
     assert found["number"] == "C4"
+    assert found["experiment"] == "path=spherical"
     assert found["verdict"]["holds"]
