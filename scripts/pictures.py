@@ -47,8 +47,8 @@ def photograph(chromium: Any, url: str) -> None:
     tab.goto(url)
     tab.wait_for_function("document.querySelector('#paths-player .fm-player')?.__player?.loads > 0")
     tab.wait_for_timeout(2500)
-    tab.locator("#paths-player").focus()
-    tab.keyboard.press("Space")
+    tab.locator("#paths-player [data-do=play]").click()
+    tab.evaluate("scrollTo(0, 0)")
     panes = tab.locator("#paths-player canvas").first.bounding_box()
     scrub = tab.locator("#paths-player input[type=range]").first
     pictures = []

@@ -25,9 +25,9 @@ def trajectories(experiment: dict[str, Any]) -> dict[str, Any]:
         experiment: a JSON object of experiment fields, e.g. {"data": "moons", "path": "spherical"}.
 
     Returns:
-        JSON: experiment, times (T), positions (T × n × d), labels, smooth.
+        JSON: experiment (as JSON text), times (T), positions (T × n × d), labels, smooth.
     """
-    return jobs.trajectories(_read(experiment))
+    return _answer(jobs.trajectories(_read(experiment)))
 
 
 def train(experiment: dict[str, Any]) -> dict[str, Any]:
@@ -37,11 +37,11 @@ def train(experiment: dict[str, Any]) -> dict[str, Any]:
         experiment: a JSON object of experiment fields; train_steps bounds the work.
 
     Returns:
-        JSON: experiment, step, loss, floor, excess, energy_distance, seconds, curve, and
+        JSON: experiment (as JSON text), step, loss, floor, excess, energy_distance, seconds, curve, and
         checkpoint: base64 of a safetensors file that /sample takes.
     """
     report, checkpoint = _tell(lambda: jobs.train_net(_read(experiment)))
-    return report | {"checkpoint": jobs.packed(checkpoint)}
+    return _answer(report | {"checkpoint": jobs.packed(checkpoint)})
 
 
 def sample(experiment: dict[str, Any], checkpoint: str = "") -> dict[str, Any]:
@@ -52,9 +52,10 @@ def sample(experiment: dict[str, Any], checkpoint: str = "") -> dict[str, Any]:
         checkpoint: what /train returned; empty for the exact velocity.
 
     Returns:
-        JSON: experiment, field, samples (n × d), nfe, seconds, energy_distance, times, distance, band.
+        JSON: experiment (as JSON text), field, samples (n × d), nfe, seconds,
+        energy_distance, times, distance, band.
     """
-    return _tell(lambda: jobs.sample(_read(experiment), jobs.unpacked(checkpoint)))
+    return _answer(_tell(lambda: jobs.sample(_read(experiment), jobs.unpacked(checkpoint))))
 
 
 def claim(experiment: dict[str, Any], number: str, broken: bool = False) -> dict[str, Any]:
@@ -66,12 +67,11 @@ def claim(experiment: dict[str, Any], number: str, broken: bool = False) -> dict
         broken: turn the switch that makes it false.
 
     Returns:
-        JSON: experiment (a query string), number, refusal (why it does not apply, or null), prediction,
+        JSON: experiment (as JSON text), number, refusal (why it does not apply, or null), prediction,
         measurement, verdict, seconds.
     """
     result = _tell(lambda: measured(number, _read(experiment), broken))
-    # gradio_client takes an object with a "path" for a file to fetch: the experiment goes as a query string.
-    return json.loads(to_json(result)) | {"experiment": _read(experiment).to_query()}
+    return _answer(json.loads(to_json(result)) | {"experiment": _read(experiment).to_dict()})
 
 
 def images(settings: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +93,11 @@ def add_endpoints() -> None:
     gr.api(sample, api_name="sample")
     gr.api(claim, api_name="claim", concurrency_id="training", concurrency_limit=POOL)
     gr.api(images, api_name="images", concurrency_id="images", concurrency_limit=1)
+
+
+def _answer(report: dict[str, Any]) -> dict[str, Any]:
+    """The report with its experiment as JSON text: gradio_client takes an object with a "path" for a file."""
+    return report | {"experiment": json.dumps(report["experiment"])}
 
 
 def _read(experiment: dict[str, Any]) -> Experiment:

@@ -10,6 +10,8 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
+from fmstudio.learn.experiment import Experiment
+
 TINY = {"particles": 50, "frames": 5, "train_steps": 60, "width": 16, "depth": 1, "fourier": 4, "batch": 64}
 
 
@@ -21,8 +23,9 @@ def client(studio_url: str) -> Iterator[Client]:
 
 
 def test_trajectories(client: Client) -> None:
-    answer: Any = client.predict(TINY | {"data": "moons"}, api_name="/trajectories")
-    assert answer["experiment"]["data"] == "moons"
+    given = TINY | {"data": "moons", "path": "spherical"}
+    answer: Any = client.predict(given, api_name="/trajectories")
+    assert Experiment.from_json(answer["experiment"]) == Experiment.from_dict(given)
     assert len(answer["positions"]) == len(answer["times"]) == 5
     assert len(answer["positions"][0]) == 50
 

@@ -69,5 +69,5 @@ def test_the_endpoint_runs_one_claim(studio_url):
     found = client.predict({"path": "spherical"}, "C4", False, api_name="/claim")
     found = json.loads(found) if isinstance(found, str) else found
     assert found["number"] == "C4"
-    assert found["experiment"] == "path=spherical"
+    assert Experiment.from_json(found["experiment"]).path == "spherical"
     assert found["verdict"]["holds"]

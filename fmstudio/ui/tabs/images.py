@@ -63,7 +63,7 @@ def build(visitor: gr.State) -> Room:
             with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown(words.text("images"))
 
-    def sample(
+    def draw_rows(
         model_: str, steps_: str, label_: int, guidance_: float, solver_: str, count_: float, seed_: float
     ) -> Iterator[Any]:
         rows: list[GridRow] = []
@@ -88,7 +88,7 @@ def build(visitor: gr.State) -> Room:
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     inputs = [model, steps, label, guidance, solver, count, seed]
     running = go.click(
-        sample,
+        draw_rows,
         inputs,
         [status, grid],
         concurrency_id="images",

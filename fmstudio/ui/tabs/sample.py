@@ -68,7 +68,7 @@ def build(visitor: gr.State) -> Room:
             with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown(words.text("sample"))
 
-    def sample(state: Visitor, net: bool) -> tuple[Any, str]:
+    def draw_particles(state: Visitor, net: bool) -> tuple[Any, str]:
         try:
             scene, motion, distance = actions.sample_room(state, net)
             quality = actions.sample_quality(state.experiment, motion.positions[-1])
@@ -119,7 +119,7 @@ def build(visitor: gr.State) -> Room:
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     inputs = [visitor, use_net]
-    running = go.click(sample, inputs, [player, measured], api_visibility="private")
+    running = go.click(draw_particles, inputs, [player, measured], api_visibility="private")
     measuring = measure.click(solvers, inputs, curves, **quiet)
     drawing = likelihood.click(
         maps, inputs, [learned_map, exact_map, likelihood_note], api_visibility="private"
@@ -128,7 +128,7 @@ def build(visitor: gr.State) -> Room:
 
     def repaint(state: Visitor) -> list[Any]:
         net = actions.net_field(state) is not None and not actions.has_closed_form(state.experiment)
-        shown, numbers = sample(state, net)
+        shown, numbers = draw_particles(state, net)
         return [shown, numbers]
 
     return Room(controls=controls, repaint=repaint, outputs=[player, measured])
