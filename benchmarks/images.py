@@ -24,7 +24,7 @@ QUICK = {"count": 2, "steps": 1, "rounds": 1}
 FOLDER = Path(__file__).parents[1] / "models" / "fashion-rf1"
 
 
-def race(count: int = 64, steps: int = 16, rounds: int = 3, guidance: float = 2.0) -> Result:
+def race(count: int = 64, steps: int = 16, rounds: int = 2, guidance: float = 2.0) -> Result:
     """Ours in float32 and bfloat16, the plain loop, and ours with guidance, in turns; then on two threads.
 
     Args:
@@ -78,7 +78,12 @@ def race(count: int = 64, steps: int = 16, rounds: int = 3, guidance: float = 2.
         best = walls[name].low
         with_guidance = ", with guidance" if "guidance" in name else ""
         goal = f"{count} images × {steps} steps{with_guidance} on two free cores ≤ {limit} s"
-        return Goal(goal, f"{best:.2f} s ({name})", best <= limit if free or best <= limit else None)
+        said = f"{best:.2f} s ({name})"
+        if not free and best > limit:
+            return Goal(
+                goal, f"{said}; half the CPU time of one thread: {times[name].median / 2:.2f} s", None
+            )
+        return Goal(goal, said, best <= limit)
 
     return Result(
         "Images",

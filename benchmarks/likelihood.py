@@ -20,7 +20,7 @@ from fmstudio.flow.tableaux import EULER
 QUICK = {"points": 50, "steps": 2, "rounds": 1, "width": 16}
 
 
-def race(points: int = 10_000, steps: int = 10, rounds: int = 5, width: int = 256) -> Result:
+def race(points: int = 10_000, steps: int = 10, rounds: int = 3, width: int = 256) -> Result:
     """Ours and flow_matching's ``compute_likelihood``, in turns.
 
     Args:

@@ -35,7 +35,7 @@ def plotly_frames(scene: Scene) -> bytes:
     return text.encode()
 
 
-def race(particles: int = 2_000, frames: int = 60, rounds: int = 7) -> Result:
+def race(particles: int = 2_000, frames: int = 60, rounds: int = 5) -> Result:
     """Build the Paths room's scene, write it for the player, write its particles for Plotly, in turns.
 
     Args:

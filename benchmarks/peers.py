@@ -103,15 +103,15 @@ def meta_notebook(
     data: Sampler, width: int = 512, depth: int = 4, batch: int = 4096, rate: float = 1e-3
 ) -> Trainee:
     """flow_matching's ``2d_flow_matching.ipynb``."""
-    return _affine("flow_matching, 2-D notebook", RowNet(width, depth, Swish), data, batch, rate)
+    return _affine("flow_matching, 2-D notebook", RowNet(width, depth, Swish), data, batch, rate, 0.1)
 
 
 def meta_standalone(data: Sampler) -> Trainee:
     """flow_matching's ``standalone_flow_matching.ipynb``, with the library's path in place of its formula."""
-    return _affine("flow_matching, standalone", RowNet(64, 3, nn.ELU), data, 256, 1e-2)
+    return _affine("flow_matching, standalone", RowNet(64, 3, nn.ELU), data, 256, 1e-2, 0.05)
 
 
-def _affine(name: str, net: RowNet, data: Sampler, batch: int, rate: float) -> Trainee:
+def _affine(name: str, net: RowNet, data: Sampler, batch: int, rate: float, sampling_step: float) -> Trainee:
     path = AffineProbPath(scheduler=CondOTScheduler())
     optimizer = torch.optim.Adam(net.parameters(), lr=rate)
     solver = ODESolver(velocity_model=Wrapped(net))
@@ -124,7 +124,7 @@ def _affine(name: str, net: RowNet, data: Sampler, batch: int, rate: float) -> T
         optimizer.step()
 
     def sample(n: int) -> Tensor:
-        return one(solver.sample(x_init=standard(n), step_size=0.05, method="midpoint"))
+        return one(solver.sample(x_init=standard(n), step_size=sampling_step, method="midpoint"))
 
     return Trainee(name, step, sample)
 

@@ -162,7 +162,7 @@ def race(
     names: Sequence[str] = DATA,
     points: int = 6_000,
     most: float = 120.0,
-    least: float = 10.0,
+    least: float = 6.0,
     seeds: int = 3,
     train_steps: int | None = None,
 ) -> Result:

@@ -46,7 +46,7 @@ class Reversed(ModelWrapper):
         return -self.model(torch.cat([x, (1 - t).expand(len(x), 1)], 1))
 
 
-def race(particles: int = 10_000, steps: int = 100, rounds: int = 5, width: int = 256) -> Result:
+def race(particles: int = 10_000, steps: int = 100, rounds: int = 3, width: int = 256) -> Result:
     """Ours, flow_matching's solver and torchdiffeq, in turns.
 
     Args:

@@ -21,7 +21,7 @@ OURS, OURS_FEATURES = "fmstudio", "fmstudio with 32 Fourier features"
 META, CFM, CFM_SLOW = "flow_matching", "torchcfm, N(0, I) source", "torchcfm, its 8-gaussians source"
 
 
-def race(steps: int = 1_000, rounds: int = 7) -> Result:
+def race(steps: int = 1_000, rounds: int = 5) -> Result:
     """Steps of every loop, in turns.
 
     Args:
