@@ -8,7 +8,7 @@ import torch
 
 
 def training_device() -> torch.device:
-    """The device of ``FMSTUDIO_DEVICE`` ("cpu", "cuda", "cuda:1"), else CUDA where there is one, else the CPU.
+    """The device that ``FMSTUDIO_DEVICE`` names ("cpu", "cuda:1"), else CUDA where there is one, else the CPU.
 
     Raises:
         ValueError: the variable names no device of this machine.
@@ -19,7 +19,9 @@ def training_device() -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ValueError(f"FMSTUDIO_DEVICE: expected a device such as cpu or cuda:0; got {name!r}.") from error
+        raise ValueError(
+            f"FMSTUDIO_DEVICE: expected a device such as cpu or cuda:0; got {name!r}."
+        ) from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"FMSTUDIO_DEVICE is {name!r}, but this machine has no CUDA device.")
     return device
