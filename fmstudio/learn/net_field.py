@@ -19,8 +19,11 @@ from fmstudio.flow.objectives import Target, V
 from fmstudio.flow.paths import Path
 from fmstudio.learn.networks import Network, quarter_turns, waves
 
-#: Points that pass through the layers together.
-CHUNK = 1024
+#: Points that pass through the layers together: at most so many, and on a CPU no more than leave one layer's
+#: numbers in the cache of a core.
+CHUNK = 65_536
+CHUNK_ON_CPU = 1024
+CACHED_NUMBERS = 2**17
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,9 @@ class NetField:
         target: what it predicts.
         label: the class it is told: a number, shape (n,) for one class a row (each call must then bring
             these n rows), or None for none.
+        products: dtype of the hidden layers' products in a call. bfloat16 halves the time of a wide net where
+            the processor has it, with errors near 1e-2 of a velocity, which mostly cancel along a path: for
+            100 Euler steps they are below those of the steps. The divergence stays with the weights' dtype.
 
     Attributes:
         classes: number of classes it knows; 0 for a net that is never told one.
@@ -45,9 +51,13 @@ class NetField:
     path: Path
     target: Target
     label: int | Tensor | None = None
+    products: torch.dtype = torch.float32
     _parts: tuple[Tensor, ...] = field(init=False, repr=False, compare=False)
+    _hidden: tuple[tuple[Tensor, Tensor], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if self.products not in (torch.float32, torch.bfloat16):
+            raise ValueError(f"Expected products in float32 or bfloat16; got {self.products}.")
         known = self.network.shape.classes
         if self.label is not None:
             low, high = int(torch.as_tensor(self.label).min()), int(torch.as_tensor(self.label).max())
@@ -70,6 +80,10 @@ class NetField:
             quarter_turns(len(net.space)).to(first),
         )
         object.__setattr__(self, "_parts", tuple(part.detach().contiguous() for part in parts))
+        split = [(matrix[:, -1:], matrix[:, :-1]) for matrix in net.matrices[1:]]
+        if self.products == torch.bfloat16:
+            split[:-1] = [(bias.bfloat16(), weight.bfloat16()) for bias, weight in split[:-1]]
+        object.__setattr__(self, "_hidden", tuple(split))
 
     @property
     def classes(self) -> int:
@@ -110,12 +124,18 @@ class NetField:
         outputs = [self._columns(rows.T, bias) for rows, bias in self._chunks(x, t)]
         return (torch.cat(outputs, 1) if len(outputs) > 1 else outputs[0]).T.contiguous().to(x.dtype)
 
+    @property
+    def _chunk(self) -> int:
+        if self.network.flat.device.type != "cpu":
+            return CHUNK
+        return max(64, min(CHUNK_ON_CPU, CACHED_NUMBERS // self.network.shape.width))
+
     def _chunks(self, x: Tensor, t: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Rows of x, and the first layer's bias for them, shape (width, 1) or (width, rows)."""
         bias = self._bias(t.to(x.device), len(x))
         rows = x.to(self.network.flat.dtype)
-        for start in range(0, max(len(x), 1), CHUNK):
-            part = slice(start, start + CHUNK)
+        for start in range(0, max(len(x), 1), self._chunk):
+            part = slice(start, start + self._chunk)
             yield rows[part], bias if bias.shape[1] == 1 else bias[:, part]
 
     def _bias(self, t: Tensor, n: int) -> Tensor:
@@ -138,9 +158,10 @@ class NetField:
         h = torch.addmm(bias, raw, x)
         if len(turns):
             h = h.addmm(wave, torch.sin(torch.addmm(offset, turns, x)))
-        for matrix in self.network.matrices[1:]:
-            h = torch.addmm(matrix[:, -1:], matrix[:, :-1], functional.silu(h))
-        return h
+        *hidden, (bias, weight) = self._hidden
+        for beta, matrix in hidden:
+            h = torch.addmm(beta, matrix, functional.silu(h.to(matrix.dtype)))
+        return torch.addmm(bias, weight, functional.silu(h).to(weight.dtype))
 
     def velocity_and_divergence(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """u(x, t) and div u(x, t) = Σ_i ∂u_i/∂x_i, exactly, in one pass.

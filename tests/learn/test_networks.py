@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from fmstudio.flow.objectives import EPS, SCORE, TARGETS, V
 from fmstudio.flow.paths import Bow, Latent, Linear, Spherical
-from fmstudio.learn.net_field import CHUNK, NetField
+from fmstudio.learn.net_field import CHUNK_ON_CPU, NetField
 from fmstudio.learn.networks import Network, Shape, views
 from fmstudio.learn.step import BETA1, BETA2, EPSILON, WEIGHT_DECAY, Moments, Steps
 
@@ -104,7 +104,7 @@ def test_shape_names_the_field_and_the_bound():
 def test_field_equals_the_module(shape: Shape):
     net = network(shape)
     field = NetField(net, Linear(), V)
-    x, t, _, label = block(shape, 2 * CHUNK + 3, torch.float64)
+    x, t, _, label = block(shape, 2 * CHUNK_ON_CPU + 3, torch.float64)
     with torch.no_grad():
         assert torch.allclose(field(x, t), net(x, t), atol=1e-12)
         assert torch.allclose(field(x, t[0]), net(x, t[0]), atol=1e-12)
@@ -112,6 +112,19 @@ def test_field_equals_the_module(shape: Shape):
             assert torch.allclose(field.given(1)(x, t[0]), net(x, t[0], 1), atol=1e-12)
             assert torch.allclose(field.given(label)(x, t[0]), net(x, t[0], label), atol=1e-12)
             assert torch.allclose(field.given(label)(x, t), net(x, t, label), atol=1e-12)
+
+
+def test_coarse_products_are_near_and_only_where_asked():
+    net = network(Shape(2, 64, 3, 8), torch.float32)
+    x, t = torch.randn(500, 2, generator=torch.Generator().manual_seed(6)), torch.tensor(0.4)
+    fine = NetField(net, Linear(), V)
+    coarse = NetField(net, Linear(), V, products=torch.bfloat16)
+    error = (coarse(x, t) - fine(x, t)).norm() / fine(x, t).norm()
+    assert 1e-4 < float(error) < 2e-2
+    assert coarse(x, t).dtype == torch.float32
+    assert torch.equal(coarse.divergence(x, t), fine.divergence(x, t))
+    with pytest.raises(ValueError, match="float32 or bfloat16"):
+        NetField(net, Linear(), V, products=torch.float16)
 
 
 def test_field_refuses_classes_it_does_not_know():
