@@ -8,7 +8,7 @@ import torch
 
 
 def training_device() -> torch.device:
-    """The device that ``FMSTUDIO_DEVICE`` names ("cpu", "cuda:1"), else CUDA where there is one, else the CPU.
+    """The device named by ``FMSTUDIO_DEVICE`` ("cpu", "cuda:1"), else CUDA where there is one, else the CPU.
 
     Raises:
         ValueError: the variable names no device of this machine.
