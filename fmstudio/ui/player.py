@@ -8,6 +8,7 @@ import os
 import tempfile
 from abc import ABCMeta
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,9 @@ class PlayerData(GradioModel):
     """What the component's value is on the wire: the scene's file."""
 
     scene: FileData | None = None
+
+
+_SCHEMA = PlayerData.model_json_schema()
 
 
 @dataclass(frozen=True)
@@ -196,7 +200,8 @@ class Player(gr.HTML, metaclass=QuietMeta):
 
     def api_info(self) -> dict[str, Any]:
         """The schema of the value, for the API page."""
-        return PlayerData.model_json_schema()
+        # Gradio asks dozens of times while it builds the page, and pydantic would work it out each time.
+        return deepcopy(_SCHEMA)
 
     def get_block_name(self) -> str:
         """Gradio draws this as its own HTML component."""
