@@ -13,7 +13,7 @@ from fmstudio.flow.densities import PointCloud
 from fmstudio.flow.fields import Guided, VelocityField
 from fmstudio.flow.likelihood import log_likelihood
 from fmstudio.flow.metrics import energy_distance
-from fmstudio.flow.oracle import Oracle
+from fmstudio.flow.oracle import EmpiricalOracle, Oracle
 from fmstudio.flow.solvers import ADAPTIVE, SOLVERS, integrate, integrate_adaptive, path_times
 from fmstudio.learn.build import coupling_of, density_of, oracle_of, path_of, source_of
 from fmstudio.learn.experiment import Experiment
@@ -37,6 +37,9 @@ from fmstudio.ui.visitor import Visitor
 
 PROBED_PATHS = 140
 """Original paths drawn through a probed point."""
+
+CLOUD_STEPS = 16
+"""Midpoint steps along a point cloud's exact flow in the Paths room; its caption gives the NFE."""
 
 CLOUD_START = 0.02
 """Where the likelihood under a point cloud's exact flow is read off."""
@@ -104,11 +107,17 @@ def _paths(experiment: Experiment, view: str, field: VelocityField | None, learn
         given = original_paths(experiment, Pairs(target, pairs.x1, None), times, stream=2)
     motion = measured = None
     if field is not None:
-        steps = experiment.but(solver="heun", sample_steps=experiment.frames - 1)
-        motion = follow(field, original[0], steps, times)
+        motion = follow(field, original[0], _shown_steps(experiment, field), times)
         measured = _compare(experiment, motion.positions, times)
     shown = motion if view != VIEWS[1] or given is None else None
     return paths_scene(experiment, times, pairs, original, given, shown, measured, learned)
+
+
+def _shown_steps(experiment: Experiment, field: VelocityField) -> Experiment:
+    """How the Paths room follows u: a Heun step a frame; few midpoint steps where each costs much."""
+    if isinstance(field, EmpiricalOracle):
+        return experiment.but(solver="midpoint", sample_steps=CLOUD_STEPS)
+    return experiment.but(solver="heun", sample_steps=experiment.frames - 1)
 
 
 def paths_room(visitor: Visitor, view: str = VIEWS[0]) -> Scene:

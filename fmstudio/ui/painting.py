@@ -25,16 +25,16 @@ def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[
     """
 
     def paint(state: Visitor) -> dict[Component, Any]:
-        room = rooms[state.room]
-        shows = (state.experiment, id(state.checkpoint))
-        if room.repaint is None or state.painted.get(state.room) == shows:
+        name, shows = state.room, (state.experiment, id(state.checkpoint))
+        room = rooms[name]
+        if room.repaint is None or state.painted.get(name) == shows:
             return {}
         try:
             updates = dict(zip(room.outputs, room.repaint(state), strict=True))
         except ValueError as error:
             gr.Warning(str(error), title="Cannot be drawn")
             return {}
-        state.painted[state.room] = (state.experiment, id(state.checkpoint))
+        state.painted[name] = (state.experiment, id(state.checkpoint))
         return updates
 
     def entering(name: str) -> Painter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -85,6 +86,18 @@ def _run(visitor: Visitor, work: Iterator[Progress]) -> Iterator[Progress]:
             yield progress
     except Diverged as error:
         raise ValueError(str(error)) from error
+
+
+def stop(visitor: Visitor, patience: float = 3.0) -> None:
+    """Ask the visitor's training to end and wait until it has, so that its last report is not the last word.
+
+    Args:
+        patience: seconds to wait at most; the training ends at its next report, ten of which come a second.
+    """
+    visitor.stop_asked = True
+    until = time.monotonic() + patience
+    while visitor.training and time.monotonic() < until:
+        time.sleep(0.02)
 
 
 def reset(visitor: Visitor) -> None:

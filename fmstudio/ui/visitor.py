@@ -20,6 +20,7 @@ class Visitor:
         checkpoint: the latest net with the experiment it learned, or None; a stopped training leaves one.
         shipped: whether that net came with the studio; then another may take its place.
         pairs: reflow pairs that the net was trained on, or None.
+        training: whether one is running for this visitor; stop_asked: whether it has been asked to end.
         room: the one on screen; view: what the Paths room puts side by side; painted: the experiment and
             the net that each room shows.
         claims: the visitor's own results in the note's room, by the claim's number and whether it was broken.
@@ -31,6 +32,8 @@ class Visitor:
     checkpoint: Checkpoint | None = None
     shipped: bool = False
     pairs: FixedPairs | None = None
+    training: bool = False
+    stop_asked: bool = False
     room: str = "Paths"
     view: str = "Q and P"
     painted: dict[str, tuple[Experiment, int]] = field(default_factory=dict)

@@ -57,7 +57,8 @@ def studio(browser: Any, studio_url: str) -> Iterator[Studio]:
     assert opened.outside == []
 
 
-def test_the_main_job(studio: Studio) -> None:
+def test_the_main_job(browser: Any, studio_url: str) -> None:
+    studio = Studio(browser, studio_url, "?train_steps=200000")
     page = studio.page
     # Particles move before any click.
     first = studio.player("#paths-player")["count"]
@@ -96,6 +97,9 @@ def test_the_main_job(studio: Studio) -> None:
     page.locator("#images-go").click()
     page.wait_for_function("document.querySelectorAll('#images-grid img').length === 2")
     page.wait_for_function("document.querySelector('#images-status').innerText.includes('Done')")
+    page.close()
+    assert studio.errors == []
+    assert studio.outside == []
 
 
 def test_a_click_shows_the_paths_through_a_point(studio: Studio) -> None:

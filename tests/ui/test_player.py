@@ -121,7 +121,7 @@ def test_plays_pauses_and_scrubs(page: Any) -> None:
     slider = page.locator("#main").get_by_label("Time, from noise to data")
     slider.fill("0.57")
     wait(page, "Math.abs(P.t - 0.43) < 1e-6")
-    assert page.locator("#main .fm-clock").inner_text() == "t = 0.43"
+    page.wait_for_function("document.querySelector('#main .fm-clock').innerText === 't = 0.43'")
     assert read(page, "frame") == 11
     assert read(page, "count") > count
     page.locator("#main").get_by_label("One frame forward, towards data").click()
@@ -228,7 +228,7 @@ def test_layers_colours_views_and_curves(page: Any) -> None:
     strip = main.locator(".fm-strip canvas").bounding_box()
     page.mouse.click(strip["x"] + strip["width"] - 7, strip["y"] + 40)
     wait(page, "P.t < 0.01")
-    assert main.locator(".fm-legend b").inner_text() == "0.00"
+    page.wait_for_function("document.querySelector('#main .fm-legend b').innerText === '0.00'")
 
 
 @pytest.mark.browser

@@ -107,8 +107,11 @@ def build(visitor: gr.State) -> Room:
         """Show a training's reports as they come; leave the buttons right, whatever ends it."""
         drawn = 0.0
         buttons = [gr.update(interactive=False), gr.update(interactive=True)]
+        state.training, state.stop_asked = True, False
         try:
             for report in reports:
+                if state.stop_asked:
+                    return
                 now = time.monotonic()
                 samples = report.done or now - drawn > SAMPLES_EVERY
                 drawn = now if samples else drawn
@@ -122,6 +125,8 @@ def build(visitor: gr.State) -> Room:
                 gr.update(interactive=True),
                 gr.update(interactive=False),
             ]
+        finally:
+            state.training = False
 
     def begin(state: Visitor) -> Iterator[list[Any]]:
         yield from run(state, training.start(state))
@@ -134,6 +139,7 @@ def build(visitor: gr.State) -> Room:
             yield [*update, training.straightness_html(state)]
 
     def stopped(state: Visitor) -> list[Any]:
+        training.stop(state)
         return [
             *painted(state),
             facts(training.summary(state)),
@@ -142,6 +148,7 @@ def build(visitor: gr.State) -> Room:
         ]
 
     def cleared(state: Visitor) -> list[Any]:
+        training.stop(state)
         training.reset(state)
         return [*painted(state), facts([]), gr.update(interactive=True), gr.update(interactive=False), ""]
 
