@@ -76,7 +76,7 @@ def wire_experiment(
             check(experiment)
         except ValueError as error:
             gr.Warning(str(error), title="Not changed")
-            return {}
+            return {visitor: state}
         state.experiment = experiment
         return {visitor: state, **shown(experiment)}
 
@@ -91,7 +91,7 @@ def wire_experiment(
 
     def on_upload(state: Visitor, file: str | None) -> Updates:
         if file is None:
-            return {}
+            return {visitor: state}
         read: list[clouds.Cloud] = []
 
         def change() -> Experiment:
@@ -101,20 +101,23 @@ def wire_experiment(
         updates = accept(state, change)
         return (
             updates | {side.cloud_note: gr.update(value=words.cloud_note(read[0]), visible=True)}
-            if updates
-            else {}
+            if query in updates
+            else updates
         )
 
     def opened(request: gr.Request) -> Updates:
         given = {k: v for k, v in dict(request.query_params).items() if not k.startswith("__")}
         state = Visitor()
-        updates = accept(state, lambda: Experiment.from_dict(given)) or accept(state, Experiment)
+        updates = accept(state, lambda: Experiment.from_dict(given))
+        if query not in updates:
+            updates = accept(state, Experiment)
         values = state.experiment.to_dict()
         for name, control in controls.items():
             updates[control] = {**gr.update(value=values[name]), **updates.get(control, {})}
         return updates
 
-    painted = [part for room in rooms for part in room.outputs]
+    painted: list[Component] = [visitor]
+    painted += [part for room in rooms for part in room.outputs]
     edited = [
         visitor,
         query,

@@ -28,12 +28,12 @@ def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[
         name, shows = state.room, (state.experiment, id(state.checkpoint))
         room = rooms[name]
         if room.repaint is None or state.painted.get(name) == shows:
-            return {}
+            return {visitor: state}
         try:
             updates = dict(zip(room.outputs, room.repaint(state), strict=True))
         except ValueError as error:
             gr.Warning(str(error), title="Cannot be drawn")
-            return {}
+            return {visitor: state}
         state.painted[name] = (state.experiment, id(state.checkpoint))
         return updates
 
@@ -48,7 +48,7 @@ def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[
         tab.select(
             entering(name),
             visitor,
-            rooms[name].outputs or None,
+            [visitor, *rooms[name].outputs],
             show_progress="minimal",
             trigger_mode="always_last",
             api_visibility="private",
