@@ -1,6 +1,7 @@
 """Build the page and launch it."""
 
 import argparse
+import gc
 import os
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -12,6 +13,7 @@ parser.add_argument("--share", action="store_true", help="a public link through 
 
 if __name__ == "__main__":
     options = parser.parse_args()
+    gc.disable()  # Importing makes a million objects that all stay: nothing to collect until the page is served.
     from fmstudio.ui.launch import launch
 
     launch(options.host, options.port, browser=not options.no_browser, share=options.share)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import Any
@@ -27,8 +28,17 @@ def launch(
     os.environ.setdefault("GRADIO_DEFAULT_CONCURRENCY_LIMIT", str(WORKERS))
     page = build()
     page.launch(
-        server_name=host, server_port=port, inbrowser=browser and is_desktop(), share=share, **options()
+        server_name=host,
+        server_port=port,
+        inbrowser=browser and is_desktop(),
+        share=share,
+        prevent_thread_lock=True,
+        **options(),
     )
+    # What is here now stays for good: collections from here on need not walk through it.
+    gc.freeze()
+    gc.enable()
+    page.block_thread()
 
 
 def options() -> dict[str, Any]:
