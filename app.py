@@ -13,7 +13,7 @@ parser.add_argument("--share", action="store_true", help="a public link through 
 
 if __name__ == "__main__":
     options = parser.parse_args()
-    gc.disable()  # Importing makes a million objects that all stay: nothing to collect until the page is served.
+    gc.disable()  # Imports make a million objects that all stay: nothing to collect until the page is served.
     from fmstudio.ui.launch import launch
 
     launch(options.host, options.port, browser=not options.no_browser, share=options.share)

@@ -10,7 +10,9 @@ normaliser, the mean and the covariance of x₀ given (x, k) in memory O(N + n).
 
 Where σ is small the expanded square loses digits. Rows are therefore sorted by how large log w can be: the
 mildest go through float32 attention (the velocity only), most through float64 attention, and the extreme
-ones through float64 differences x − A x₀⁽ⁱ⁾, as do all rows when a gradient is asked for.
+ones through float64 differences x − A x₀⁽ⁱ⁾, as do all rows when a gradient is asked for. Where σ is small
+beside the cloud, rows that lie together are answered from the points near them, around a centre of their
+own (:mod:`fmstudio.flow.neighbourhoods`): fewer points, and mostly small log w.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -36,12 +39,17 @@ from fmstudio.flow.linear_gaussian import (
     turn,
     weights_at,
 )
+from fmstudio.flow.neighbourhoods import neighbourhoods
 from fmstudio.flow.paths import Path
 
 #: Largest term of log w for which float32 keeps the velocity's relative error below 1e-3.
 FLOAT32_REACH = 5e2
 #: The same for float64 and the moments.
 FLOAT64_REACH = 1e10
+#: Points are left out where together they weigh less than e^−36 of the heaviest: less than float64 resolves.
+DEPTH = 36.0
+#: Radius of the cloud, in standard deviations of x_t | x₀, from which on leaving points out pays.
+WIDE = 20.0
 #: Pairs (row, component, point) held at once where weights are written out.
 PAIRS = 1 << 21
 
@@ -71,6 +79,22 @@ class CentredPoints:
         keys = attention.features(points - centre)
         radius = float((points - centre).norm(dim=1).max())
         return cls(centre, points - centre, keys, keys.float(), radius)
+
+
+class _Form(NamedTuple):
+    """log w = l · x₀ + x₀ᵀ S x₀ + const at n rows.
+
+    Args:
+        pull: C_k⁻¹ y, shape (K, d, n).
+        linear: l, shape (K, d, n).
+        quadratic: S, shape (K, d, d, m).
+        size: how large a term can be, over the points and k, shape (n,).
+    """
+
+    pull: Tensor
+    linear: Tensor
+    quadratic: Tensor
+    size: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,9 +138,7 @@ class PointLaw:
         At σ = 0 its limit but for a number common to all pairs: log p_k/N for the nearest point, −inf for
         the others.
         """
-        # Coordinates in which C_k is the identity.
-        whiten = torch.linalg.cholesky(self.precision.permute(0, 3, 1, 2)).permute(0, 3, 2, 1)
-        y, map_ = apply(whiten, self.y), turn(conjugate(self.w.a), whiten, dim=2)
+        y, map_ = self._whitened()
         distance = torch.zeros((), dtype=torch.float64, device=y.device)
         for axis in range(y.shape[1]):
             at = torch.einsum("kjm,pj->kmp", map_[:, axis], self.cloud.points)
@@ -126,6 +148,11 @@ class PointLaw:
             limit = torch.full_like(distance, torch.inf).scatter(-1, nearest, 0.0)
             distance = torch.where(self.still[:, None], limit, distance)
         return self.constant[..., None] - distance / 2
+
+    def _whitened(self) -> tuple[Tensor, Tensor]:
+        """y where C_k is the identity, shape (K, d, n), and the map of points to there, (K, d, d, m)."""
+        whiten = torch.linalg.cholesky(self.precision.permute(0, 3, 1, 2)).permute(0, 3, 2, 1)
+        return apply(whiten, self.y), turn(conjugate(self.w.a), whiten, dim=2)
 
     def by_differences(self) -> tuple[Tensor, Tensor, Tensor]:
         """What :meth:`attend` returns, with all pairs written out; differentiable in x."""
@@ -147,15 +174,35 @@ class PointLaw:
             log q_t(x, k), shape (K, n); E[x₀ | x, k] from the centre, (K, d, n); Cov[x₀ | x, k],
             (K, d, d, n), not to be used after ``fast``.
         """
-        back, radius, cloud = conjugate(self.w.a), self.cloud.radius, self.cloud
-        pull = apply(self.precision, self.y)
-        linear = turn(back, pull)
-        quadratic = sandwich(back, self.precision, back) / -2
-        size = linear.square().sum(1).sqrt() * radius + quadratic.square().sum((1, 2)).sqrt() * radius**2
-        size = size.amax(0)
-        single = (size < FLOAT32_REACH) & fast
-        extreme = size > FLOAT64_REACH
-        queries = attention.query(linear, quadratic, cloud.keys.shape[1])
+        one_time = len(self.still) == 1 and not bool(self.still.any())
+        if one_time and not (fast and bool((self._form().size < FLOAT32_REACH).all())):
+            places, map_ = self._whitened()
+            if float(map_.square().sum((1, 2)).amax().sqrt()) * self.cloud.radius > WIDE:
+                return self._attend_nearby(fast, places, map_[..., 0])
+        return self._attend_all(fast)
+
+    def _attend_nearby(self, fast: bool, places: Tensor, map_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """:meth:`attend` for rows of one time, group by group from the points that count there."""
+        points, (count, dim, n) = self.cloud.points, self.y.shape
+        lse, first = self.y.new_empty(count, n), self.y.new_empty(count, dim, n)
+        cov = self.y.new_empty(count, dim, dim, n)
+        depth = DEPTH + math.log(len(points))
+        for k in range(count):
+            one = slice(k, k + 1)
+            for rows, near in neighbourhoods(places[k].T, points @ map_[k].T, depth):
+                cloud = CentredPoints.of(points[near])
+                y = self.y[one, :, rows] - turn(self.w.a, cloud.centre[None, :, None])
+                law = PointLaw(cloud, self.w, y, self.still, self.precision[one], self.constant[one])
+                lse[one, rows], part, cov[one, :, :, rows] = law._attend_all(fast)
+                first[one, :, rows] = part + cloud.centre[:, None]
+        return lse, first, cov
+
+    def _attend_all(self, fast: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """:meth:`attend` with every point for every row, each row at the precision that it needs."""
+        form, cloud = self._form(), self.cloud
+        single = (form.size < FLOAT32_REACH) & fast
+        extreme = form.size > FLOAT64_REACH
+        queries = attention.query(form.linear, form.quadratic, cloud.keys.shape[1])
         lse = queries.new_empty(queries.shape[:2])
         mean = torch.empty_like(queries, memory_format=torch.contiguous_format)
         for rows, keys in ((single, cloud.keys32), (~(single | extreme), cloud.keys)):
@@ -165,11 +212,19 @@ class PointLaw:
             elif bool(rows.any()):
                 part_lse, part_mean = attention.attend(queries[:, rows].to(keys.dtype), keys)
                 lse[:, rows], mean[:, rows] = part_lse.double(), part_mean.double()
-        first, cov = attention.moments_of(mean, linear.shape[1])
-        lse = lse + self.constant - (self.y * pull).sum(1) / 2
+        first, cov = attention.moments_of(mean, form.linear.shape[1])
+        lse = lse + self.constant - (self.y * form.pull).sum(1) / 2
         for index in self._blocks(extreme):
             lse[:, index], first[..., index], cov[..., index] = self.rows(index).by_differences()
         return lse, first, cov
+
+    def _form(self) -> _Form:
+        """log w as a quadratic form in the points."""
+        back, radius = conjugate(self.w.a), self.cloud.radius
+        pull = apply(self.precision, self.y)
+        linear, quadratic = turn(back, pull), sandwich(back, self.precision, back) / -2
+        size = linear.square().sum(1).sqrt() * radius + quadratic.square().sum((1, 2)).sqrt() * radius**2
+        return _Form(pull, linear, quadratic, size.amax(0))
 
     def _blocks(self, rows: Tensor) -> Iterator[Tensor]:
         """Indices of the rows, as many at a time as may be written out."""
