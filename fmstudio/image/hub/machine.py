@@ -1,0 +1,131 @@
+"""What this computer has, measured: accelerators and their free memory, RAM, disk, number formats."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from fmstudio.image.backbones import has_bf16
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """One device with memory of its own, or Apple's, which shares the machine's.
+
+    Args:
+        kind: as torch names it: "cuda" (also AMD's), "xpu" or "mps".
+        index: among the devices of its kind.
+        name: what the driver calls it.
+        total, free: memory in bytes.
+        bf16: whether it computes in bfloat16 natively.
+    """
+
+    kind: str
+    index: int
+    name: str
+    total: int
+    free: int
+    bf16: bool
+
+    @property
+    def device(self) -> str:
+        """Its name for torch."""
+        return self.kind if self.kind == "mps" else f"{self.kind}:{self.index}"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One computer.
+
+    Args:
+        ram_total, ram_free: main memory in bytes.
+        disk_free: bytes free where downloads go.
+        accelerators: each of them, all of one kind.
+        cpu_bf16: whether the processor computes in bfloat16 natively.
+        quantiser: whether bitsandbytes is installed.
+    """
+
+    ram_total: int
+    ram_free: int
+    disk_free: int
+    accelerators: tuple[Accelerator, ...] = ()
+    cpu_bf16: bool = False
+    quantiser: bool = False
+
+    def describe(self) -> str:
+        """One line for the page."""
+        devices = [f"{a.name}, {a.free / GIB:.1f} of {a.total / GIB:.1f} GiB free" for a in self.accelerators]
+        return " · ".join(
+            [
+                "; ".join(devices) or "no accelerator",
+                f"{self.ram_free / GIB:.1f} of {self.ram_total / GIB:.1f} GiB of memory free",
+                f"{self.disk_free / GIB:.0f} GiB of disk free",
+            ]
+        )
+
+
+def measure_machine(downloads: Path) -> Machine:
+    """Look at this computer now.
+
+    Args:
+        downloads: the folder that downloads go to; it need not exist yet.
+    """
+    folder = downloads
+    while not folder.exists():
+        folder = folder.parent
+    total, free = _memory()
+    return Machine(
+        ram_total=total,
+        ram_free=free,
+        disk_free=shutil.disk_usage(folder).free,
+        accelerators=_accelerators(free),
+        cpu_bf16=has_bf16(torch.device("cpu")),
+        quantiser=importlib.util.find_spec("bitsandbytes") is not None,
+    )
+
+
+def _memory() -> tuple[int, int]:
+    """RAM in all and free, no more than a container's limit."""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    total, free = memory.total, memory.available
+    limit, used = (_number(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
+    if limit is not None and limit < total:
+        total, free = limit, min(free, max(limit - (used or 0), 0))
+    return total, free
+
+
+def _number(path: str) -> int | None:
+    try:
+        return int(Path(path).read_text("ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def _accelerators(ram_free: int) -> tuple[Accelerator, ...]:
+    if torch.cuda.is_available():
+        return tuple(_cuda(index) for index in range(torch.cuda.device_count()))
+    if torch.xpu.is_available():
+        return tuple(_xpu(index) for index in range(torch.xpu.device_count()))
+    if torch.backends.mps.is_available():
+        limit = int(torch.mps.recommended_max_memory())
+        return (Accelerator("mps", 0, "Apple GPU", limit, min(limit, ram_free), True),)
+    return ()
+
+
+def _cuda(index: int) -> Accelerator:
+    free, total = torch.cuda.mem_get_info(index)
+    bf16 = torch.cuda.get_device_capability(index)[0] >= 8 or torch.version.hip is not None
+    return Accelerator("cuda", index, torch.cuda.get_device_name(index), total, free, bf16)
+
+
+def _xpu(index: int) -> Accelerator:
+    free, total = torch.xpu.mem_get_info(index)
+    return Accelerator("xpu", index, torch.xpu.get_device_name(index), total, free, True)

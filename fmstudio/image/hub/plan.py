@@ -1,0 +1,323 @@
+"""Whether a model fits on a machine, and how: a pure function from what was measured to what to do.
+
+The ways are tried from the fastest to the slowest, and the first that fits is taken:
+
+| way | where the weights are | what it costs |
+| --- | --- | --- |
+| resident | all on one accelerator | nothing |
+| balanced | whole networks spread over several accelerators | nothing much |
+| model offload | in RAM; one network at a time on the accelerator | moving each once an image |
+| quantised | on one accelerator in 8 or 4 bits | a little quality |
+| group offload | in RAM; one block at a time on the accelerator | moving all once a step |
+| processor | in RAM | minutes a step for large models |
+
+Weights are counted exactly (parameters × bytes). Activations are an allowance, not a measurement:
+`activation_bytes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from fmstudio.image.hub.machine import GIB, Accelerator, Machine
+
+USABLE = 0.92
+"""The share of free memory that a plan may claim; the rest is for fragments and other programs."""
+
+QUANTISABLE = 500_000_000
+"""Parameters from which a network is worth quantising."""
+
+_BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
+_QUANTISED = {"8 bits": 1.05, "4 bits": 0.56}
+
+
+class Placement(StrEnum):
+    """Where the weights are while images are made."""
+
+    RESIDENT = "resident"
+    BALANCED = "balanced"
+    MODEL_OFFLOAD = "model offload"
+    GROUP_OFFLOAD = "group offload"
+    PROCESSOR = "processor"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The networks of a model.
+
+    Args:
+        parts: name and number of parameters of each network.
+        optional: names of those that the pipeline can do without.
+        half: 16-bit formats that the model is known to work in.
+        measured: whether the numbers were counted in files (else they are the card's).
+    """
+
+    parts: tuple[tuple[str, int], ...]
+    optional: tuple[str, ...] = ()
+    half: tuple[str, ...] = ("bfloat16",)
+    measured: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.parts or min(count for _, count in self.parts) < 1:
+            raise ValueError(f"Weights need networks with at least one parameter each; got {self.parts}.")
+
+    def without(self, names: tuple[str, ...]) -> Weights:
+        """The same model without some parts."""
+        return replace(self, parts=tuple(part for part in self.parts if part[0] not in names))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One way to run a model.
+
+    Args:
+        placement: where the weights are.
+        device: the accelerator that computes ("cuda:0"), or "cpu".
+        dtype: of the weights, a name that torch knows.
+        quantised: "", "8 bits" or "4 bits".
+        dropped: optional parts that are left out.
+        tiling: whether the decoder works in tiles, which bounds its memory.
+        accelerator_bytes: needed on the fullest accelerator; 0 on the processor.
+        ram_bytes: needed in main memory while it runs.
+        shortfall: how many bytes are missing for it; 0 if it fits.
+        reasons: sentences that say what was chosen and why.
+    """
+
+    placement: Placement
+    device: str
+    dtype: str
+    quantised: str = ""
+    dropped: tuple[str, ...] = ()
+    tiling: bool = False
+    accelerator_bytes: int = 0
+    ram_bytes: int = 0
+    shortfall: int = 0
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def fits(self) -> bool:
+        """Whether the machine has the memory for it."""
+        return self.shortfall == 0
+
+    @property
+    def title(self) -> str:
+        """What it is, in a few words."""
+        words = [f"{self.placement} on {self.device}", self.quantised or self.dtype]
+        words += [f"without {name}" for name in self.dropped]
+        return ", ".join(words)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was decided.
+
+    Args:
+        plan: the way to run the model, or None if it does not fit in any.
+        ways: all that were considered, from the fastest to the slowest, with their shortfalls.
+    """
+
+    plan: Plan | None
+    ways: tuple[Plan, ...]
+
+    @property
+    def verdict(self) -> str:
+        """One sentence: how it runs, or what is missing."""
+        if self.plan is not None:
+            return " ".join(self.plan.reasons)
+        nearest = min(self.ways, key=lambda way: way.shortfall)
+        what = "memory" if nearest.placement is Placement.PROCESSOR else "memory (accelerator or main)"
+        return (
+            f"Does not fit: the nearest way, {nearest.title}, lacks {_gib(nearest.shortfall)} of {what}. "
+            "Close other programs, choose a smaller picture or a smaller model."
+        )
+
+
+def activation_bytes(side: int, count: int, tiling: bool) -> int:
+    """An allowance for what is not weights: 0.8 GiB, and for each megapixel 3 GiB, or 0.7 GiB in tiles.
+
+    Args:
+        side: of the square pictures, in pixels.
+        count: pictures at once.
+        tiling: whether the decoder works in tiles.
+    """
+    return int((0.8 + (0.7 if tiling else 3.0) * count * side * side / 1e6) * GIB)
+
+
+def choose_plan(weights: Weights, machine: Machine, side: int = 1024, count: int = 1) -> Choice:
+    """The fastest way that fits.
+
+    Args:
+        weights: the model's networks.
+        machine: as measured.
+        side, count: of the pictures.
+    """
+    ways = tuple(_ways(weights, machine, side, count))
+    return Choice(next((way for way in ways if way.fits), None), ways)
+
+
+def next_smaller(plan: Plan, choice: Choice) -> Plan | None:
+    """The next way after one that ran out of memory: it needs less of what ran out, and fits.
+
+    Args:
+        plan: the way that failed.
+        choice: the decision it came from.
+
+    Returns:
+        None if there is no smaller way.
+    """
+    later = choice.ways[choice.ways.index(plan) + 1 :] if plan in choice.ways else choice.ways
+
+    def need(way: Plan) -> int:
+        return way.accelerator_bytes if plan.accelerator_bytes else way.ram_bytes
+
+    return next((way for way in later if way.fits and need(way) < need(plan)), None)
+
+
+def _ways(weights: Weights, machine: Machine, side: int, count: int) -> Iterator[Plan]:
+    for dropped in ((), weights.optional) if weights.optional else ((),):
+        kept = weights.without(dropped)
+        if machine.accelerators:
+            largest = max(machine.accelerators, key=lambda device: device.free)
+            for way in _accelerated(kept, machine, largest, side, count):
+                yield replace(way, dropped=dropped)
+    for dropped in ((), weights.optional) if weights.optional else ((),):
+        yield replace(_on_processor(weights.without(dropped), machine, side, count), dropped=dropped)
+
+
+def _accelerated(
+    weights: Weights, machine: Machine, device: Accelerator, side: int, count: int
+) -> Iterator[Plan]:
+    dtype, why_dtype = _accelerator_dtype(weights, device)
+    sizes = {name: int(parameters * _BYTES[dtype]) for name, parameters in weights.parts}
+    room, ram = int(device.free * USABLE), int(machine.ram_free * USABLE)
+    total, largest = sum(sizes.values()), max(sizes.values())
+
+    def way(placement: Placement, on_device: int, in_ram: int, why: str, quantised: str = "") -> Plan:
+        loose, tight = (on_device + activation_bytes(side, count, tiling) for tiling in (False, True))
+        tiling = loose > room
+        need = tight if tiling else loose
+        reasons = [why, why_dtype if not quantised else f"Other networks stay in {dtype}."]
+        if tiling:
+            reasons.append("The decoder works in tiles to save memory.")
+        return Plan(
+            placement=placement,
+            device=device.device,
+            dtype=dtype,
+            quantised=quantised,
+            tiling=tiling,
+            accelerator_bytes=need,
+            ram_bytes=in_ram,
+            shortfall=max(need - room, in_ram - ram, 0),
+            reasons=tuple(reasons),
+        )
+
+    yield way(
+        Placement.RESIDENT,
+        total,
+        largest,
+        f"All {_gib(total)} of weights stay on {device.name} ({_gib(device.free)} free): the fastest way.",
+    )
+    if device.kind == "mps":
+        return
+    if len(machine.accelerators) > 1:
+        yield _balanced(sizes, machine, dtype, why_dtype, side, count, ram)
+    yield way(
+        Placement.MODEL_OFFLOAD,
+        largest,
+        total,
+        f"All {_gib(total)} do not fit on {device.name} ({_gib(device.free)} free), the largest network "
+        f"({_gib(largest)}) does: each is moved there when its turn comes, once an image.",
+    )
+    if machine.quantiser and device.kind == "cuda":
+        for name, per_parameter in _QUANTISED.items():
+            small = sum(
+                int(parameters * per_parameter) if parameters >= QUANTISABLE else sizes[part]
+                for part, parameters in weights.parts
+            )
+            yield way(
+                Placement.RESIDENT,
+                small,
+                largest,
+                f"In {name} the large networks take {_gib(small)} instead of {_gib(total)} and stay on "
+                f"{device.name}. A little quality is lost.",
+                quantised=name,
+            )
+    yield way(
+        Placement.GROUP_OFFLOAD,
+        _block_bytes(sizes),
+        total,
+        f"Not even the largest network ({_gib(largest)}) fits on {device.name} ({_gib(device.free)} free): "
+        "its blocks are moved there one after the other, at every step. Slow, and exact.",
+    )
+
+
+def _balanced(
+    sizes: dict[str, int], machine: Machine, dtype: str, why_dtype: str, side: int, count: int, ram: int
+) -> Plan:
+    """Whole networks spread over the accelerators, the largest first, each to where most is free."""
+    activations = activation_bytes(side, count, tiling=True)
+    left = [int(device.free * USABLE) - activations for device in machine.accelerators]
+    filled = [activations] * len(left)
+    for size in sorted(sizes.values(), reverse=True):
+        place = max(range(len(left)), key=lambda index: left[index])
+        left[place] -= size
+        filled[place] += size
+    names = ", ".join(device.name for device in machine.accelerators)
+    return Plan(
+        placement=Placement.BALANCED,
+        device=machine.accelerators[0].device,
+        dtype=dtype,
+        tiling=True,
+        accelerator_bytes=max(filled),
+        ram_bytes=max(sizes.values()),
+        shortfall=max(-min(left), max(sizes.values()) - ram, 0),
+        reasons=(
+            f"The networks are spread whole over {len(left)} accelerators ({names}).",
+            why_dtype,
+            "The decoder works in tiles to save memory.",
+        ),
+    )
+
+
+def _on_processor(weights: Weights, machine: Machine, side: int, count: int) -> Plan:
+    dtype = "bfloat16" if machine.cpu_bf16 and "bfloat16" in weights.half else "float32"
+    total = int(sum(parameters for _, parameters in weights.parts) * _BYTES[dtype])
+    need = total + activation_bytes(side, count, tiling=True)
+    why = "no accelerator" if not machine.accelerators else "the accelerator is too small"
+    return Plan(
+        placement=Placement.PROCESSOR,
+        device="cpu",
+        dtype=dtype,
+        tiling=True,
+        ram_bytes=need,
+        shortfall=max(need - int(machine.ram_free * USABLE), 0),
+        reasons=(
+            f"On the processor, for there is {why}: {_gib(total)} of weights in {dtype}, "
+            f"{_gib(machine.ram_free)} of memory free. Slow: expect minutes for a step of a large model.",
+        ),
+    )
+
+
+def _accelerator_dtype(weights: Weights, device: Accelerator) -> tuple[str, str]:
+    if device.bf16 and "bfloat16" in weights.half:
+        return "bfloat16", "bfloat16: half the memory of float32 with its range."
+    if "float16" in weights.half:
+        return "float16", (
+            "float16: the model is published for it."
+            if device.bf16
+            else f"float16, for {device.name} has no bfloat16."
+        )
+    if device.bf16:
+        return "bfloat16", "bfloat16: half the memory of float32 with its range."
+    return "float32", f"float32, for {device.name} has no bfloat16 and the model may overflow in float16."
+
+
+def _block_bytes(sizes: dict[str, int]) -> int:
+    """An allowance for two blocks at a time: a tenth of the largest network, 1 GiB or more."""
+    return max(max(sizes.values()) // 10, GIB)
+
+
+def _gib(count: int) -> str:
+    return f"{count / GIB:.1f} GiB"
