@@ -1,0 +1,272 @@
+"""Any of these models, sampled step by step in one way.
+ The pipeline runs in a thread of its own and puts every step into a queue; whoever reads shows them, and
+stops the run by not reading on. The pipelines themselves stay as diffusers wrote them: only the scheduler
+is one for this run (`schedule`) and is listened to (`recorder`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fmstudio.image.data import to_bytes
+from fmstudio.image.hub import previews
+from fmstudio.image.hub.cards import EULER
+from fmstudio.image.hub.describe import Description
+from fmstudio.image.hub.instaflow import sample_instaflow
+from fmstudio.image.hub.latents import decodable, for_tiny_decoder
+from fmstudio.image.hub.loading import is_instaflow, load_pipeline, load_tiny_decoder
+from fmstudio.image.hub.plan import Plan
+from fmstudio.image.hub.recorder import StepRecord, recorded
+from fmstudio.image.hub.schedule import make_scheduler, real_steps
+from fmstudio.image.hub.trajectory import Trajectory, figures
+
+_QUIET = {"use_resolution_binning": False, "clean_caption": False}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to draw.
+
+    Args:
+        prompt: in words.
+        step_count: n ≥ 1.
+        guidance: as the pipeline counts it.
+        solver: a key of `fmstudio.image.hub.schedule.SOLVERS`.
+        shift: the time shift, or None for the model's own.
+        seed: of the noise, ≥ 0; it is drawn on the CPU, so a seed means the same picture on every device.
+        side: of the square pictures, in pixels.
+        count: pictures at once.
+    """
+
+    prompt: str
+    step_count: int = 8
+    guidance: float = 1.0
+    solver: str = EULER
+    shift: float | None = None
+    seed: int = 0
+    side: int = 1024
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.prompt.strip():
+            raise ValueError("Say what to draw: the prompt is empty.")
+        if not 1 <= self.step_count <= 200:
+            raise ValueError(f"Steps lie in 1 … 200; got {self.step_count}.")
+        if self.side < 16 or self.side % 16 or self.count < 1:
+            raise ValueError(
+                f"A side that 16 divides, one picture or more; got {self.side} and {self.count}."
+            )
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The end of a run.
+
+    Args:
+        request: what was asked for.
+        pictures: uint8 on the CPU, shape (count, 3, side, side).
+        trajectory: its numbers.
+        seconds: spent in steps, without encoding the prompt and decoding.
+    """
+
+    request: Request
+    pictures: Tensor
+    trajectory: Trajectory
+    seconds: float
+
+    @property
+    def nfe(self) -> int:
+        """Steps, each one evaluation of the guided velocity."""
+        return len(self.trajectory.steps)
+
+
+class StoppedError(Exception):
+    """Raised inside a pipeline to end it; never leaves this module."""
+
+
+class HubModel:
+    """A loaded model.
+
+    Args:
+        pipe: the pipeline.
+        plan: how it was loaded.
+        title: what the page calls it.
+        preview: the linear map from its latents to colours.
+        tiny: a small decoder, or None.
+        instaflow: whether it is run in InstaFlow's loop.
+    """
+
+    def __init__(
+        self,
+        pipe: Any,
+        plan: Plan,
+        title: str,
+        preview: previews.LinearPreview,
+        tiny: Any = None,
+        instaflow: bool = False,
+    ):
+        self.pipe, self.plan, self.title = pipe, plan, title
+        self.tiny, self.instaflow = tiny, instaflow
+        self._preview = preview
+        self._scheduler_config = dict(pipe.scheduler.config)
+        self._running = threading.Lock()
+
+    @property
+    def preview_kind(self) -> str:
+        """How looks at x_t and x̂₀ are made, in words."""
+        if self.tiny is not None:
+            return "a small decoder trained for these latents"
+        return "the best linear map from latents to colours: coarse, without detail"
+
+    def look(self, latents: Tensor, side: int) -> Tensor:
+        """Latents as small pictures, uint8, shape (batch, 3, height, width).
+
+        Args:
+            latents: x or x̂₀ of a `StepRecord`.
+            side: of the pictures that are being made.
+        """
+        usable = decodable(self.pipe, latents, side)
+        if self.tiny is not None:
+            return to_bytes(previews.decode_tiny(self.tiny, for_tiny_decoder(self.pipe, usable)))
+        return to_bytes(self._preview(usable))
+
+    def sample(self, request: Request) -> Iterator[StepRecord | Finished]:
+        """Every step as it is taken, then the pictures.
+
+        Closing the iterator asks the run to end: pipelines that know `interrupt` skip their remaining steps,
+        others are left at their next step. The model is free again once its thread has ended.
+
+        Raises:
+            torch.OutOfMemoryError: as the pipeline raised it.
+            ValueError: the pipeline refuses the request.
+        """
+        events: queue.Queue[StepRecord | Finished | BaseException] = queue.Queue()
+        stop = threading.Event()
+        thread = threading.Thread(
+            target=self._work, args=(request, events, stop), name="hub sampling", daemon=True
+        )
+        thread.start()
+        try:
+            while True:
+                event = events.get()
+                if isinstance(event, BaseException):
+                    raise event
+                yield event
+                if isinstance(event, Finished):
+                    return
+        finally:
+            stop.set()
+
+    def wait(self) -> None:
+        """Return when no run is under way."""
+        with self._running:
+            pass
+
+    def _work(self, request: Request, events: queue.Queue[Any], stop: threading.Event) -> None:
+        records: list[StepRecord] = []
+
+        def sink(record: StepRecord) -> None:
+            records.append(record)
+            events.put(record)
+            if stop.is_set() and record.index < request.step_count:
+                self._interrupt()
+
+        try:
+            with self._running:
+                if stop.is_set():
+                    return
+                pictures = self._run(request, sink)
+            seconds = sum(record.seconds for record in records)
+            events.put(Finished(request, to_bytes(pictures * 2 - 1), figures(records), seconds))
+        except StoppedError:
+            pass
+        except BaseException as error:
+            events.put(error)
+
+    def _interrupt(self) -> None:
+        if not self.instaflow and hasattr(type(self.pipe), "interrupt"):
+            self.pipe._interrupt = True
+        else:
+            raise StoppedError
+
+    def _run(self, request: Request, sink: Any) -> Tensor:
+        generator = torch.Generator().manual_seed(request.seed)
+        if self.instaflow:
+            side = request.side // self.pipe.vae_scale_factor
+            shape = (request.count, self.pipe.unet.config["in_channels"], side, side)
+            noise = torch.randn(shape, generator=generator)
+            return sample_instaflow(
+                self.pipe, request.prompt, request.step_count, request.guidance, noise, sink
+            )
+        own = self.pipe.scheduler
+        scheduler = make_scheduler(self._scheduler_config, request.solver, request.step_count, request.shift)
+        try:
+            self.pipe.scheduler = scheduler
+            with ExitStack() as listening:
+                listening.enter_context(real_steps(scheduler, request.step_count))
+                listening.enter_context(recorded(scheduler, sink))
+                result = self.pipe(**self._arguments(request), generator=generator)
+        finally:
+            self.pipe.scheduler = own
+            self.pipe.maybe_free_model_hooks()
+        return result[0].to("cpu", torch.float32)
+
+    def _arguments(self, request: Request) -> dict[str, Any]:
+        """The request in the words of this pipeline."""
+        takes = inspect.signature(type(self.pipe).__call__).parameters
+        arguments: dict[str, Any] = {
+            "prompt": request.prompt,
+            "num_inference_steps": request.step_count,
+            "height": request.side,
+            "width": request.side,
+            "num_images_per_prompt": request.count,
+            "output_type": "pt",
+            "return_dict": False,
+        }
+        if "true_cfg_scale" in takes and not self._embeds_guidance():
+            arguments["true_cfg_scale"] = request.guidance
+            if request.guidance > 1:
+                arguments["negative_prompt"] = " "
+        else:
+            arguments["guidance_scale"] = request.guidance
+        arguments |= {name: value for name, value in _QUIET.items() if name in takes}
+        return {name: value for name, value in arguments.items() if name in takes}
+
+    def _embeds_guidance(self) -> bool:
+        """Whether guidance is an input of the network (Flux.1) and not a second forward."""
+        return type(self.pipe).__name__.startswith("Flux") or bool(
+            self.pipe.transformer.config.get("guidance_embeds")
+        )
+
+
+def load_model(description: Description, plan: Plan, title: str, tiny_folder: Path | None = None) -> HubModel:
+    """Load a model as planned, with what its previews need.
+
+    Args:
+        description: of its folder.
+        plan: one that fits this machine.
+        title: what the page calls it.
+        tiny_folder: an `AutoencoderTiny` for its latents, or None.
+
+    Raises:
+        UnsuitableModelError, ValueError: as `fmstudio.image.hub.loading.load_pipeline`.
+    """
+    pipe = load_pipeline(description, plan)
+    return HubModel(
+        pipe,
+        plan,
+        title,
+        previews.fit_linear_preview(pipe.vae),
+        load_tiny_decoder(tiny_folder, plan) if tiny_folder is not None else None,
+        is_instaflow(description),
+    )

@@ -1,0 +1,161 @@
+"""From a folder and a plan to a pipeline in memory."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fmstudio.image.hub.describe import Description, UnsuitableModelError
+from fmstudio.image.hub.plan import QUANTISABLE, Placement, Plan
+from fmstudio.image.hub.schedule import is_flow_scheduler
+
+INSTAFLOW = "RectifiedFlowPipeline"
+"""What InstaFlow's index calls its pipeline: no class of diffusers. The parts are Stable Diffusion's."""
+
+
+def is_instaflow(description: Description) -> bool:
+    """Whether a folder holds InstaFlow: Stable Diffusion's parts under its own pipeline name."""
+    parts = {name for name, _ in description.parts}
+    return description.pipeline == INSTAFLOW and {"unet", "text_encoder", "vae"} <= parts
+
+
+def pipeline_class(description: Description) -> type[Any]:
+    """diffusers' class for a folder.
+
+    Raises:
+        UnsuitableModelError: diffusers has no such class, or it makes something else than pictures from
+        text, or
+            its scheduler is none of flow matching.
+    """
+    import diffusers
+
+    if is_instaflow(description):
+        return diffusers.StableDiffusionPipeline
+    found = getattr(diffusers, description.pipeline, None)
+    if not (inspect.isclass(found) and issubclass(found, diffusers.DiffusionPipeline)):
+        raise UnsuitableModelError(
+            f"diffusers {diffusers.__version__} has no pipeline {description.pipeline}. Its own code would "
+            "be needed, and only diffusers' classes are run here."
+        )
+    takes = inspect.signature(found.__call__).parameters
+    required = [
+        name
+        for name, parameter in takes.items()
+        if parameter.default is parameter.empty and name not in ("self", "prompt")
+    ]
+    if "prompt" not in takes or "num_inference_steps" not in takes or required:
+        raise UnsuitableModelError(f"{description.pipeline} does not make pictures from a prompt alone.")
+    if "num_frames" in takes:
+        raise UnsuitableModelError(f"{description.pipeline} makes films; only pictures are sampled here.")
+    if not is_flow_scheduler(description.scheduler, description.scheduler_config):
+        raise UnsuitableModelError(
+            f"The scheduler {description.scheduler} is none of flow matching, so its steps have no σ on the "
+            "linear path. Choose a model whose scheduler is FlowMatchEulerDiscreteScheduler."
+        )
+    return found
+
+
+def load_pipeline(description: Description, plan: Plan) -> Any:
+    """Load a model as planned; it is ready to be called.
+
+    Args:
+        description: of its folder.
+        plan: one that fits this machine.
+
+    Raises:
+        UnsuitableModelError: it cannot be run here.
+        ValueError: the plan needs an accelerator, and there is none.
+    """
+    _check_device(plan)
+    loader = pipeline_class(description)
+    arguments: dict[str, Any] = {
+        "dtype": getattr(torch, plan.dtype),
+        "use_safetensors": True,
+        "local_files_only": True,
+        "trust_remote_code": False,
+    }
+    for name in plan.dropped:
+        arguments[name] = None
+        arguments[name.replace("text_encoder", "tokenizer")] = None
+    if is_instaflow(description):
+        arguments |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    if plan.quantised:
+        arguments["quantization_config"] = _quantisation(description, plan)
+    if plan.placement is Placement.BALANCED:
+        arguments["device_map"] = "balanced"
+    pipe = loader.from_pretrained(str(description.folder), **arguments)
+    pipe.set_progress_bar_config(disable=True)
+    _place(pipe, plan)
+    return pipe
+
+
+def load_tiny_decoder(folder: Path, plan: Plan) -> Any:
+    """An `AutoencoderTiny` on the plan's device.
+
+    Args:
+        folder: its snapshot.
+        plan: the plan of the model that it looks at.
+    """
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+
+    tiny: Any = AutoencoderTiny.from_pretrained(folder, use_safetensors=True, local_files_only=True)
+    tiny = tiny.eval().requires_grad_(False)
+    return tiny.to(torch.device(plan.device))
+
+
+def _check_device(plan: Plan) -> None:
+    kind = torch.device(plan.device).type
+    there = kind == "cpu" or getattr(torch, kind).is_available()
+    if not there:
+        raise ValueError(
+            f"The plan needs {plan.device}, and this machine has none. Measure again and plan anew."
+        )
+    if kind == "cpu" and plan.placement is not Placement.PROCESSOR:
+        raise ValueError(
+            f"{plan.placement} needs an accelerator; on the processor there is nothing to offload."
+        )
+
+
+def _place(pipe: Any, plan: Plan) -> None:
+    if plan.tiling and hasattr(pipe.vae, "enable_tiling"):
+        pipe.vae.enable_tiling()
+    match plan.placement:
+        case Placement.MODEL_OFFLOAD:
+            pipe.enable_model_cpu_offload(device=plan.device)
+        case Placement.GROUP_OFFLOAD:
+            pipe.enable_group_offload(
+                onload_device=torch.device(plan.device),
+                offload_device=torch.device("cpu"),
+                offload_type="block_level",
+                num_blocks_per_group=1,
+                use_stream=plan.device.startswith("cuda"),
+                low_cpu_mem_usage=True,
+            )
+        case Placement.RESIDENT | Placement.PROCESSOR:
+            pipe.to(plan.device)
+        case Placement.BALANCED:
+            pass  # placed while it was loaded
+
+
+def _quantisation(description: Description, plan: Plan) -> Any:
+    from diffusers.quantizers import PipelineQuantizationConfig
+
+    large = [name for name, count in description.parts if count >= QUANTISABLE and name not in plan.dropped]
+    if plan.quantised == "8 bits":
+        return PipelineQuantizationConfig(
+            quant_backend="bitsandbytes_8bit",
+            quant_kwargs={"load_in_8bit": True},
+            components_to_quantize=large,
+        )
+    return PipelineQuantizationConfig(
+        quant_backend="bitsandbytes_4bit",
+        quant_kwargs={
+            "load_in_4bit": True,
+            "bnb_4bit_quant_type": "nf4",
+            "bnb_4bit_compute_dtype": getattr(torch, plan.dtype),
+        },
+        components_to_quantize=large,
+    )

@@ -1,0 +1,101 @@
+"""Quick looks at latents: a small decoder where there is one, else the best linear map to colours.
+
+The map is fitted once, when a model is loaded: a mosaic of coloured tiles is encoded by the model's own
+autoencoder, and
+
+    colour ≈ W · latent + c,   W, c by least squares over the places of the latents,
+ says which colour each latent stands for. It shows composition and colours at latent resolution, no
+detail, and the page says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
+
+MOSAIC_SIDE = 256
+_SEED = 7
+
+
+@dataclass(frozen=True)
+class LinearPreview:
+    """Colours from latents by one matrix.
+
+    Args:
+        weights: W and c, shape (channels + 1, 3); the last row is c.
+        error: root mean square of what the fit left over on the mosaic, in units where colours span 2.
+    """
+
+    weights: Tensor
+    error: float
+
+    def __call__(self, latents: Tensor) -> Tensor:
+        """Colours in [−1, 1], (batch, 3, height, width), of latents (batch, channels, height, width)."""
+        colours = torch.einsum("bchw,cr->brhw", latents, self.weights[:-1])
+        return (colours + self.weights[-1].view(1, 3, 1, 1)).clamp(-1, 1)
+
+
+def mosaic(side: int = MOSAIC_SIDE) -> Tensor:
+    """A square picture of coloured tiles in two sizes, in [−1, 1], shape (2, 3, side, side).
+
+    Args:
+        side: in pixels, a multiple of 32.
+    """
+    generator = torch.Generator().manual_seed(_SEED)
+    tiles = [
+        interpolate(
+            torch.rand(1, 3, side // size, side // size, generator=generator), size=side, mode="nearest"
+        )
+        for size in (16, 32)
+    ]
+    return torch.cat(tiles) * 2 - 1
+
+
+@torch.no_grad()
+def fit_linear_preview(vae: Any, side: int = MOSAIC_SIDE) -> LinearPreview:
+    """The best linear map from an autoencoder's latents to colours.
+
+    Args:
+        vae: with `encode`; it is run where it is, in its own dtype.
+        side: of the mosaic.
+    """
+    picture = mosaic(side)
+    latents = encode(vae, picture)
+    colours = adaptive_avg_pool2d(picture, (latents.shape[-2], latents.shape[-1]))
+    inputs = latents.movedim(1, -1).flatten(0, -2)
+    inputs = torch.cat([inputs, torch.ones(len(inputs), 1)], dim=1)
+    targets = colours.movedim(1, -1).flatten(0, -2)
+    # ridge as small as rounding: random or dead channels must not make the matrix singular
+    gram = inputs.T @ inputs + 1e-6 * len(inputs) * torch.eye(inputs.shape[1])
+    weights = torch.linalg.solve(gram, inputs.T @ targets)
+    return LinearPreview(weights, float((inputs @ weights - targets).square().mean().sqrt()))
+
+
+@torch.no_grad()
+def encode(vae: Any, picture: Tensor) -> Tensor:
+    """Mean latents of pictures, float32 on the CPU, shape (batch, channels, height, width).
+
+    Args:
+        vae: an autoencoder of diffusers, for pictures or for films.
+        picture: in [−1, 1], shape (batch, 3, side, side).
+    """
+    film = "z_dim" in vae.config  # Qwen-Image's autoencoder takes frames
+    pixels = picture.to(vae.device, vae.dtype)
+    encoded = vae.encode(pixels.unsqueeze(2) if film else pixels)
+    latents = encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latent
+    return (latents[:, :, 0] if film else latents).to("cpu", torch.float32)
+
+
+@torch.no_grad()
+def decode_tiny(tiny: Any, latents: Tensor) -> Tensor:
+    """Pictures in [−1, 1] by an `AutoencoderTiny`, float32 on the CPU.
+
+    Args:
+        tiny: the decoder.
+        latents: as `fmstudio.image.hub.latents.for_tiny_decoder` gives them.
+    """
+    return tiny.decode(latents.to(tiny.device, tiny.dtype)).sample.to("cpu", torch.float32).clamp(-1, 1)

@@ -1,0 +1,134 @@
+"""Step times: n steps that are n steps, for every pipeline.
+ A pipeline asks its scheduler for n steps, and schedulers answer in their own ways. Flow-matching Euler,
+left to itself, ends at σ ≈ 0.001 and then 0, so its last step moves almost nothing: two steps are one.
+Some pipelines hand over σ = 1, 1 − 1/n, …, 1/n themselves, others (PRX, OmniGen, Kandinsky) have no
+argument for it. So the one place that all of them pass, `scheduler.set_timesteps`, is where the σ are put
+in:
+
+    σ_k = 1 − k/n,  k = 0 … n − 1,  then the model's time shift  σ ↦ s σ / (1 + (s − 1) σ),  and σ_n = 0.
+
+The shift keeps 1 and 0 where they are and is strictly increasing, so every step has a length.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from fmstudio.image.hub.cards import EULER, UNIPC
+
+SOLVERS: dict[str, str] = {EULER: "Euler", UNIPC: "UniPC (order 2)"}
+"""Solver key to its name on the page.
+
+Heun and DPM++ fail on packed latents, and DEIS ends on a wrong σ in this version of diffusers: not offered.
+"""
+
+_MU_SETTINGS = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
+
+
+def is_flow_scheduler(class_name: str, settings: Mapping[str, Any]) -> bool:
+    """Whether a scheduler's model is a flow on the linear path: its network answers a velocity at σ.
+
+    Args:
+        class_name: of the scheduler.
+        settings: its ``scheduler_config.json``.
+    """
+    if class_name.startswith("FlowMatch"):
+        return True
+    return bool(settings.get("use_flow_sigmas")) and settings.get("prediction_type") == "flow_prediction"
+
+
+def make_scheduler(
+    settings: Mapping[str, Any], solver: str = EULER, step_count: int = 8, shift: float | None = None
+) -> Any:
+    """A scheduler for one run of n steps.
+
+    The time shift is the model's own unless one is given. A final stretch of the schedule
+    (``shift_terminal`` e, which ends it at σ = e) is kept where it leaves the last step at least 1/n long and
+    dropped where it would waste it; at n = 1 it would divide by zero.
+
+    Args:
+        settings: the model's own scheduler settings.
+        solver: a key of `SOLVERS`.
+        step_count: n ≥ 1.
+        shift: s > 0 instead of the model's own; 1 is no shift.
+
+    Raises:
+        ValueError: an unknown solver, a shift that is not positive, no steps.
+    """
+    if solver not in SOLVERS:
+        raise ValueError(f"solver: expected one of {', '.join(SOLVERS)}; got {solver!r}.")
+    if step_count < 1:
+        raise ValueError(f"Sampling takes at least 1 step; got {step_count}.")
+    if shift is not None and not 0 < shift < float("inf"):
+        raise ValueError(f"The time shift is a positive number (1: none); got {shift}.")
+    from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
+    from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
+
+    own_shift = float(settings.get("shift", settings.get("flow_shift", 1.0)) or 1.0)
+    dynamic = bool(settings.get("use_dynamic_shifting")) and shift is None
+    terminal = settings.get("shift_terminal")
+    common: dict[str, Any] = {
+        "num_train_timesteps": settings.get("num_train_timesteps", 1000),
+        "use_dynamic_shifting": dynamic,
+        "time_shift_type": settings.get("time_shift_type", "exponential"),
+        "shift_terminal": terminal if terminal and shift is None and terminal * step_count >= 1 else None,
+    }
+    static = shift if shift is not None else own_shift
+    mu = {name: settings[name] for name in _MU_SETTINGS if name in settings}
+    if solver == EULER:
+        return FlowMatchEulerDiscreteScheduler(
+            shift=static, invert_sigmas=bool(settings.get("invert_sigmas")), **common, **mu
+        )
+    if settings.get("invert_sigmas"):
+        raise ValueError("UniPC does not run on a schedule with inverted σ; take Euler.")
+    scheduler = UniPCMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=static, **common
+    )
+    scheduler.register_to_config(**mu)  # pipelines read these to work out the shift
+    return scheduler
+
+
+def even_sigmas(step_count: int) -> np.ndarray:
+    """σ = 1, 1 − 1/n, …, 1/n, before any shift."""
+    return np.linspace(1.0, 1.0 / step_count, step_count)
+
+
+@contextmanager
+def real_steps(scheduler: Any, step_count: int) -> Iterator[None]:
+    """While this is open, `scheduler.set_timesteps` makes n steps at `even_sigmas`, whatever it is asked for.
+
+    Args:
+        scheduler: one that `make_scheduler` made.
+        step_count: n ≥ 1.
+
+    Raises:
+        RuntimeError: inside, when the schedule that comes out has not n steps of some length each.
+    """
+    original = scheduler.set_timesteps
+    signature = inspect.signature(original)
+
+    @functools.wraps(original)
+    def set_timesteps(*arguments: Any, **named: Any) -> None:
+        asked = signature.bind(*arguments, **named).arguments
+        for replaced in ("num_inference_steps", "timesteps", "sigmas"):
+            asked.pop(replaced, None)
+        original(sigmas=even_sigmas(step_count), **asked)
+        sigmas = scheduler.sigmas.double().cpu().numpy()
+        lengths = np.abs(np.diff(sigmas))
+        if len(lengths) != step_count or not np.all(lengths > 1e-5):
+            raise RuntimeError(
+                f"{type(scheduler).__name__} made a schedule of {len(lengths)} steps with σ = "
+                f"{np.array2string(sigmas, precision=4)} instead of {step_count} steps."
+            )
+
+    scheduler.set_timesteps = set_timesteps
+    try:
+        yield
+    finally:
+        del scheduler.set_timesteps
