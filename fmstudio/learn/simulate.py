@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fmstudio.flow.diffusion import Proportional, integrate_sde, score_from_velocity
 from fmstudio.flow.fields import VelocityField
-from fmstudio.flow.metrics import energy_distance
+from fmstudio.flow.metrics import energy_distance, shuffled_energy_distances
 from fmstudio.flow.oracle import Oracle
 from fmstudio.flow.solvers import ADAPTIVE, SOLVERS, integrate, integrate_adaptive, path_times
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
@@ -152,7 +152,7 @@ def fresh_draws(experiment: Experiment, times: Tensor, count: int = 1_200) -> tu
 
 
 def distances(
-    flow: Tensor, original: Tensor, fresh: Tensor, at_most: int = 400, every: int = 5, repeats: int = 6
+    flow: Tensor, original: Tensor, fresh: Tensor, at_most: int = 400, every: int = 5, repeats: int = 24
 ) -> Distances:
     """Energy distance of the flow's cloud to Q's at each frame, and what fresh samples of Q differ by.
 
@@ -165,28 +165,21 @@ def distances(
         fresh: a second independent draw of Q, shape (T, m, d); with ``original`` it gives the band.
         at_most: particles of each cloud that enter; the distance is unbiased at any number.
         every: only each so-manieth frame is measured, and the last; the others lie between.
-        repeats: random splits of the two draws that the band rests on.
+        repeats: how often two draws are dealt out anew for the band.
     """
     frames = len(flow)
     measured = sorted({*range(0, frames, every), frames - 1})
     size = min(at_most, flow.shape[1], original.shape[1])
-    values, squares = [], []
+    values, squares, generator = [], [], torch.Generator().manual_seed(0)
     for k in measured:
         values.append(energy_distance(flow[k, :size], original[k, :size]))
-        pool = torch.cat([original[k], fresh[k]])
-        splits = [_split_distance(pool, size, seed) for seed in range(repeats)]
-        squares.append(sum(d * d for d in splits) / repeats)
+        dealt = shuffled_energy_distances(original[k, :size], fresh[k, :size], repeats, generator)
+        squares.append(float(dealt.square().mean()))
     padded = torch.tensor([squares[0], *squares, squares[-1]], dtype=torch.float64)
     width = 2 * padded.unfold(0, 3, 1).mean(-1).sqrt()
     rows = torch.stack([torch.tensor(values, dtype=torch.float64), width])
     full = _fill(torch.tensor(measured, dtype=torch.float64), rows, frames).float()
     return Distances(full[0], torch.stack([-full[1], full[1]], dim=-1))
-
-
-def _split_distance(pool: Tensor, part: int, seed: int) -> float:
-    order = torch.randperm(len(pool), generator=torch.Generator().manual_seed(seed))
-    part = min(part, len(pool) // 2)
-    return energy_distance(pool[order[:part]], pool[order[part : 2 * part]])
 
 
 def _fill(places: Tensor, rows: Tensor, frames: int) -> Tensor:

@@ -69,6 +69,18 @@ def brute_force(oracle: EmpiricalOracle, x: Tensor, t: Tensor) -> dict[str, Tens
 
 @every_path
 @every_kind
+@pytest.mark.parametrize("t", [0.0, 1e-3, 0.4, 1.0])
+def test_the_velocity_alone_is_that_of_the_moments(path: Path, data: str, source: str, t: float) -> None:
+    oracle = oracle_for(path, DATA[data], SOURCES[source])
+    x = 1.5 * torch.randn(30, 2, generator=generator(7), dtype=torch.float64)
+    alone, among = oracle(x, torch.tensor(t)), oracle.moments(x, torch.tensor(t)).u
+    # Of a cloud the velocity alone may come from float32.
+    close = 1e-3 if data == "cloud" else 1e-8
+    torch.testing.assert_close(alone, among, rtol=close, atol=close)
+
+
+@every_path
+@every_kind
 def test_score_is_the_gradient_of_log_density(path: Path, data: str, source: str) -> None:
     oracle = oracle_for(path, DATA[data], SOURCES[source])
     x, t = queries(12)

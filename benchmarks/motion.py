@@ -1,0 +1,101 @@
+"""From a click to moving particles: the default experiment in the Paths room, in a real browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+from benchmarks.race import Goal, Result, finish
+
+QUICK = {"particles": 500, "rounds": 1}
+PLAYER = "document.querySelector('#paths-player .fm-player')?.__player"
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+#: Milliseconds after which a scene that has not come is an error.
+PATIENCE = 60_000
+
+#: Resolves with the milliseconds from the next click to the second frame drawn of the scene that it brings.
+WATCH = """() => { window.moved = new Promise((done) => {
+  document.addEventListener("click", () => {
+    const clicked = performance.now(), loads = PLAYER.loads;
+    let drawn = null;
+    const look = () => {
+      if (PLAYER.loads > loads && drawn === null) drawn = PLAYER.count;
+      if (drawn !== null && PLAYER.count >= drawn + 2) done(performance.now() - clicked);
+      else requestAnimationFrame(look);
+    };
+    look();
+  }, { capture: true, once: true });
+}); }""".replace("PLAYER", PLAYER.replace("?", ""))
+
+
+def race(particles: int = 2_000, rounds: int = 7) -> Result:
+    """Click the straight path, from seeds never asked for and then again, when its scene is known.
+
+    Args:
+        particles: of the scene; it has 60 frames.
+        rounds: measured, after one to warm up.
+    """
+    from playwright.sync_api import sync_playwright
+
+    from fmstudio.ui.launch import options
+    from fmstudio.ui.page import build
+
+    page = build()
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, inbrowser=False, **options())
+    new: list[float] = []
+    known: list[float] = []
+    try:
+        with sync_playwright() as playwright:
+            path = shutil.which("chromium") or shutil.which("google-chrome")
+            chromium = playwright.chromium.launch(executable_path=path, args=QUIET)
+            for seed in range(rounds + 1):
+                tab = chromium.new_page(viewport={"width": 1440, "height": 900})
+                tab.goto(f"{url}?path=spherical&particles={particles}&seed={9_000 + seed}")
+                tab.wait_for_function(f"{PLAYER}?.loads > 0 && {PLAYER}.particles == {particles}")
+                times = [_click(tab, "straight"), _click(tab, "spherical"), _click(tab, "straight")]
+                tab.close()
+                if seed:
+                    new.append(times[0])
+                    known += times[1:]
+            backend = "its software renderer"
+            chromium.close()
+    finally:
+        page.close()
+    middle = statistics.median(new)
+    return Result(
+        "A click to moving particles",
+        f"The Paths room in Chromium with {backend}, {particles:,} particles × 60 frames × two panes, "
+        f"{rounds} rounds: milliseconds of wall time from the click on a path to the second frame drawn of "
+        "its scene, with the server, the browser and its drawing on one machine.",
+        ("what", "median, ms", "fastest", "slowest"),
+        tuple(
+            (name, f"{statistics.median(t):.0f}", f"{min(t):.0f}", f"{max(t):.0f}")
+            for name, t in (("a scene never asked for", new), ("a scene shown before", known))
+        ),
+        (
+            Goal(
+                "click to moving particles ≤ 300 ms",
+                f"median {middle:.0f} ms, fastest {min(new):.0f} ms",
+                True if middle <= 300 else (None if min(new) <= 300 else False),
+            ),
+        ),
+        ("Wall time grows while other programs have the processor: see the load average below.",),
+    )
+
+
+def _click(tab: Any, path: str) -> float:
+    tab.evaluate(WATCH)
+    tab.locator(".fm-pills label", has_text=path).first.click()
+    tab.set_default_timeout(PATIENCE)
+    return float(tab.evaluate("window.moved"))
+
+
+if __name__ == "__main__":
+    finish(race, QUICK, __doc__)
