@@ -16,9 +16,11 @@ from pathlib import Path
 
 from benchmarks.race import Result, goal_row, table
 
-NAMES = ("steps", "oracle", "sampling", "likelihood", "startup", "payload", "images", "quality")
+NAMES = ("steps", "oracle", "sampling", "likelihood", "startup", "payload", "motion", "images", "quality")
 #: In RESULTS.md.
-ORDER = ("quality", "steps", "oracle", "sampling", "likelihood", "startup", "payload", "images")
+ORDER = (
+    "quality", "steps", "oracle", "sampling", "likelihood", "startup", "payload", "motion", "images",
+)  # fmt: skip
 HERE = Path(__file__).parent
 
 

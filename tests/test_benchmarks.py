@@ -14,7 +14,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow if n == "images" else ()) for n in NAMES]
+    "name",
+    [
+        pytest.param(n, marks={"images": pytest.mark.slow, "motion": pytest.mark.browser}.get(n, ()))
+        for n in NAMES
+    ],
 )
 def test_race_runs(name: str) -> None:
     module = importlib.import_module(f"benchmarks.{name}")
