@@ -4,11 +4,36 @@
     const button = event.target.closest(selector);
     if (button) act(button);
   });
-  on("[data-fm=theme]", () => document.body.classList.toggle("dark"));
+  // The theme that was chosen last, unless the address asks for one.
+  const remembered = (act) => { try { return act(localStorage); } catch { return null; } };
+  const chosen = remembered((store) => store.getItem("fm-theme"));
+  if (chosen && !/[?&]__theme=/.test(location.search)) document.body.classList.toggle("dark", chosen === "dark");
+  on("[data-fm=theme]", () => {
+    const dark = document.body.classList.toggle("dark");
+    remembered((store) => store.setItem("fm-theme", dark ? "dark" : "light"));
+  });
   on("[data-fm=fold]", (button) => {
-    const open = document.body.classList.toggle("fm-open");
+    const open = document.querySelector("#experiment").classList.toggle("fm-open");
     button.setAttribute("aria-expanded", String(open));
   });
+  // Gradio hears a slider only when a pointer lets go of it, and its number only when focus leaves; keys count too.
+  document.addEventListener("keyup", (event) => {
+    const field = event.target;
+    if (!field.matches?.(".gradio-container .block input")) return;
+    if (field.type === "range" && /^(Arrow|Page|Home|End)/.test(event.key)) field.dispatchEvent(new PointerEvent("pointerup", { bubbles: true }));
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.target.matches?.('.gradio-container input[type="number"][data-testid="number-input"]')) event.target.blur();
+  });
+  // A number beyond a slider's ends becomes the end before Gradio sends it.
+  document.addEventListener("blur", (event) => {
+    const field = event.target;
+    if (!field.matches?.('.gradio-container input[type="number"][data-testid="number-input"]') || field.min === "" || field.max === "") return;
+    const value = field.value === "" ? NaN : Number(field.value), inside = Math.min(Number(field.max), Math.max(Number(field.min), value));
+    if (value === inside) return;
+    field.value = String(Number.isFinite(inside) ? inside : field.min);
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }, true);
   on("[data-fm=link]", async (button) => {
     const said = button.textContent;
     try {

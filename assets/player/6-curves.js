@@ -65,8 +65,7 @@ class Strip {
     if (low > 0 && low < 0.34 * high) low = 0;
     const room = (high - low || Math.abs(high) || 1) * 0.06;
     this.range = [low === 0 ? 0 : low - room, high + room];
-    const marks = ticks(...this.range, 3);
-    this.marks = marks;
+    this.marks = [3, 5, 8].map((count) => ticks(...this.range, count)).find((marks) => marks.values.length > 1) || ticks(...this.range, 8);
   }
 
   draw(dpr, theme, t, scene) {

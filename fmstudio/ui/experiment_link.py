@@ -17,7 +17,7 @@ from fmstudio.ui import words
 from fmstudio.ui.board import board_value
 from fmstudio.ui.painting import Painter
 from fmstudio.ui.room import Room
-from fmstudio.ui.sidebar import Sidebar, shown_fields
+from fmstudio.ui.sidebar import PATH_FIELDS, Sidebar, around_options, shown_fields
 from fmstudio.ui.visitor import Visitor
 
 _WRITE_LINK = "(query) => { history.replaceState(null, '', query ? '?' + query : location.pathname); }"
@@ -61,27 +61,42 @@ def wire_experiment(
         drawn = experiment.data == "points"
         return {
             query: experiment.to_query(),
+            side.data_note: words.data_note(experiment),
             side.coefficients: coefficients_svg(path_of(experiment), words.path_formula(experiment)),
             side.path_note: gr.update(value=note, visible=bool(note)),
             side.board: gr.update(visible=drawn or experiment.data == "mixture", value=board),
             side.upload: gr.update(visible=drawn),
             side.cloud_note: gr.update(visible=drawn),
             **{controls[name]: gr.update(visible=seen) for name, seen in shown_fields(experiment).items()},
+            controls["around"]: gr.update(
+                visible="around" in PATH_FIELDS.get(experiment.path, ()),
+                choices=list(around_options(experiment)),
+                value=experiment.around,
+            ),
         }
 
+    def settled(experiment: Experiment) -> Updates:
+        """Every control at the experiment's own value."""
+        values = experiment.to_dict()
+        return {control: gr.update(value=values[name]) for name, control in controls.items()}
+
     def accept(state: Visitor, change: Callable[[], Experiment]) -> Updates:
-        """Make the change if it can be built; else say why and leave all as it was."""
+        """Make the change if it can be built; else say why and set every control back to what it was."""
         try:
             experiment = change()
             check(experiment)
         except ValueError as error:
             gr.Warning(str(error), title="Not changed")
-            return {visitor: state}
+            return {visitor: state, **settled(state.experiment)}
         state.experiment = experiment
         return {visitor: state, **shown(experiment)}
 
     def edit(state: Visitor, *values: Any) -> Updates:
-        return accept(state, lambda: state.experiment.but(**dict(zip(fields, values, strict=True))))
+        chosen = dict(zip(fields, values, strict=True))
+        if chosen["path"] == "zig-zag" and chosen["around"] == "linear":
+            # Left over from the latent path; a chain has no straight path to go around.
+            chosen["around"] = "spherical"
+        return accept(state, lambda: state.experiment.but(**chosen))
 
     def on_board(state: Visitor, event: gr.EventData) -> Updates:
         data = event._data if isinstance(event._data, dict) else {}
@@ -111,9 +126,8 @@ def wire_experiment(
         updates = accept(state, lambda: Experiment.from_dict(given))
         if query not in updates:
             updates = accept(state, Experiment)
-        values = state.experiment.to_dict()
-        for name, control in controls.items():
-            updates[control] = {**gr.update(value=values[name]), **updates.get(control, {})}
+        for control, update in settled(state.experiment).items():
+            updates[control] = {**update, **updates.get(control, {})}
         return updates
 
     painted: list[Component] = [visitor]
@@ -121,6 +135,7 @@ def wire_experiment(
     edited = [
         visitor,
         query,
+        side.data_note,
         side.coefficients,
         side.path_note,
         side.board,
@@ -130,7 +145,7 @@ def wire_experiment(
     ]
     for event in (
         gr.on(
-            [_edited(p) for p in parts], edit, [visitor, *parts], edited, trigger_mode="always_last", **_QUIET
+            [event for part in parts for event in _edited(part)], edit, [visitor, *parts], edited, trigger_mode="always_last", **_QUIET
         ),
         side.board.input(on_board, visitor, edited, trigger_mode="always_last", **_QUIET),
         side.upload.upload(on_upload, [visitor, side.upload], edited, **_QUIET),
@@ -144,12 +159,10 @@ def _with_cloud(state: Visitor, cloud: clouds.Cloud) -> Experiment:
     return state.experiment.but(data="points", points=clouds.pack(cloud.points, cloud.labels))
 
 
-def _edited(part: Component) -> Any:
-    """The event that means a person has settled on a value: not every pixel of a drag, not every letter."""
+def _edited(part: Component) -> list[Any]:
+    """The events that mean a person has settled on a value: not every pixel of a drag, not every letter."""
     if isinstance(part, gr.Slider):
-        return part.release
-    if isinstance(part, gr.Textbox):
-        return part.submit
-    if isinstance(part, gr.Number):
-        return part.change
-    return part.input  # pyright: ignore[reportAttributeAccessIssue]
+        return [part.release]
+    if isinstance(part, gr.Textbox | gr.Number):
+        return [part.submit, part.blur]
+    return [part.input]  # pyright: ignore[reportAttributeAccessIssue]

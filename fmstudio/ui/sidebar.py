@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import gradio as gr
 from gradio.components import Component
 
 from fmstudio.learn.experiment import COUPLINGS, DATA, PATHS, SOURCES, Experiment, domain
+from fmstudio.ui import words
 from fmstudio.ui.board import Board
 
 PATH_FIELDS = {
@@ -30,6 +32,11 @@ DATA_FIELDS = {
 }
 """Which settings belong to which data; a shape has its noise and its number of points."""
 
+DATA_LABELS = {
+    "mixture": "your mixture", "word": "a word", "points": "draw or upload", "line mixture": "on a line",
+}  # fmt: skip
+"""What the data sets are called where their name in the experiment would puzzle."""
+
 _SHAPE_FIELDS = ("data_noise", "data_points")
 _PATH_LABELS = {"linear": "straight", "variance preserving": "VP"}
 _LABELS = {
@@ -45,7 +52,7 @@ _LABELS = {
     "beta1": "β₁",
     "formula_a": "a(t) =",
     "formula_b": "b(t) =",
-    "coupling_batch": "mini-batch that is matched",
+    "coupling_batch": "pairs matched at a time",
     "sinkhorn_reg": "entropic regularisation",
     "particles": "particles",
     "seed": "seed",
@@ -59,6 +66,7 @@ class Sidebar:
     controls: dict[str, Component]
     board: Board
     upload: gr.File
+    data_note: gr.Markdown
     cloud_note: gr.Markdown
     coefficients: gr.HTML
     path_note: gr.Markdown
@@ -71,14 +79,34 @@ def slider(field: str, label: str, step: float, value: float | None = None) -> g
     return gr.Slider(limits["low"], limits["high"], value=default, step=step, label=label, interactive=True)
 
 
-def pills(field: str, options: tuple[str, ...], label: str, names: dict[str, str] | None = None) -> gr.Radio:
-    """One choice of a few, as a row of pills."""
+def numbers(field: str, label: str, offered: Sequence[float]) -> gr.Dropdown:
+    """A field whose values spread over magnitudes: a few round ones to choose from, any other to type."""
+    value = getattr(Experiment(), field)
+    return gr.Dropdown(
+        [(f"{number:g}", number) for number in sorted({*offered, value})],
+        value=value,
+        label=label,
+        allow_custom_value=True,
+        interactive=True,
+        elem_classes=["fm-number"],
+    )
+
+
+def pills(
+    field: str,
+    options: tuple[str, ...],
+    label: str,
+    names: dict[str, str] | None = None,
+    *,
+    thirds: bool = False,
+) -> gr.Radio:
+    """One choice of a few, as a row of pills; ``thirds`` lays them out three in a row."""
     choices = [((names or {}).get(option, option), option) for option in options]
     return gr.Radio(
         choices,
         value=getattr(Experiment(), field),
         label=label,
-        elem_classes=["fm-pills"],
+        elem_classes=["fm-pills", *(["fm-thirds"] if thirds else [])],
         container=False,
         show_label=False,
         interactive=True,
@@ -91,7 +119,7 @@ def build() -> Sidebar:
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### Data")
         controls["data"] = gr.Radio(
-            list(DATA),
+            [(DATA_LABELS.get(name, name), name) for name in DATA],
             value=Experiment().data,
             elem_id="data-choice",
             elem_classes=["fm-thumbs"],
@@ -99,14 +127,17 @@ def build() -> Sidebar:
             show_label=False,
             interactive=True,
         )
+        data_note = gr.Markdown(words.data_note(Experiment()), elem_classes=["fm-note"])
         controls["data_noise"] = slider("data_noise", _LABELS["data_noise"], 0.01)
-        controls["data_points"] = slider("data_points", _LABELS["data_points"], 100)
+        controls["data_points"] = numbers(
+            "data_points", _LABELS["data_points"], (100, 1_000, 5_000, 20_000, 50_000, 100_000)
+        )
         controls["word"] = gr.Textbox(
             Experiment().word, label=_LABELS["word"], max_lines=1, max_length=12, interactive=True
         )
         board = Board()
         upload = gr.File(
-            label="CSV, NPY or picture",
+            label="CSV, NPY or a picture",
             file_types=[".csv", ".txt", ".npy", ".png", ".jpg", ".jpeg", ".webp"],
             height=110,
             visible=False,
@@ -114,7 +145,7 @@ def build() -> Sidebar:
         cloud_note = gr.Markdown("", elem_classes=["fm-note"], visible=False)
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### Path")
-        controls["path"] = pills("path", PATHS, "path", _PATH_LABELS)
+        controls["path"] = pills("path", PATHS, "path", _PATH_LABELS, thirds=True)
         coefficients = gr.HTML("")
         controls["around"] = gr.Dropdown(
             list(domain("around")["options"]), value="spherical", label=_LABELS["around"], interactive=True
@@ -130,34 +161,43 @@ def build() -> Sidebar:
             )
         path_note = gr.Markdown("", elem_classes=["fm-note"], visible=False)
     with gr.Column(elem_classes=["fm-card"], min_width=0):
-        gr.Markdown("#### Source x₁")
+        gr.Markdown("#### Source *x₁*")
         controls["source"] = pills(
-            "source", SOURCES, "source", {"standard normal": "N(0, I)", "two gaussians": "2 gaussians"}
+            "source",
+            SOURCES,
+            "source",
+            {"standard normal": "N(0, I)", "two gaussians": "2 gaussians"},
+            thirds=True,
         )
-        gr.Markdown("#### Coupling of x₀ with x₁")
+        gr.Markdown("#### Coupling of *x₀* with *x₁*")
         controls["coupling"] = pills(
-            "coupling", COUPLINGS, "coupling", {"optimal transport": "OT", "sinkhorn": "Sinkhorn"}
+            "coupling",
+            COUPLINGS,
+            "coupling",
+            {"optimal transport": "OT", "sinkhorn": "Sinkhorn"},
         )
-        controls["coupling_batch"] = slider("coupling_batch", _LABELS["coupling_batch"], 16)
-        controls["sinkhorn_reg"] = slider("sinkhorn_reg", _LABELS["sinkhorn_reg"], 0.001)
+        controls["coupling_batch"] = numbers("coupling_batch", _LABELS["coupling_batch"], (16, 64, 128, 512, 1_024))
+        controls["sinkhorn_reg"] = numbers("sinkhorn_reg", _LABELS["sinkhorn_reg"], (0.01, 0.2, 1, 10))
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### Experiment")
-        controls["particles"] = gr.Dropdown(
-            [500, 1_000, 2_000, 5_000, 10_000, 20_000, 100_000],
-            value=Experiment().particles,
-            label=_LABELS["particles"],
-            allow_custom_value=False,
-            interactive=True,
+        controls["particles"] = numbers(
+            "particles", _LABELS["particles"], (500, 1_000, 5_000, 10_000, 20_000, 100_000)
         )
         controls["seed"] = gr.Number(
-            Experiment().seed, label=_LABELS["seed"], precision=0, minimum=0, interactive=True
+            Experiment().seed, label=_LABELS["seed"], interactive=True
         )
         gr.Markdown(
             "A link, a checkpoint and the command line all carry exactly this.", elem_classes=["fm-note"]
         )
     for name, seen in shown_fields(Experiment()).items():
         controls[name].visible = seen
-    return Sidebar(controls, board, upload, cloud_note, coefficients, path_note)
+    return Sidebar(controls, board, upload, data_note, cloud_note, coefficients, path_note)
+
+
+def around_options(experiment: Experiment) -> tuple[str, ...]:
+    """What a latent or a zig-zag may go around."""
+    options: tuple[str, ...] = domain("around")["options"]
+    return options[1:] if experiment.path == "zig-zag" else options
 
 
 def shown_fields(experiment: Experiment) -> dict[str, bool]:

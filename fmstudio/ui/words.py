@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fmstudio.learn.clouds import PACKED, Cloud
 from fmstudio.learn.experiment import Experiment
 
+_CLASSES = {
+    "moons": ("upper moon", "lower moon"),
+    "rings": ("inner ring", "middle ring", "outer ring"),
+}
+_PARTS = {
+    "8 gaussians": "bump", "two spirals": "arm", "pinwheel": "blade", "mixture": "component",
+    "line mixture": "component",
+}  # fmt: skip
 _TEXTS = Path(__file__).resolve().parents[2] / "assets" / "text"
 _FORMULAS = {
     "linear": "xₜ = (1−t) x₀ + t x₁",
@@ -19,22 +29,17 @@ _FORMULAS = {
     "latent": "xₜ = a x₀ + b x₁ + κ√(t(1−t)) z",
     "zig-zag": "xₜ = xₛ aₜ/aₛ + noise",
 }
-_NOTES = {
-    "variance preserving": "a₁ = 0.0066, not 0: at t = 1 a trace of the data is left.",
-    "zig-zag": "A Markov chain: continuous, without a derivative. *P* follows the smooth path with the same "
-    "marginals. The note's step is x_t = x_{t−dt} + √dt e_t (its transcription shows √(1/n) dt e_t).",
-    "latent": "Each path carries its own z. γ′ is infinite at both ends, so training "
-    "keeps t in [0.001, 0.999].",
-    "custom": "Numbers, t, pi, e, + − * / **, sin cos tan exp log sqrt tanh abs min max. "
-    "a must fall from 1 to 0, b rise from 0 to 1.",
-    "linear": "The note writes x_{t−dt} = x_t + v dt with v toward the data; here v = dx/dt points to the "
-    "noise, so the step is x_t − v dt.",
-}
-
 
 def text(name: str) -> str:
     """The prose of a room, ``assets/text/NAME.md``."""
     return (_TEXTS / f"{name}.md").read_text("utf-8")
+
+
+@cache
+def sections(name: str) -> dict[str, str]:
+    """The parts of ``assets/text/NAME.md`` by their second-level headings."""
+    parts = re.split(r"^## (.+)\n", text(name), flags=re.MULTILINE)
+    return {heading: body.strip() for heading, body in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 def path_formula(experiment: Experiment) -> str:
@@ -48,7 +53,18 @@ def path_formula(experiment: Experiment) -> str:
 
 def path_note(experiment: Experiment) -> str:
     """What must be known about this path, or an empty text."""
-    return _NOTES.get(experiment.path, "")
+    return sections("path-notes").get(experiment.path, "")
+
+
+def data_note(experiment: Experiment) -> str:
+    """What the chosen data are, in a line."""
+    return sections("data")[experiment.data]
+
+
+def class_names(experiment: Experiment, count: int) -> list[str]:
+    """What the classes of the data are called, ``count`` of them; by number where they have no name."""
+    names = _CLASSES.get(experiment.data, ())
+    return [names[k] if k < len(names) else f"{_PARTS.get(experiment.data, 'class')} {k}" for k in range(count)]
 
 
 def cloud_note(cloud: Cloud) -> str:
