@@ -21,14 +21,23 @@ const draw = async () => {
   scheduled = false;
   if (!pending || !box.isConnected) return;
   await ready();
-  if (!box.offsetWidth) return;
+  if (!pending || !box.offsetWidth) return;
   const figure = themed(pending);
   await Plotly.react(box, figure.data, figure.layout, {displayModeBar: false, responsive: true});
   box.dataset.drawn = String(Number(box.dataset.drawn || 0) + 1);
 };
 const request = () => { if (!scheduled) { scheduled = true; requestAnimationFrame(draw); } };
+const reserved = box.style.minHeight;
 const take = () => {
-  if (!props.value) return;
+  if (!props.value) {
+    // Nothing to show any more: back to the room that was kept, if any.
+    if (pending && window.Plotly) Plotly.purge(box);
+    pending = null;
+    box.style.minHeight = reserved;
+    box.hidden = parseInt(reserved) === 0;
+    return;
+  }
+  box.hidden = false;
   pending = typeof props.value === 'string' ? JSON.parse(props.value) : props.value;
   box.style.minHeight = (pending.layout.height || 300) + 'px';
   request();

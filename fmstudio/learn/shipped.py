@@ -58,6 +58,21 @@ def problem(experiment: Experiment) -> dict[str, Any]:
     return {name: getattr(e, name) for name in sorted(names)} | {"path": path}
 
 
+def same_velocity(one: Experiment, other: Experiment) -> bool:
+    """Whether two experiments have one marginal velocity, whatever a net predicts to know it.
+
+    >>> same_velocity(Experiment(target="x0", seed=5), Experiment())
+    True
+    >>> same_velocity(Experiment(data="moons"), Experiment())
+    False
+    """
+    of_the_net = ("target", "conditional")
+    left, right = (
+        {name: value for name, value in problem(e).items() if name not in of_the_net} for e in (one, other)
+    )
+    return left == right
+
+
 def shipped(experiment: Experiment) -> Checkpoint | None:
     """The shipped net for an experiment's problem, or None. It is shared: nobody may change it in place."""
     wanted = problem(experiment)

@@ -50,7 +50,7 @@ def figure(
         "layout": {
             "height": height,
             "autosize": True,
-            "margin": {"l": 46, "r": 12, "t": 26, "b": 40},
+            "margin": {"l": 46, "r": 12, "t": 22, "b": 40},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "font": {"family": _FONT, "size": 12, "color": INK},
@@ -71,7 +71,7 @@ def line(x: ArrayLike, y: ArrayLike, name: str, role: str, **more: Any) -> dict:
         style["dash"] = dash
     return {
         "type": "scatter", "mode": "lines", "x": numbers(x), "y": numbers(y), "name": name,
-        "line": style, **more,
+        "line": style | more.pop("line", {}), **more,
     }  # fmt: skip
 
 
@@ -106,13 +106,18 @@ def excess_figure(steps: ArrayLike, excess: ArrayLike, measured: Sequence[tuple[
         style = {"mode": "lines+markers", "marker": {"size": 4}}
         traces.append(line(at, _above_zero(values), "energy distance of samples", "learned", **style))
     return figure(
-        traces, height=280, x="training step", yaxis={"type": "log", "exponentformat": "power", "dtick": 1}
-    )
+        traces, height=280, x="training step (10⁻⁴ stands for all that is smaller)",
+        yaxis={"type": "log", "exponentformat": "power", "dtick": 1},
+    )  # fmt: skip
 
 
-def _above_zero(values: ArrayLike) -> np.ndarray:
+LEAST_DRAWN = 1e-4
+"""Where a logarithmic axis of errors ends: what is smaller, or below zero by chance, is drawn there."""
+
+
+def _above_zero(values: ArrayLike, least: float = LEAST_DRAWN) -> np.ndarray:
     """Values for a logarithmic axis: an unbiased estimate of nearly nothing may fall below zero."""
-    return np.clip(np.asarray(values, dtype=float), 1e-5, None)
+    return np.clip(np.asarray(values, dtype=float), least, None)
 
 
 def none_is_nan(value: float | None) -> float:
@@ -141,6 +146,45 @@ def cloud_figure(clouds: Mapping[str, tuple[ArrayLike, str]], span: float, heigh
     )
 
 
+def histogram_figure(clouds: Mapping[str, tuple[ArrayLike, str]], span: float, height: int = 360) -> dict:
+    """Clouds on a line as densities, over each other: name → (points (n, 1), role)."""
+    edges = np.linspace(-span, span, 61)
+    traces = []
+    for name, (points, role) in clouds.items():
+        share, _ = np.histogram(np.asarray(points, dtype=float).ravel(), edges, density=True)
+        traces.append(line(edges[:-1], share, name, role, line={"shape": "hv"}))
+    return figure(traces, height=height, x="x", y="density", yaxis={"rangemode": "tozero"})
+
+
+def profile_figure(
+    curves: Mapping[str, tuple[ArrayLike, str]], span: float, title: str, y: str, height: int = 320
+) -> dict:
+    """Functions on the line, sampled evenly from −span to span: name → (values, role)."""
+    traces = [
+        line(np.linspace(-span, span, len(np.asarray(values))), values, name, role)
+        for name, (values, role) in curves.items()
+    ]
+    return figure(
+        traces, height=height, title=_title(title), x="x", y=y, yaxis={"rangemode": "tozero"},
+        margin={"l": 46, "r": 12, "t": 52 if len(traces) > 1 else 34, "b": 40},
+        showlegend=len(traces) > 1,
+    )  # fmt: skip
+
+
+def empty_figure(sentence: str, height: int = 280) -> dict:
+    """Nothing but the sentence that says what will be here, or why it is not; "<br>" breaks the line."""
+    hidden = {"visible": False, "range": [0, 1], "fixedrange": True}
+    said = {
+        "text": sentence, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False,
+        "font": {"size": 13, "color": SOFT},
+    }  # fmt: skip
+    return figure([], height=height, xaxis=hidden, yaxis=hidden, annotations=[said], uirevision=sentence)
+
+
+def _title(text: str) -> dict[str, Any]:
+    return {"text": text, "font": {"size": 12.5, "color": SOFT}, "x": 0.02}
+
+
 def heat_figure(
     values: ArrayLike, span: float, title: str, role: str, height: int = 320, points: ArrayLike | None = None
 ) -> dict:
@@ -164,19 +208,23 @@ def heat_figure(
         })  # fmt: skip
     square = {"range": [-span, span], "constrain": "domain"}
     return figure(
-        traces, height=height, title={"text": title, "font": {"size": 12.5, "color": SOFT}, "x": 0.02},
+        traces, height=height, title=_title(title),
         xaxis=square, yaxis={**square, "scaleanchor": "x"}, margin={"l": 30, "r": 10, "t": 34, "b": 26},
     )  # fmt: skip
 
 
-SOLVER_DASHES = {"euler": "solid", "midpoint": "dash", "heun": "dot", "rk4": "dashdot", "dopri5": "longdash"}
+SOLVER_MARKS = {
+    "euler": ("solid", "circle"), "midpoint": ("dash", "square"), "heun": ("dot", "diamond"),
+    "rk4": ("dashdot", "triangle-up"), "dopri5": ("longdash", "x"),
+}  # fmt: skip
+"""Dash and symbol of each solver: colours tell whose field it is."""
 
 
 def nfe_figure(curves: Mapping[str, tuple[ArrayLike, ArrayLike]], y: str, role: str = "exact") -> dict:
     """Error against the number of function evaluations, one curve a solver, both axes logarithmic."""
     traces = [
-        line(nfe, _above_zero(error), name, role,
-             dash=SOLVER_DASHES.get(name, "solid"), mode="lines+markers", marker={"size": 5})
+        line(nfe, _above_zero(error, 1e-8), name, role, mode="lines+markers",
+             dash=SOLVER_MARKS[name][0], marker={"size": 7, "symbol": SOLVER_MARKS[name][1]})
         for name, (nfe, error) in curves.items()
     ]  # fmt: skip
     log = {"type": "log", "exponentformat": "power", "dtick": 1}

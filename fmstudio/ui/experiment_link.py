@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,9 @@ def wire_experiment(
         note = words.path_note(experiment)
         board = board_value("mixture" if experiment.data == "mixture" else "draw", experiment.mixture)
         drawn = experiment.data == "points"
+        classes = density_of(experiment).classes
+        names = words.class_names(experiment, classes)
+        fields_shown = shown_fields(experiment, classes)
         return {
             query: experiment.to_query(),
             side.data_note: words.data_note(experiment),
@@ -67,13 +71,28 @@ def wire_experiment(
             side.board: gr.update(visible=drawn or experiment.data == "mixture", value=board),
             side.upload: gr.update(visible=drawn),
             side.cloud_note: gr.update(visible=drawn),
-            **{controls[name]: gr.update(visible=seen) for name, seen in shown_fields(experiment).items()},
+            **{controls[name]: gr.update(visible=seen) for name, seen in fields_shown.items()},
+            controls["label"]: gr.update(
+                visible=fields_shown["label"],
+                choices=[("every class", -1), *zip(names, range(classes), strict=True)],
+                value=experiment.label,
+            ),
+            controls["conditional"]: gr.update(
+                visible=fields_shown["conditional"], value=experiment.conditional
+            ),
             controls["around"]: gr.update(
                 visible="around" in PATH_FIELDS.get(experiment.path, ()),
                 choices=list(around_options(experiment)),
                 value=experiment.around,
             ),
         }
+
+    def adopt(state: Visitor, change: Callable[[], Experiment]) -> Updates:
+        """Take an experiment from elsewhere, all controls with it."""
+        updates = accept(state, change)
+        for control, update in settled(state.experiment).items():
+            updates[control] = {**update, **updates.get(control, {})}
+        return updates
 
     def settled(experiment: Experiment) -> Updates:
         """Every control at the experiment's own value."""
@@ -93,10 +112,7 @@ def wire_experiment(
 
     def edit(state: Visitor, *values: Any) -> Updates:
         chosen = dict(zip(fields, values, strict=True))
-        if chosen["path"] == "zig-zag" and chosen["around"] == "linear":
-            # Left over from the latent path; a chain has no straight path to go around.
-            chosen["around"] = "spherical"
-        return accept(state, lambda: state.experiment.but(**chosen))
+        return accept(state, lambda: _without_leftovers(state.experiment, chosen))
 
     def on_board(state: Visitor, event: gr.EventData) -> Updates:
         data = event._data if isinstance(event._data, dict) else {}
@@ -120,14 +136,15 @@ def wire_experiment(
             else updates
         )
 
+    def on_file(read: Callable[[Any, str], Experiment], state: Visitor, file: str) -> Updates:
+        return adopt(state, lambda: read(state, file))
+
     def opened(request: gr.Request) -> Updates:
         given = {k: v for k, v in dict(request.query_params).items() if not k.startswith("__")}
         state = Visitor()
-        updates = accept(state, lambda: Experiment.from_dict(given))
+        updates = adopt(state, lambda: Experiment.from_dict(given))
         if query not in updates:
-            updates = accept(state, Experiment)
-        for control, update in settled(state.experiment).items():
-            updates[control] = {**update, **updates.get(control, {})}
+            updates = adopt(state, Experiment)
         return updates
 
     painted: list[Component] = [visitor]
@@ -143,9 +160,19 @@ def wire_experiment(
         side.cloud_note,
         *parts,
     ]
+    openings = [
+        button.upload(partial(on_file, read), [visitor, button], edited, **_QUIET)
+        for button, read in (room.opener for room in rooms if room.opener)
+    ]
     for event in (
+        *openings,
         gr.on(
-            [event for part in parts for event in _edited(part)], edit, [visitor, *parts], edited, trigger_mode="always_last", **_QUIET
+            [event for part in parts for event in _edited(part)],
+            edit,
+            [visitor, *parts],
+            edited,
+            trigger_mode="always_last",
+            **_QUIET,
         ),
         side.board.input(on_board, visitor, edited, trigger_mode="always_last", **_QUIET),
         side.upload.upload(on_upload, [visitor, side.upload], edited, **_QUIET),
@@ -153,6 +180,18 @@ def wire_experiment(
     ):
         event.then(None, query, None, js=_WRITE_LINK, **_QUIET)
         event.then(paint, visitor, painted, **_SEEN)
+
+
+def _without_leftovers(experiment: Experiment, chosen: dict[str, Any]) -> Experiment:
+    """The experiment with what was chosen, and without what another choice has left behind."""
+    if chosen["path"] == "zig-zag" and chosen["around"] == "linear":
+        # From the latent path; a chain has no straight path to go around.
+        chosen["around"] = "spherical"
+    changed = experiment.but(**chosen)
+    classes = density_of(changed).classes
+    if changed.label >= classes or not (classes and changed.conditional):
+        changed = changed.but(label=-1)
+    return changed if classes else changed.but(conditional=False)
 
 
 def _with_cloud(state: Visitor, cloud: clouds.Cloud) -> Experiment:

@@ -28,7 +28,7 @@ class LivePlot(gr.HTML, metaclass=QuietMeta):
 
     Args:
         figure: the first figure, or None for an empty place of ``height`` pixels.
-        height: pixels kept free before the first figure, so that nothing jumps.
+        height: pixels kept free while there is no figure, so that nothing jumps; 0 for one that is asked for.
         elem_id: for tests and style sheets.
     """
 

@@ -9,6 +9,7 @@ import gradio as gr
 from gradio.components import Component
 
 from fmstudio.ui.room import Room
+from fmstudio.ui.training import adopt_shipped
 from fmstudio.ui.visitor import Visitor
 
 Painter = Callable[[Visitor], dict[Component, Any]]
@@ -25,8 +26,9 @@ def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[
     """
 
     def paint(state: Visitor) -> dict[Component, Any]:
-        name, shows = state.room, (state.experiment, id(state.checkpoint))
-        room = rooms[name]
+        room, name = rooms[state.room], state.room
+        adopt_shipped(state)
+        shows = (state.experiment, id(state.checkpoint))
         if room.repaint is None or state.painted.get(name) == shows:
             return {visitor: state}
         try:
@@ -34,7 +36,7 @@ def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[
         except ValueError as error:
             gr.Warning(str(error), title="Cannot be drawn")
             return {visitor: state}
-        state.painted[name] = (state.experiment, id(state.checkpoint))
+        state.painted[name] = shows
         return updates
 
     def entering(name: str) -> Painter:

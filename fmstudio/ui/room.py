@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import gradio as gr
 from gradio.components import Component
+
+from fmstudio.learn.experiment import Experiment
 
 
 @dataclass(frozen=True)
@@ -18,8 +21,11 @@ class Room:
         repaint: ``f(visitor) -> updates``, one for each of ``outputs``; called after a change,
             once the room is on screen.
         outputs: what ``repaint`` fills.
+        opener: a button that takes a file, and ``f(visitor, file)``, which reads it and returns the
+            experiment that it carries.
     """
 
     controls: dict[str, Component] = field(default_factory=dict)
     repaint: Callable[..., Any] | None = None
     outputs: list[Component] = field(default_factory=list)
+    opener: tuple[gr.UploadButton, Callable[[Any, str], Experiment]] | None = None

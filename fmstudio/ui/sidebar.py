@@ -167,7 +167,6 @@ def build() -> Sidebar:
             SOURCES,
             "source",
             {"standard normal": "N(0, I)", "two gaussians": "2 gaussians"},
-            thirds=True,
         )
         gr.Markdown("#### Coupling of *x₀* with *x₁*")
         controls["coupling"] = pills(
@@ -176,21 +175,22 @@ def build() -> Sidebar:
             "coupling",
             {"optimal transport": "OT", "sinkhorn": "Sinkhorn"},
         )
-        controls["coupling_batch"] = numbers("coupling_batch", _LABELS["coupling_batch"], (16, 64, 128, 512, 1_024))
+        controls["coupling_batch"] = numbers(
+            "coupling_batch", _LABELS["coupling_batch"], (16, 64, 128, 512, 1_024)
+        )
         controls["sinkhorn_reg"] = numbers("sinkhorn_reg", _LABELS["sinkhorn_reg"], (0.01, 0.2, 1, 10))
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### Experiment")
         controls["particles"] = numbers(
             "particles", _LABELS["particles"], (500, 1_000, 5_000, 10_000, 20_000, 100_000)
         )
-        controls["seed"] = gr.Number(
-            Experiment().seed, label=_LABELS["seed"], interactive=True
-        )
+        controls["seed"] = gr.Number(Experiment().seed, label=_LABELS["seed"], interactive=True)
         gr.Markdown(
             "A link, a checkpoint and the command line all carry exactly this.", elem_classes=["fm-note"]
         )
     for name, seen in shown_fields(Experiment()).items():
-        controls[name].visible = seen
+        if name in controls:
+            controls[name].visible = seen
     return Sidebar(controls, board, upload, data_note, cloud_note, coefficients, path_note)
 
 
@@ -200,8 +200,13 @@ def around_options(experiment: Experiment) -> tuple[str, ...]:
     return options[1:] if experiment.path == "zig-zag" else options
 
 
-def shown_fields(experiment: Experiment) -> dict[str, bool]:
-    """For every setting that belongs to some choices only: whether it belongs to the present one."""
+def shown_fields(experiment: Experiment, classes: int = 0) -> dict[str, bool]:
+    """For every setting that belongs to some choices only: whether it belongs to the present one.
+
+    Args:
+        experiment: what the controls show.
+        classes: how many the data have.
+    """
     data = DATA_FIELDS.get(experiment.data, _SHAPE_FIELDS)
     path = PATH_FIELDS.get(experiment.path, ())
     coupling = {
@@ -217,4 +222,11 @@ def shown_fields(experiment: Experiment) -> dict[str, bool]:
         "coupling_batch",
         "sinkhorn_reg",
     }
-    return {field: field in shown for field in sorted(every)}
+    told = experiment.conditional and classes > 0
+    return {field: field in shown for field in sorted(every)} | {
+        "conditional": classes > 0,
+        "label_drop": told,
+        "label": told,
+        "guidance": told and experiment.label >= 0,
+        "sample_steps": experiment.solver != "dopri5" or experiment.sde_noise > 0,
+    }

@@ -17,7 +17,8 @@ from fmstudio.flow.solvers import HEUN, MIDPOINT, integrate, path_times
 from fmstudio.learn import checkpoints
 from fmstudio.learn.build import density_of, source_of
 from fmstudio.learn.device import training_device
-from fmstudio.learn.shipped import shipped
+from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.shipped import same_velocity, shipped
 from fmstudio.learn.simulate import generator_of
 from fmstudio.learn.train import Diverged, Progress, train
 from fmstudio.ui.actions import net_field
@@ -151,14 +152,15 @@ def save(visitor: Visitor) -> str:
     return str(file)
 
 
-def open_file(visitor: Visitor, file: str) -> None:
-    """Take a checkpoint file as the visitor's net.
+def open_file(visitor: Visitor, file: str) -> Experiment:
+    """Take a checkpoint file as the visitor's net; returns the experiment that it learned.
 
     Raises:
         ValueError: the file is no checkpoint.
     """
     visitor.checkpoint, visitor.shipped = checkpoints.load(file), False
     visitor.pairs, visitor.straightness = None, []
+    return visitor.checkpoint.experiment
 
 
 def status(progress: Progress) -> list[tuple[str, str]]:
@@ -182,7 +184,12 @@ def summary(visitor: Visitor) -> list[tuple[str, str]]:
     if checkpoint is None:
         return []
     curve = checkpoint.curve
-    rows = [("net", "shipped with the studio" if visitor.shipped else "trained here")]
+    rows = [("net", "shipped" if visitor.shipped else "trained here")]
+    if not same_velocity(checkpoint.experiment, visitor.experiment):
+        rows[0] = (
+            "net",
+            f"of another experiment ({checkpoint.experiment.data}, {checkpoint.experiment.path})",
+        )
     rows.append(("step", f"{checkpoint.step:,}"))
     if curve.points:
         last = curve.points[-1]

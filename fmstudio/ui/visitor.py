@@ -20,6 +20,11 @@ class Visitor:
         checkpoint: the latest net with the experiment it learned, or None; a stopped training leaves one.
         shipped: whether that net came with the studio; then another may take its place.
         pairs: reflow pairs that the net was trained on, or None.
+        use_net: whether the visitor asked the Sample room for the net's field or for the exact one; None
+            leaves it to the room, which takes the net where there is one.
+        work: a number that grows when the Sample room starts or stops something: what is older has to end.
+        error_time: the t of the Train room's map of the error.
+        measured: what the Sample room's figures on demand were measured on.
         training: whether one is running for this visitor; stop_asked: whether it has been asked to end.
         room: the one on screen; view: what the Paths room puts side by side; painted: the experiment and
             the net that each room shows.
@@ -32,6 +37,10 @@ class Visitor:
     checkpoint: Checkpoint | None = None
     shipped: bool = False
     pairs: FixedPairs | None = None
+    use_net: bool | None = None
+    work: int = 0
+    error_time: float = 0.5
+    measured: tuple[Experiment, int] | None = None
     training: bool = False
     stop_asked: bool = False
     room: str = "Paths"

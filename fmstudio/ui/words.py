@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ _FORMULAS = {
     "latent": "xₜ = a x₀ + b x₁ + κ√(t(1−t)) z",
     "zig-zag": "xₜ = xₛ aₜ/aₛ + noise",
 }
+
 
 def text(name: str) -> str:
     """The prose of a room, ``assets/text/NAME.md``."""
@@ -61,10 +63,32 @@ def data_note(experiment: Experiment) -> str:
     return sections("data")[experiment.data]
 
 
+def sampler_hint(experiment: Experiment) -> str:
+    """What must be known about the sampler as it is set, or an empty text."""
+    hints = sections("sampler-hints")
+    if experiment.sde_noise > 0:
+        return hints["noise"]
+    if experiment.solver == "dopri5":
+        return hints["dopri5"]
+    return ""
+
+
+def lines(sentence: str, width: int = 46) -> str:
+    """A sentence broken into lines for a figure, which does not break by itself."""
+    return "<br>".join(textwrap.wrap(sentence, width))
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number with so many decimals and a true minus sign."""
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
 def class_names(experiment: Experiment, count: int) -> list[str]:
     """What the classes of the data are called, ``count`` of them; by number where they have no name."""
     names = _CLASSES.get(experiment.data, ())
-    return [names[k] if k < len(names) else f"{_PARTS.get(experiment.data, 'class')} {k}" for k in range(count)]
+    return [
+        names[k] if k < len(names) else f"{_PARTS.get(experiment.data, 'class')} {k}" for k in range(count)
+    ]
 
 
 def cloud_note(cloud: Cloud) -> str:

@@ -8,7 +8,7 @@ import torch
 from fmstudio.learn.experiment import DATA, PATHS, SOLVERS, Experiment, domain
 from fmstudio.plots.coefficients import coefficients_svg
 from fmstudio.plots.probe_panel import probe_html
-from fmstudio.ui import actions, words
+from fmstudio.ui import actions, sampling, words
 from fmstudio.ui.visitor import Visitor
 
 SMALL = Experiment(particles=60, frames=6, data_points=300)
@@ -64,27 +64,27 @@ def test_a_probe_from_nowhere_is_refused(x: float, y: float, t: float) -> None:
 def test_sample_room_at_both_ends_of_its_controls(solver: str, end: str) -> None:
     numbers = {name: domain(name)[end] for name in ("sample_steps", "sde_noise", "guidance")}
     state = visitor(solver=solver, **numbers)
-    scene, motion, measured = actions.sample_room(state, use_net=False)
+    scene, motion, measured = sampling.sample_room(state, use_net=False)
     assert torch.isfinite(motion.positions).all()
     assert motion.nfe >= 1
     assert len(measured.values) == len(scene.times)
 
 
 def test_without_a_net_the_page_says_so() -> None:
-    for act in (lambda: actions.sample_room(visitor(), True), lambda: actions.field_error(visitor(), 0.5)):
+    for act in (lambda: sampling.sample_room(visitor(), True), lambda: sampling.field_error(visitor(), 0.5)):
         with pytest.raises(ValueError, match="no trained net"):
             act()
 
 
 def test_guidance_by_the_oracle_samples_the_class() -> None:
     state = visitor(conditional=True, label=0, guidance=1.0, solver="heun", sample_steps=40)
-    _, motion, _ = actions.sample_room(state, use_net=False)
+    _, motion, _ = sampling.sample_room(state, use_net=False)
     angle = torch.atan2(motion.positions[-1][:, 1], motion.positions[-1][:, 0])
     assert float(angle.std()) < 0.3
 
 
 def test_error_curves_fall_with_work_for_every_solver() -> None:
-    curves = list(actions.error_curves(visitor(), use_net=False, count=60))
+    curves = list(sampling.error_curves(visitor(), use_net=False, count=60))
     assert [curve.solver for curve in curves] == list(SOLVERS)
     for curve in curves:
         assert curve.error[-1] < curve.error[0]
@@ -92,7 +92,7 @@ def test_error_curves_fall_with_work_for_every_solver() -> None:
 
 
 def test_likelihood_map_agrees_with_the_exact_density() -> None:
-    found = actions.likelihood_map(visitor(), use_net=False, size=24)
+    found = sampling.likelihood_map(visitor(), use_net=False, size=24)
     assert found.exact is not None
     known = found.exact > -6
     assert float((found.flow - found.exact)[known].abs().mean()) < 0.1

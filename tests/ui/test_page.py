@@ -8,6 +8,8 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 
+from fmstudio.learn.experiment import DATA
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 LOADED = """([id, loads]) => {
@@ -46,6 +48,9 @@ class Studio:
 
     def choose(self, label: str) -> None:
         self.page.locator("#experiment").get_by_text(label, exact=True).click()
+
+    def data(self, name: str) -> None:
+        self.page.locator("#data-choice label").nth(DATA.index(name)).click()
 
 
 @pytest.fixture
@@ -151,3 +156,98 @@ def test_nothing_scrolls_sideways(browser: Any, studio_url: str, width: int) -> 
         studio.page.wait_for_timeout(500)
         assert studio.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 1, room
     studio.page.close()
+
+
+def test_a_refused_choice_is_set_back_and_blocks_no_other(studio: Studio) -> None:
+    page = studio.page
+    seed = page.get_by_label("seed", exact=True)
+    seed.fill("-5")
+    seed.press("Enter")
+    page.get_by_text("seed: expected a number in").first.wait_for()
+    page.wait_for_function("document.querySelector('input[aria-label=seed]').value === '3'")
+    studio.choose("custom")
+    page.wait_for_function("location.search.includes('path=custom')")
+    formula = page.get_by_label("a(t) =")
+    formula.fill("import os")
+    formula.press("Enter")
+    page.get_by_text("is not allowed in a formula").first.wait_for()
+    page.wait_for_function("document.querySelector('.fm-coefficients').innerText.includes('(1 - t)**1.5')")
+    assert formula.input_value() == "(1 - t)**1.5"
+    # A number that is not offered may be typed; nonsense is set back.
+    particles = page.get_by_role("combobox", name="particles")
+    particles.fill("700")
+    particles.press("Enter")
+    page.wait_for_function("location.search.includes('particles=700')")
+    particles.fill("many")
+    particles.press("Enter")
+    page.get_by_text("particles: expected a number").first.wait_for()
+    page.wait_for_function("document.querySelector('input[aria-label=particles]').value === '700'")
+
+
+def test_sliders_hear_the_keyboard_and_keep_to_their_ends(studio: Studio) -> None:
+    page = studio.page
+    slider = page.locator("#experiment input[type=range]").first
+    slider.focus()
+    slider.press("ArrowRight")
+    page.wait_for_function("location.search.includes('data_noise=0.11')")
+    number = page.get_by_label("number input for noise")
+    number.fill("7")
+    number.press("Enter")
+    page.wait_for_function("location.search.includes('data_noise=1')")
+    assert number.input_value() == "1"
+
+
+def test_the_experiment_unfolds_on_a_telephone(browser: Any, studio_url: str) -> None:
+    studio = Studio(browser, studio_url, width=390)
+    page = studio.page
+    assert not page.locator("#data-choice").is_visible()
+    page.get_by_label("Show or hide the experiment").click()
+    page.locator("#data-choice").wait_for(state="visible")
+    studio.choose("bow")
+    page.wait_for_function("location.search.includes('path=bow')")
+    page.close()
+    assert studio.errors == []
+
+
+def test_classes_are_offered_by_name_where_the_net_is_told_them(studio: Studio) -> None:
+    page = studio.page
+    studio.data("moons")
+    page.wait_for_function("location.search.includes('data=moons')")
+    studio.open("Train")
+    page.get_by_label("tell the net the class").check()
+    page.wait_for_function("location.search.includes('conditional=True')")
+    studio.open("Sample")
+    chosen = page.get_by_role("combobox", name="class", exact=True)
+    chosen.click()
+    page.get_by_role("option", name="lower moon").click()
+    page.wait_for_function("location.search.includes('label=1')")
+    page.get_by_label("number input for guidance w").wait_for()
+    # Data without classes take the choice away, and the class with it.
+    studio.data("checkerboard")
+    page.wait_for_function("!location.search.includes('label') && !location.search.includes('conditional')")
+    chosen.wait_for(state="hidden")
+
+
+def test_figures_on_demand_are_folded_until_asked_for_and_leave_with_their_field(studio: Studio) -> None:
+    page = studio.page
+    studio.open("Sample")
+    studio.wait_for_scene("#sample-player")
+    # The room opens on the flow of the shipped net.
+    page.wait_for_function(
+        "document.querySelectorAll('#sample-player header p')[1].innerText.includes('trained net')"
+    )
+    assert not page.locator("#nfe-plot").is_visible()
+    page.locator("#measure-solvers").click()
+    page.wait_for_function("document.querySelector('#nfe-plot .fm-plot').dataset.drawn >= 5")
+    assert page.locator("#nfe-plot").is_visible()
+    studio.choose("spherical")
+    page.locator("#nfe-plot").wait_for(state="hidden")
+
+
+def test_the_error_of_the_field_is_drawn_before_any_click(studio: Studio) -> None:
+    studio.open("Train")
+    studio.page.wait_for_function("document.querySelector('#error-plot').textContent.includes('t = 0.50')")
+    studio.choose("spiral")
+    studio.page.wait_for_function(
+        "document.querySelector('#error-plot').textContent.includes('no trained net')"
+    )

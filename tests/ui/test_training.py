@@ -9,7 +9,7 @@ import pytest
 
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.train import Diverged, Progress
-from fmstudio.ui import actions, training
+from fmstudio.ui import actions, sampling, training
 from fmstudio.ui.visitor import Visitor
 
 TINY = Experiment(train_steps=300, width=32, depth=2, fourier=8, batch=64, particles=60, frames=5)
@@ -26,10 +26,10 @@ def test_a_training_ends_with_a_net_that_every_room_can_use() -> None:
     assert dict(training.status(reports[-1]))["step"] == "300 of 300"
     assert dict(training.summary(state))["net"] == "trained here"
     assert set(training.clouds(state)) == {"data", "samples of the net"}
-    error, _, mean = actions.field_error(state, 0.5)
+    error, _, mean = sampling.field_error(state, 0.5)
     assert error.shape[0] == error.shape[1]
     assert mean > 0
-    assert actions.sample_room(state, use_net=True)[1].nfe > 0
+    assert sampling.sample_room(state, use_net=True)[1].nfe > 0
     assert actions.probe(state, 0.2, 0.1, 0.5).net is not None
 
 
@@ -56,7 +56,7 @@ def test_straightening_makes_the_flow_straighter() -> None:
     assert "2-rectified flow" in training.straightness_html(state)
     state.experiment = state.experiment.but(sde_noise=0.5)
     with pytest.raises(ValueError, match="no longer independent"):
-        actions.sample_room(state, use_net=True)
+        sampling.sample_room(state, use_net=True)
 
 
 def test_save_and_open_carry_the_net(tmp_path: Path) -> None:

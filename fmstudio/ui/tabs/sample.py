@@ -8,16 +8,18 @@ from typing import Any
 import gradio as gr
 
 from fmstudio.learn.experiment import SOLVERS
-from fmstudio.plots.figures import heat_figure, nfe_figure
-from fmstudio.ui import actions, words
+from fmstudio.plots.figures import heat_figure, nfe_figure, profile_figure
+from fmstudio.ui import actions, sampling, words
 from fmstudio.ui.live_plot import LivePlot, figure_json
 from fmstudio.ui.player import Player
 from fmstudio.ui.room import Room
-from fmstudio.ui.sidebar import pills, slider
+from fmstudio.ui.sidebar import numbers, pills, slider
+from fmstudio.ui.stoppable import Stopped, begin
 from fmstudio.ui.tabs.report import facts, failed
 from fmstudio.ui.visitor import Visitor
 
 FIELDS = (("exact u", False), ("trained net", True))
+_PROGRESS = gr.Progress()
 
 
 def build(visitor: gr.State) -> Room:
@@ -27,108 +29,176 @@ def build(visitor: gr.State) -> Room:
         with gr.Column():
             player = Player(elem_id="sample-player", curves=True, colour="start")
             with gr.Column(elem_classes=["fm-card"], min_width=0):
-                gr.Markdown(
-                    "#### Error against work\nDistance of the end points to a fine solution, by solver."
-                )
-                curves = LivePlot(height=320, elem_id="nfe-plot")
-                measure = gr.Button("Measure all solvers", size="sm", elem_id="measure-solvers")
+                with gr.Row(elem_classes=["fm-invite"]):
+                    gr.Markdown(words.sections("sample-figures")["error against work"])
+                    measure = gr.Button("Measure all solvers", size="sm", elem_id="measure-solvers")
+                curves = LivePlot(height=0, elem_id="nfe-plot")
             with gr.Column(elem_classes=["fm-card"], min_width=0):
-                gr.Markdown(
-                    "#### Likelihood\nlog p₀(x₀) = log p₁(x₁) + ∫ div u dt along the flow, as a density; "
-                    "beside it the exact one where it is known (mixtures)."
-                )
-                with gr.Row():
-                    learned_map = LivePlot(height=320, elem_id="likelihood-flow")
-                    exact_map = LivePlot(height=320, elem_id="likelihood-exact")
+                with gr.Row(elem_classes=["fm-invite"]):
+                    gr.Markdown(words.sections("sample-figures")["likelihood"])
+                    likelihood = gr.Button("Draw the likelihood", size="sm", elem_id="draw-likelihood")
+                with gr.Row(elem_classes=["fm-pair"]):
+                    flow_map = LivePlot(height=0, elem_id="likelihood-flow")
+                    exact_map = LivePlot(height=0, elem_id="likelihood-exact")
                 likelihood_note = gr.Markdown("", elem_classes=["fm-note"])
-                likelihood = gr.Button("Draw the likelihood", size="sm", elem_id="draw-likelihood")
         with gr.Column(elem_classes=["fm-aside"]):
             with gr.Column(elem_classes=["fm-card", "fm-first"], min_width=0):
                 gr.Markdown("#### Sampler")
                 use_net = gr.Radio(
-                    list(FIELDS), value=False, show_label=False, container=False, elem_classes=["fm-pills"],
+                    list(FIELDS), value=True, show_label=False, container=False, elem_classes=["fm-pills"],
                     elem_id="sample-field", interactive=True,
                 )  # fmt: skip
                 controls["solver"] = pills("solver", SOLVERS, "solver")
-                controls["sample_steps"] = slider("sample_steps", "steps (dopri5 chooses its own)", 1)
-                controls["sde_noise"] = slider("sde_noise", "SDE noise κ, g = κ σₜ (0: the ODE)", 0.05)
-                controls["label"] = gr.Number(
-                    -1,
-                    label="class (−1: all; needs a conditional experiment)",
-                    precision=0,
-                    minimum=-1,
-                    maximum=63,
+                controls["sample_steps"] = numbers(
+                    "sample_steps", "steps, 1 … 200", (1, 2, 4, 8, 16, 32, 100, 200)
+                )
+                controls["sde_noise"] = slider("sde_noise", "SDE noise κ, g = κσₜ", 0.05)
+                controls["label"] = gr.Dropdown(
+                    [("every class", -1)], value=-1, label="class", interactive=True, visible=False
                 )
                 controls["guidance"] = slider("guidance", "guidance w", 0.1)
-                go = gr.Button("Sample", variant="primary", elem_id="sample-go")
-                stop = gr.Button("Stop", size="sm", elem_id="sample-stop")
+                hint = gr.Markdown("", elem_classes=["fm-note"])
+                with gr.Row():
+                    go = gr.Button("Sample", variant="primary", elem_id="sample-go")
+                    stop = gr.Button("Stop", elem_id="sample-stop", interactive=False)
             with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown("#### Measured")
                 measured = gr.HTML(facts([]), elem_id="sample-facts")
             with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown(words.text("sample"))
 
-    def draw_particles(state: Visitor, net: bool) -> tuple[Any, str]:
+    demanded = [curves, flow_map, exact_map, likelihood_note]
+
+    def drawn(state: Visitor, tell: sampling.Tell = sampling.quietly) -> tuple[Any, Any]:
+        """The particles and what was measured of them, with the field that the visitor's choices mean."""
         try:
-            scene, motion, distance = actions.sample_room(state, net)
-            quality = actions.sample_quality(state.experiment, motion.positions[-1])
+            scene, motion, distance = sampling.sample_room(state, actions.samples_the_net(state), tell)
+            quality = sampling.sample_quality(state.experiment, motion.positions[-1])
         except ValueError as error:
             return gr.skip(), failed(error)
-        floor = float(distance.band[-1, 1])
+        except Stopped:
+            return gr.skip(), gr.skip()
         return scene, facts([
             ("NFE", f"{motion.nfe:,}"),
             ("time", f"{motion.seconds:.2f} s"),
             ("particles", f"{motion.positions.shape[1]:,}"),
-            ("energy distance to data", f"{quality:.4f}"),
-            ("two fresh samples differ by up to", f"{floor:.4f}"),
-            ("largest distance over t", f"{float(distance.values.max()):.4f}"),
+            ("energy distance to data", words.number(quality)),
+            ("two fresh samples differ by up to", words.number(float(distance.band[-1, 1]))),
+            ("largest distance over t", words.number(float(distance.values.max()))),
         ])  # fmt: skip
 
-    def solvers(state: Visitor, net: bool) -> Iterator[Any]:
+    def sample(state: Visitor, progress: gr.Progress = _PROGRESS) -> Iterator[list[Any]]:
+        begin(state)
+        work = state.work
+        yield [gr.skip(), gr.skip(), gr.update(interactive=True)]
+        scene, said = drawn(state, _telling(progress, "steps of the sampler"))
+        if state.work == work:
+            yield [scene, said, gr.update(interactive=False)]
+
+    def choose(state: Visitor, net: bool) -> Iterator[list[Any]]:
+        state.use_net = net
+        yield from sample(state)
+
+    def solvers(state: Visitor) -> Iterator[list[Any]]:
+        begin(state)
+        work, net = state.work, actions.samples_the_net(state)
         done: dict[str, tuple[list[int], list[float]]] = {}
+        role = "learned" if net else "exact"
+        yield [gr.skip(), gr.update(interactive=True)]
         try:
-            for curve in actions.error_curves(state, net):
+            for curve in sampling.error_curves(state, net):
                 done[curve.solver] = (curve.nfe, curve.error)
-                yield figure_json(
-                    nfe_figure(done, "distance to 400 RK4 steps", "learned" if net else "exact")
-                )
+                yield [figure_json(nfe_figure(done, "distance to 400 RK4 steps", role)), gr.skip()]
         except ValueError as error:
             gr.Warning(str(error), title="Not measured")
-            yield gr.skip()
+        except Stopped:
+            pass
+        if state.work == work:
+            yield [gr.skip(), gr.update(interactive=False)]
 
-    def maps(state: Visitor, net: bool) -> tuple[Any, Any, str]:
+    def maps(state: Visitor, progress: gr.Progress = _PROGRESS) -> Iterator[list[Any]]:
+        begin(state)
+        work, net = state.work, actions.samples_the_net(state)
+        yield [gr.skip(), gr.skip(), gr.skip(), gr.update(interactive=True)]
+        shown: list[Any] = [gr.skip()] * 3
         try:
-            found = actions.likelihood_map(state, net)
+            found = sampling.likelihood_map(state, net, tell=_telling(progress, "steps of the flow"))
+            shown = _likelihood(found, net)
         except ValueError as error:
             gr.Warning(str(error), title="Not drawn")
-            return gr.skip(), gr.skip(), ""
-        density = found.flow.exp()
-        cell = (2 * found.span / (density.shape[0] - 1)) ** 2
-        title = (
-            "p₀ by the flow"
-            if found.t == 0
-            else f"p at t = {found.t:g} by the flow (points have no density at 0)"
-        )
-        note = f"Sum over the grid: {float(density.sum()) * cell:.3f} (a density sums to 1)."
-        flow = figure_json(heat_figure(density, found.span, title, "learned" if net else "exact"))
-        if found.exact is None:
-            return flow, gr.skip(), note + " The data are points: there is no exact density to compare with."
-        gap = (found.flow - found.exact)[found.exact > -8].abs().mean()
-        note += f" Mean |log p₀ − log q₀| where q₀ > e⁻⁸: {float(gap):.3f}."
-        return flow, figure_json(heat_figure(found.exact.exp(), found.span, "exact q₀", "exact")), note
+        except Stopped:
+            pass
+        if state.work == work:
+            yield [*shown, gr.update(interactive=False)]
+
+    def stopped(state: Visitor) -> Any:
+        begin(state)
+        return gr.update(interactive=False)
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    inputs = [visitor, use_net]
-    running = go.click(draw_particles, inputs, [player, measured], api_visibility="private")
-    measuring = measure.click(solvers, inputs, curves, **quiet)
-    drawing = likelihood.click(
-        maps, inputs, [learned_map, exact_map, likelihood_note], api_visibility="private"
+    seen: dict[str, Any] = {"api_visibility": "private"}
+    drawing = [player, measured, stop]
+    go.click(sample, visitor, drawing, show_progress_on=measured, **seen)
+    use_net.input(
+        choose, [visitor, use_net], drawing, show_progress_on=measured, trigger_mode="always_last", **seen
     )
-    stop.click(None, None, None, cancels=[running, measuring, drawing], **quiet)
+    measure.click(solvers, visitor, [curves, stop], **quiet)
+    likelihood.click(
+        maps, visitor, [flow_map, exact_map, likelihood_note, stop], show_progress_on=likelihood_note, **seen
+    )
+    stop.click(stopped, visitor, stop, **quiet)
 
     def repaint(state: Visitor) -> list[Any]:
-        net = actions.net_field(state) is not None and not actions.has_closed_form(state.experiment)
-        shown, numbers = draw_particles(state, net)
-        return [shown, numbers]
+        begin(state)
+        scene, said = drawn(state)
+        # Figures of another field are taken away; another sampler leaves them right.
+        shows = (_field_of(state), id(state.checkpoint))
+        kept = state.measured == shows
+        state.measured = shows
+        return [
+            scene, said, gr.update(interactive=False), actions.samples_the_net(state),
+            words.sampler_hint(state.experiment),
+            *([gr.skip()] * 4 if kept else [None, None, None, ""]),
+        ]  # fmt: skip
 
-    return Room(controls=controls, repaint=repaint, outputs=[player, measured])
+    return Room(
+        controls=controls, repaint=repaint, outputs=[player, measured, stop, use_net, hint, *demanded]
+    )
+
+
+def _field_of(state: Visitor) -> Any:
+    """The experiment without what only concerns how its field is sampled and shown."""
+    return state.experiment.but(solver="euler", sample_steps=1, sde_noise=0, particles=10, frames=2)
+
+
+def _telling(progress: gr.Progress, unit: str) -> sampling.Tell:
+    def tell(done: int, calls: int) -> None:
+        if calls:
+            progress((done, calls), unit=unit)
+
+    return tell
+
+
+def _likelihood(found: sampling.LikelihoodMap, net: bool) -> list[Any]:
+    """The flow's density, the exact one where it is known, and a note that compares them."""
+    density, role = found.flow.exp(), "learned" if net else "exact"
+    title = (
+        "p₀ by the flow"
+        if found.t == 0
+        else f"p at t = {found.t:g} by the flow (points have no density at 0)"
+    )
+    cell = (2 * found.span / (density.shape[0] - 1)) ** density.ndim
+    note = f"Sum over the grid: {float(density.sum()) * cell:.3f} (a density sums to 1)."
+    if found.exact is None:
+        note += " The data are points: there is no exact density to compare with."
+    else:
+        gap = (found.flow - found.exact)[found.exact > -8].abs().mean()
+        note += f" Mean |log p₀ − log q₀| where q₀ > e⁻⁸: {float(gap):.3f}."
+    if density.ndim == 1:
+        lines = {"by the flow": (density, role)}
+        lines |= {} if found.exact is None else {"exact q₀": (found.exact.exp(), "data")}
+        return [figure_json(profile_figure(lines, found.span, title, "density")), None, note]
+    flow = figure_json(heat_figure(density, found.span, title, role))
+    if found.exact is None:
+        return [flow, None, note]
+    return [flow, figure_json(heat_figure(found.exact.exp(), found.span, "exact q₀", "exact")), note]

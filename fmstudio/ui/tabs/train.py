@@ -9,18 +9,29 @@ from typing import Any
 import gradio as gr
 
 from fmstudio.learn.checkpoints import Curve
-from fmstudio.learn.experiment import REGRESSIONS, SCHEDULES, TARGETS, TIME_LAWS, Experiment
+from fmstudio.learn.experiment import REGRESSIONS, SCHEDULES, TARGETS, TIME_LAWS
 from fmstudio.learn.train import Progress
-from fmstudio.plots.figures import cloud_figure, excess_figure, heat_figure, loss_figure, none_is_nan
-from fmstudio.ui import actions, training, words
+from fmstudio.plots.figures import (
+    cloud_figure,
+    empty_figure,
+    excess_figure,
+    heat_figure,
+    histogram_figure,
+    loss_figure,
+    none_is_nan,
+    profile_figure,
+)
+from fmstudio.ui import sampling, training, words
 from fmstudio.ui.live_plot import LivePlot, figure_json
 from fmstudio.ui.room import Room
-from fmstudio.ui.sidebar import pills, slider
+from fmstudio.ui.sidebar import numbers, pills, slider
 from fmstudio.ui.tabs.report import facts, failed
 from fmstudio.ui.visitor import Visitor
 
 SAMPLES_EVERY = 0.7
 """Seconds between two pictures of samples; the loss is drawn at every report."""
+
+_SENTENCES = words.sections("train-figures")
 
 
 def build(visitor: gr.State) -> Room:
@@ -40,11 +51,11 @@ def build(visitor: gr.State) -> Room:
                     gr.Markdown("#### Samples of the net beside data")
                     cloud = LivePlot(height=380, elem_id="cloud-plot")
                 with gr.Column(elem_classes=["fm-card"], min_width=0):
-                    gr.Markdown("#### Error of the field, |u_θ − u|")
-                    error = LivePlot(height=320, elem_id="error-plot")
-                    with gr.Row():
+                    gr.Markdown("#### Error of the field, *|u<sub>θ</sub> − u|*")
+                    error = LivePlot(height=326, elem_id="error-plot")
+                    with gr.Row(elem_classes=["fm-invite"]):
                         when = gr.Slider(0.01, 0.99, value=0.5, step=0.01, label="time t", interactive=True)
-                        draw_error = gr.Button("Draw the error", size="sm", elem_id="draw-error")
+                        draw_error = gr.Button("Draw it now", size="sm", elem_id="draw-error")
         with gr.Column(elem_classes=["fm-aside"]):
             with gr.Column(elem_classes=["fm-card", "fm-first"], min_width=0):
                 gr.Markdown("#### Training")
@@ -60,18 +71,23 @@ def build(visitor: gr.State) -> Room:
                 controls["target"] = pills("target", TARGETS, "target", {"x0": "x₀", "eps": "ε"})
                 controls["regression"] = pills("regression", REGRESSIONS, "regression")
                 controls["conditional"] = gr.Checkbox(False, label="tell the net the class", interactive=True)
-                controls["train_steps"] = slider("train_steps", "steps", 100)
-                controls["batch"] = slider("batch", "batch", 16)
-                controls["learning_rate"] = gr.Number(
-                    Experiment().learning_rate, label="learning rate", step=0.0005
+                with gr.Row():
+                    controls["train_steps"] = numbers(
+                        "train_steps", "steps", (500, 1_000, 2_000, 8_000, 20_000, 50_000, 200_000)
+                    )
+                    controls["batch"] = numbers("batch", "batch", (64, 128, 256, 1_024, 2_048, 8_192))
+                controls["learning_rate"] = numbers(
+                    "learning_rate", "learning rate", (1e-4, 5e-4, 1e-3, 2e-3, 1e-2)
                 )
                 with gr.Accordion("More", open=False):
                     controls["schedule"] = pills("schedule", SCHEDULES, "schedule")
                     controls["time_law"] = pills("time_law", TIME_LAWS, "time law")
-                    controls["width"] = slider("width", "width", 16)
+                    controls["width"] = numbers("width", "width", (16, 32, 64, 128, 256, 512))
                     controls["depth"] = slider("depth", "hidden layers", 1)
-                    controls["fourier"] = slider("fourier", "Fourier features", 1)
-                    controls["ema"] = slider("ema", "running mean of the weights (EMA)", 0.0005)
+                    controls["fourier"] = numbers("fourier", "Fourier features", (0, 8, 16, 32, 64, 128))
+                    controls["ema"] = numbers(
+                        "ema", "running mean of the weights (EMA)", (0, 0.9, 0.99, 0.999, 0.9999)
+                    )
                     controls["label_drop"] = slider("label_drop", "label drop", 0.01)
             with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown(
@@ -87,21 +103,40 @@ def build(visitor: gr.State) -> Room:
             with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown(words.text("train"))
 
-    plots = [loss, excess, cloud]
+    plots = [loss, excess, cloud, error]
 
-    def painted(state: Visitor, samples: bool = True) -> list[Any]:
-        """The three live figures of what the visitor's training has reported so far."""
+    def live(state: Visitor, samples: bool) -> list[Any]:
+        """What can be drawn while a training runs: the two curves, and now and then the samples."""
         curve = Curve() if state.checkpoint is None else state.checkpoint.curve
         steps = [point.step for point in curve.points]
         measured = [(p.step, p.energy_distance) for p in curve.points if p.energy_distance is not None]
-        figures: list[Any] = [
+        return [
             figure_json(loss_figure(steps, [point.loss for point in curve.points], curve.floor)),
             figure_json(excess_figure(steps, [none_is_nan(p.excess) for p in curve.points], measured)),
+            data_beside(state) if samples else gr.skip(),
+            gr.skip(),
         ]
-        if not samples:
-            return [*figures, gr.skip()]
-        clouds = training.clouds(state)
-        return [*figures, figure_json(cloud_figure(clouds, actions.plane_span(state.experiment)))]
+
+    def painted(state: Visitor) -> list[Any]:
+        """All figures, at rest."""
+        if state.checkpoint is None:
+            empty = [figure_json(empty_figure(_SENTENCES[name])) for name in ("no loss", "no excess")]
+            return [*empty, data_beside(state), error_map(state)]
+        return [*live(state, samples=True)[:3], error_map(state)]
+
+    def data_beside(state: Visitor) -> str:
+        draw = histogram_figure if state.experiment.dim == 1 else cloud_figure
+        return figure_json(draw(training.clouds(state), sampling.plane_span(state.experiment)))
+
+    def error_map(state: Visitor) -> str:
+        try:
+            values, span, mean = sampling.field_error(state, state.error_time)
+        except ValueError as problem:
+            return figure_json(empty_figure(words.lines(str(problem)), 326))
+        title = f"t = {state.error_time:.2f}: E|u<sub>θ</sub> − u|² = {mean:.4f} under q<sub>t</sub>"
+        if values.ndim == 1:
+            return figure_json(profile_figure({"error": (values, "error")}, span, title, "", 326))
+        return figure_json(heat_figure(values, span, title, "error", 326))
 
     def run(state: Visitor, reports: Iterator[Progress]) -> Iterator[list[Any]]:
         """Show a training's reports as they come; leave the buttons right, whatever ends it."""
@@ -115,12 +150,13 @@ def build(visitor: gr.State) -> Room:
                 now = time.monotonic()
                 samples = report.done or now - drawn > SAMPLES_EVERY
                 drawn = now if samples else drawn
-                yield [state, *painted(state, samples), facts(training.status(report)), *buttons]
-            yield [state, *[gr.skip()] * 4, gr.update(interactive=True), gr.update(interactive=False)]
+                figures = painted(state) if report.done else live(state, samples)
+                yield [state, *figures, facts(training.status(report)), *buttons]
+            yield [state, *[gr.skip()] * 5, gr.update(interactive=True), gr.update(interactive=False)]
         except ValueError as problem:
             yield [
                 state,
-                *[gr.skip()] * 3,
+                *[gr.skip()] * 4,
                 failed(problem),
                 gr.update(interactive=True),
                 gr.update(interactive=False),
@@ -153,14 +189,8 @@ def build(visitor: gr.State) -> Room:
         return [*painted(state), facts([]), gr.update(interactive=True), gr.update(interactive=False), ""]
 
     def drawn_error(state: Visitor, t: float) -> Any:
-        try:
-            values, span, mean = actions.field_error(state, t)
-        except ValueError as problem:
-            gr.Warning(str(problem), title="Not drawn")
-            return gr.skip()
-        return figure_json(
-            heat_figure(values, span, f"t = {t:.2f}: E|u_θ − u|² = {mean:.4f} under q_t", "error")
-        )
+        state.error_time = t
+        return error_map(state)
 
     def saved(state: Visitor) -> Any:
         try:
@@ -168,14 +198,6 @@ def build(visitor: gr.State) -> Room:
         except ValueError as problem:
             gr.Warning(str(problem), title="Nothing to save")
             return gr.skip()
-
-    def opened(state: Visitor, file: str) -> list[Any]:
-        try:
-            training.open_file(state, file)
-        except ValueError as problem:
-            gr.Warning(str(problem), title="Not opened")
-            return [gr.skip()] * 5
-        return [state, *painted(state), facts(training.summary(state))]
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     # "minimal" shows a visitor their place while they wait for one of the pool.
@@ -196,10 +218,14 @@ def build(visitor: gr.State) -> Room:
     draw_error.click(drawn_error, [visitor, when], error, **quiet)
     when.release(drawn_error, [visitor, when], error, **quiet)
     save.click(saved, visitor, save, **quiet)
-    load.upload(opened, [visitor, load], [visitor, *plots, status], **quiet)
 
     def repaint(state: Visitor) -> list[Any]:
         training.adopt_shipped(state)
         return [*painted(state), facts(training.summary(state))]
 
-    return Room(controls=controls, repaint=repaint, outputs=[*plots, status])
+    return Room(
+        controls=controls,
+        repaint=repaint,
+        outputs=[*plots, status],
+        opener=(load, training.open_file),
+    )

@@ -1,0 +1,212 @@
+"""What the Sample room shows, without the page: samples, error against work, likelihood, the net's error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fmstudio.flow.densities import PointCloud
+from fmstudio.flow.fields import VelocityField
+from fmstudio.flow.likelihood import log_likelihood
+from fmstudio.flow.metrics import energy_distance
+from fmstudio.flow.solvers import ADAPTIVE, SOLVERS, integrate, integrate_adaptive, path_times
+from fmstudio.learn.build import density_of, source_of
+from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.simulate import (
+    Distances,
+    Motion,
+    distances,
+    draw_pairs,
+    frame_times,
+    fresh_draws,
+    generator_of,
+    original_paths,
+    run_sampler,
+)
+from fmstudio.plots.room_scenes import sample_scene
+from fmstudio.plots.scene import Scene
+from fmstudio.ui.actions import conditioned, exact_field, net_field
+from fmstudio.ui.stoppable import StoppableField
+from fmstudio.ui.visitor import Visitor
+
+CLOUD_START = 0.02
+"""Where the likelihood under a point cloud's exact flow is read off."""
+
+Tell = Callable[[int, int], object]
+"""Hears how many steps of how many are done."""
+
+
+def quietly(done: int, calls: int) -> None:
+    """Tell nobody."""
+
+
+def sample_room(visitor: Visitor, use_net: bool, tell: Tell = quietly) -> tuple[Scene, Motion, Distances]:
+    """Q and the sampler's particles on one clock, with the distance between them.
+
+    Raises:
+        Stopped: the visitor no longer waits.
+        ValueError: a net is asked for and none fits; no closed form; noise where the score is not known.
+    """
+    experiment = visitor.experiment
+    field = chosen_field(visitor, use_net)
+    if use_net and visitor.pairs is not None and experiment.sde_noise > 0:
+        raise ValueError(
+            "After reflow x₀ and x₁ are no longer independent: the score does not follow from the velocity, "
+            "and the SDE would be wrong. Set the noise to 0."
+        )
+    times = frame_times(experiment)
+    pairs = draw_pairs(experiment, experiment.particles)
+    original = original_paths(experiment, pairs, times)
+    # The SDE asks an oracle for more than its velocity.
+    if experiment.sde_noise == 0:
+        field = StoppableField(field, visitor, _calls(experiment), tell)
+    motion = run_sampler(experiment, field, original[0], times)
+    measured = distances(motion.positions, *fresh_draws(experiment, times))
+    return sample_scene(experiment, times, pairs, original, motion, measured, use_net), motion, measured
+
+
+def _calls(experiment: Experiment) -> int:
+    """How often the sampler will ask the field; 0 where the solver decides on the way."""
+    if experiment.solver in ADAPTIVE:
+        return 0
+    return experiment.sample_steps * SOLVERS[experiment.solver].evaluations
+
+
+def chosen_field(visitor: Visitor, use_net: bool) -> VelocityField:
+    """The trained net's field or the exact one, conditioned and guided as the experiment says."""
+    if not use_net:
+        return conditioned(exact_field(visitor.experiment), visitor.experiment)
+    field = net_field(visitor)
+    if field is None:
+        raise ValueError(
+            "There is no trained net for this experiment yet: train one, or sample the exact field."
+        )
+    return field
+
+
+@dataclass(frozen=True)
+class ErrorCurve:
+    """A solver's error for several step counts: NFE and root mean squared distance to a fine solution."""
+
+    solver: str
+    nfe: list[int]
+    error: list[float]
+
+
+@torch.no_grad()
+def error_curves(visitor: Visitor, use_net: bool, count: int = 400) -> Iterator[ErrorCurve]:
+    """Error against NFE for every solver, one curve at a time.
+
+    The error is the distance of the end points to those of 400 RK4 steps from the same starts.
+    """
+    experiment = visitor.experiment
+    field = StoppableField(chosen_field(visitor, use_net), visitor)
+    pairs = draw_pairs(experiment, count, stream=31)
+    start = original_paths(experiment, pairs, torch.tensor([1.0, 0.0]), stream=32)[0]
+    fine = integrate(field, start, path_times(400), SOLVERS["rk4"], record=False).positions[-1]
+
+    def distance(end: Tensor) -> float:
+        return float((end - fine).pow(2).sum(-1).mean().sqrt())
+
+    for name, tableau in SOLVERS.items():
+        nfe, error = [], []
+        if name in ADAPTIVE:
+            for tolerance in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5):
+                solved = integrate_adaptive(
+                    field, start, torch.tensor([1.0, 0.0]), rtol=tolerance, atol=tolerance
+                )
+                nfe.append(solved.nfe)
+                error.append(distance(solved.positions[-1]))
+        else:
+            for steps in (1, 2, 4, 8, 16, 32, 64):
+                solved = integrate(field, start, path_times(steps), tableau, record=False)
+                nfe.append(solved.nfe)
+                error.append(distance(solved.positions[-1]))
+        yield ErrorCurve(name, nfe, error)
+
+
+@dataclass(frozen=True)
+class LikelihoodMap:
+    """log p_t by the divergence along the flow, and the exact log q₀, or None if unknown.
+
+    On a grid (H, W) of the plane, or at H points of the line. ``t`` is 0 but for the exact flow of a point
+    cloud, which has no density there.
+    """
+
+    span: float
+    t: float
+    flow: Tensor
+    exact: Tensor | None
+
+
+def likelihood_map(
+    visitor: Visitor, use_net: bool, size: int = 48, steps: int = 40, tell: Tell = quietly
+) -> LikelihoodMap:
+    """The density that the flow gives each point of the plane or line, beside the exact one where known.
+
+    Raises:
+        Stopped: the visitor no longer waits.
+        ValueError: no net, or no closed form.
+    """
+    experiment = visitor.experiment
+    field = StoppableField(
+        chosen_field(visitor, use_net), visitor, steps * SOLVERS["midpoint"].evaluations, tell
+    )
+    span = plane_span(experiment)
+    grid, shape = _grid(experiment, span, size)
+    density = density_of(experiment)
+    # The exact flow of a point cloud ends in the points themselves; just before, it still has a density.
+    start = CLOUD_START if isinstance(density, PointCloud) and not use_net else 0.0
+    flow = log_likelihood(field, grid, steps, SOLVERS["midpoint"], source_of(experiment), start=start)
+    known = getattr(density, "log_density", None)
+    exact = known(grid).reshape(shape) if known is not None else None
+    return LikelihoodMap(span, start, flow.reshape(shape), exact)
+
+
+def _grid(experiment: Experiment, span: float, size: int) -> tuple[Tensor, tuple[int, ...]]:
+    """Points that cover the plane or the line from −span to span, and the shape they are laid out in."""
+    if experiment.dim == 1:
+        return torch.linspace(-span, span, 5 * size)[:, None], (5 * size,)
+    axis = torch.linspace(-span, span, size)
+    grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1).reshape(-1, 2)
+    return grid, (size, size)
+
+
+def plane_span(experiment: Experiment) -> float:
+    """Half the width of the window that holds data and source."""
+    generator = generator_of(experiment, 41)
+    points = torch.cat(
+        [d.sample(2_000, generator).points for d in (density_of(experiment), source_of(experiment))]
+    )
+    return float(points.abs().quantile(0.995)) * 1.08
+
+
+@torch.no_grad()
+def field_error(visitor: Visitor, t: float, size: int = 48) -> tuple[Tensor, float, float]:
+    """|u_θ − u| on a grid at time t, the grid's half width, and E|u_θ − u|² under q_t.
+
+    On the line the grid is one row of points.
+
+    Raises:
+        ValueError: no net, or no closed form to compare it with.
+    """
+    experiment = visitor.experiment
+    oracle, net = exact_field(experiment), net_field(visitor)
+    if net is None:
+        raise ValueError("There is no trained net for this experiment yet: start a training first.")
+    span = plane_span(experiment)
+    grid, shape = _grid(experiment, span, size)
+    when = torch.tensor(min(max(t, 0.01), 0.99))
+    error = (net(grid, when) - oracle(grid, when)).norm(dim=-1).reshape(shape)
+    at = original_paths(experiment, draw_pairs(experiment, 2_000, stream=51), when[None], stream=52)[0]
+    mean = float((net(at, when) - oracle(at, when)).pow(2).sum(-1).mean())
+    return error, span, mean
+
+
+def sample_quality(experiment: Experiment, samples: Tensor) -> float:
+    """Energy distance of samples to fresh data points."""
+    fresh = density_of(experiment).sample(len(samples), generator_of(experiment, 61)).points
+    return float(energy_distance(samples, fresh))
