@@ -1,4 +1,4 @@
-"""Make the pictures of README and the Images room's first grid: ``python scripts/pictures.py``.
+"""Make the pictures of README and what the Images room opens with: ``python scripts/pictures.py [--images]``.
 
 Starts the studio, drives it in Chromium (a development dependency), and writes assets/pictures/.
 """
@@ -6,8 +6,10 @@ Starts the studio, drives it in Chromium (a development dependency), and writes 
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,18 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from fmstudio.image.jobs import ImageSettings, sample_rows
-from fmstudio.image.sampling import GridRow
+from fmstudio.image.compare import Comparison, compare
+from fmstudio.image.jobs import ImageSettings
 from fmstudio.ui.launch import options
 from fmstudio.ui.page import build
-from fmstudio.ui.tabs.images import OPENING, grid_html
+from fmstudio.ui.tabs.images_grid import (
+    OPENING,
+    OPENING_FIGURES,
+    SHOWN_COUNT,
+    SHOWN_QUALITY,
+    figures_of,
+    grid_html,
+)
 
 PICTURES = OPENING.parent
 FRAMES = 30
@@ -30,8 +39,9 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 def main() -> None:
     """Write the opening grid, the animation and the screenshot."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    rows = [row for row in sample_rows(ImageSettings()) if isinstance(row, GridRow)]
-    OPENING.write_text(grid_html(rows), "utf-8")
+    draw_images()
+    if "--images" in sys.argv:
+        return
     page = build()
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **options())
     with sync_playwright() as playwright:
@@ -39,6 +49,17 @@ def main() -> None:
         photograph(chromium, url)
         chromium.close()
     page.close()
+
+
+def draw_images() -> None:
+    """What the Images room shows before any click, with the shipped models."""
+    settings = ImageSettings(count=SHOWN_COUNT)
+    done = Comparison(settings, ("fashion-rf1", "fashion-rf2"))
+    for event in compare(settings, done.models, quality=SHOWN_QUALITY):
+        done.take(event)
+    OPENING.write_text(grid_html(done), "utf-8")
+    error, quality = figures_of(done)
+    OPENING_FIGURES.write_text(json.dumps({"error": error, "quality": quality}) + "\n", "utf-8")
 
 
 def photograph(chromium: Any, url: str) -> None:

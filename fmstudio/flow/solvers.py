@@ -10,8 +10,9 @@ No gradient is recorded through a step; a field that differentiates inside enabl
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -233,18 +234,86 @@ def integrate_adaptive(
 
     Source: Hairer, Nørsett & Wanner 1993, Solving Ordinary Differential Equations I, section II.4.
     """
+    times = check_times(times, x)
+    asked = times.tolist()
+    positions = x.new_empty((len(asked), *x.shape))
+    positions[0] = x.detach()
+    filled, nfe = 1, 0
+    for step in adaptive_steps(field, x, times[[0, -1]], rtol, atol, tableau=tableau, max_steps=max_steps):
+        while filled < len(asked) and abs(asked[filled] - step.start) <= abs(step.time - step.start):
+            theta = (asked[filled] - step.start) / (step.time - step.start)
+            positions[filled] = step.between(theta)
+            filled += 1
+        nfe = step.nfe
+    return Trajectory(times, positions, nfe)
+
+
+@dataclass(frozen=True)
+class AdaptiveStep:
+    """An accepted step of an adaptive method.
+
+    Args:
+        index: accepted steps so far, 1, 2, …
+        start, time: where it began and the time reached.
+        before, x: positions at both ends, shape (n, d).
+        velocity: the field at the start, same shape.
+        nfe: evaluations of the field so far, those of rejected steps included.
+        between: positions at a fraction θ in [0, 1] of the step, by the method's continuous extension.
+    """
+
+    index: int
+    start: float
+    time: float
+    before: Tensor
+    x: Tensor
+    velocity: Tensor
+    nfe: int
+    between: Callable[[float], Tensor]
+
+
+def adaptive_steps(
+    field: VelocityField,
+    x: Tensor,
+    times: Tensor,
+    rtol: float = 1e-5,
+    atol: float = 1e-5,
+    *,
+    tableau: Tableau = DOPRI5,
+    max_steps: int = 1000,
+) -> Iterator[AdaptiveStep]:
+    """The accepted steps of `integrate_adaptive`, one by one; a caller that stops iterating stops the work.
+
+    Args:
+        field, x, rtol, atol, tableau, max_steps: as there.
+        times: shape (2,), the start and the end.
+
+    Yields:
+        The steps; the last one's time is the end.
+
+    Raises:
+        ValueError, RuntimeError: as there.
+    """
     if not (rtol >= 0 and atol >= 0 and 0 < rtol + atol < math.inf):
         raise ValueError(f"Expected rtol ≥ 0 and atol ≥ 0, not both 0; got rtol = {rtol}, atol = {atol}.")
     if tableau.error is None or tableau.dense is None or not tableau.fsal:
         raise ValueError(f"{tableau.name} has no error estimate with dense output. Use dopri5.")
-    times, x = check_times(times, x), x.detach()
+    times = check_times(times, x)
+    return _adaptive_steps(field, x.detach(), times, rtol, atol, tableau, max_steps)
+
+
+def _adaptive_steps(
+    field: VelocityField,
+    x: Tensor,
+    times: Tensor,
+    rtol: float,
+    atol: float,
+    tableau: Tableau,
+    max_steps: int,
+) -> Iterator[AdaptiveStep]:
     counted = Counted(field)
-    asked = times.tolist()
-    start, end = asked[0], asked[-1]
+    start, end = times.tolist()
     sign = math.copysign(1.0, end - start)
-    positions = x.new_empty((len(asked), *x.shape))
-    positions[0] = x
-    filled, t = 1, start
+    index, t = 0, start
     first = _velocity(counted, x, _time(t, times, x))
     if not bool(torch.isfinite(first).all()):
         raise RuntimeError(f"The field is not finite at the start, t = {start:.6g}. Start a little later.")
@@ -260,12 +329,11 @@ def integrate_adaptive(
         stages, x_new = _embedded_step(counted, x, first, t, reached, times, tableau)
         error = _error_norm(x, x_new, stages, reached - t, rtol, atol, tableau)
         if error <= 1:
-            while filled < len(asked) and (asked[filled] - reached) * sign <= 0:
-                theta = (asked[filled] - t) / (reached - t)
-                positions[filled] = _dense(x, x_new, stages, reached - t, theta, tableau)
-                filled += 1
+            index += 1
+            between = partial(_dense, x, x_new, stages, reached - t, tableau)
+            yield AdaptiveStep(index, t, reached, x, x_new, first, counted.nfe, between)
             if final:
-                return Trajectory(times, positions, counted.nfe)
+                return
             x, first, t = x_new, stages[-1], reached
         factor = 0.9 * error ** (-1 / tableau.order) if error > 0 else 10.0
         factor = factor if math.isfinite(error) else 0.2
@@ -347,7 +415,7 @@ def _error_norm(
 
 @torch.no_grad()
 def _dense(
-    x: Tensor, x_new: Tensor, stages: list[Tensor], h: float, theta: float, tableau: Tableau
+    x: Tensor, x_new: Tensor, stages: list[Tensor], h: float, tableau: Tableau, theta: float
 ) -> Tensor:
     assert tableau.dense is not None
     if theta == 1:

@@ -7,6 +7,7 @@ json files and imports no deep-learning library beyond torch.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from dataclasses import dataclass
 from functools import cache
@@ -18,11 +19,14 @@ import torch
 if TYPE_CHECKING:
     from fmstudio.image.classifier import FeatureNet
     from fmstudio.image.folder import ImageModel
+    from fmstudio.image.reference import Reference
 
 MODELS_FOLDER = Path(__file__).resolve().parents[2] / "models"
 """The repository's own models."""
 
 PIPELINE_CLASS = "RectifiedFlowPipeline"
+
+_FIGURES = re.compile(r"^\| *([\d.]+) *\| *(\d+) *\| *([\d.]+)[^|]*\|", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,18 @@ class ModelEntry:
     title: str
     folder: Path
     class_names: tuple[str, ...]
+
+    @property
+    def short_title(self) -> str:
+        """What a column of the page is headed: "1-RF" and "2-RF" for first and second rectified flows."""
+        match = re.search(r"-rf(\d+)$", self.name)
+        return f"{match[1]}-RF" if match else self.name
+
+    def figures(self) -> list[tuple[float, int, float]]:
+        """(guidance, Euler steps, FD) of each line in the card's table of figures; empty without one."""
+        card = self.folder / "README.md"
+        text = card.read_text(encoding="utf-8") if card.is_file() else ""
+        return [(float(w), int(n), float(fd)) for w, n, fd in _FIGURES.findall(text)]
 
 
 def choose_device() -> torch.device:
@@ -69,6 +85,7 @@ class Backbones:
         self._lock = threading.Lock()
         self._models: dict[str, ImageModel] = {}
         self._classifiers: dict[str, FeatureNet] = {}
+        self._references: dict[str, Reference] = {}
 
     @property
     def device(self) -> torch.device:
@@ -124,6 +141,43 @@ class Backbones:
             if name not in self._classifiers:
                 self._classifiers[name] = load_classifier(self._folder / name)
             return self._classifiers[name]
+
+    def reference(self, name: str) -> Reference:
+        """The real images of the metric in the folder `name`, loaded on the first call.
+
+        Raises:
+            FileNotFoundError: there is none.
+            ValueError: it belongs to another classifier.
+        """
+        from fmstudio.image.reference import load_reference
+
+        with self._lock:
+            if name not in self._references:
+                self._references[name] = load_reference(self._folder / name)
+            return self._references[name]
+
+    def metric_of(self, name: str) -> str | None:
+        """The metric that knows a model's classes: the folder whose classifier has the same ones, or None.
+
+        Raises:
+            KeyError: there is no such model.
+        """
+        names = list(self.entry(name).class_names)
+        for config in sorted(self._folder.glob("*/config.json")):
+            if not (config.parent / "reference.safetensors").is_file():
+                continue
+            if json.loads(config.read_text(encoding="utf-8")).get("class_names") == names:
+                return config.parent.name
+        return None
+
+    def siblings(self, name: str) -> list[ModelEntry]:
+        """The other models of the same classes, which can stand beside this one.
+
+        Raises:
+            KeyError: there is no such model.
+        """
+        names = self.entry(name).class_names
+        return [entry for entry in self.entries() if entry.class_names == names and entry.name != name]
 
 
 def _title(folder: Path) -> str:

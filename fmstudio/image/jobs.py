@@ -3,43 +3,44 @@
 from __future__ import annotations
 
 import base64
-import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-import numpy as np
-from PIL import Image
 from torch import Tensor
 
-from fmstudio.flow.solvers import SOLVERS
-from fmstudio.image.backbones import Backbones
-from fmstudio.image.sampling import GridRow, SampleStep, step_grid
+from fmstudio.flow.solvers import ADAPTIVE, SOLVERS
+from fmstudio.image.backbones import backbone, backbone_names, has_bf16
+from fmstudio.image.folder import ImageModel
+from fmstudio.image.gallery import png_of
+from fmstudio.image.sampling import (
+    AdaptivePlan,
+    FixedPlan,
+    GridRow,
+    GuidedField,
+    SampleStep,
+    draw_noise,
+    grid_labels,
+    grid_row,
+)
 
-IMAGE_SOLVERS = ("euler", "midpoint", "heun", "rk4")
-MOST_STEPS = 64
+IMAGE_SOLVERS = ("euler", "midpoint", "heun", "rk4", "dopri5")
+MOST_STEPS = 128
 MOST_ROWS = 8
 MOST_IMAGES = 64
+ALL_CLASSES, NO_CLASS = -1, -2
+"""Labels that are no class: all classes in turn, and the unconditional flow."""
 
-BACKBONES = Backbones()
-"""The shipped models: read-only, each loaded at most once and shared by everybody who samples."""
-
-
-def backbone_names() -> tuple[str, ...]:
-    """The models that can be sampled."""
-    return tuple(entry.name for entry in BACKBONES.entries())
-
-
-def class_names(model: str) -> tuple[str, ...]:
-    """The names of a model's classes.
-
-    Raises:
-        ValueError: no such model.
-    """
-    for entry in BACKBONES.entries():
-        if entry.name == model:
-            return entry.class_names
-    raise ValueError(f"model: expected one of {', '.join(backbone_names())}; got {model!r}.")
+LIMITS: dict[str, tuple[float, float]] = {
+    "guidance": (0, 10),
+    "shift": (0.1, 10),
+    "tolerance": (1e-4, 1),
+    "seed": (0, 2**31 - 1),
+    "count": (1, MOST_IMAGES),
+    "steps": (1, MOST_STEPS),
+}
+"""Lowest and highest value of each number."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,16 @@ class ImageSettings:
     """What to sample: one row of images for each step count, all from the same noise.
 
     Args:
-        model: a name of :func:`backbone_names`.
-        steps: 1 to 8 step counts, each in [1, 64].
-        label: a class, or −1 for all classes in turn.
+        model: a name of ``backbones.backbone_names()``.
+        steps: 1 to 8 step counts, each in [1, 128]; not used by an adaptive solver.
+        label: a class, −1 for all classes in turn, or −2 for the flow without a class.
         guidance: w in [0, 10]; 1 is the plain conditional model.
         solver: a name in ``IMAGE_SOLVERS``.
         seed: of the noise, in [0, 2³¹).
         count: images a row, in [1, 64].
+        shift: time shift in [0.1, 10]; 1 is none. Not used by an adaptive solver.
+        tolerances: 1 to 8 tolerances in [1e-4, 1], a row each, for the adaptive solver dopri5.
+        bf16: compute in bfloat16 where the machine has it; an adaptive solver always has float32.
 
     Raises:
         ValueError: naming the setting, its bound and the value.
@@ -61,22 +65,31 @@ class ImageSettings:
 
     model: str = "fashion-rf1"
     steps: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
-    label: int = -1
+    label: int = ALL_CLASSES
     guidance: float = 1.0
     solver: str = "euler"
     seed: int = 0
     count: int = 10
+    shift: float = 1.0
+    tolerances: tuple[float, ...] = (0.3, 0.1, 0.03, 0.01)
+    bf16: bool = True
 
     def __post_init__(self) -> None:
         if self.model not in backbone_names():
             raise ValueError(f"model: expected one of {', '.join(backbone_names())}; got {self.model!r}.")
         if self.solver not in IMAGE_SOLVERS:
             raise ValueError(f"solver: expected one of {', '.join(IMAGE_SOLVERS)}; got {self.solver!r}.")
-        object.__setattr__(self, "steps", _step_counts(self.steps))
-        for name, low, high in (("label", -1, 10**6), ("seed", 0, 2**31 - 1), ("count", 1, MOST_IMAGES)):
-            object.__setattr__(self, name, _whole(name, getattr(self, name), low, high))
-        if not isinstance(self.guidance, int | float) or not 0 <= self.guidance <= 10:
-            raise ValueError(f"guidance: expected a number in [0, 10]; got {self.guidance!r}.")
+        if not isinstance(self.bf16, bool):
+            raise ValueError(f"bf16: expected true or false; got {self.bf16!r}.")
+        object.__setattr__(self, "steps", tuple(whole("steps", v) for v in _some("steps", self.steps)))
+        object.__setattr__(
+            self, "tolerances", tuple(number("tolerance", v) for v in _some("tolerances", self.tolerances))
+        )
+        object.__setattr__(self, "label", whole("label", self.label, NO_CLASS, 10**6))
+        for name in ("seed", "count"):
+            object.__setattr__(self, name, whole(name, getattr(self, name)))
+        for name in ("guidance", "shift"):
+            object.__setattr__(self, name, number(name, getattr(self, name)))
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> ImageSettings:
@@ -93,7 +106,39 @@ class ImageSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """All settings, as plain numbers, strings and lists."""
-        return asdict(self) | {"steps": list(self.steps)}
+        return asdict(self) | {"steps": list(self.steps), "tolerances": list(self.tolerances)}
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the solver chooses its own steps."""
+        return self.solver in ADAPTIVE
+
+    def plans(self) -> list[FixedPlan | AdaptivePlan]:
+        """How each row is made."""
+        if self.adaptive:
+            return [AdaptivePlan(tolerance) for tolerance in self.tolerances]
+        return [FixedPlan(n, SOLVERS[self.solver], self.shift) for n in self.steps]
+
+    def labels(self, model: ImageModel) -> Tensor:
+        """The label of each image in a row.
+
+        Raises:
+            ValueError: a label that the model does not know.
+        """
+        classes = len(model.class_names)
+        if self.label >= classes:
+            raise ValueError(f"label: expected −2 … {classes - 1}; got {self.label}.")
+        chosen = {ALL_CLASSES: list(range(classes)), NO_CLASS: [model.net.no_class]}
+        return grid_labels(chosen.get(self.label, [self.label]), self.count)
+
+    def field(self, model: ImageModel, labels: Tensor, *, exact: bool = False) -> GuidedField:
+        """The guided field of some labels; `exact` asks for float32."""
+        in_bf16 = self.bf16 and not exact and not self.adaptive and has_bf16(model.net.device)
+        return GuidedField(model.net, labels, self.guidance, in_bf16)
+
+    def noise(self, model: ImageModel) -> Tensor:
+        """The one noise that all rows start from, on the model's device."""
+        return draw_noise((self.count, *model.net.image_shape), self.seed).to(model.net.device)
 
 
 def parse_steps(text: str) -> tuple[int, ...]:
@@ -103,9 +148,50 @@ def parse_steps(text: str) -> tuple[int, ...]:
     (1, 2, 4)
 
     Raises:
-        ValueError: nothing, too many, or a count that is not a whole number in [1, 64].
+        ValueError: nothing, too many, or a count that is not a whole number in [1, 128].
     """
-    return _step_counts(text.replace(",", " ").split())
+    return tuple(whole("steps", part) for part in _some("steps", split(text)))
+
+
+def split(text: str) -> list[str]:
+    """The parts of a typed list: separated by blanks, commas or semicolons."""
+    return text.replace(",", " ").replace(";", " ").split()
+
+
+def whole(name: str, value: Any, low: float | None = None, high: float | None = None) -> int:
+    """A whole number within its limits; those of `LIMITS` unless given.
+
+    Raises:
+        ValueError: anything else.
+    """
+    given = number(name, value, low, high)
+    if given != int(given):
+        raise ValueError(f"{name}: expected a whole number; got {value!r}.")
+    return int(given)
+
+
+def number(name: str, value: Any, low: float | None = None, high: float | None = None) -> float:
+    """A number within its limits; those of `LIMITS` unless given.
+
+    Raises:
+        ValueError: anything else.
+    """
+    lowest, highest = LIMITS.get(name, (-math.inf, math.inf))
+    lowest, highest = lowest if low is None else low, highest if high is None else high
+    try:
+        given = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        given = math.nan
+    if not lowest <= given <= highest:
+        kind = "a whole number" if name in ("steps", "label", "seed", "count") else "a number"
+        raise ValueError(f"{name}: expected {kind} in [{lowest:g}, {highest:g}]; got {value!r}.")
+    return given
+
+
+def _some(name: str, values: Sequence[Any]) -> Sequence[Any]:
+    if isinstance(values, str | bytes) or not 1 <= len(values) <= MOST_ROWS:
+        raise ValueError(f"{name}: expected 1 to {MOST_ROWS} of them; got {values!r}.")
+    return values
 
 
 def sample_rows(settings: ImageSettings) -> Iterator[GridRow | SampleStep]:
@@ -114,20 +200,10 @@ def sample_rows(settings: ImageSettings) -> Iterator[GridRow | SampleStep]:
     Raises:
         ValueError: a label that the model does not know.
     """
-    model = BACKBONES.load(settings.model)
-    classes = range(len(model.class_names))
-    if settings.label >= len(model.class_names):
-        raise ValueError(f"label: expected −1 … {len(classes) - 1}; got {settings.label}.")
-    chosen = list(classes) if settings.label < 0 else [settings.label]
-    yield from step_grid(
-        model.net,
-        settings.steps,
-        chosen,
-        settings.guidance,
-        settings.seed,
-        settings.count,
-        SOLVERS[settings.solver],
-    )
+    model = backbone(settings.model)
+    field, noise = settings.field(model, settings.labels(model)), settings.noise(model)
+    for plan in settings.plans():
+        yield from grid_row(field, noise, plan)
 
 
 def image_grid(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,6 +215,7 @@ def image_grid(values: Mapping[str, Any]) -> dict[str, Any]:
         "rows": [
             {
                 "steps": row.step_count,
+                "tolerance": row.plan.tolerance if isinstance(row.plan, AdaptivePlan) else None,
                 "nfe": row.nfe,
                 "seconds": round(row.seconds, 4),
                 "images": [base64.b64encode(png_of(image)).decode("ascii") for image in row.images],
@@ -146,42 +223,3 @@ def image_grid(values: Mapping[str, Any]) -> dict[str, Any]:
             for row in rows
         ],
     }
-
-
-def png_of(image: Tensor) -> bytes:
-    """A uint8 image (channels, height, width) as PNG."""
-    buffer = io.BytesIO()
-    picture_of(image).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def picture_of(image: Tensor) -> Image.Image:
-    """A uint8 image (channels, height, width), grey or colour, as a Pillow picture."""
-    array = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-    return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
-
-
-def strip_of(images: Tensor, gap: int = 2) -> Image.Image:
-    """Images (n, channels, height, width) side by side in one picture, ``gap`` pixels apart."""
-    pictures = [picture_of(image) for image in images]
-    width, height = pictures[0].size
-    strip = Image.new(pictures[0].mode, ((width + gap) * len(pictures) - gap, height), 255)
-    for place, picture in enumerate(pictures):
-        strip.paste(picture, (place * (width + gap), 0))
-    return strip
-
-
-def _whole(name: str, value: Any, low: int, high: int) -> int:
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: expected a whole number; got {value!r}.") from None
-    if number != float(value) or not low <= number <= high:
-        raise ValueError(f"{name}: expected a whole number in [{low}, {high}]; got {value}.")
-    return number
-
-
-def _step_counts(values: Sequence[Any]) -> tuple[int, ...]:
-    if isinstance(values, str | bytes) or not 1 <= len(values) <= MOST_ROWS:
-        raise ValueError(f"steps: expected 1 to {MOST_ROWS} step counts; got {values!r}.")
-    return tuple(_whole("steps", value, 1, MOST_STEPS) for value in values)

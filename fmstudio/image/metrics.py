@@ -34,10 +34,19 @@ def frechet_distance(first: Tensor, second: Tensor) -> float:
             f" {tuple(first.shape)} and {tuple(second.shape)}."
         )
     first, second = first.double(), second.double()
-    c1, c2 = torch.cov(first.T), torch.cov(second.T)
-    root = torch.linalg.svdvals(_symmetric_root(c1) @ _symmetric_root(c2)).sum()
-    gap = (first.mean(dim=0) - second.mean(dim=0)).square().sum()
-    return float(gap + c1.trace() + c2.trace() - 2 * root)
+    return distance_of_moments(first.mean(dim=0), torch.cov(first.T), second.mean(dim=0), torch.cov(second.T))
+
+
+def distance_of_moments(mean1: Tensor, covariance1: Tensor, mean2: Tensor, covariance2: Tensor) -> float:
+    """The Fréchet distance of two Gaussians, as in `frechet_distance`.
+
+    Args:
+        mean1, mean2: shape (features,), float64.
+        covariance1, covariance2: shape (features, features), float64.
+    """
+    root = torch.linalg.svdvals(_symmetric_root(covariance1) @ _symmetric_root(covariance2)).sum()
+    gap = (mean1 - mean2).square().sum()
+    return float(gap + covariance1.trace() + covariance2.trace() - 2 * root)
 
 
 def _symmetric_root(matrix: Tensor) -> Tensor:

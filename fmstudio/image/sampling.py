@@ -2,6 +2,9 @@
 
 The step times are t = 1, 1 − 1/n, …, 0, so n steps are n steps. With Euler's method this is, to rounding,
 what diffusers' FlowMatchEulerDiscreteScheduler does when it is given sigmas = linspace(1, 1/n, n).
+A time shift s moves them to s t / (1 + (s − 1) t): s > 1 spends more steps near the noise.
+An adaptive solver chooses its own times.
+
 Everything here is a generator: whoever reads it can show each step, and stops the work by not reading on.
 """
 
@@ -11,11 +14,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from fmstudio.flow.solvers import EULER, Tableau, path_times, steps
+from fmstudio.flow.solvers import EULER, Tableau, adaptive_steps, path_times, steps
 from fmstudio.image.data import to_bytes
 from fmstudio.image.networks import VelocityNet
 from fmstudio.image.objective import generator_of
@@ -88,13 +92,43 @@ class _FirstVelocity:
         return v
 
 
+def shifted_times(step_count: int, shift: float = 1.0, start: float = 1.0, end: float = 0.0) -> Tensor:
+    """Times of n steps, moved by a time shift: t ↦ s t / (1 + (s − 1) t) of evenly spaced times.
+
+    Both ends stay where they are: evenly spaced are the times before the shift, between those that it moves
+    to `start` and `end`.
+
+    Args:
+        step_count: n ≥ 1.
+        shift: s > 0; 1 leaves the times evenly spaced.
+        start, end: different times in [0, 1].
+
+    Returns:
+        Shape (n + 1,), from start to end.
+
+    Raises:
+        ValueError: a shift that is not a positive number.
+
+    Source: Esser et al. 2024, arXiv:2403.03206, equation 23, with s = √(m/n).
+    """
+    if not 0 < shift < float("inf"):
+        raise ValueError(f"A time shift is a positive number; got {shift}.")
+    if shift == 1:
+        return path_times(step_count, start, end)
+    first, last = (t / (shift - (shift - 1) * t) for t in (start, end))
+    even = path_times(step_count, first, last, dtype=torch.float64)
+    times = shift * even / (1 + (shift - 1) * even)
+    times[0], times[-1] = start, end
+    return times.float()
+
+
 @dataclass(frozen=True)
 class SampleStep:
     """One step of sampling.
 
     Args:
         index: steps taken so far, 1 … n.
-        steps: n.
+        steps: n, or None where the solver chooses.
         t: the time reached; 0 after the last step.
         x: images at that time, shape (batch, channels, side, side).
         v: the velocity at the start of the step, same shape.
@@ -104,7 +138,7 @@ class SampleStep:
     """
 
     index: int
-    steps: int
+    steps: int | None
     t: float
     x: Tensor
     v: Tensor
@@ -113,36 +147,135 @@ class SampleStep:
     seconds: float
 
 
+class _Clock:
+    """Seconds spent at work, without the pauses in which the reader has the word."""
+
+    def __init__(self, device: torch.device):
+        self._device, self._spent, self._started = device, 0.0, time.perf_counter()
+
+    def pause(self) -> float:
+        """All work so far; what a GPU was asked is done."""
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        self._spent += time.perf_counter() - self._started
+        return self._spent
+
+    def go_on(self) -> None:
+        """The reader is back."""
+        self._started = time.perf_counter()
+
+
 def sample_steps(
-    field: GuidedField, noise: Tensor, step_count: int, solver: Tableau = EULER
+    field: GuidedField,
+    noise: Tensor,
+    step_count: int,
+    solver: Tableau = EULER,
+    shift: float = 1.0,
+    *,
+    start: float = 1.0,
+    end: float = 0.0,
 ) -> Iterator[SampleStep]:
     """Carry noise to images, handing out every step.
 
     Args:
         field: the velocity field with its labels.
-        noise: x at t = 1, shape (batch, channels, side, side), on the network's device.
+        noise: x at t = start, shape (batch, channels, side, side), on the network's device.
         step_count: n ≥ 1.
         solver: a fixed-step Runge–Kutta method, such as EULER, MIDPOINT, HEUN or RK4 of
             `fmstudio.flow.solvers`.
+        shift: time shift (see `shifted_times`).
+        start, end: 1 and 0 generate, 0 and 1 invert.
 
     Yields:
         n records; the last one's x is the result.
     """
     recorder = _FirstVelocity(field)
-    times = path_times(step_count)
-    start_x, seconds = noise, 0.0
-    started = time.perf_counter()
+    times = shifted_times(step_count, shift, start, end)
+    start_x, clock = noise, _Clock(noise.device)
     for state in steps(recorder, noise, times, solver):
         if recorder.v is None:
             raise RuntimeError(f"The solver {solver.name} took a step without asking for a velocity.")
-        start_t = float(times[state.index - 1])
-        x0_hat = start_x - start_t * recorder.v
-        if noise.is_cuda:
-            torch.cuda.synchronize(noise.device)
-        seconds += time.perf_counter() - started
+        x0_hat = start_x - float(times[state.index - 1]) * recorder.v
+        seconds = clock.pause()
         yield SampleStep(state.index, step_count, state.time, state.x, recorder.v, x0_hat, state.nfe, seconds)
         start_x, recorder.v = state.x, None
-        started = time.perf_counter()
+        clock.go_on()
+
+
+def sample_adaptive(
+    field: GuidedField, noise: Tensor, tolerance: float, *, start: float = 1.0, end: float = 0.0
+) -> Iterator[SampleStep]:
+    """Carry noise to images by Dormand–Prince steps whose error stays within a tolerance.
+
+    One step size serves the whole batch. The images are the end of the last step.
+
+    Args:
+        field: the velocity field with its labels, in float32: bfloat16's rounding is an error that no
+            step size removes.
+        noise: x at t = start.
+        tolerance: relative and absolute, in pixels of [−1, 1].
+        start, end: 1 and 0 generate, 0 and 1 invert.
+
+    Yields:
+        The accepted steps; rejected ones count in `nfe`.
+
+    Raises:
+        RuntimeError: the tolerance asks for steps that are too short.
+    """
+    clock = _Clock(noise.device)
+    ends = torch.tensor([start, end])
+    for step in adaptive_steps(field, noise, ends, rtol=tolerance, atol=tolerance):
+        x0_hat = step.before - step.start * step.velocity
+        seconds = clock.pause()
+        yield SampleStep(step.index, None, step.time, step.x, step.velocity, x0_hat, step.nfe, seconds)
+        clock.go_on()
+
+
+class StepPlan(Protocol):
+    """How one row of a grid is made."""
+
+    def run(self, field: GuidedField, noise: Tensor) -> Iterator[SampleStep]:
+        """Every step from noise to images."""
+        ...
+
+
+@dataclass(frozen=True)
+class FixedPlan:
+    """So many steps of one method.
+
+    Args:
+        step_count: n ≥ 1.
+        solver: the method.
+        shift: time shift.
+    """
+
+    step_count: int
+    solver: Tableau = EULER
+    shift: float = 1.0
+
+    @property
+    def evaluations(self) -> int:
+        """How often the field will be asked."""
+        return self.step_count * self.solver.evaluations
+
+    def run(self, field: GuidedField, noise: Tensor) -> Iterator[SampleStep]:
+        """Every step from noise to images."""
+        return sample_steps(field, noise, self.step_count, self.solver, self.shift)
+
+
+@dataclass(frozen=True)
+class AdaptivePlan:
+    """As many steps as a tolerance asks for.
+
+    Args:
+        tolerance: see `sample_adaptive`.
+    """
+
+    tolerance: float
+
+    def run(self, field: GuidedField, noise: Tensor) -> Iterator[SampleStep]:
+        """Every accepted step from noise to images."""
+        return sample_adaptive(field, noise, self.tolerance)
 
 
 def sample(field: GuidedField, noise: Tensor, step_count: int, solver: Tableau = EULER) -> Tensor:
@@ -162,12 +295,16 @@ class GridRow:
         images: uint8 on the CPU, shape (count, channels, side, side).
         nfe: evaluations of the field, each on the whole row.
         seconds: what they took.
+        ends: the same images as float32 on the CPU, not clipped to [−1, 1].
+        plan: how they were made.
     """
 
     step_count: int
     images: Tensor
     nfe: int
     seconds: float
+    ends: Tensor
+    plan: StepPlan
 
 
 def grid_labels(classes: Sequence[int], count: int) -> Tensor:
@@ -210,8 +347,20 @@ def step_grid(
     field = GuidedField(net, grid_labels(classes, count), guidance, bf16)
     noise = draw_noise((count, *net.image_shape), seed).to(net.device)
     for step_count in steps:
-        last: SampleStep | None = None
-        for last in sample_steps(field, noise, step_count, solver):
-            yield last
-        if last is not None:
-            yield GridRow(step_count, to_bytes(last.x).cpu(), last.nfe, last.seconds)
+        yield from grid_row(field, noise, FixedPlan(step_count, solver))
+
+
+def grid_row(field: GuidedField, noise: Tensor, plan: StepPlan) -> Iterator[GridRow | SampleStep]:
+    """One row: its steps as they happen, then the finished row.
+
+    Args:
+        field: the velocity field with its labels.
+        noise: that the row starts from, on the network's device.
+        plan: how it is made.
+    """
+    last: SampleStep | None = None
+    for last in plan.run(field, noise):
+        yield last
+    if last is not None:
+        ends = last.x.float().cpu()
+        yield GridRow(last.index, to_bytes(ends), last.nfe, last.seconds, ends, plan)

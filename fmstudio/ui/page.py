@@ -56,6 +56,8 @@ def build() -> gr.Blocks:
                 for name, build_room in TABS:
                     with gr.Tab(name, id=name) as tabs[name]:
                         rooms[name] = build_room(visitor)
+                    # The style sheet asks which room is open.
+                    tabs[name].select(None, js=f"() => {{ document.body.dataset.room = '{name}'; }}")
         paint = wire_painting(visitor, tabs, rooms)
         wire_experiment(page, visitor, side, list(rooms.values()), paint)
         code_dialog.build(visitor)

@@ -12,7 +12,9 @@ from fmstudio.image.sampling import (
     draw_noise,
     grid_labels,
     sample,
+    sample_adaptive,
     sample_steps,
+    shifted_times,
     step_grid,
 )
 
@@ -145,3 +147,47 @@ def test_wrong_labels_are_refused(tiny_net):
     with pytest.raises(ValueError, match="at least one class"):
         grid_labels([], 3)
     assert grid_labels([3, 5], 4).tolist() == [3, 5, 3, 5]
+
+
+@pytest.mark.parametrize("shift", [0.3, 1.0, 3.0])
+def test_shifted_times_are_those_of_diffusers(shift):
+    from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
+
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=shift)
+    scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / 7, 7))
+    assert torch.allclose(shifted_times(7, shift), scheduler.sigmas, atol=1e-6)
+
+
+def test_shifted_times_keep_their_ends_and_their_order():
+    up = shifted_times(5, 3.0, 0.0, 0.7)
+    assert up[0] == 0.0
+    assert up[-1] == pytest.approx(0.7)
+    assert (up.diff() > 0).all()
+    # The middle part of a shifted schedule is a schedule of the same shift.
+    whole = shifted_times(6, 2.5)
+    part = shifted_times(3, 2.5, float(whole[1]), float(whole[4]))
+    assert torch.allclose(part, whole[1:5], atol=1e-6)
+
+
+@pytest.mark.parametrize("shift", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_shift_that_is_no_positive_number_is_refused(shift):
+    with pytest.raises(ValueError, match="positive number"):
+        shifted_times(3, shift)
+
+
+def test_adaptive_steps_follow_the_flow_within_the_tolerance():
+    events = list(sample_adaptive(GuidedField(Growth(), LABELS), noise(), 1e-4))
+    exact = noise() * math.exp(-0.5)
+    assert (events[-1].x - exact).abs().max() < 1e-3
+    assert events[-1].t == 0.0
+    assert [event.index for event in events] == list(range(1, len(events) + 1))
+    assert all(event.steps is None for event in events)
+    loose = list(sample_adaptive(GuidedField(Growth(), LABELS), noise(), 1e-1))
+    assert loose[-1].nfe < events[-1].nfe
+
+
+def test_there_and_back_is_where_it_began(tiny_net):
+    field = GuidedField(tiny_net, LABELS)
+    there = list(sample_steps(field, noise(), 20, RK4))[-1].x
+    back = list(sample_steps(field, there, 20, RK4, start=0.0, end=1.0))[-1].x
+    assert torch.allclose(back, noise(), atol=1e-3)

@@ -98,9 +98,9 @@ def test_the_main_job(browser: Any, studio_url: str) -> None:
 
     # And images, from one noise.
     studio.open("Images")
-    page.get_by_label("step counts, each 1…64").fill("1 2")
+    page.get_by_label("step counts, each 1…128").fill("1 2")
     page.locator("#images-go").click()
-    page.wait_for_function("document.querySelectorAll('#images-grid img').length === 2")
+    page.wait_for_function("document.querySelectorAll('#images-grid figure:not(.pale) img').length === 4")
     page.wait_for_function("document.querySelector('#images-status').innerText.includes('Done')")
     page.close()
     assert studio.errors == []

@@ -1,0 +1,83 @@
+"""Figures of the Images room: error and Fréchet distance against NFE, and published ones beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fmstudio.plots.figures import figure, line
+
+_LOG: dict[str, Any] = {
+    "type": "log",
+    "tickvals": [m * 10**e for e in range(-4, 3) for m in (1, 2, 5)],
+    "tickformat": "~g",
+}
+_NFE: dict[str, Any] = {"type": "log", "tickvals": [1, 2, 4, 8, 16, 32, 64, 128, 256], "tickformat": "d"}
+_MARKERS: dict[str, Any] = {"mode": "lines+markers", "marker": {"size": 6}}
+_HEIGHT = 270
+SIDES = ("noise", "learned", "data", "exact")
+"""Colours of the models, left to right."""
+
+PLAIN_FLOW = ((1, 313.54), (2, 146.24), (4, 64.27), (8, 20.63), (200, 2.60))
+"""FID on CIFAR-10 of plain flow matching by Euler steps (Ai, He et al. 2025, arXiv:2512.02636)."""
+
+DISTILLED = ((6.18, "1-RF"), (4.85, "2-RF"), (5.21, "3-RF"))
+"""FID on CIFAR-10 of rectified flows distilled to one step (Liu et al., gnobitab/RectifiedFlow)."""
+
+BEST_RUNGE_KUTTA = (50, 2.07)
+"""FID on CIFAR-10 at NFE 50 with heun2 (README of facebookresearch/flow_matching)."""
+
+
+@dataclass(frozen=True)
+class NfeCurve:
+    """One model's figure at several costs.
+
+    Args:
+        name: of the model.
+        points: (NFE, value), by NFE.
+        side: its column, from 0; sets the colour.
+        faint: drawn dotted and thin, as what it is compared with.
+    """
+
+    name: str
+    points: Sequence[tuple[int, float]]
+    side: int = 0
+    faint: bool = False
+
+    def trace(self) -> dict[str, Any]:
+        """The Plotly trace."""
+        style = {"dash": "dot", "width": 1.4, "opacity": 0.75} if self.faint else {}
+        nfe, values = zip(*self.points, strict=True) if self.points else ((), ())
+        return line(nfe, values, self.name, SIDES[self.side % len(SIDES)], **_MARKERS, **style)
+
+
+def error_figure(curves: Sequence[NfeCurve]) -> dict[str, Any]:
+    """Distance to the reference against NFE, both logarithmic."""
+    traces = [curve.trace() for curve in curves]
+    return figure(traces, height=_HEIGHT, x="NFE", y="", xaxis=_NFE, yaxis=_LOG)
+
+
+def quality_figure(curves: Sequence[NfeCurve], real: float | None) -> dict[str, Any]:
+    """Fréchet distance against NFE, with the line that real images reach at the same number."""
+    traces = [curve.trace() for curve in curves]
+    every = [nfe for curve in curves for nfe, _ in curve.points]
+    if real is not None and every:
+        traces.append(line([min(every), max(every)], [real, real], "real images", "exact", dash="dash"))
+    return figure(traces, height=_HEIGHT, x="NFE", y="", xaxis=_NFE, yaxis=_LOG)
+
+
+def published_figure() -> dict[str, Any]:
+    """FID against NFE on CIFAR-10, from the literature."""
+    nfe, values = zip(*PLAIN_FLOW, strict=True)
+    points = {"mode": "markers", "marker": {"size": 8, "symbol": "diamond"}}
+    one = [1] * len(DISTILLED)
+    traces = [
+        line(nfe, values, "flow matching, Euler", "original", **_MARKERS),
+        line(
+            one, [fid for fid, _ in DISTILLED], "rectified flow, distilled", "learned", **points,
+            text=[name for _, name in DISTILLED], hovertemplate="%{text}: FID %{y}<extra></extra>",
+        ),
+        line([BEST_RUNGE_KUTTA[0]], [BEST_RUNGE_KUTTA[1]], "flow matching, heun2", "exact", **points),
+    ]  # fmt: skip
+    return figure(traces, height=_HEIGHT, x="NFE", y="", xaxis=_NFE, yaxis=_LOG)

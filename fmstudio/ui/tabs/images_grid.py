@@ -1,0 +1,279 @@
+"""Step grid: one noise, several step counts, one or two models side by side, and how far each row is off."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from fmstudio.image.backbones import repository_models
+from fmstudio.image.compare import (
+    Comparison,
+    Distance,
+    Preview,
+    Quality,
+    compare,
+    measures,
+    plan_words,
+    title_of,
+)
+from fmstudio.image.data import to_bytes
+from fmstudio.image.gallery import data_uri, png_of, sheet_of, strip_of, write_pictures, write_zip
+from fmstudio.image.jobs import ImageSettings, number, parse_steps, split
+from fmstudio.image.progress import Progress
+from fmstudio.image.sampling import AdaptivePlan, FixedPlan
+from fmstudio.plots.image_figures import NfeCurve, error_figure, published_figure, quality_figure
+from fmstudio.ui import words
+from fmstudio.ui.live_plot import LivePlot, figure_json
+from fmstudio.ui.tabs.images_parts import (
+    POOLED,
+    QUIET,
+    Pulse,
+    Sampler,
+    guarded,
+    progress_html,
+    said,
+    stoppable,
+)
+
+PICTURES = Path(__file__).resolve().parents[3] / "assets" / "pictures"
+OPENING = PICTURES / "images-opening.html"
+"""The default grid, drawn by ``scripts/pictures.py`` with the shipped models."""
+
+OPENING_FIGURES = PICTURES / "images-opening.json"
+"""Its two figures, measured by the same script."""
+
+SHOWN_COUNT = 8
+SHOWN_QUALITY = 100
+QUALITY_CHOICES = [("off", 0), ("the row's own images", 1), ("100 images", 100), ("1,000 images", 1000)]
+GALLERY_LIMIT = 256
+
+
+def build(visitor: gr.State, sampler: Sampler) -> None:
+    """Lay the sub-tab out."""
+    default = ImageSettings()
+    result = gr.State(None)
+    with gr.Column(elem_classes=["fm-card"], min_width=0):
+        with gr.Row(elem_classes=["fm-controls"]):
+            steps = gr.Textbox(
+                " ".join(map(str, default.steps)), label="step counts, each 1…128", max_lines=1, min_width=150
+            )
+            tolerances = gr.Textbox(
+                " ".join(f"{t:g}" for t in default.tolerances), label="tolerances of dopri5", max_lines=1,
+                visible=False, min_width=150,
+            )  # fmt: skip
+            count = gr.Slider(
+                1, 20, value=SHOWN_COUNT, step=1, label="images a row", interactive=True, min_width=140
+            )
+            beside = gr.Dropdown(
+                _beside(default.model), value="fashion-rf2", label="beside it", interactive=True,
+                min_width=110,
+            )  # fmt: skip
+            quality = gr.Dropdown(
+                QUALITY_CHOICES, value=SHOWN_QUALITY, label="FD on", interactive=True, min_width=140,
+                elem_id="images-fd",
+            )  # fmt: skip
+            go = gr.Button("Sample", variant="primary", elem_id="images-go", min_width=90)
+            stop = gr.Button("Stop", elem_id="images-stop", min_width=70)
+        status = gr.HTML(
+            said("Shown: the default settings, sampled and measured beforehand."), elem_id="images-status"
+        )
+        grid = gr.HTML(OPENING.read_text("utf-8") if OPENING.exists() else "", elem_id="images-grid")
+        gr.Markdown(words.text("images-grid"))
+    opening = json.loads(OPENING_FIGURES.read_text("utf-8")) if OPENING_FIGURES.exists() else {}
+    with gr.Row(elem_classes=["fm-thirds"]):
+        with gr.Column(elem_classes=["fm-card"], min_width=0):
+            gr.Markdown("#### Distance to 128 Heun steps")
+            error_plot = LivePlot(opening.get("error"), height=270, elem_id="images-error")
+        with gr.Column(elem_classes=["fm-card"], min_width=0):
+            gr.Markdown("#### FD (own features)")
+            quality_plot = LivePlot(opening.get("quality"), height=270, elem_id="images-quality")
+        with gr.Column(elem_classes=["fm-card"], min_width=0):
+            gr.Markdown("#### Published: FID on CIFAR-10")
+            LivePlot(published_figure(), height=270, elem_id="images-published")
+    with gr.Column(elem_classes=["fm-card"], min_width=0):
+        gr.Markdown(words.text("images-figures"))
+    keep, kept, gallery, sheet, archive = _keeping()
+
+    def draw(*values: Any) -> Iterator[Any]:
+        steps_, tolerances_, count_, beside_, quality_, *rest = values
+        settings = sampler.read(
+            rest, steps=parse_steps(steps_), count=count_,
+            tolerances=tuple(number("tolerance", part) for part in split(tolerances_)),
+        )  # fmt: skip
+        models = (settings.model, *([beside_] if beside_ else []))
+        done = Comparison(settings, models)
+        figures = [gr.skip(), gr.skip()]
+        yield [progress_html(Progress("Loading the model", 0.0, None)), gr.skip(), *figures, done]
+        pulse, progress = Pulse(), Progress("", 0.0, None)
+        for event in compare(settings, models, quality=0 if quality_ == 0 else max(quality_, settings.count)):
+            done.take(event)
+            if isinstance(event, Progress):
+                progress = event
+            elif isinstance(event, Preview) and not pulse.due():
+                continue
+            else:
+                figures = [gr.skip(), gr.skip()]
+                if isinstance(event, Distance | Quality):
+                    figures = _figures(done)
+                shown = gr.skip() if isinstance(event, Progress) else grid_html(done)
+                yield [progress_html(progress), shown, *figures, gr.skip()]
+        yield [said(_summary(done)), grid_html(done), *_figures(done), done]
+
+    outputs = [status, grid, error_plot, quality_plot, result]
+    running = go.click(
+        guarded(draw, len(outputs)),
+        [steps, tolerances, count, beside, quality, *sampler.inputs],
+        outputs,
+        **POOLED,
+    )
+    stoppable(
+        stop, running, status, "Stopped. Finished rows stay; a pale row shows the images expected so far."
+    )
+    sampler.solver.change(
+        lambda solver: [gr.update(visible=solver != "dopri5"), gr.update(visible=solver == "dopri5")],
+        sampler.solver,
+        [steps, tolerances],
+        **QUIET,
+    )
+    sampler.model.change(
+        lambda model: gr.update(choices=_beside(model), value=""), sampler.model, beside, **QUIET
+    )
+    keep.click(
+        guarded(partial(_kept, Path(gallery.GRADIO_CACHE)), 4),
+        result,
+        [kept, gallery, sheet, archive],
+        **QUIET,
+    )
+
+
+def _beside(model: str) -> list[tuple[str, str]]:
+    return [("nothing", ""), *((e.short_title, e.name) for e in repository_models().siblings(model))]
+
+
+def _keeping() -> tuple[gr.Button, gr.HTML, gr.Gallery, gr.DownloadButton, gr.DownloadButton]:
+    """The card that turns the grid into files."""
+    with gr.Column(elem_classes=["fm-card"], min_width=0):
+        gr.Markdown("#### Gallery and files")
+        with gr.Row(elem_classes=["fm-controls"]):
+            keep = gr.Button("Show the grid's images one by one", size="sm", elem_id="images-keep")
+            sheet = gr.DownloadButton("PNG of the grid", size="sm", interactive=False)
+            archive = gr.DownloadButton("Zip of all", size="sm", interactive=False, elem_id="images-zip")
+        kept = gr.HTML(
+            said("Sample a grid first; then its images can be seen one by one, zoomed and downloaded.")
+        )
+        gallery = gr.Gallery(
+            columns=SHOWN_COUNT, height=520, object_fit="contain", show_label=False, visible=False,
+            elem_id="images-gallery", elem_classes=["fm-pixels"], interactive=False, format="png",
+        )  # fmt: skip
+    return keep, kept, gallery, sheet, archive
+
+
+def _kept(cache: Path, done: Comparison | None) -> Iterator[Any]:
+    """The finished rows as files in Gradio's cache: images one by one, one sheet, one zip."""
+    if done is None or not done.rows:
+        raise ValueError("There is no grid of yours yet: press Sample first.")
+    pictures = done.pictures()
+    cache.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="images-", dir=cache))
+    settings = done.settings.to_dict() | {"models": list(done.models)}
+    archive = write_zip(pictures, settings, folder / "images.zip")
+    sheet = folder / "grid.png"
+    sheet.write_bytes(png_of(sheet_of([row.images for _, row in sorted(done.rows.items())]), settings))
+    files = [(str(path), words_) for path, words_ in write_pictures(pictures[:GALLERY_LIMIT], folder)]
+    more = f" The gallery shows {GALLERY_LIMIT}; the zip has all." if len(pictures) > GALLERY_LIMIT else ""
+    yield [
+        said(f"{len(pictures)} images. Each PNG holds its settings in a text chunk, as JSON.{more}"),
+        gr.update(value=files, visible=True),
+        gr.update(value=str(sheet), interactive=True),
+        gr.update(value=str(archive), interactive=True),
+    ]
+
+
+def grid_html(done: Comparison) -> str:
+    """Rows of images with steps and NFE before each, and each row's figures under it."""
+    sides = range(len(done.models))
+    head = "".join(f"<span>{escape(title_of(model))}</span>" for model in done.models)
+    rows = []
+    for place, plan in enumerate(done.settings.plans()):
+        cells = "".join(_cell(done, place, side) for side in sides)
+        if cells:
+            rows.append(f'<div class="fm-grid-row">{_how(done, place, plan)}{cells}</div>')
+    top = f'<div class="fm-grid-row fm-grid-head"><span></span>{head}</div>'
+    return f'<div class="fm-grid sides-{len(sides)}">{top}{"".join(rows)}</div>'
+
+
+def _how(done: Comparison, place: int, plan: FixedPlan | AdaptivePlan) -> str:
+    made = [row for key, row in sorted(done.rows.items()) if key[0] == place]
+    if isinstance(plan, AdaptivePlan):
+        steps = " / ".join(str(row.step_count) for row in made)
+        nfe = " / ".join(str(row.nfe) for row in made)
+        return (
+            f"<div><b>{plan.tolerance:g}</b> tol.<small>{steps} steps</small><small>NFE {nfe}</small></div>"
+        )
+    word = "step" if plan.step_count == 1 else "steps"
+    return f"<div><b>{plan.step_count}</b> {word}<small>NFE {plan.evaluations}</small></div>"
+
+
+def _cell(done: Comparison, place: int, side: int) -> str:
+    key = (place, side)
+    if key in done.rows:
+        row = done.rows[key]
+        figures = [f"{row.seconds:.2f} s"]
+        if key in done.distances:
+            figures.append(f"off by <b>{done.distances[key]:.3f}</b>")
+        if key in done.qualities:
+            quality = done.qualities[key]
+            figures.append(f"FD <b>{quality.value:.2f}</b> (real {quality.real:.2f}, N = {quality.count})")
+        images, said_, pale = row.images, " · ".join(figures), ""
+        alt = f"{len(images)} images of {title_of(done.models[side])} after {plan_words(row.plan)}"
+    elif key in done.previews:
+        step = done.previews[key]
+        of = f" of {step.steps}" if step.steps else ""
+        images, pale = to_bytes(step.x0_hat).cpu(), " class=pale"
+        said_ = alt = f"step {step.index}{of}: images expected so far"
+    else:
+        return ""
+    return (
+        f'<figure{pale}><img alt="{escape(alt)}" src="{data_uri(strip_of(images))}">'
+        f"<figcaption>{said_}</figcaption></figure>"
+    )
+
+
+def _figures(done: Comparison) -> list[str]:
+    return [figure_json(figure) for figure in figures_of(done)]
+
+
+def figures_of(done: Comparison) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Error and FD against NFE; dotted beside the FD what the models' cards say (N = 1,000 or more)."""
+    titles = [title_of(model) for model in done.models]
+    errors = [NfeCurve(t, done.curve(side, "distance"), side) for side, t in enumerate(titles)]
+    measured = [NfeCurve(t, done.curve(side, "quality"), side) for side, t in enumerate(titles)]
+    cards = [
+        NfeCurve(f"{title}, its card", _card(model), side, faint=True)
+        for side, (title, model) in enumerate(zip(titles, done.models, strict=True))
+    ]
+    real = next((quality.real for quality in done.qualities.values()), None)
+    return error_figure(errors), quality_figure([*measured, *(c for c in cards if c.points)], real)
+
+
+def _card(model: str) -> list[tuple[int, float]]:
+    figures = repository_models().entry(model).figures()
+    return [(steps, fd) for guidance, steps, fd in figures if guidance == 1]
+
+
+def _summary(done: Comparison) -> str:
+    rows = done.rows.values()
+    seconds = sum(row.seconds for row in rows)
+    steps = sum(row.step_count for row in rows)
+    text = f"Done: {steps} steps in {seconds:.1f} s."
+    unknown = [title_of(m) for m in done.models if not measures(m)]
+    if unknown:
+        text += f" No classifier knows the classes of {', '.join(unknown)}: no FD."
+    return text

@@ -1,0 +1,177 @@
+"""What the sub-tabs of the Images room share: the model and sampler card, progress, stopping."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from fmstudio.image.backbones import backbone, backbone_names, class_names, repository_models
+from fmstudio.image.jobs import ALL_CLASSES, IMAGE_SOLVERS, LIMITS, NO_CLASS, ImageSettings
+from fmstudio.image.progress import Progress
+from fmstudio.ui.tabs.report import failed
+
+YIELD_EVERY = 0.15
+"""Seconds between two updates of a running action."""
+
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+POOLED: dict[str, Any] = QUIET | {
+    "concurrency_id": "images",
+    "concurrency_limit": 1,
+    "trigger_mode": "once",
+}
+"""Sampling runs one at a time: two at once would each take twice as long."""
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """The card with the model and how it is sampled.
+
+    Args:
+        inputs: its controls, in the order that `read` takes their values.
+        model, label, solver: some of them.
+    """
+
+    inputs: list[Component]
+    model: gr.Dropdown
+    label: gr.Dropdown
+    solver: gr.Dropdown
+
+    def read(self, values: Sequence[Any], **more: Any) -> ImageSettings:
+        """Settings from the values of `inputs`; `more` are settings that a sub-tab has of its own.
+
+        Raises:
+            ValueError: the sentence of whatever is out of bounds.
+        """
+        model, label, guidance, solver, shift, seed, bf16 = values
+        given = {
+            "model": model, "label": label, "guidance": guidance, "solver": solver, "shift": shift,
+            "seed": 0 if seed is None else seed, "bf16": bf16,
+        }  # fmt: skip
+        return ImageSettings(**given | more)
+
+
+def classes_of(model: str) -> list[tuple[str, int]]:
+    """The choices of a class."""
+    names = [(name, label) for label, name in enumerate(class_names(model))]
+    return [("all in turn", ALL_CLASSES), *names, ("no class", NO_CLASS)]
+
+
+def model_choices() -> list[tuple[str, str]]:
+    """Every model of the repository, by its column's name and its folder."""
+    entries = repository_models().entries()
+    return [(e.name if e.short_title == e.name else f"{e.short_title} · {e.name}", e.name) for e in entries]
+
+
+def build_sampler() -> Sampler:
+    """Lay the card out in the current column."""
+    default = ImageSettings()
+    with gr.Column(elem_classes=["fm-card"], min_width=0):
+        gr.Markdown("#### Model and sampler")
+        model = gr.Dropdown(
+            model_choices(), value=default.model, label="model", interactive=True, elem_id="images-model"
+        )
+        label = gr.Dropdown(
+            classes_of(default.model), value=ALL_CLASSES, label="class", interactive=True,
+            elem_id="images-class",
+        )  # fmt: skip
+        guidance = gr.Slider(
+            *LIMITS["guidance"], value=default.guidance, step=0.1, label="guidance w (1: none)",
+            interactive=True,
+        )  # fmt: skip
+        solver = gr.Dropdown(
+            [(name if name != "dopri5" else "dopri5 (adaptive)", name) for name in IMAGE_SOLVERS],
+            value=default.solver, label="solver", interactive=True, elem_id="images-solver",
+        )  # fmt: skip
+        shift = gr.Slider(
+            *LIMITS["shift"], value=default.shift, step=0.1, label="time shift s (1: none)",
+            interactive=True,
+        )  # fmt: skip
+        with gr.Row():
+            seed = gr.Number(
+                default.seed, label="seed", precision=0, minimum=0, interactive=True, min_width=80
+            )
+            another = gr.Button("Another", size="sm", min_width=60, elem_classes=["fm-low"])
+        bf16 = gr.Checkbox(default.bf16, label="bfloat16 where the machine has it", interactive=True)
+    another.click(lambda value: int(value or 0) + 1, seed, seed, **QUIET)
+    model.input(lambda name: gr.update(choices=classes_of(name), value=ALL_CLASSES), model, label, **QUIET)
+    return Sampler([model, label, guidance, solver, shift, seed, bf16], model, label, solver)
+
+
+def chosen_class(settings: ImageSettings) -> int:
+    """One class for an action that shows one image: "all in turn" means the first."""
+    return 0 if settings.label == ALL_CLASSES else settings.label
+
+
+def said(text: str) -> str:
+    """A quiet sentence in the place of progress."""
+    return f'<p class="fm-note">{escape(text)}</p>'
+
+
+def progress_html(progress: Progress) -> str:
+    """What is being done, how far it is and what the measured steps say is left."""
+    left = f" · about {_duration(progress.left)} left" if progress.left is not None else ""
+    return (
+        f'<p class="fm-note">{escape(progress.what)}{left}</p>'
+        f'<progress max="1" value="{progress.share:.3f}"></progress>'
+    )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+class Pulse:
+    """Whether it is time to show something again: at most every `YIELD_EVERY` seconds."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def due(self) -> bool:
+        """True now and then."""
+        now = time.monotonic()
+        if now - self._last < YIELD_EVERY:
+            return False
+        self._last = now
+        return True
+
+
+def guarded(work: Callable[..., Iterator[Any]], outputs: int) -> Callable[..., Iterator[Any]]:
+    """A handler whose errors become a sentence in its first output; the others stay as they are.
+
+    Args:
+        work: a generator; its first output is the status.
+        outputs: how many outputs it fills.
+    """
+
+    def run(*values: Any) -> Iterator[Any]:
+        try:
+            yield from work(*values)
+        except (ValueError, KeyError, RuntimeError, OSError) as error:
+            yield [failed(error), *[gr.skip()] * (outputs - 1)] if outputs > 1 else failed(error)
+
+    return run
+
+
+def stoppable(
+    button: gr.Button, running: Any, status: Component, words: str = "Stopped. What is done stays."
+) -> None:
+    """Let a button end a running action and say so in its status."""
+    button.click(lambda: said(words), None, status, cancels=running, **QUIET)
+
+
+def warm_up() -> None:
+    """Load the default model in the background, so that the first click need not wait for it."""
+
+    def load() -> None:
+        names = backbone_names()
+        if ImageSettings().model in names:
+            backbone(ImageSettings().model)
+
+    threading.Thread(target=load, name="load image model", daemon=True).start()
