@@ -19,9 +19,15 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from fmstudio.image.compare import Comparison, compare
+from fmstudio.image.film import Film, film
 from fmstudio.image.jobs import ImageSettings
+from fmstudio.image.projection import FlowMap, flow_map
+from fmstudio.plots.image_scene import map_scene
+from fmstudio.plots.scene_file import encode
+from fmstudio.ui.film_strip import film_json
 from fmstudio.ui.launch import options
 from fmstudio.ui.page import build
+from fmstudio.ui.tabs import images_film, images_map
 from fmstudio.ui.tabs.images_grid import (
     OPENING,
     OPENING_FIGURES,
@@ -60,6 +66,27 @@ def draw_images() -> None:
     OPENING.write_text(grid_html(done), "utf-8")
     error, quality = figures_of(done)
     OPENING_FIGURES.write_text(json.dumps({"error": error, "quality": quality}) + "\n", "utf-8")
+    draw_film()
+    draw_map()
+
+
+def draw_film() -> None:
+    """The film of the first class."""
+    settings = ImageSettings(steps=(images_film.SHOWN_STEPS,), label=7, count=1)
+    made = [event for event in film(settings) if isinstance(event, Film)][-1]
+    shown = {
+        "film": film_json(made, frame=images_film.SHOWN_STEPS // 2),
+        "halves": images_film.halves_html(made),
+    }
+    images_film.OPENING.write_text(json.dumps(shown) + "\n", "utf-8")
+
+
+def draw_map() -> None:
+    """The map of both models."""
+    settings = ImageSettings(steps=(images_map.SHOWN_STEPS,))
+    events = flow_map(settings, ("fashion-rf1", "fashion-rf2"), images_map.SHOWN_SAMPLES)
+    (made,) = (event for event in events if isinstance(event, FlowMap))
+    images_map.OPENING.write_bytes(encode(map_scene(made)))
 
 
 def photograph(chromium: Any, url: str) -> None:

@@ -30,7 +30,6 @@ from fmstudio.image.sampling import (
     SampleStep,
     StepPlan,
     draw_noise,
-    grid_labels,
     grid_row,
 )
 
@@ -165,8 +164,8 @@ def compare(
         settings: of the rows; their model is replaced by each of `models`.
         models: names, at least one; all with the same classes.
         distances: measure each row against the reference.
-        quality: how many images a row's FD is measured on: 0 for none, at most the row's own count for
-            these images alone; more are sampled for it.
+        quality: where `measures` allows it, how many images a row's FD is measured on: 0 for none, at most
+            the row's own count for these images alone; more are sampled for it.
 
     Yields:
         Progress and previews at every step, rows as they are finished, then their figures.
@@ -203,9 +202,9 @@ def compare(
                 yield from _quality(place, side, some, model, plan, ends[place, side], quality, pace)
 
 
-def measures(name: str) -> bool:
-    """Whether there is a metric that knows this model's classes."""
-    return repository_models().metric_of(name) is not None
+def measures(settings: ImageSettings) -> bool:
+    """Whether an FD makes sense: a metric knows the model's classes, and the samples are of all of them."""
+    return settings.label < 0 and repository_models().metric_of(settings.model) is not None
 
 
 _references: OrderedDict[ImageSettings, Tensor] = OrderedDict()
@@ -255,15 +254,14 @@ def _quality(
     pace: Pace,
 ) -> Iterator[Event]:
     metric = repository_models().metric_of(settings.model)
-    if metric is None:
+    if metric is None or not measures(settings):
         return
     classifier, real = repository_models().classifier(metric), repository_models().reference(metric)
     made = [row.ends]
     # More images are further noises of the same seed's stream, the classes in turn from where the row ended.
     wanted = max(count - settings.count, 0)
     if wanted:
-        classes = sorted(set(settings.labels(model).tolist()))
-        labels = grid_labels(classes, settings.count + wanted)[settings.count :]
+        labels = settings.labels(model, settings.count + wanted)[settings.count :]
         noise = draw_noise((wanted, *model.net.image_shape), settings.seed + 2**31)
         for some, start in zip(labels.split(100), noise.split(100), strict=True):
             rows = grid_row(settings.field(model, some), start.to(model.net.device), plan)
@@ -311,7 +309,7 @@ def _work(
 
     for settings in each:
         factor = _guided(settings)
-        extra = max(quality - settings.count, 0) if measures(settings.model) else 0
+        extra = max(quality - settings.count, 0) if measures(settings) else 0
         for plan in settings.plans():
             evaluations = plan.evaluations if isinstance(plan, FixedPlan) else GUESSED_EVALUATIONS
             more(_kind(settings, False), evaluations * (settings.count + extra) * factor)

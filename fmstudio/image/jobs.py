@@ -119,8 +119,8 @@ class ImageSettings:
             return [AdaptivePlan(tolerance) for tolerance in self.tolerances]
         return [FixedPlan(n, SOLVERS[self.solver], self.shift) for n in self.steps]
 
-    def labels(self, model: ImageModel) -> Tensor:
-        """The label of each image in a row.
+    def labels(self, model: ImageModel, count: int | None = None) -> Tensor:
+        """The label of each image in a row, or of the first `count` images of a longer one.
 
         Raises:
             ValueError: a label that the model does not know.
@@ -129,7 +129,7 @@ class ImageSettings:
         if self.label >= classes:
             raise ValueError(f"label: expected −2 … {classes - 1}; got {self.label}.")
         chosen = {ALL_CLASSES: list(range(classes)), NO_CLASS: [model.net.no_class]}
-        return grid_labels(chosen.get(self.label, [self.label]), self.count)
+        return grid_labels(chosen.get(self.label, [self.label]), self.count if count is None else count)
 
     def field(self, model: ImageModel, labels: Tensor, *, exact: bool = False) -> GuidedField:
         """The guided field of some labels; `exact` asks for float32."""

@@ -101,7 +101,10 @@ def test_the_main_job(browser: Any, studio_url: str) -> None:
     page.get_by_label("step counts, each 1…128").fill("1 2")
     page.locator("#images-go").click()
     page.wait_for_function("document.querySelectorAll('#images-grid figure:not(.pale) img').length === 4")
-    page.wait_for_function("document.querySelector('#images-status').innerText.includes('Done')")
+    # While the rows are being measured, Stop keeps them.
+    page.locator("#images-stop").click()
+    page.wait_for_function("document.querySelector('#images-status').innerText.includes('Stopped')")
+    assert page.locator("#images-grid figure:not(.pale) img").count() == 4
     page.close()
     assert studio.errors == []
     assert studio.outside == []

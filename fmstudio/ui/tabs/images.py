@@ -9,11 +9,15 @@ import gradio as gr
 
 from fmstudio.ui import words
 from fmstudio.ui.room import Room
-from fmstudio.ui.tabs import images_grid
+from fmstudio.ui.tabs import images_film, images_grid, images_map
 from fmstudio.ui.tabs.images_parts import build_sampler, warm_up
 from fmstudio.ui.visitor import Visitor
 
-SUB_TABS = (("Step grid", images_grid.build),)
+SUB_TABS = (
+    ("Step grid", images_grid.build),
+    ("Film strip", images_film.build),
+    ("Map of the flow", images_map.build),
+)
 """Sub-tabs that sample the repository's models with the card's settings, each in its own file."""
 
 OWN_TABS: tuple[tuple[str, Callable[[gr.State], None]], ...] = ()

@@ -36,6 +36,7 @@ from fmstudio.ui.tabs.images_parts import (
     QUIET,
     Pulse,
     Sampler,
+    beside_choices,
     guarded,
     progress_html,
     said,
@@ -72,7 +73,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
                 1, 20, value=SHOWN_COUNT, step=1, label="images a row", interactive=True, min_width=140
             )
             beside = gr.Dropdown(
-                _beside(default.model), value="fashion-rf2", label="beside it", interactive=True,
+                beside_choices(default.model), value="fashion-rf2", label="beside it", interactive=True,
                 min_width=110,
             )  # fmt: skip
             quality = gr.Dropdown(
@@ -143,7 +144,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         **QUIET,
     )
     sampler.model.change(
-        lambda model: gr.update(choices=_beside(model), value=""), sampler.model, beside, **QUIET
+        lambda model: gr.update(choices=beside_choices(model), value=""), sampler.model, beside, **QUIET
     )
     keep.click(
         guarded(partial(_kept, Path(gallery.GRADIO_CACHE)), 4),
@@ -151,10 +152,6 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         [kept, gallery, sheet, archive],
         **QUIET,
     )
-
-
-def _beside(model: str) -> list[tuple[str, str]]:
-    return [("nothing", ""), *((e.short_title, e.name) for e in repository_models().siblings(model))]
 
 
 def _keeping() -> tuple[gr.Button, gr.HTML, gr.Gallery, gr.DownloadButton, gr.DownloadButton]:
@@ -273,7 +270,8 @@ def _summary(done: Comparison) -> str:
     seconds = sum(row.seconds for row in rows)
     steps = sum(row.step_count for row in rows)
     text = f"Done: {steps} steps in {seconds:.1f} s."
-    unknown = [title_of(m) for m in done.models if not measures(m)]
-    if unknown:
-        text += f" No classifier knows the classes of {', '.join(unknown)}: no FD."
+    if not measures(done.settings):
+        text += " No FD: it compares with images of all classes" + (
+            ", and these are of one." if done.settings.label >= 0 else "; no classifier here knows them."
+        )
     return text

@@ -69,6 +69,11 @@ def model_choices() -> list[tuple[str, str]]:
     return [(e.name if e.short_title == e.name else f"{e.short_title} · {e.name}", e.name) for e in entries]
 
 
+def beside_choices(model: str) -> list[tuple[str, str]]:
+    """Models that can stand beside this one."""
+    return [("nothing", ""), *((e.short_title, e.name) for e in repository_models().siblings(model))]
+
+
 def build_sampler() -> Sampler:
     """Lay the card out in the current column."""
     default = ImageSettings()

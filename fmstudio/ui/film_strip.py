@@ -1,0 +1,58 @@
+"""The film strip: two rows of frames, two large pictures, a scrubber and the figures of each step."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from fmstudio.image.film import Film
+from fmstudio.image.gallery import data_uri, strip_of
+from fmstudio.ui.player import QuietMeta
+
+_JS = (Path(__file__).resolve().parents[2] / "assets" / "film.js").read_text("utf-8")
+
+
+class FilmStrip(gr.HTML, metaclass=QuietMeta):
+    """Shows a film that may still be growing; the browser scrubs without asking the server.
+
+    Args:
+        value: what `film_json` made, or None.
+        elem_id: for tests.
+    """
+
+    def __init__(self, value: str | None = None, *, elem_id: str | None = None, **_: Any):
+        super().__init__(
+            value=value,
+            html_template='<div class="fm-film"></div>',
+            js_on_load=f"{_JS}\nwindow.fmFilm(element, props, watch);",
+            apply_default_css=False,
+            elem_id=elem_id,
+        )
+
+    def get_block_name(self) -> str:
+        """Gradio draws this as its own HTML component."""
+        return "html"
+
+
+def film_json(film: Film, frame: int | None = None) -> str:
+    """The film as the browser takes it: two pictures of all frames side by side, and the figures.
+
+    Args:
+        film: finished or still growing.
+        frame: the one to show first; None follows the film to its end.
+    """
+    return json.dumps(
+        ({} if frame is None else {"frame": frame})
+        | {
+            "size": list(film.x[0].shape[-2:]),
+            "x": data_uri(strip_of(film.frames(film.x), gap=0)),
+            "x0": data_uri(strip_of(film.frames(film.x0_hat), gap=0)),
+            "t": [round(t, 4) for t in film.t],
+            "speed": [round(value, 4) for value in film.speed],
+            "turn": [round(value, 2) for value in film.turn],
+            "bend": [round(value, 4) for value in film.bend],
+        }
+    )
