@@ -30,6 +30,7 @@ CACHED_NUMBERS = 2**17
 class NetField:
     """The marginal velocity u(x, t) that a net has learned.
 
+    The net works on the device of its weights; answers are on the device, and in the dtype, of the points.
     Where the translation from the net's target to a velocity is singular, at an end of [0, 1], the field
     answers with the nearest time at which it is not (``times``).
 
@@ -122,7 +123,7 @@ class NetField:
 
     def _predict(self, x: Tensor, t: Tensor) -> Tensor:
         outputs = [self._columns(rows.T, bias) for rows, bias in self._chunks(x, t)]
-        return (torch.cat(outputs, 1) if len(outputs) > 1 else outputs[0]).T.contiguous().to(x.dtype)
+        return (torch.cat(outputs, 1) if len(outputs) > 1 else outputs[0]).T.contiguous().to(x)
 
     @property
     def _chunk(self) -> int:
@@ -132,8 +133,7 @@ class NetField:
 
     def _chunks(self, x: Tensor, t: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Rows of x, and the first layer's bias for them, shape (width, 1) or (width, rows)."""
-        bias = self._bias(t.to(x.device), len(x))
-        rows = x.to(self.network.flat.dtype)
+        bias, rows = self._bias(t, len(x)), x.to(self.network.flat)
         for start in range(0, max(len(x), 1), self._chunk):
             part = slice(start, start + self._chunk)
             yield rows[part], bias if bias.shape[1] == 1 else bias[:, part]
@@ -141,7 +141,7 @@ class NetField:
     def _bias(self, t: Tensor, n: int) -> Tensor:
         """All that the first layer adds apart from x: W_t φ(t) + W_c + β."""
         of_time, of_class, constant = self._parts[2:5]
-        t = t.to(constant.dtype).reshape(1, -1)
+        t = t.to(constant).reshape(1, -1)
         wave = waves(self.network.time[:, None] * t)
         bias = of_time @ torch.cat([t, *wave]) + constant
         if self.classes:
@@ -179,8 +179,8 @@ class NetField:
         t = self._inside(t)
         with torch.no_grad():
             values, slopes = zip(*(self._tangents(r.T, b) for r, b in self._chunks(x, t)), strict=True)
-            y = torch.cat(values, 1).T.contiguous().to(x.dtype)
-            jacobian = torch.cat(slopes, 2).permute(2, 0, 1).to(x.dtype)
+            y = torch.cat(values, 1).T.contiguous().to(x)
+            jacobian = torch.cat(slopes, 2).permute(2, 0, 1).to(x)
             if self.target is V:
                 return y, jacobian.diagonal(dim1=1, dim2=2).sum(1)
             u = self.target.velocity(self.path, y, x, t)

@@ -188,7 +188,8 @@ class Steps:
             self._steps(min(self.block, 3))
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # Other threads, another visitor's training say, may use the GPU meanwhile.
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             self._steps(self.block)
         for x, old in zip(self._state(), kept, strict=True):
             x.copy_(old)

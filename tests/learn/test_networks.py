@@ -187,3 +187,17 @@ def test_classes_enter_by_an_embedding_of_the_first_layer():
 def test_singular_targets_stay_inside_their_times(target):
     low, high = target.times(Linear())
     assert 0 <= low < high < 1
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("target", ["v", "x0"])
+def test_a_net_on_a_gpu_answers_where_the_points_are(target):
+    net = network(Shape(2, 16, 2, 4), torch.float32)
+    twin = net.with_weights(net.flat).to("cuda")
+    here, there = (NetField(n, Linear(), TARGETS[target]) for n in (net, twin))
+    x = torch.randn(7, 2, generator=torch.Generator().manual_seed(2))
+    for t in (torch.tensor(0.5), torch.linspace(0.1, 0.9, 7)):
+        torch.testing.assert_close(there(x, t), here(x, t), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(there.divergence(x, t), here.divergence(x, t), atol=1e-3, rtol=1e-3)
+    assert there(x.cuda(), torch.tensor(0.5)).is_cuda
