@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +136,11 @@ def wire_experiment(
             else updates
         )
 
-    def on_file(read: Callable[[Any, str], Experiment], state: Visitor, file: str) -> Updates:
-        return adopt(state, lambda: read(state, file))
+    def on_file(read: Callable[[Any, str], Experiment]) -> Callable[[Visitor, str], Updates]:
+        def opened_file(state: Visitor, file: str) -> Updates:
+            return adopt(state, lambda: read(state, file))
+
+        return opened_file
 
     def opened(request: gr.Request) -> Updates:
         given = {k: v for k, v in dict(request.query_params).items() if not k.startswith("__")}
@@ -147,8 +150,18 @@ def wire_experiment(
             updates = adopt(state, Experiment)
         return updates
 
-    painted: list[Component] = [visitor]
-    painted += [part for room in rooms for part in room.outputs]
+    def painting(change: Callable[..., Updates]) -> Callable[..., Iterator[Updates]]:
+        """Show the change at once and then, in the same event, what the room on screen makes of it."""
+
+        @wraps(change)
+        def run(*given: Any, **named: Any) -> Iterator[Updates]:
+            updates = change(*given, **named)
+            yield updates
+            yield paint(updates[visitor])
+
+        return run
+
+    painted = [part for room in rooms for part in room.outputs]
     edited = [
         visitor,
         query,
@@ -160,26 +173,27 @@ def wire_experiment(
         side.cloud_note,
         *parts,
     ]
+    outputs = list(dict.fromkeys([*edited, *painted]))
+    last: dict[str, Any] = {"trigger_mode": "always_last", **_SEEN, "show_progress_on": painted}
+    once: dict[str, Any] = {**_SEEN, "show_progress_on": painted}
     openings = [
-        button.upload(partial(on_file, read), [visitor, button], edited, **_QUIET)
+        button.upload(painting(on_file(read)), [visitor, button], outputs, **once)
         for button, read in (room.opener for room in rooms if room.opener)
     ]
     for event in (
         *openings,
         gr.on(
             [event for part in parts for event in _edited(part)],
-            edit,
+            painting(edit),
             [visitor, *parts],
-            edited,
-            trigger_mode="always_last",
-            **_QUIET,
+            outputs,
+            **last,
         ),
-        side.board.input(on_board, visitor, edited, trigger_mode="always_last", **_QUIET),
-        side.upload.upload(on_upload, [visitor, side.upload], edited, **_QUIET),
-        page.load(opened, None, edited, **_QUIET),
+        side.board.input(painting(on_board), visitor, outputs, **last),
+        side.upload.upload(painting(on_upload), [visitor, side.upload], outputs, **once),
+        page.load(painting(opened), None, outputs, **once),
     ):
         event.then(None, query, None, js=_WRITE_LINK, **_QUIET)
-        event.then(paint, visitor, painted, **_SEEN)
 
 
 def _without_leftovers(experiment: Experiment, chosen: dict[str, Any]) -> Experiment:
