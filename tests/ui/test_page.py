@@ -241,7 +241,7 @@ def test_figures_on_demand_are_folded_until_asked_for_and_leave_with_their_field
     )
     assert not page.locator("#nfe-plot").is_visible()
     page.locator("#measure-solvers").click()
-    page.wait_for_function("document.querySelector('#nfe-plot .fm-plot').dataset.drawn >= 5")
+    page.wait_for_function("document.querySelector('#nfe-plot').textContent.includes('dopri5')")
     assert page.locator("#nfe-plot").is_visible()
     studio.choose("spherical")
     page.locator("#nfe-plot").wait_for(state="hidden")
