@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from fmstudio.device import chosen_device
+
 if TYPE_CHECKING:
     from fmstudio.image.classifier import FeatureNet
     from fmstudio.image.folder import ImageModel
@@ -59,10 +61,8 @@ class ModelEntry:
 
 
 def choose_device() -> torch.device:
-    """Where image models run: a CUDA device, Apple's, or the CPU, the first that is there."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    """Where image models run: float32 is enough for them."""
+    return chosen_device(single_precision=True)
 
 
 def has_bf16(device: torch.device) -> bool:

@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fmstudio.device import chosen_device
 from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.metrics import energy_distance
 from fmstudio.learn.build import coupling_of, density_of, oracle_of
 from fmstudio.learn.checkpoints import Checkpoint, load, save
-from fmstudio.learn.device import training_device
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.simulate import (
     distances,
@@ -115,7 +115,7 @@ def train_net(
     """
     last: Progress | None = None
     try:
-        for last in train(experiment, device=training_device()):
+        for last in train(experiment, device=chosen_device()):
             progress(last)
     except Diverged as error:
         raise ValueError(str(error)) from error

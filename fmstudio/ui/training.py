@@ -11,12 +11,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fmstudio.device import chosen_device
 from fmstudio.flow.metrics import straightness
 from fmstudio.flow.reflow import pairs as reflow_pairs
 from fmstudio.flow.solvers import HEUN, MIDPOINT, integrate, path_times
 from fmstudio.learn import checkpoints
 from fmstudio.learn.build import density_of, source_of
-from fmstudio.learn.device import training_device
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.shipped import same_velocity, shipped
 from fmstudio.learn.simulate import generator_of
@@ -36,7 +36,7 @@ REFLOW_PAIRS = 20_000
 def start(visitor: Visitor) -> Iterator[Progress]:
     """Train a new net on the visitor's experiment."""
     visitor.pairs, visitor.straightness = None, []
-    yield from _run(visitor, train(visitor.experiment, device=training_device()))
+    yield from _run(visitor, train(visitor.experiment, device=chosen_device()))
 
 
 def resume(visitor: Visitor) -> Iterator[Progress]:
@@ -53,7 +53,7 @@ def resume(visitor: Visitor) -> Iterator[Progress]:
         raise ValueError(
             f"This training is done: it took all {checkpoint.step:,} steps. Raise the steps to train on."
         )
-    device = training_device()
+    device = chosen_device()
     yield from _run(visitor, train(experiment, resume=checkpoint, pairs=visitor.pairs, device=device))
 
 
@@ -74,7 +74,7 @@ def straighten(visitor: Visitor) -> Iterator[Progress]:
     visitor.pairs = reflow_pairs(checkpoint.net, source, REFLOW_PAIRS, MIDPOINT, 30, generator)
     yield from _run(
         visitor,
-        train(visitor.experiment, start=checkpoint.network, pairs=visitor.pairs, device=training_device()),
+        train(visitor.experiment, start=checkpoint.network, pairs=visitor.pairs, device=chosen_device()),
     )
     visitor.straightness.append(measure_straightness(visitor))
 
