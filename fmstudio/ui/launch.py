@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from fmstudio.ui import theme
+from fmstudio.ui import theme, warm
 from fmstudio.ui.page import build
 
 WORKERS = 8
@@ -38,6 +38,7 @@ def launch(
     # What is here now stays for good: collections from here on need not walk through it.
     gc.freeze()
     gc.enable()
+    warm.start()
     page.block_thread()
 
 
