@@ -124,7 +124,7 @@ def _arrows(experiment: Experiment, times: Tensor, bounds: tuple[float, float, f
 def _curves(measured: Distances, role: Role) -> Curves:
     return Curves(
         label="distance between p_t and q_t",
-        caption="energy distance; the band is what two fresh samples of q_t differ by",
+        caption="energy distance; the band is what two fresh samples of q_t differ by, 98 times in 100",
         series=(Curve("P to Q", _array(measured.values), role),),
         band=_array(measured.band),
         band_name="two fresh samples",

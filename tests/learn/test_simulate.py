@@ -53,8 +53,9 @@ def test_the_exact_flow_stays_inside_the_band_of_two_fresh_samples(solver: str) 
     motion = follow(oracle_of(experiment), start, experiment, times)
     measured = distances(motion.positions, *fresh_draws(experiment, times))
     assert measured.values.shape == (10,)
-    # Two standard deviations of a four-fold repeat leave room for chance; a cloud a step behind is far out.
-    assert bool((measured.values < measured.band[:, 1] + 0.01).all())
+    # Ten frames of one cloud may leave a band of 98 in 100 a little; a cloud a step behind is far out.
+    assert bool((measured.values < 1.5 * measured.band[:, 1]).all())
+    assert bool((measured.band[:, 0] < 0).all())
     late = motion.positions.roll(3, dims=0)
     assert float(distances(late, *fresh_draws(experiment, times)).values.max()) > 0.03
 
