@@ -62,31 +62,32 @@ def shuffled_energy_distances(x: Tensor, y: Tensor, repeats: int, generator: tor
     """Energy distances after the points of two clouds were dealt out anew: what equal distributions give.
 
     Every distance of the pool is worked out once; with h the 0–1 vector of one half and D their matrix, the
-    sums that an energy distance needs are hᵀDh, hᵀD1 and 1ᵀD1. Memory O((n + m)²).
+    sums that an energy distance needs are hᵀDh, hᵀD1 and 1ᵀD1. Memory O(T (n + m)²).
 
     Args:
-        x, y: shapes (n, d) and (m, d), n, m ≥ 2, finite.
+        x, y: T pairs of clouds, shapes (T, n, d) and (T, m, d), n, m ≥ 2, finite; all are dealt out alike.
         repeats: how often they are dealt out, ≥ 1.
-        generator: of the dealing, on the CPU.
+        generator: of the dealing.
 
     Returns:
-        Shape (repeats,), float64; their root mean square is the spread of :func:`energy_distance` where the
-        two clouds have one distribution.
+        Shape (T, repeats), float64; its law is that of :func:`energy_distance` for two clouds of one
+        distribution.
 
     Raises:
         ValueError: the shapes do not fit, or a point is not finite.
 
     Source: Székely & Rizzo 2013, Energy statistics, section 6 (the permutation test).
     """
-    _check_clouds(x, y, 2)
-    n, m, pool = len(x), len(y), torch.cat([x, y])
+    for one, other in zip(x, y, strict=True):
+        _check_clouds(one, other, 2)
+    n, m, pool = x.shape[1], y.shape[1], torch.cat([x, y], 1)
+    order = torch.rand(n + m, repeats, generator=generator, device=generator.device).argsort(0)
+    half = (order < n).to(pool)
     distances = torch.cdist(pool, pool, compute_mode="donot_use_mm_for_euclid_dist")
-    order = torch.rand(n + m, repeats, generator=generator).argsort(0).to(pool.device)
-    half = (order < n).to(distances.dtype)
-    rows = distances.sum(1, dtype=torch.float64)
-    within_x = ((distances @ half) * half).sum(0, dtype=torch.float64)
+    rows = distances.sum(2, dtype=torch.float64)
+    within_x = ((distances @ half) * half).sum(1, dtype=torch.float64)
     across = rows @ half.double() - within_x
-    within_y = rows.sum() - 2 * across - within_x
+    within_y = rows.sum(1, keepdim=True) - 2 * across - within_x
     return 2 * across / (n * m) - within_x / (n * (n - 1)) - within_y / (m * (m - 1))
 
 

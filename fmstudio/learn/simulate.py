@@ -38,7 +38,7 @@ class Motion:
 
 @dataclass(frozen=True)
 class Distances:
-    """Energy distance between two clouds at times (T,), and the band (T, 2) that holds 98 in 100 pairs of fresh samples."""
+    """Energy distance of two clouds at times (T,); the band (T, 2) holds 98 in 100 pairs of fresh samples."""
 
     values: Tensor
     band: Tensor
@@ -170,13 +170,11 @@ def distances(
     frames = len(flow)
     measured = sorted({*range(0, frames, every), frames - 1})
     size = min(at_most, flow.shape[1], original.shape[1])
-    values, edges, generator = [], [], torch.Generator().manual_seed(0)
-    ends = torch.tensor([0.01, 0.99], dtype=torch.float64)
-    for k in measured:
-        values.append(energy_distance(flow[k, :size], original[k, :size]))
-        dealt = shuffled_energy_distances(original[k, :size], fresh[k, :size], repeats, generator)
-        edges.append(torch.quantile(dealt.cpu(), ends))
-    padded = torch.stack([edges[0], *edges, edges[-1]], dim=1)
+    values = [energy_distance(flow[k, :size], original[k, :size]) for k in measured]
+    one, other = original[measured, :size], fresh[measured, :size]
+    dealt = shuffled_energy_distances(one, other, repeats, torch.Generator().manual_seed(0))
+    edges = torch.quantile(dealt.cpu(), torch.tensor([0.01, 0.99], dtype=torch.float64), dim=1)
+    padded = torch.cat([edges[:, :1], edges, edges[:, -1:]], dim=1)
     rows = torch.cat([torch.tensor([values], dtype=torch.float64), padded.unfold(1, 3, 1).mean(-1)])
     full = _fill(torch.tensor(measured, dtype=torch.float64), rows, frames).float()
     return Distances(full[0], full[1:].T)

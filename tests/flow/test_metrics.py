@@ -237,7 +237,7 @@ def test_noise_floor_refuses():
 def test_shuffled_energy_distances_are_those_of_the_dealt_halves(dim):
     generator = torch.Generator().manual_seed(dim)
     x, y = torch.randn(30, dim, generator=generator), 1 + torch.randn(50, dim, generator=generator)
-    found = shuffled_energy_distances(x, y, 7, torch.Generator().manual_seed(1))
+    found = shuffled_energy_distances(x[None], y[None], 7, torch.Generator().manual_seed(1))[0]
     order = torch.rand(80, 7, generator=torch.Generator().manual_seed(1)).argsort(0)
     pool = torch.cat([x, y])
     for k, value in enumerate(found):
@@ -255,7 +255,7 @@ def test_shuffled_energy_distances_spread_as_fresh_samples_do():
         for _ in range(200)
     ]
     x = torch.randn(2, 200, 2, generator=generator, dtype=torch.float64)
-    dealt = shuffled_energy_distances(x[0], x[1], 200, generator)
+    dealt = shuffled_energy_distances(x[:1], x[1:], 200, generator)
     true = torch.tensor(fresh).square().mean().sqrt()
     # Both are root mean squares over 200: each is within a fifth at three standard errors.
     assert float(dealt.square().mean().sqrt() / true) == pytest.approx(1, abs=0.4)
