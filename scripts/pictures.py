@@ -18,16 +18,20 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+from fmstudio.image.backbones import repository_models
 from fmstudio.image.compare import Comparison, compare
+from fmstudio.image.data import to_unit
 from fmstudio.image.film import Film, film
+from fmstudio.image.inversion import Interpolation, Inversion, interpolate, invert
 from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.projection import FlowMap, flow_map
+from fmstudio.image.xy import DEFAULT_VALUES, XYGrid, read_axis, xy_grid
 from fmstudio.plots.image_scene import map_scene
 from fmstudio.plots.scene_file import encode
 from fmstudio.ui.film_strip import film_json
 from fmstudio.ui.launch import options
 from fmstudio.ui.page import build
-from fmstudio.ui.tabs import images_film, images_map
+from fmstudio.ui.tabs import images_film, images_map, images_picture, images_xy
 from fmstudio.ui.tabs.images_grid import (
     OPENING,
     OPENING_FIGURES,
@@ -36,6 +40,7 @@ from fmstudio.ui.tabs.images_grid import (
     figures_of,
     grid_html,
 )
+from fmstudio.ui.tabs.images_results import interpolation_html, inversion_html
 
 PICTURES = OPENING.parent
 FRAMES = 30
@@ -68,6 +73,7 @@ def draw_images() -> None:
     OPENING_FIGURES.write_text(json.dumps({"error": error, "quality": quality}) + "\n", "utf-8")
     draw_film()
     draw_map()
+    draw_others()
 
 
 def draw_film() -> None:
@@ -87,6 +93,22 @@ def draw_map() -> None:
     events = flow_map(settings, ("fashion-rf1", "fashion-rf2"), images_map.SHOWN_SAMPLES)
     (made,) = (event for event in events if isinstance(event, FlowMap))
     images_map.OPENING.write_bytes(encode(map_scene(made)))
+
+
+def draw_others() -> None:
+    """An interpolation, an inversion, and guidance over classes."""
+    tab = images_picture
+    events = interpolate(ImageSettings(), tab.SHOWN_OTHER, 0, tab.SHOWN_POINTS, tab.SHOWN_STEPS)
+    (between,) = (event for event in events if isinstance(event, Interpolation))
+    tab.OPENING.write_text(interpolation_html(between), "utf-8")
+    reference = repository_models().reference("fashion-metric")
+    picture = to_unit(reference.pictures[15])
+    (back,) = (e for e in invert(ImageSettings(), picture, 7, 32) if isinstance(e, Inversion))
+    tab.OPENING_INVERSION.write_text(inversion_html(back), "utf-8")
+    settings = ImageSettings(steps=(images_xy.SHOWN_STEPS,), label=0)
+    sides = [read_axis(name, DEFAULT_VALUES[name], settings.model) for name in ("class", "guidance")]
+    grid = [event for event in xy_grid(settings, *sides) if isinstance(event, XYGrid)][-1]
+    images_xy.OPENING.write_text(images_xy.xy_html(grid), "utf-8")
 
 
 def photograph(chromium: Any, url: str) -> None:

@@ -132,6 +132,10 @@ class Comparison:
         found = [(self.rows[key].nfe, value) for key, value in known.items() if key[1] == side]
         return sorted(found)
 
+    def sheet(self) -> list[Tensor]:
+        """The finished rows' images."""
+        return [row.images for _, row in sorted(self.rows.items())]
+
     def pictures(self) -> list[Picture]:
         """Every image of every finished row, ready to keep."""
         out: list[Picture] = []

@@ -68,7 +68,11 @@ class GuidedField:
 
     @torch.no_grad()
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
-        """The velocity at x of shape (batch, channels, side, side) and t of shape ()."""
+        """The velocity at x of shape (batch, channels, side, side) and t of shape (), without gradients."""
+        return self.recorded(x, t)
+
+    def recorded(self, x: Tensor, t: Tensor) -> Tensor:
+        """The same velocity, which autograd can follow back to x."""
         with self._precision():
             v = self._net(torch.cat([x, x]) if self._guided else x, t, self._labels)
         v = v.float()

@@ -9,7 +9,7 @@ import gradio as gr
 
 from fmstudio.ui import words
 from fmstudio.ui.room import Room
-from fmstudio.ui.tabs import images_film, images_grid, images_map
+from fmstudio.ui.tabs import images_film, images_grid, images_map, images_picture, images_xy
 from fmstudio.ui.tabs.images_parts import build_sampler, warm_up
 from fmstudio.ui.visitor import Visitor
 
@@ -17,6 +17,8 @@ SUB_TABS = (
     ("Step grid", images_grid.build),
     ("Film strip", images_film.build),
     ("Map of the flow", images_map.build),
+    ("Interpolate, invert, edit", images_picture.build),
+    ("X/Y grid", images_xy.build),
 )
 """Sub-tabs that sample the repository's models with the card's settings, each in its own file."""
 

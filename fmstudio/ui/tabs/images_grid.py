@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
-from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -24,13 +22,14 @@ from fmstudio.image.compare import (
     title_of,
 )
 from fmstudio.image.data import to_bytes
-from fmstudio.image.gallery import data_uri, png_of, sheet_of, strip_of, write_pictures, write_zip
+from fmstudio.image.gallery import data_uri, strip_of
 from fmstudio.image.jobs import ImageSettings, number, parse_steps, split
 from fmstudio.image.progress import Progress
 from fmstudio.image.sampling import AdaptivePlan, FixedPlan
 from fmstudio.plots.image_figures import NfeCurve, error_figure, published_figure, quality_figure
 from fmstudio.ui import words
 from fmstudio.ui.live_plot import LivePlot, figure_json
+from fmstudio.ui.tabs.images_files import files_card
 from fmstudio.ui.tabs.images_parts import (
     POOLED,
     QUIET,
@@ -53,7 +52,6 @@ OPENING_FIGURES = PICTURES / "images-opening.json"
 SHOWN_COUNT = 8
 SHOWN_QUALITY = 100
 QUALITY_CHOICES = [("off", 0), ("the row's own images", 1), ("100 images", 100), ("1,000 images", 1000)]
-GALLERY_LIMIT = 256
 
 
 def build(visitor: gr.State, sampler: Sampler) -> None:
@@ -100,7 +98,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
             LivePlot(published_figure(), height=270, elem_id="images-published")
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown(words.text("images-figures"))
-    keep, kept, gallery, sheet, archive = _keeping()
+    files_card(result)
 
     def draw(*values: Any) -> Iterator[Any]:
         steps_, tolerances_, count_, beside_, quality_, *rest = values
@@ -146,51 +144,6 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
     sampler.model.change(
         lambda model: gr.update(choices=beside_choices(model), value=""), sampler.model, beside, **QUIET
     )
-    keep.click(
-        guarded(partial(_kept, Path(gallery.GRADIO_CACHE)), 4),
-        result,
-        [kept, gallery, sheet, archive],
-        **QUIET,
-    )
-
-
-def _keeping() -> tuple[gr.Button, gr.HTML, gr.Gallery, gr.DownloadButton, gr.DownloadButton]:
-    """The card that turns the grid into files."""
-    with gr.Column(elem_classes=["fm-card"], min_width=0):
-        gr.Markdown("#### Gallery and files")
-        with gr.Row(elem_classes=["fm-controls"]):
-            keep = gr.Button("Show the grid's images one by one", size="sm", elem_id="images-keep")
-            sheet = gr.DownloadButton("PNG of the grid", size="sm", interactive=False)
-            archive = gr.DownloadButton("Zip of all", size="sm", interactive=False, elem_id="images-zip")
-        kept = gr.HTML(
-            said("Sample a grid first; then its images can be seen one by one, zoomed and downloaded.")
-        )
-        gallery = gr.Gallery(
-            columns=SHOWN_COUNT, height=520, object_fit="contain", show_label=False, visible=False,
-            elem_id="images-gallery", elem_classes=["fm-pixels"], interactive=False, format="png",
-        )  # fmt: skip
-    return keep, kept, gallery, sheet, archive
-
-
-def _kept(cache: Path, done: Comparison | None) -> Iterator[Any]:
-    """The finished rows as files in Gradio's cache: images one by one, one sheet, one zip."""
-    if done is None or not done.rows:
-        raise ValueError("There is no grid of yours yet: press Sample first.")
-    pictures = done.pictures()
-    cache.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="images-", dir=cache))
-    settings = done.settings.to_dict() | {"models": list(done.models)}
-    archive = write_zip(pictures, settings, folder / "images.zip")
-    sheet = folder / "grid.png"
-    sheet.write_bytes(png_of(sheet_of([row.images for _, row in sorted(done.rows.items())]), settings))
-    files = [(str(path), words_) for path, words_ in write_pictures(pictures[:GALLERY_LIMIT], folder)]
-    more = f" The gallery shows {GALLERY_LIMIT}; the zip has all." if len(pictures) > GALLERY_LIMIT else ""
-    yield [
-        said(f"{len(pictures)} images. Each PNG holds its settings in a text chunk, as JSON.{more}"),
-        gr.update(value=files, visible=True),
-        gr.update(value=str(sheet), interactive=True),
-        gr.update(value=str(archive), interactive=True),
-    ]
 
 
 def grid_html(done: Comparison) -> str:

@@ -1,0 +1,108 @@
+"""Where a picture to work on comes from: a test picture of the data set, a fresh sample, or an upload."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from fmstudio.image.backbones import backbone, class_names, repository_models
+from fmstudio.image.data import to_bytes, to_unit
+from fmstudio.image.gallery import data_uri, strip_of
+from fmstudio.image.inversion import fit_picture
+from fmstudio.image.jobs import NO_CLASS, ImageSettings
+from fmstudio.image.progress import Pace, Progress
+from fmstudio.ui.tabs.images_parts import chosen_class
+
+TEST, SAMPLE, UPLOAD = "a test picture", "a fresh sample", "your own"
+SOURCES = (TEST, SAMPLE, UPLOAD)
+SAMPLE_STEPS = 32
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the visitor chose.
+
+    Args:
+        name: one of `SOURCES`.
+        number: of the test picture.
+        picture: uploaded, or None.
+        label: its class; `NO_CLASS` for none.
+        negative: swap light and dark of the upload.
+    """
+
+    name: str
+    number: int
+    picture: Image.Image | None
+    label: int
+    negative: bool
+
+
+def obtain(settings: ImageSettings, source: Source) -> Iterator[Progress | tuple[Tensor, int]]:
+    """The picture as an image of the model with whole pixel values, and its label.
+
+    Args:
+        settings: the model; for a fresh sample also class, seed, guidance, solver and shift.
+        source: what was chosen.
+
+    Yields:
+        Progress where something is sampled, then (image, label).
+
+    Raises:
+        ValueError: there is no such picture.
+    """
+    model = backbone(settings.model)
+    none = model.net.no_class
+    if source.name == UPLOAD:
+        if source.picture is None:
+            raise ValueError("No picture yet: drop one into the field, or choose a test picture.")
+        label = none if source.label == NO_CLASS else source.label
+        yield fit_picture(source.picture, model.net.image_shape, source.negative), label
+        return
+    if source.name == TEST:
+        metric = repository_models().metric_of(settings.model)
+        if metric is None:
+            raise ValueError(
+                "No test pictures come with this model: choose a fresh sample or your own picture."
+            )
+        reference = repository_models().reference(metric)
+        if not 0 <= source.number < len(reference.labels):
+            raise ValueError(
+                f"test picture: expected a number in 0 … {len(reference.labels) - 1}; got {source.number}."
+            )
+        yield to_unit(reference.pictures[source.number]), int(reference.labels[source.number])
+        return
+    alone = replace(
+        settings, label=chosen_class(settings), count=1, steps=(SAMPLE_STEPS,), tolerances=(0.03,)
+    )
+    labels = alone.labels(model)
+    pace, seconds, before = Pace({"t": 1.0}), 0.0, 1.0
+    for step in alone.plans()[0].run(alone.field(model, labels), alone.noise(model)):
+        pace.add("t", before - step.t, step.seconds - seconds)
+        seconds, before, x = step.seconds, step.t, step.x
+        yield pace.now(f"sampling: step {step.index}")
+        if step.t == 0:
+            # Rounded to whole pixel values, as a picture has.
+            yield to_unit(to_bytes(x[0]).cpu()), int(labels[0])
+
+
+def test_strip(model: str) -> str:
+    """The test pictures with their numbers, or a sentence where there are none."""
+    metric = repository_models().metric_of(model)
+    if metric is None:
+        return '<p class="fm-note">No test pictures come with this model.</p>'
+    reference = repository_models().reference(metric)
+    names = class_names(model)
+    halves = torch.arange(len(reference.labels)).chunk(2)
+    rows = "".join(
+        f'<img alt="test pictures {int(half[0])} to {int(half[-1])}" '
+        f'src="{data_uri(strip_of(reference.pictures[half]))}">'
+        f'<div class="numbers">{"".join(f"<span>{int(k)}</span>" for k in half)}</div>'
+        for half in halves
+    )
+    each = len(reference.labels) // len(names)
+    order = ", ".join(f"{each * k}–{each * k + each - 1} {name}" for k, name in enumerate(names))
+    return f'<div class="fm-tests">{rows}</div><p class="fm-note">Test images of the data set: {order}.</p>'
