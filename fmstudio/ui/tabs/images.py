@@ -33,7 +33,7 @@ def build(visitor: gr.State) -> Room:
     with gr.Row(elem_classes=["fm-columns", "fm-images"]):
         with gr.Column(elem_classes=["fm-aside"], elem_id="images-side"):
             sampler = build_sampler()
-            with gr.Column(elem_classes=["fm-card"], min_width=0):
+            with gr.Column(elem_classes=["fm-card", "fm-last"], min_width=0):
                 gr.Markdown(words.text("images"))
         with gr.Column(), gr.Tabs(elem_id="images-tabs"):
             for name, build_tab in SUB_TABS:

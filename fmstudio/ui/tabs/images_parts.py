@@ -77,7 +77,7 @@ def beside_choices(model: str) -> list[tuple[str, str]]:
 def build_sampler() -> Sampler:
     """Lay the card out in the current column."""
     default = ImageSettings()
-    with gr.Column(elem_classes=["fm-card"], min_width=0):
+    with gr.Column(elem_classes=["fm-card", "fm-first"], min_width=0, elem_id="images-sampler"):
         gr.Markdown("#### Model and sampler")
         model = gr.Dropdown(
             model_choices(), value=default.model, label="model", interactive=True, elem_id="images-model"

@@ -88,7 +88,7 @@ def _picture(sampler: Sampler) -> None:
         with gr.Row(elem_classes=["fm-controls"]):
             source = gr.Radio(
                 list(SOURCES), value=TEST, label="picture", interactive=True, elem_classes=["fm-pills"],
-                min_width=300,
+                min_width=360,
             )  # fmt: skip
             number = gr.Slider(
                 0, 19, value=15, step=1, label="test picture", interactive=True, min_width=130,
