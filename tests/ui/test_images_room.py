@@ -1,4 +1,4 @@
-"""The Images room in a real browser: every sub-tab alive before a click, its work done, stopped and refused."""
+"""The Images room in a browser: every sub-tab alive before a click; its work done, stopped and refused."""
 
 from __future__ import annotations
 
