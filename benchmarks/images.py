@@ -44,7 +44,7 @@ def race(count: int = 64, steps: int = 16, rounds: int = 2, guidance: float = 2.
         scheduler.set_timesteps(sigmas=np.linspace(1, 1 / steps, steps).tolist())
         x = noise
         for t in scheduler.timesteps:
-            v = net.unet(pixel_unshuffle(x, net.patch), t, class_labels=labels).sample
+            v = net.network(pixel_unshuffle(x, net.patch), t, class_labels=labels).sample
             x = scheduler.step(pixel_shuffle(v, net.patch), t, x, return_dict=False)[0]
         ends["diffusers"] = x
 

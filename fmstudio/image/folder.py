@@ -2,7 +2,8 @@
 
 model_index.json   the pipeline, the patch size, the class names
 pipeline.py        the pipeline's code, so that plain diffusers can run the folder
-unet/              a plain UNet2DModel, float16 safetensors
+unet/              a plain UNet2DModel, float16 safetensors; or
+transformer/       a plain DiTTransformer2DModel, likewise
 scheduler/         a plain FlowMatchEulerDiscreteScheduler
 """
 
@@ -13,6 +14,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -44,11 +46,14 @@ def save_model(folder: Path, net: VelocityNet, class_names: tuple[str, ...]) -> 
 
     from fmstudio.image import pipeline
 
-    unet = copy.deepcopy(net.unet)
-    for weight in unet.parameters():
+    network = copy.deepcopy(net.network)
+    for weight in network.parameters():
         weight.data = weight.data.to("cpu", torch.float16)
     names = {str(label): name for label, name in enumerate(class_names)}
-    pipe = pipeline.RectifiedFlowPipeline(unet, FlowMatchEulerDiscreteScheduler(), net.patch, names)
+    part: dict[str, Any] = {net.part: network}
+    pipe = pipeline.RectifiedFlowPipeline(
+        FlowMatchEulerDiscreteScheduler(), patch_size=net.patch, class_names=names, **part
+    )
     pipe.save_pretrained(folder)
     shutil.copyfile(pipeline.__file__, Path(folder) / "pipeline.py")
 
@@ -63,6 +68,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> ImageModel:
     Raises:
         FileNotFoundError: the folder holds no model.
     """
+    from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
     from diffusers.models.unets.unet_2d import UNet2DModel
 
     folder = Path(folder)
@@ -70,7 +76,12 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> ImageModel:
     if not index.is_file():
         raise FileNotFoundError(f"No model in {folder}: it has no model_index.json.")
     described = json.loads(index.read_text(encoding="utf-8"))
-    unet = UNet2DModel.from_pretrained(folder, subfolder="unet", torch_dtype=torch.float32)
+    if (described.get("transformer") or [None])[0] is None:
+        network = UNet2DModel.from_pretrained(folder, subfolder="unet", torch_dtype=torch.float32)
+    else:
+        network = DiTTransformer2DModel.from_pretrained(
+            folder, subfolder="transformer", torch_dtype=torch.float32
+        )
     names: dict[str, str] = described["class_names"]
-    net = VelocityNet(unet, described["patch_size"]).to(device).eval().requires_grad_(False)
+    net = VelocityNet(network, described["patch_size"]).to(device).eval().requires_grad_(False)
     return ImageModel(net, tuple(names[str(label)] for label in range(len(names))))

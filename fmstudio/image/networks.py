@@ -1,9 +1,9 @@
-"""The velocity network: a small class-conditional U-Net on 2 × 2 pixel blocks.
+"""The velocity networks: a small class-conditional U-Net on 2 × 2 pixel blocks, and a transformer on patches.
 
 diffusers' `UNet2DModel` works on images whose 2 × 2 blocks became channels (`pixel_unshuffle`): 28 × 28 × 1
 turns into 14 × 14 × 4, which makes it several times cheaper. The unshuffling is not part of the saved
 network: the folder's `unet` is a plain UNet2DModel on 4 channels, and `VelocityNet` here and the pipeline
-    both wrap it.
+both wrap it. diffusers' `DiTTransformer2DModel` cuts the image into patches itself and needs no unshuffling.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 if TYPE_CHECKING:
+    from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
     from diffusers.models.unets.unet_2d import UNet2DModel
 
 TIMESTEP_SCALE = 1000.0
@@ -55,29 +56,73 @@ class UNetDesign:
             raise ValueError(f"Channels {self.channels} must be multiples of the {self.groups} norm groups.")
 
 
-class VelocityNet(nn.Module):
-    """v(x, t, class) by a diffusers U-Net on pixel blocks.
+@dataclass(frozen=True)
+class TransformerDesign:
+    """The shape of a velocity transformer.
 
     Args:
-        unet: a UNet2DModel with `num_class_embeds` = classes + 1 (the last label means "no class").
-        patch: side of the pixel blocks that become channels.
+        size: side of the images in pixels; a multiple of patch.
+        image_channels: 1 for grey, 3 for colour.
+        class_count: number of classes; the label `class_count` stands for "no class".
+        patch: side of the square that becomes one token.
+        width: of a token, a multiple of heads.
+        layers: transformer blocks.
+        heads: attention heads.
     """
 
-    def __init__(self, unet: UNet2DModel, patch: int = 2):
+    size: int
+    image_channels: int
+    class_count: int
+    patch: int = 4
+    width: int = 192
+    layers: int = 8
+    heads: int = 3
+
+    def __post_init__(self) -> None:
+        if self.size % self.patch:
+            raise ValueError(
+                f"The image side must be a multiple of the patch of {self.patch}; got {self.size}."
+            )
+        if self.width % (2 * self.heads):
+            raise ValueError(f"The width must be a multiple of 2 × {self.heads} heads; got {self.width}.")
+
+
+class VelocityNet(nn.Module):
+    """v(x, t, class) by a diffusers U-Net on pixel blocks or a diffusers transformer.
+
+    Args:
+        network: a UNet2DModel with `num_class_embeds` = classes + 1, or a DiTTransformer2DModel with
+            `num_embeds_ada_norm` = classes; in both the last of classes + 1 labels means "no class".
+        patch: side of the pixel blocks that become channels; 1 leaves the image as it is.
+    """
+
+    def __init__(self, network: UNet2DModel | DiTTransformer2DModel, patch: int = 2):
         super().__init__()
-        self.unet = unet
+        self.network = network
         self.patch = patch
+        if self.part == "transformer":
+            # It would drop labels by torch's global generator; the batches do that, reproducibly.
+            for block in network.transformer_blocks:
+                block.norm1.emb.class_embedder.dropout_prob = 0.0
+
+    @property
+    def part(self) -> str:
+        """The network's name among the parts of a diffusers pipeline: unet or transformer."""
+        return "transformer" if "num_embeds_ada_norm" in self.network.config else "unet"
 
     @property
     def no_class(self) -> int:
         """The label that stands for "no class"."""
-        return int(self.unet.config["num_class_embeds"]) - 1
+        config = self.network.config
+        if self.part == "transformer":
+            return int(config["num_embeds_ada_norm"])
+        return int(config["num_class_embeds"]) - 1
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of the images."""
-        side = int(self.unet.config["sample_size"]) * self.patch
-        return (int(self.unet.config["in_channels"]) // self.patch**2, side, side)
+        side = int(self.network.config["sample_size"]) * self.patch
+        return (int(self.network.config["in_channels"]) // self.patch**2, side, side)
 
     @property
     def device(self) -> torch.device:
@@ -96,7 +141,8 @@ class VelocityNet(nn.Module):
             v, shape of x.
         """
         blocks = pixel_unshuffle(x, self.patch)
-        v = self.unet(blocks, t * TIMESTEP_SCALE, class_labels=labels, return_dict=False)[0]
+        times = (t * TIMESTEP_SCALE).expand(len(x))
+        v = self.network(blocks, times, class_labels=labels, return_dict=False)[0]
         return pixel_shuffle(v, self.patch)
 
 
@@ -119,3 +165,30 @@ def build_unet(design: UNetDesign) -> VelocityNet:
         resnet_time_scale_shift="scale_shift",
     )
     return VelocityNet(unet, design.patch)
+
+
+def build_transformer(design: TransformerDesign) -> VelocityNet:
+    """A velocity transformer with fresh random weights, drawn from torch's global generator.
+
+    Every block starts as the identity and the answer as 0: the layers that scale, shift and gate a block
+    and the last one start at 0. Source: Peebles & Xie 2023, arXiv:2212.09748, section 3.2 (adaLN-Zero).
+    """
+    from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
+
+    transformer = DiTTransformer2DModel(
+        num_attention_heads=design.heads,
+        attention_head_dim=design.width // design.heads,
+        in_channels=design.image_channels,
+        num_layers=design.layers,
+        sample_size=design.size,
+        patch_size=design.patch,
+        num_embeds_ada_norm=design.class_count,
+    )
+    zeroed = [transformer.proj_out_1, transformer.proj_out_2]
+    for block in transformer.transformer_blocks:
+        zeroed.append(block.norm1.linear)
+        nn.init.normal_(block.norm1.emb.class_embedder.embedding_table.weight, std=0.02)
+    for layer in zeroed:
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    return VelocityNet(transformer, patch=1)

@@ -1,10 +1,10 @@
 """Train a rectified flow on images: `python -m fmstudio.image.train --data FOLDER --out FOLDER --minutes 55`.
 
-The run has a budget, in minutes of training or in steps, and its learning rate follows the share of the
-budget that is spent: a warm-up, then a cosine to zero. Every two minutes the whole state goes to
-OUT/state.pt in one atomic rename, so a run that was killed goes on where it was with the same command;
-minutes already trained count. OUT/model is the moving average of the weights as a diffusers folder;
-OUT/log.jsonl has a line every 50 steps.
+Every two minutes the whole state goes to OUT/state.pt in one atomic rename, so a run that was killed goes on
+where it was with the same command; minutes already trained count. OUT/model is the moving average of the
+weights as a diffusers folder; OUT/log.jsonl has a line every 50 steps. Every ten minutes there is a picture
+of samples, OUT/samples-STEP.png, and with `--metric` their Fréchet distance in OUT/metrics.jsonl; trackers
+get the same numbers and pictures (`--report-to`).
 
 Under `accelerate launch` each process takes its share of every batch; batches do not depend on how many
 there are.
@@ -14,240 +14,92 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-import os
-import time
+import shlex
+import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast, set_seed
+from accelerate.tracking import get_available_trackers
+from accelerate.utils import LoggerType, set_seed
 from torch import Tensor
 
-from fmstudio.image.backbones import has_bf16
+from fmstudio.image.classifier import FeatureNet, judge, load_classifier
 from fmstudio.image.data import ImageSet, load_images
-from fmstudio.image.networks import UNetDesign, VelocityNet, build_unet
-from fmstudio.image.objective import TIME_LAWS, BatchStream, ReflowPairs, velocity_loss
+from fmstudio.image.folder import load_model, save_model
+from fmstudio.image.jobs import picture_of
+from fmstudio.image.metrics import frechet_distance
+from fmstudio.image.networks import (
+    TransformerDesign,
+    UNetDesign,
+    VelocityNet,
+    build_transformer,
+    build_unet,
+)
+from fmstudio.image.objective import TIME_LAWS, ReflowPairs
+from fmstudio.image.publish import push_model, write_card
+from fmstudio.image.reflow import load_pairs
+from fmstudio.image.run import Progress, Run, TrainSettings, choose_precision, write_atomically
+from fmstudio.image.sampling import GridRow, GuidedField, draw_noise, grid_labels, sample, step_grid
 
 
 @dataclass(frozen=True)
-class TrainSettings:
-    """What a training run is, apart from its data and its first weights.
+class Meter:
+    """The Fréchet distance of samples to the training images, in a classifier's features, as a run goes.
 
     Args:
-        minutes: the budget in minutes of training over all restarts, or None.
-        steps: the budget in steps, or None; exactly one of the two is given.
-        batch: images per step, over all processes; a multiple of processes × accumulate.
-        accumulate: parts that a process splits its share into, one backward pass each.
-        learning_rate: AdamW's highest, after `warmup` steps.
-        ema_decay: of the moving average of the weights, reached by a ramp (1 + step) / (10 + step).
-        label_drop: share of labels replaced by "no class", for guidance.
-        time_law: a name in `TIME_LAWS`.
-        seed: of the weights and of every batch.
+        classifier: gives the features.
+        reference: features of training images, shape (count, 128).
+        count: samples, the classes in turn, the same noise every time.
+        step_count: Euler steps.
     """
 
-    minutes: float | None = None
-    steps: int | None = None
-    batch: int = 64
-    accumulate: int = 1
-    learning_rate: float = 1e-3
-    warmup: int = 100
-    ema_decay: float = 0.999
-    label_drop: float = 0.1
-    clip: float = 1.0
-    time_law: str = "mixed"
-    seed: int = 0
+    classifier: FeatureNet
+    reference: Tensor
+    count: int = 500
+    step_count: int = 8
 
-    def __post_init__(self) -> None:
-        if (self.minutes is None) == (self.steps is None):
-            raise ValueError(f"Give minutes or steps, one of them; got {self.minutes} and {self.steps}.")
-        if (self.minutes or self.steps or 0) <= 0:
-            raise ValueError(f"The budget must be positive; got {self.minutes or self.steps}.")
-        if self.time_law not in TIME_LAWS:
-            raise ValueError(f"The time law is one of {', '.join(TIME_LAWS)}; got {self.time_law!r}.")
-
-    def spent(self, step: int, seconds: float) -> float:
-        """The share of the budget that is used up, 0 … 1 and beyond."""
-        return seconds / (60 * self.minutes) if self.minutes is not None else step / (self.steps or 1)
-
-    def rate(self, step: int, spent: float) -> float:
-        """Learning rate: linear over the warm-up, times (1 + cos(π · spent)) / 2."""
-        ramp = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
-        return self.learning_rate * ramp * (1 + math.cos(math.pi * min(spent, 1.0))) / 2
-
-
-@dataclass(frozen=True)
-class Progress:
-    """A line of the log: after `step` steps and `seconds` of training, the mean loss since the last line."""
-
-    step: int
-    seconds: float
-    spent: float
-    loss: float
-    rate: float
-
-
-def choose_precision(cpu: bool = False) -> str:
-    """Accelerate's name of the precision to train in: bf16 where it is native, else full float32."""
-    device = torch.device("cuda" if torch.cuda.is_available() and not cpu else "cpu")
-    return "bf16" if has_bf16(device) else "no"
-
-
-class Run:
-    """A training run: network, moving average, optimiser, step and seconds so far.
-
-    Args:
-        net: the network to train, on any device.
-        data: images or reflow pairs.
-        settings: the recipe.
-        accelerator: places the run on its device and processes.
-    """
-
-    def __init__(
-        self,
-        net: VelocityNet,
-        data: ImageSet | ReflowPairs,
-        settings: TrainSettings,
-        accelerator: Accelerator,
-    ):
-        parts = accelerator.num_processes * settings.accumulate
-        if settings.batch % parts:
-            raise ValueError(f"The batch of {settings.batch} cannot be split into {parts} equal parts.")
-        self.settings, self.accelerator = settings, accelerator
-        self.batches = BatchStream(
-            data, settings.batch, settings.seed, TIME_LAWS[settings.time_law], settings.label_drop
-        )
-        fused = accelerator.device.type in ("cpu", "cuda")
-        net.to(accelerator.device)
-        optimizer = torch.optim.AdamW(
-            net.parameters(), settings.learning_rate, betas=(0.9, 0.99), fused=fused
-        )
-        self.net, self.optimizer = accelerator.prepare(net, optimizer)
-        self.ema = [weight.detach().clone() for weight in self._weights()]
-        self.step, self.seconds = 0, 0.0
-
-    def _weights(self) -> list[Tensor]:
-        return list(self.accelerator.unwrap_model(self.net).parameters())
-
-    def advance(self) -> Iterator[Progress]:
-        """Train until the budget is spent; yields every 50 steps and at the end. Closing it stops the run."""
-        losses: list[Tensor] = []
-        while (spent := self._spent()) < 1.0:
-            started = time.perf_counter()
-            rate = self.settings.rate(self.step, spent)
-            losses.append(self._one_step(rate))
-            self.step += 1
-            self.seconds += time.perf_counter() - started
-            if self.step % 50 == 0 or self._spent() >= 1.0:
-                started = time.perf_counter()
-                loss = self.accelerator.gather(torch.stack(losses).mean()[None])
-                mean_loss = float(torch.as_tensor(loss).mean())
-                if not math.isfinite(mean_loss):
-                    raise FloatingPointError(
-                        f"The loss is {mean_loss} at step {self.step}. Lower the learning rate (now"
-                        f" {self.settings.learning_rate:g}) or train in float32; start from the last state."
-                    )
-                losses.clear()
-                self.seconds += time.perf_counter() - started
-                yield Progress(self.step, self.seconds, self._spent(), mean_loss, rate)
-
-    def _spent(self) -> float:
-        seconds = self.seconds
-        if self.accelerator.num_processes > 1 and self.settings.minutes is not None:
-            clock = torch.tensor([seconds], dtype=torch.float64, device=self.accelerator.device)
-            seconds = float(torch.as_tensor(broadcast(clock))[0])
-        return self.settings.spent(self.step, seconds)
-
-    def _one_step(self, rate: float) -> Tensor:
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        accelerator, parts = self.accelerator, self.settings.accumulate
-        share = self.batches(self.step).part(accelerator.process_index, accelerator.num_processes)
-        total = torch.zeros((), device=accelerator.device)
-        for index in range(parts):
-            piece = share.part(index, parts).to(accelerator.device)
-            if index < parts - 1:
-                with accelerator.no_sync(self.net):
-                    loss = velocity_loss(self.net, piece) / parts
-                    accelerator.backward(loss)
-            else:
-                loss = velocity_loss(self.net, piece) / parts
-                accelerator.backward(loss)
-            total += loss.detach()
-        accelerator.clip_grad_norm_(self.net.parameters(), self.settings.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step))
-        for mean, weight in zip(self.ema, self._weights(), strict=True):
-            mean.lerp_(weight.detach(), 1 - decay)
-        return total
-
-    def state(self) -> dict[str, Any]:
-        """Everything that a resumed run needs."""
-        return {
-            "settings": asdict(self.settings),
-            "step": self.step,
-            "seconds": self.seconds,
-            "weights": [weight.detach() for weight in self._weights()],
-            "ema": self.ema,
-            "optimizer": self.optimizer.state_dict(),
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`; the recipe must be the same, only the budget may differ.
-
-        Raises:
-            ValueError: the state was made with another recipe; the message names what differs.
-        """
-        theirs, ours = state["settings"], asdict(self.settings)
-        differing = [
-            f"{name} {theirs[name]} there, {ours[name]} here"
-            for name in ours
-            if name not in ("minutes", "steps") and theirs[name] != ours[name]
+    def __call__(self, net: VelocityNet) -> float:
+        """The distance of `count` samples of the network; few samples make it larger than many would."""
+        labels = grid_labels(range(net.no_class), self.count)
+        noise = draw_noise((self.count, *net.image_shape), 0)
+        made = [
+            sample(GuidedField(net, some), start.to(net.device), self.step_count).cpu()
+            for some, start in zip(labels.split(250), noise.split(250), strict=True)
         ]
-        if differing:
-            raise ValueError(f"The saved run has other settings: {'; '.join(differing)}. Use another --out.")
-        self.step, self.seconds = state["step"], state["seconds"]
-        with torch.no_grad():
-            for mine, saved in zip(self._weights() + self.ema, state["weights"] + state["ema"], strict=True):
-                mine.copy_(saved)
-        self.optimizer.load_state_dict(state["optimizer"])
-
-    def averaged(self) -> VelocityNet:
-        """A copy of the network with the averaged weights, in float32 on the CPU."""
-        net = self.accelerator.unwrap_model(self.net)
-        unet = type(net.unet).from_config(net.unet.config)
-        copy = VelocityNet(unet, net.patch)
-        with torch.no_grad():
-            for mine, saved in zip(copy.parameters(), self.ema, strict=True):
-                mine.copy_(saved)
-        return copy.eval().requires_grad_(False)
+        features = judge(self.classifier, torch.cat(made).clamp(-1, 1)).features
+        return frechet_distance(features, self.reference)
 
 
-def write_atomically(state: dict[str, Any], path: Path) -> None:
-    """Save with torch so that `path` is always a whole file: the old one or the new one."""
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as handle:
-        torch.save(state, handle)
-        handle.flush()
-        os.fsync(handle.fileno())
-    partial.replace(path)
+def build_meter(folder: Path, data: ImageSet | ReflowPairs, most: int = 5000) -> Meter:
+    """A meter with the classifier in `folder` and the first `most` images of the data as reference."""
+    rows = torch.arange(min(most, len(data)))
+    images = data.x0[rows].float() if isinstance(data, ReflowPairs) else data.images(rows)
+    classifier = load_classifier(folder)
+    return Meter(classifier, judge(classifier, images).features)
 
 
 def train(
-    run: Run, out: Path, class_names: tuple[str, ...], save_every: float = 120.0, grid_every: float = 600.0
+    run: Run,
+    out: Path,
+    class_names: tuple[str, ...],
+    save_every: float = 120.0,
+    grid_every: float = 600.0,
+    meter: Meter | None = None,
 ) -> Iterator[Progress]:
-    """Carry a run to the end of its budget, saving as it goes.
+    """Carry a run to the end of its budget, saving and reporting as it goes.
 
     Args:
         run: the run; OUT/state.pt is restored first if it exists.
         out: the folder of the run.
         class_names: written into the exported model.
         save_every: seconds of training between two saves of the state and the model.
-        grid_every: seconds of training between two pictures of samples, OUT/samples-STEP.png.
+        grid_every: seconds of training between two looks at samples, OUT/samples-STEP.png.
+        meter: measures the samples at each look; None measures nothing.
 
     Yields:
         A `Progress` every 50 steps.
@@ -256,46 +108,74 @@ def train(
     main = run.accelerator.is_main_process
     if (out / "state.pt").is_file():
         run.restore(torch.load(out / "state.pt", map_location="cpu", weights_only=True))
-    saved_at = drawn_at = run.seconds
+    saved_at = looked_at = run.seconds
     for progress in run.advance():
         if main:
-            with (out / "log.jsonl").open("a", encoding="utf-8") as log:
-                log.write(json.dumps(asdict(progress)) + "\n")
+            _append(out / "log.jsonl", asdict(progress))
             if run.seconds - saved_at >= save_every:
                 save_run(run, out, class_names)
                 saved_at = run.seconds
-            if run.seconds - drawn_at >= grid_every:
-                draw_samples(run, out / f"samples-{run.step:07d}.png")
-                drawn_at = run.seconds
+            if run.seconds - looked_at >= grid_every:
+                look_at_samples(run, out, meter)
+                looked_at = run.seconds
+        run.accelerator.log({"loss": progress.loss, "rate": progress.rate}, step=progress.step)
         yield progress
     run.accelerator.wait_for_everyone()
     if main:
         save_run(run, out, class_names)
-        draw_samples(run, out / f"samples-{run.step:07d}.png")
+        look_at_samples(run, out, meter)
+
+
+def _append(path: Path, line: dict[str, Any]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 def save_run(run: Run, out: Path, class_names: tuple[str, ...]) -> None:
     """Write OUT/state.pt, from which the run goes on, and OUT/model, which samples."""
-    from fmstudio.image.folder import save_model
-
     write_atomically(run.state(), out / "state.pt")
     save_model(out / "model", run.averaged(), class_names)
 
 
-def draw_samples(run: Run, path: Path, columns: int = 10) -> None:
-    """A picture of samples of the averaged weights: rows of 1, 4 and 16 Euler steps, the classes in turn."""
-    from PIL import Image
+def look_at_samples(run: Run, out: Path, meter: Meter | None) -> None:
+    """Draw samples of the averaged weights, measure them, tell the trackers."""
+    net = run.averaged().to(run.accelerator.device)
+    picture = draw_samples(net)
+    picture_of(picture).save(out / f"samples-{run.step:07d}.png")
+    for tracker in run.accelerator.trackers:
+        if hasattr(tracker, "log_images"):  # not every tracker keeps pictures
+            tracker.log_images({"samples": np.asarray(picture.permute(1, 2, 0))[None]}, step=run.step)
+    if meter is not None:
+        distance = meter(net)
+        _append(out / "metrics.jsonl", {"step": run.step, "seconds": run.seconds, "distance": distance})
+        for tracker in run.accelerator.trackers:
+            tracker.log({"distance": distance}, step=run.step)
 
-    from fmstudio.image.sampling import GridRow, step_grid
 
-    net = run.averaged()
+def draw_samples(net: VelocityNet, columns: int = 10) -> Tensor:
+    """One picture, uint8 (channels, height, width): rows of 1, 4 and 16 Euler steps, the classes in turn."""
     made = step_grid(net, (1, 4, 16), range(net.no_class), count=columns)
     rows = [torch.cat(list(row.images), dim=2) for row in made if isinstance(row, GridRow)]
-    pixels = torch.cat(rows, dim=1).permute(1, 2, 0).squeeze(-1).numpy()
-    Image.fromarray(pixels).save(path)
+    return torch.cat(rows, dim=1)
 
 
-def _arguments() -> argparse.Namespace:
+def checked_tracker(name: str) -> str | None:
+    """The tracker's name for accelerate; None for "none".
+
+    Raises:
+        ValueError: accelerate does not know it, or its package is not installed.
+    """
+    if name == "none":
+        return None
+    known = sorted(str(kind) for kind in LoggerType if kind != LoggerType.ALL)
+    if name not in known:
+        raise ValueError(f"--report-to knows none, {', '.join(known)}; got {name}.")
+    if name not in [str(kind) for kind in get_available_trackers()]:
+        raise ValueError(f"--report-to {name} needs its package: pip install {name}.")
+    return name
+
+
+def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m fmstudio.image.train", description="Train a rectified flow on a folder of images."
     )
@@ -309,57 +189,88 @@ def _arguments() -> argparse.Namespace:
     budget.add_argument("--minutes", type=float, help="budget in minutes of training, over all restarts")
     budget.add_argument("--steps", type=int, help="budget in steps")
     parser.add_argument("--init", type=Path, help="model folder to start from (default: random weights)")
-    parser.add_argument("--channels", type=int, nargs="+", default=[64, 128], help="width of each level")
-    parser.add_argument("--layers", type=int, default=1, help="residual blocks per level")
+    parser.add_argument("--network", choices=("unet", "dit"), default="unet", help="U-Net or transformer")
+    parser.add_argument("--channels", type=int, nargs="+", default=[64, 128], help="U-Net: width per level")
+    parser.add_argument("--layers", type=int, help="U-Net: blocks per level (1); transformer: blocks (8)")
+    parser.add_argument("--width", type=int, default=192, help="transformer: width of a token")
+    parser.add_argument("--heads", type=int, default=3, help="transformer: attention heads")
+    parser.add_argument("--patch", type=int, default=4, help="transformer: side of a token in pixels")
     parser.add_argument("--batch", type=int, default=64, help="images per step, over all processes")
     parser.add_argument("--accumulate", type=int, default=1, help="backward passes per step and process")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--ema-decay", type=float, default=0.999, help="of the moving average of the weights")
     parser.add_argument("--label-drop", type=float, default=0.1, help="share of labels dropped, for guidance")
     parser.add_argument("--time-law", choices=sorted(TIME_LAWS), default="mixed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
     parser.add_argument("--cpu", action="store_true", help="train on the CPU even where there is a GPU")
-    return parser.parse_args()
+    parser.add_argument("--save-every", type=float, default=120.0, help="seconds between saved states")
+    parser.add_argument("--look-every", type=float, default=600.0, help="seconds between pictures of samples")
+    parser.add_argument("--metric", type=Path, help="classifier folder: Fréchet distance at each picture")
+    parser.add_argument("--report-to", default="none", help="tensorboard, trackio, wandb … or none")
+    parser.add_argument(
+        "--push-to-hub", metavar="REPO", help="upload OUT/model to this Hub repository at the end"
+    )
+    parser.add_argument("--private", action="store_true", help="make the Hub repository private")
+    return parser.parse_args(given)
 
 
-def main() -> None:
+def _first_weights(options: argparse.Namespace, data: ImageSet | ReflowPairs) -> VelocityNet:
+    if options.init:
+        return load_model(options.init).net.float().train().requires_grad_(True)
+    channels, height, width = data.shape
+    if height != width:
+        raise ValueError(f"The network works on squares; the images are {height} × {width}.")
+    classes = len(data.class_names)
+    if options.network == "dit":
+        return build_transformer(
+            TransformerDesign(
+                height, channels, classes, options.patch, options.width, options.layers or 8, options.heads
+            )
+        )
+    return build_unet(
+        UNetDesign(height, channels, classes, channels=tuple(options.channels), layers=options.layers or 1)
+    )
+
+
+def main(given: list[str] | None = None) -> None:
     """The command line: read the data, train, print the log."""
-    from fmstudio.image.folder import load_model
-    from fmstudio.image.reflow import load_pairs
-
-    options = _arguments()
+    options = _arguments(given)
     if options.threads:
         torch.set_num_threads(options.threads)
     settings = TrainSettings(
-        minutes=options.minutes,
-        steps=options.steps,
-        batch=options.batch,
-        accumulate=options.accumulate,
-        learning_rate=options.learning_rate,
-        label_drop=options.label_drop,
-        time_law=options.time_law,
-        seed=options.seed,
+        **{
+            field.name: getattr(options, field.name)
+            for field in fields(TrainSettings)
+            if field.name in options
+        }
     )
-    accelerator = Accelerator(mixed_precision=choose_precision(options.cpu), cpu=options.cpu)
+    accelerator = Accelerator(
+        mixed_precision=choose_precision(options.cpu),
+        cpu=options.cpu,
+        log_with=checked_tracker(options.report_to),
+        project_dir=options.out,
+    )
     data = (
         load_images(options.data, options.size, options.labels) if options.data else load_pairs(options.pairs)
     )
     set_seed(options.seed)
-    if options.init:
-        net = load_model(options.init).net.float().train().requires_grad_(True)
-    else:
-        channels, _, side = data.shape
-        design = UNetDesign(
-            side, channels, len(data.class_names), channels=tuple(options.channels), layers=options.layers
-        )
-        net = build_unet(design)
-    run = Run(net, data, settings, accelerator)
-    for progress in train(run, options.out, data.class_names):
+    run = Run(_first_weights(options, data), data, settings, accelerator)
+    accelerator.init_trackers(
+        "fmstudio", {name: value for name, value in asdict(settings).items() if value is not None}
+    )
+    meter = build_meter(options.metric, data) if options.metric else None
+    for progress in train(run, options.out, data.class_names, options.save_every, options.look_every, meter):
         accelerator.print(
             f"step {progress.step:6d}  {progress.seconds / 60:6.2f} min  loss {progress.loss:.4f}"
             f"  rate {progress.rate:.2e}",
             flush=True,
         )
+    accelerator.end_training()
+    if options.push_to_hub and accelerator.is_main_process:
+        command = shlex.join(["python", "-m", "fmstudio.image.train", *(given or sys.argv[1:])])
+        write_card(options.out / "model", run, data, command)
+        accelerator.print(push_model(options.out / "model", options.push_to_hub, options.private), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ trust_remote_code=True)`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
 from diffusers.models.unets.unet_2d import UNet2DModel
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline, ImagePipelineOutput
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
@@ -23,24 +24,41 @@ class RectifiedFlowPipeline(DiffusionPipeline):
         x ← x − (1/n) v,   v = v∅ + w (v_c − v∅)
 
     Args:
-        unet: velocity network on unshuffled blocks; its last class embedding means "no class".
         scheduler: a flow-matching Euler scheduler.
-        patch_size: side of the pixel blocks that became channels.
+        unet: velocity network on unshuffled blocks; its last class embedding means "no class".
+        transformer: velocity network in the place of the U-Net; exactly one of the two is given.
+        patch_size: side of the pixel blocks that became channels; 1 where none did.
         class_names: label (as text) to name, such as {"0": "T-shirt/top"}.
     """
 
-    model_cpu_offload_seq = "unet"
+    model_cpu_offload_seq = "unet->transformer"
+    _optional_components: ClassVar[list[str]] = ["unet", "transformer"]
 
     def __init__(
         self,
-        unet: UNet2DModel,
         scheduler: FlowMatchEulerDiscreteScheduler,
+        unet: UNet2DModel | None = None,
+        transformer: DiTTransformer2DModel | None = None,
         patch_size: int = 2,
         class_names: dict[str, str] | None = None,
     ):
         super().__init__()
-        self.register_modules(unet=unet, scheduler=scheduler)
+        if (unet is None) == (transformer is None):
+            raise ValueError("The pipeline takes a unet or a transformer, one of them.")
+        self.register_modules(scheduler=scheduler, unet=unet, transformer=transformer)
         self.register_to_config(patch_size=patch_size, class_names=class_names or {})
+
+    @property
+    def velocity(self) -> Any:
+        """The network that answers v: the U-Net or the transformer."""
+        return self.unet if self.transformer is None else self.transformer
+
+    @property
+    def no_class(self) -> int:
+        """The label that means "no class"."""
+        if self.transformer is not None:
+            return int(self.transformer.config["num_embeds_ada_norm"])
+        return int(self.unet.config["num_class_embeds"]) - 1
 
     def labels_of(self, names: list[str]) -> list[int]:
         """The labels of class names.
@@ -77,14 +95,14 @@ class RectifiedFlowPipeline(DiffusionPipeline):
             return_dict: an `ImagePipelineOutput`, or the tuple (images,).
         """
         labels = [class_labels] if isinstance(class_labels, int) else list(class_labels)
-        no_class = int(self.unet.config["num_class_embeds"]) - 1
+        network, no_class = self.velocity, self.no_class
         if not labels or min(labels) < 0 or max(labels) > no_class:
             raise ValueError(f"Labels lie in 0 … {no_class} ({no_class} means no class); got {labels}.")
         if num_inference_steps < 1:
             raise ValueError(f"Sampling takes at least 1 step; got {num_inference_steps}.")
-        patch, device, dtype = int(self.config["patch_size"]), self._execution_device, self.unet.dtype
-        side = int(self.unet.config["sample_size"]) * patch
-        shape = (len(labels), int(self.unet.config["in_channels"]) // patch**2, side, side)
+        patch, device, dtype = int(self.config["patch_size"]), self._execution_device, network.dtype
+        side = int(network.config["sample_size"]) * patch
+        shape = (len(labels), int(network.config["in_channels"]) // patch**2, side, side)
         if latents is None:
             latents = torch.randn(shape, generator=generator)
         elif tuple(latents.shape) != shape:
@@ -99,7 +117,8 @@ class RectifiedFlowPipeline(DiffusionPipeline):
         self.scheduler.set_timesteps(sigmas=np.linspace(1.0, 1.0 / n, n), device=device)
         for t in self.scheduler.timesteps:
             blocks = pixel_unshuffle(torch.cat([x, x]) if guided else x, patch).to(dtype)
-            v = self.unet(blocks, t, class_labels=chosen, return_dict=False)[0].float()
+            times = t.expand(len(blocks))
+            v = network(blocks, times, class_labels=chosen, return_dict=False)[0].float()
             if guided:
                 with_class, without = v.chunk(2)
                 v = without + guidance_scale * (with_class - without)

@@ -9,11 +9,14 @@ from dataclasses import replace
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.tracking import GeneralTracker, get_available_trackers
 from PIL import Image
 
+from fmstudio.image.classifier import FeatureNet, save_classifier
 from fmstudio.image.folder import load_model
 from fmstudio.image.networks import UNetDesign, build_unet
-from fmstudio.image.train import Run, TrainSettings, train, write_atomically
+from fmstudio.image.run import Run, TrainSettings, write_atomically
+from fmstudio.image.train import build_meter, checked_tracker, main, train
 
 SETTINGS = TrainSettings(steps=6, batch=8, warmup=2, seed=3)
 DESIGN = UNetDesign(size=8, image_channels=1, class_count=3, channels=(16, 16), groups=8)
@@ -158,21 +161,129 @@ def environment():
 
 
 @pytest.mark.slow
-def test_the_command_goes_on_after_it_was_killed(tmp_path):
+def test_a_killed_command_ends_with_the_weights_of_one_that_was_not(tmp_path):
+    write_pictures(tmp_path / "data")
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    steps = 1500
+    subprocess.run(command(tmp_path / "data", whole, steps), env=environment(), check=True, timeout=240)
+    again = [*command(tmp_path / "data", killed, steps), "--save-every", "0"]
+    begun = subprocess.Popen(again, env=environment(), stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (killed / "state.pt").is_file() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    begun.send_signal(signal.SIGKILL)
+    assert begun.wait() == -signal.SIGKILL
+    reached = torch.load(killed / "state.pt", weights_only=True)["step"]
+    assert 0 < reached < steps
+    subprocess.run(again, env=environment(), check=True, timeout=240)
+    lines = [json.loads(line) for line in (killed / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines].count(50) == 1  # it went on, it did not start again
+    first, second = (torch.load(out / "state.pt", weights_only=True) for out in (whole, killed))
+    assert first["step"] == second["step"] == steps
+    for name in ("weights", "ema"):
+        for a, b in zip(first[name], second[name], strict=True):
+            assert torch.equal(a, b)
+
+
+class Notebook(GeneralTracker):
+    """A tracker that keeps what it is told."""
+
+    name = "notebook"
+    requires_logging_directory = False
+    main_process_only = False
+
+    def __init__(self):
+        super().__init__()
+        self.values, self.pictures = [], []
+
+    @property
+    def tracker(self):
+        return self
+
+    def store_init_configuration(self, values):
+        self.settings = values
+
+    def log(self, values, step=None, **_):
+        self.values.append((step, values))
+
+    def log_images(self, values, step=None, **_):
+        self.pictures.append((step, values["samples"].shape))
+
+
+def test_trackers_get_loss_rate_pictures_and_the_distance(tiny_images, tmp_path):
+    save_classifier(tmp_path / "metric", FeatureNet(1, 3), tiny_images.class_names)
+    notebook = Notebook()
+    torch.manual_seed(0)
+    accelerator = Accelerator(cpu=True, mixed_precision="no", log_with=notebook)
+    accelerator.init_trackers("test")
+    run = Run(build_unet(DESIGN), tiny_images, SETTINGS, accelerator)
+    meter = replace(build_meter(tmp_path / "metric", tiny_images), count=12, step_count=2)
+    (progress,) = train(run, tmp_path / "run", tiny_images.class_names, meter=meter)
+    assert (6, {"loss": progress.loss, "rate": progress.rate}) in notebook.values
+    assert notebook.pictures == [(6, (1, 24, 80, 1))]
+    measured = json.loads((tmp_path / "run" / "metrics.jsonl").read_text())
+    assert (6, {"distance": measured["distance"]}) in notebook.values
+    net = load_model(tmp_path / "run" / "model").net
+    assert meter(net) == pytest.approx(measured["distance"], rel=0.02)  # the folder is in half precision
+
+
+def test_the_meter_sees_how_near_samples_are_to_the_images(tiny_images, tmp_path):
+    save_classifier(tmp_path, FeatureNet(1, 3), tiny_images.class_names)
+    meter = replace(build_meter(tmp_path, tiny_images), count=48)
+    fresh = new_run(tiny_images).averaged()
+    run = finish(new_run(tiny_images, TrainSettings(steps=150, batch=16, warmup=5, learning_rate=3e-3)))
+    assert meter(run.averaged()) < 0.5 * meter(fresh)
+
+
+def test_a_tracker_that_is_not_there_is_refused():
+    assert checked_tracker("none") is None
+    with pytest.raises(ValueError, match="knows none, aim"):
+        checked_tracker("paper")
+    missing = {"tensorboard", "wandb", "mlflow"} - {str(kind) for kind in get_available_trackers()}
+    for name in missing:
+        with pytest.raises(ValueError, match=f"pip install {name}"):
+            checked_tracker(name)
+
+
+def test_a_transformer_is_trained_by_the_same_command_and_uploaded_on_request(tmp_path, monkeypatch):
+    uploads = []
+
+    class Hub:
+        def create_repo(self, repository, private, exist_ok):
+            assert exist_ok
+            uploads.append((repository, private))
+            return f"https://hub/{repository}"
+
+        def upload_folder(self, repo_id, folder_path, commit_message):
+            uploads.append((repo_id, sorted(path.name for path in folder_path.iterdir()), commit_message))
+
+    monkeypatch.setattr("huggingface_hub.HfApi", Hub)
     write_pictures(tmp_path / "data")
     out = tmp_path / "run"
-    begun = subprocess.Popen(
-        command(tmp_path / "data", out, 10**6), env=environment(), stdout=subprocess.DEVNULL
+    main(
+        [
+            *map(str, ("--data", tmp_path / "data", "--size", 8, "--out", out, "--steps", 2, "--batch", 4)),
+            *("--network", "dit", "--width", "16", "--heads", "2", "--layers", "1", "--patch", "4"),
+            *("--cpu", "--push-to-hub", "someone/shades", "--private"),
+        ]
     )
-    deadline = time.monotonic() + 60
-    while not (out / "log.jsonl").is_file() and time.monotonic() < deadline:
-        time.sleep(0.2)
-    begun.send_signal(signal.SIGKILL)
-    begun.wait()
-    assert (out / "log.jsonl").is_file()
-    for steps in (4, 8):
-        subprocess.run(command(tmp_path / "data", out, steps), env=environment(), check=True, timeout=120)
-        assert torch.load(out / "state.pt", weights_only=True)["step"] == steps
+    assert uploads[0] == ("someone/shades", True)
+    assert uploads[1][:2] == (
+        "someone/shades",
+        ["README.md", "model_index.json", "pipeline.py", "scheduler", "transformer"],
+    )
+    card = (out / "model" / "README.md").read_text()
+    assert "dark, light" in card
+    assert "--network dit" in card
+    assert load_model(out / "model").net.part == "transformer"
+
+
+def test_nothing_is_uploaded_unasked(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.HfApi", lambda: pytest.fail("the Hub was called"))
+    write_pictures(tmp_path / "data")
+    options = ("--data", tmp_path / "data", "--size", 8, "--out", tmp_path / "run", "--steps", 1)
+    main([*map(str, options), "--channels", "16", "16", "--batch", "4", "--cpu"])
+    assert not (tmp_path / "run" / "model" / "README.md").exists()
 
 
 @pytest.mark.slow

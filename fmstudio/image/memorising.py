@@ -1,0 +1,213 @@
+"""How much of the training set a model merely repeats: `python -m fmstudio.image.memorising MODEL --data …`.
+
+The distance of two images is the root mean square of their differences over pixels and channels, on the
+scale 0 … 1. For a training image n let reach(n) be its distance to the nearest other training image. A
+sample s whose nearest training image is n is called a **copy** when
+
+    d(s, n) < ½ reach(n).
+
+Then s is nearer to n than to any other training image, by the triangle inequality:
+d(s, m) ≥ d(n, m) − d(s, n) > ½ reach(n) > d(s, n). What real images score against the rest of the training
+set, each left out in turn, stands beside the share of copies: sets of near-twins score high by themselves.
+
+Pixels see no more than pixels: a shifted copy is missed, and a plain disc may be called one.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fmstudio.image.backbones import choose_device, has_bf16
+from fmstudio.image.data import ImageSet, load_images, to_bytes
+from fmstudio.image.folder import ImageModel, load_model
+from fmstudio.image.sampling import GuidedField, draw_noise, grid_labels, sample
+
+TRAINING_FILE = "training.safetensors"
+"""The name of the training images in a model's folder."""
+
+COPY_SHARE = 0.5
+"""A copy is nearer to a training image than this share of that image's reach."""
+
+
+@dataclass(frozen=True)
+class TrainingImages:
+    """Training images that samples are compared with.
+
+    Args:
+        pixels: uint8, shape (count, channels, height, width).
+        labels: int64, shape (count,).
+        reach: float32, shape (count,); the distance of each to the nearest other one that is not identical.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+    reach: Tensor
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The nearest training image of each sample.
+
+    Args:
+        index: int64, shape (count,), into the training images.
+        distance: float32, shape (count,).
+        ratio: the distance divided by the reach of that training image, same shape.
+    """
+
+    index: Tensor
+    distance: Tensor
+    ratio: Tensor
+
+    @property
+    def copies(self) -> Tensor:
+        """Which samples are copies, bool, shape (count,)."""
+        return self.ratio < COPY_SHARE
+
+
+def _rows(pixels: Tensor) -> Tensor:
+    flat = pixels.flatten(1).float() / 255
+    return flat / flat.shape[1] ** 0.5
+
+
+def _two_nearest(rows: Tensor, identical: float = 1e-4) -> tuple[Tensor, Tensor]:
+    """Distances and indices, each (count, 2), of the nearest two rows that are not the row's own image."""
+    distances, indices = [], []
+    for part in rows.split(500):
+        apart = torch.cdist(part, rows, compute_mode="donot_use_mm_for_euclid_dist")
+        apart[apart < identical] = torch.inf
+        found = apart.topk(2, largest=False)
+        distances.append(found.values)
+        indices.append(found.indices)
+    return torch.cat(distances), torch.cat(indices)
+
+
+def prepare(data: ImageSet) -> TrainingImages:
+    """Training images with their reach; identical ones count as one.
+
+    Args:
+        data: at least three different images. The work grows with the square of their number.
+    """
+    distances, _ = _two_nearest(_rows(data.pixels))
+    return TrainingImages(data.pixels, data.labels, distances[:, 0].contiguous())
+
+
+def find_nearest(training: TrainingImages, images: Tensor) -> Nearest:
+    """The nearest training image of each sample.
+
+    Args:
+        training: the training images.
+        images: uint8, shape (count, channels, height, width), the size of the training images.
+
+    Raises:
+        ValueError: the images have another size.
+    """
+    if images.shape[1:] != training.pixels.shape[1:]:
+        raise ValueError(
+            f"The training images have shape {tuple(training.pixels.shape[1:])}; got"
+            f" {tuple(images.shape[1:])}."
+        )
+    known = _rows(training.pixels)
+    found = [
+        torch.cdist(part, known, compute_mode="donot_use_mm_for_euclid_dist").min(dim=1)
+        for part in _rows(images).split(500)
+    ]
+    distance = torch.cat([part.values for part in found])
+    index = torch.cat([part.indices for part in found])
+    return Nearest(index, distance, distance / training.reach[index])
+
+
+def left_out(training: TrainingImages) -> Nearest:
+    """Each training image as if it were a sample of a model that was trained on the others."""
+    distances, indices = _two_nearest(_rows(training.pixels))
+    index = indices[:, 0]
+    own = torch.arange(len(index))
+    points_back = indices[index, 0] == own
+    reach = torch.where(points_back, distances[index, 1], distances[index, 0])
+    return Nearest(index, distances[:, 0], distances[:, 0] / reach)
+
+
+def save_training(path: Path, training: TrainingImages) -> None:
+    """Write training images and their reach as one safetensors file."""
+    from safetensors.torch import save_file
+
+    tensors = {"pixels": training.pixels, "labels": training.labels, "reach": training.reach}
+    save_file(tensors, path)
+
+
+def load_training(path: Path) -> TrainingImages:
+    """Read what `save_training` wrote."""
+    from safetensors.torch import load_file
+
+    return TrainingImages(**load_file(path))
+
+
+def sample_bytes(
+    model: ImageModel, count: int, step_count: int, guidance: float, seed: int, bf16: bool
+) -> Tensor:
+    """`count` samples as bytes, the classes in turn (arguments as in `fmstudio.image.evaluate`)."""
+    labels = grid_labels(range(len(model.class_names)), count)
+    noise = draw_noise((count, *model.net.image_shape), seed)
+    made = [
+        to_bytes(sample(GuidedField(model.net, some, guidance, bf16), start.to(model.net.device), step_count))
+        for some, start in zip(labels.split(100), noise.split(100), strict=True)
+    ]
+    return torch.cat(made).cpu()
+
+
+def side_by_side(training: TrainingImages, images: Tensor, nearest: Nearest) -> Tensor:
+    """One picture: samples above, the nearest training image of each below, uint8 (channels, 2h, count·w)."""
+    rows = (images, training.pixels[nearest.index])
+    return torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
+
+
+def main() -> None:
+    """The command line: compare samples of a model with its training images, print the table."""
+    from fmstudio.image.jobs import picture_of
+
+    parser = argparse.ArgumentParser(prog="python -m fmstudio.image.memorising", description=main.__doc__)
+    parser.add_argument("model", type=Path, help="model folder, such as models/emoji-rf1")
+    parser.add_argument("--data", type=Path, help="training images (default: the file in the model's folder)")
+    parser.add_argument("--labels", type=Path, help="CSV with the columns file,label (else sub-folders)")
+    parser.add_argument("--save", action="store_true", help=f"write MODEL/{TRAINING_FILE} from --data")
+    parser.add_argument("--count", type=int, default=900, help="samples, the classes in turn")
+    parser.add_argument("--steps", type=int, default=16, help="Euler steps")
+    parser.add_argument("--guidance", type=float, nargs="+", default=[1.0])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--picture", type=Path, help="PNG of 20 samples and their nearest training images")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    device = choose_device()
+    model = load_model(options.model, device)
+    if options.data:
+        training = prepare(load_images(options.data, model.net.image_shape[1], options.labels))
+        if options.save:
+            save_training(options.model / TRAINING_FILE, training)
+    else:
+        training = load_training(options.model / TRAINING_FILE)
+    print(f"{options.count} samples, {options.steps} Euler steps, seed {options.seed}\n")
+    print("| images | copies | median ratio | median distance |")
+    print("| --- | --- | --- | --- |")
+    print(_row("training images, each left out", left_out(training)), flush=True)
+    for guidance in options.guidance:
+        images = sample_bytes(model, options.count, options.steps, guidance, options.seed, has_bf16(device))
+        nearest = find_nearest(training, images)
+        print(_row(f"samples, guidance {guidance:g}", nearest), flush=True)
+        if options.picture:
+            few = Nearest(nearest.index[:20], nearest.distance[:20], nearest.ratio[:20])
+            picture_of(side_by_side(training, images[:20], few)).save(options.picture)
+
+
+def _row(name: str, nearest: Nearest) -> str:
+    share = nearest.copies.double().mean()
+    return f"| {name} | {share:.1%} | {nearest.ratio.median():.2f} | {nearest.distance.median():.3f} |"
+
+
+if __name__ == "__main__":
+    main()
