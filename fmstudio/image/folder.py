@@ -55,6 +55,10 @@ def save_model(folder: Path, net: VelocityNet, class_names: tuple[str, ...]) -> 
         FlowMatchEulerDiscreteScheduler(), patch_size=net.patch, class_names=names, **part
     )
     pipe.save_pretrained(folder)
+    config = Path(folder) / net.part / "config.json"
+    described = json.loads(config.read_text(encoding="utf-8"))
+    described.pop("_name_or_path", None)  # where the first weights lay on the machine that trained them
+    config.write_text(json.dumps(described, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     shutil.copyfile(pipeline.__file__, Path(folder) / "pipeline.py")
 
 

@@ -167,7 +167,7 @@ def side_by_side(training: TrainingImages, images: Tensor, nearest: Nearest) -> 
 
 def main() -> None:
     """The command line: compare samples of a model with its training images, print the table."""
-    from fmstudio.image.jobs import picture_of
+    from fmstudio.image.gallery import picture_of
 
     parser = argparse.ArgumentParser(prog="python -m fmstudio.image.memorising", description=main.__doc__)
     parser.add_argument("model", type=Path, help="model folder, such as models/emoji-rf1")

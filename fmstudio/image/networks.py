@@ -97,13 +97,15 @@ class VelocityNet(nn.Module):
     """
 
     def __init__(self, network: UNet2DModel | DiTTransformer2DModel, patch: int = 2):
+        from diffusers.models.embeddings import LabelEmbedding
+
         super().__init__()
         self.network = network
         self.patch = patch
-        if self.part == "transformer":
+        for module in network.modules():
             # It would drop labels by torch's global generator; the batches do that, reproducibly.
-            for block in network.transformer_blocks:
-                block.norm1.emb.class_embedder.dropout_prob = 0.0
+            if isinstance(module, LabelEmbedding):
+                module.dropout_prob = 0.0
 
     @property
     def part(self) -> str:
@@ -173,6 +175,8 @@ def build_transformer(design: TransformerDesign) -> VelocityNet:
     Every block starts as the identity and the answer as 0: the layers that scale, shift and gate a block
     and the last one start at 0. Source: Peebles & Xie 2023, arXiv:2212.09748, section 3.2 (adaLN-Zero).
     """
+    from diffusers.models.embeddings import LabelEmbedding
+    from diffusers.models.normalization import AdaLayerNormZero
     from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
 
     transformer = DiTTransformer2DModel(
@@ -185,9 +189,11 @@ def build_transformer(design: TransformerDesign) -> VelocityNet:
         num_embeds_ada_norm=design.class_count,
     )
     zeroed = [transformer.proj_out_1, transformer.proj_out_2]
-    for block in transformer.transformer_blocks:
-        zeroed.append(block.norm1.linear)
-        nn.init.normal_(block.norm1.emb.class_embedder.embedding_table.weight, std=0.02)
+    for module in transformer.modules():
+        if isinstance(module, AdaLayerNormZero):
+            zeroed.append(module.linear)
+        if isinstance(module, LabelEmbedding):
+            nn.init.normal_(module.embedding_table.weight, std=0.02)
     for layer in zeroed:
         nn.init.zeros_(layer.weight)
         nn.init.zeros_(layer.bias)

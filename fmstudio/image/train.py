@@ -31,7 +31,7 @@ from torch import Tensor
 from fmstudio.image.classifier import FeatureNet, judge, load_classifier
 from fmstudio.image.data import ImageSet, load_images
 from fmstudio.image.folder import load_model, save_model
-from fmstudio.image.jobs import picture_of
+from fmstudio.image.gallery import picture_of
 from fmstudio.image.metrics import frechet_distance
 from fmstudio.image.networks import (
     TransformerDesign,

@@ -70,6 +70,8 @@ def test_a_saved_network_is_read_back_and_run_by_diffusers(net, tmp_path, guidan
     save_model(tmp_path, net, NAMES)
     read = load_model(tmp_path).net
     assert read.part == net.part
+    save_model(tmp_path / "again", read, NAMES)
+    assert str(tmp_path) not in (tmp_path / "again" / net.part / "config.json").read_text()
     for mine, theirs in zip(net.parameters(), read.parameters(), strict=True):
         assert torch.equal(mine.half().float(), theirs)
     noise = draw_noise((3, 3, 8, 8), 0)

@@ -164,7 +164,7 @@ def environment():
 def test_a_killed_command_ends_with_the_weights_of_one_that_was_not(tmp_path):
     write_pictures(tmp_path / "data")
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    steps = 1500
+    steps = 400
     subprocess.run(command(tmp_path / "data", whole, steps), env=environment(), check=True, timeout=240)
     again = [*command(tmp_path / "data", killed, steps), "--save-every", "0"]
     begun = subprocess.Popen(again, env=environment(), stdout=subprocess.DEVNULL)
