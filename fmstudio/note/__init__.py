@@ -14,7 +14,8 @@ from fmstudio.note.c07_langevin import CLAIM as C7
 from fmstudio.note.c08_names import CLAIM as C8
 from fmstudio.note.c09_likelihood import CLAIM as C9
 from fmstudio.note.c10_straight import CLAIM as C10
-from fmstudio.note.claim import Claim, Measurement, Panel, Prediction, Verdict
+from fmstudio.note.claim import Claim, Measurement, Prediction, Verdict
+from fmstudio.note.panel import Panel
 
 CLAIMS: dict[str, Claim] = {claim.number: claim for claim in (C1, C2, C3, C4, C5, C6, C7, C8, C9, C10)}
 """Every claim by its number, in the order of the note."""

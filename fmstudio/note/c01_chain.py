@@ -30,7 +30,8 @@ from fmstudio.note.chain_training import (
     neighbours,
     train_on_chain,
 )
-from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Panel, Prediction, Steps, series
+from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
+from fmstudio.note.panel import Panel, series
 from fmstudio.note.setting import Setting, column_errors, mean_error, normal_source
 
 CHAIN_STEPS, START = 20, 0.05

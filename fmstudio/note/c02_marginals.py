@@ -24,8 +24,9 @@ from fmstudio.flow.solvers import integrate, path_times
 from fmstudio.flow.tableaux import EULER, HEUN
 from fmstudio.flow.transitions import random_path_process
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Panel, Prediction, Steps, series
+from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
 from fmstudio.note.nets import learned, shares, small
+from fmstudio.note.panel import Panel, series
 from fmstudio.note.particles import stranger_velocity, swapped
 from fmstudio.note.setting import Setting, column_errors, mean_error, smooth, window
 

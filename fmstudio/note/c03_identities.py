@@ -25,7 +25,8 @@ from torch import Tensor
 from fmstudio.flow.solvers import integrate, path_times
 from fmstudio.flow.tableaux import HEUN
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Panel, Prediction, Steps, series
+from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
+from fmstudio.note.panel import Panel, series
 from fmstudio.note.particles import swapped
 from fmstudio.note.setting import Setting, column_errors, mean_error, smooth, window
 

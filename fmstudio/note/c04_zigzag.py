@@ -20,7 +20,8 @@ from torch import Tensor
 
 from fmstudio.flow.paths import Path, Spherical, VariancePreserving, ZigZag, act, draw_like
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Panel, Prediction, Steps, series
+from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
+from fmstudio.note.panel import Panel, series
 from fmstudio.note.setting import (
     Setting,
     column_errors,

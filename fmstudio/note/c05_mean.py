@@ -21,7 +21,8 @@ from torch import Tensor
 
 from fmstudio.flow.paths import draw_like
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Panel, Prediction, Steps, series
+from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
+from fmstudio.note.panel import Panel, series
 from fmstudio.note.setting import Setting, mean_error, smooth
 
 TIMES = {"A": 0.5, "B": 0.35, "C": 0.65, "D": 0.8}

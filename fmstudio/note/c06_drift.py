@@ -23,7 +23,8 @@ from fmstudio.flow.solvers import integrate, path_times
 from fmstudio.flow.tableaux import EULER
 from fmstudio.flow.transitions import random_path_process
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Panel, Prediction, Steps, series
+from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
+from fmstudio.note.panel import Panel, series
 from fmstudio.note.particles import drawn_velocity
 from fmstudio.note.setting import Setting, column_errors, mean_error, slopes, smooth, window
 

@@ -23,7 +23,8 @@ from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.paths import act, draw_like
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.c08_names import applies
-from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Panel, Prediction, Steps, series
+from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
+from fmstudio.note.panel import Panel, series
 from fmstudio.note.setting import Setting, column_errors, mean_error, slopes
 
 TIME = 0.5

@@ -28,8 +28,9 @@ from fmstudio.flow.tableaux import HEUN
 from fmstudio.flow.translate import TRANSLATE, Prediction, from_v
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note import claim
-from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Panel, Steps, series
+from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Steps
 from fmstudio.note.nets import learned, shares, small
+from fmstudio.note.panel import Panel, series
 from fmstudio.note.setting import Setting, normal_source, smooth
 
 TIMES = tuple(round(0.05 * k, 2) for k in range(1, 20))

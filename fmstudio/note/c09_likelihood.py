@@ -31,8 +31,9 @@ from fmstudio.flow.solvers import integrate, path_times
 from fmstudio.flow.tableaux import HEUN, RK4
 from fmstudio.flow.transitions import random_path_process
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Panel, Prediction, Steps, series
+from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
 from fmstudio.note.nets import learned, shares, small
+from fmstudio.note.panel import Panel, series
 from fmstudio.note.setting import Setting, mean_error, smooth, window
 
 LATE, EARLY = 0.9, 0.1

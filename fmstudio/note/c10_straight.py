@@ -24,8 +24,9 @@ from fmstudio.flow.metrics import energy_distance, noise_floor, straightness, tr
 from fmstudio.flow.solvers import Trajectory, integrate, path_times
 from fmstudio.flow.tableaux import EULER, HEUN
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Panel, Prediction, Steps, series
+from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
 from fmstudio.note.nets import learned, shares, small
+from fmstudio.note.panel import Panel, series
 from fmstudio.note.setting import Setting, column_errors, mean_error, smooth
 
 FLOWS = ("1-rectified", "2-rectified", "3-rectified", "optimal transport")

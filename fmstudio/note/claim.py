@@ -1,72 +1,24 @@
 """What a claim is: a sentence of the note, the numbers it predicts, a measurement of them, and a verdict.
 
 The prediction comes from formulas and the oracle, the measurement from moving particles or training nets;
-the verdict compares the two number by number, in standard errors of the measurement. Curves are plain
-numbers in :class:`Series` and :class:`Panel`, so figures, JSON and tests share one form; nothing here draws.
+the verdict compares the two number by number, in standard errors of the measurement. What they draw is in
+:mod:`fmstudio.note.panel`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from torch import Tensor
-
 from fmstudio.learn.experiment import Experiment
+from fmstudio.note.panel import Panel
 
-Numbers = Tensor | Sequence[float] | Sequence[float | None]
-Mark = Literal["line", "dashes", "points", "bars", "band"]
 Relation = Literal["equals", "at most", "above", "below"]
 Progress = Callable[[float], None]
 Steps = Generator[float, None, "Measurement"]
 """Work that reports the finished share in (0, 1) and returns a measurement; closing it stops the work."""
-
-
-@dataclass(frozen=True)
-class Series:
-    """One curve, cloud or row of bars.
-
-    Args:
-        name: what the legend says.
-        role: its colour: data, noise, exact, learned, error, original.
-        x, y: numbers, or None where a line is interrupted.
-        error: half-width of the error bar or of the band at each x, in units of y; None for none.
-        mark: how it is drawn.
-    """
-
-    name: str
-    role: str
-    x: tuple[float | None, ...]
-    y: tuple[float | None, ...]
-    error: tuple[float | None, ...] | None = None
-    mark: Mark = "line"
-
-
-@dataclass(frozen=True)
-class Panel:
-    """Series that share their axes.
-
-    Args:
-        title: short; prediction and measurement meet in the panel of the same title.
-        caption: one line that says what it shows.
-        x_label, y_label: of the axes.
-        series: drawn in this order.
-        log_x, log_y: logarithmic axes.
-        plane: whether x and y are two coordinates of one plane, with one scale.
-        ticks: words in place of the numbers 0, 1, 2, … of the x axis.
-    """
-
-    title: str
-    caption: str
-    x_label: str
-    y_label: str
-    series: tuple[Series, ...]
-    log_x: bool = False
-    log_y: bool = False
-    plane: bool = False
-    ticks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -267,33 +219,12 @@ def merge(prediction: Prediction, measurement: Measurement | None) -> tuple[Pane
     """The panels with the prediction drawn first and the measurement over it, in the prediction's order."""
     if measurement is None:
         return prediction.panels
-    measured = {p.title: p for p in measurement.panels}
+    measured = {(p.title, p.stage): p for p in measurement.panels}
     shared = []
     for panel in prediction.panels:
-        over = measured.pop(panel.title, None)
-        shared.append(panel if over is None else _over(panel, over))
+        over = measured.pop((panel.title, panel.stage), None)
+        shared.append(panel if over is None else replace(panel, series=(*panel.series, *over.series)))
     return (*shared, *measured.values())
-
-
-def _over(first: Panel, second: Panel) -> Panel:
-    values = {name: getattr(first, name) for name in Panel.__dataclass_fields__}
-    return Panel(**{**values, "series": (*first.series, *second.series)})
-
-
-def series(
-    name: str, role: str, x: Numbers, y: Numbers, error: Numbers | None = None, mark: Mark = "line"
-) -> Series:
-    """A :class:`Series` from tensors or lists; numbers keep six digits, NaN interrupts a line."""
-    bars = None if error is None else plain(error)
-    return Series(name, role, plain(x), plain(y), bars, mark)
-
-
-def plain(values: Numbers) -> tuple[float | None, ...]:
-    """Numbers as Python floats of six digits; what is not finite becomes None."""
-    rows: Iterable[float | None] = (
-        values.detach().double().flatten().tolist() if isinstance(values, Tensor) else values
-    )
-    return tuple(None if v is None or not math.isfinite(v) else float(f"{v:.6g}") for v in rows)
 
 
 def _words(c: Check) -> str:

@@ -37,8 +37,8 @@ from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.networks import Network
 from fmstudio.note.chain import Chain
 from fmstudio.note.chain_training import BLOCK, Estimator, model_mean, train_on_chain
-from fmstudio.note.claim import Panel, Series, series
 from fmstudio.note.nets import learned, shares, small
+from fmstudio.note.panel import Panel, Series, series
 from fmstudio.note.setting import Setting, mean_error, normal_source
 
 STEPS = (1, 2, 4, 8, 32)

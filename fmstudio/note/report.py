@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note import CLAIMS
-from fmstudio.note.claim import Claim, Measurement, Panel, Prediction, Verdict, merge
+from fmstudio.note.claim import Claim, Measurement, Prediction, Verdict, merge
 from fmstudio.note.lineage import Lineage, lineage
 from fmstudio.note.lineage import applies as lineage_applies
+from fmstudio.note.panel import Panel
 
 Record = TypeVar("Record")
 

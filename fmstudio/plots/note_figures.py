@@ -6,14 +6,14 @@ dashed, what was measured has marks and error bars.
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import pairwise
 
-from fmstudio.note.claim import Panel, Series
+from fmstudio.note.panel import Panel, Series
+from fmstudio.plots.note_heat import heat_svg
+from fmstudio.plots.note_scale import Scale
 
 WIDTH, HEIGHT = 440, 270
 LEFT, RIGHT, TOP, BOTTOM = 56, 10, 10, 40
@@ -32,62 +32,79 @@ def _words_svg(text: str) -> str:
     return _BELOW.sub(lambda m: shifted.format(m[1] or m[2]), escape(text))
 
 
-@dataclass(frozen=True)
-class Scale:
-    """An axis: values in [low, high] to pixels in [start, stop], linear or logarithmic."""
+def figures_html(panels: Iterable[Panel], key: str = "") -> str:
+    """Panels as <figure>s in their order; those of one title are stages of one figure.
 
-    low: float
-    high: float
-    start: float
-    stop: float
-    log: bool = False
-
-    def __call__(self, value: float) -> float:
-        """The pixel of a value; on a logarithmic axis what is not positive lies at the low end."""
-        low, high = self.low, self.high
-        if self.log:
-            low, high = math.log10(low), math.log10(high)
-            value = math.log10(value) if value > 0 else low
-        share = (value - low) / (high - low)
-        return self.start + min(max(share, -0.05), 1.05) * (self.stop - self.start)
-
-    def ticks(self) -> list[tuple[float, str]]:
-        """About five round values and how they are written."""
-        if self.log:
-            powers = range(
-                math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9) + 1
-            )
-            if len(powers) >= 2:
-                every = max(1, round(len(powers) / 6))
-                return [(10.0**p, _power(p)) for p in powers][::every]
-            steps = [m * 10.0**p for p in (*powers, powers.start - 1) for m in (1, 2, 5)]
-            return [(v, f"{v:g}") for v in sorted(steps) if self.low <= v <= self.high]
-        span = self.high - self.low
-        raw = span / 5
-        size = 10 ** math.floor(math.log10(raw))
-        step = min((m * size for m in (1, 2, 2.5, 5, 10)), key=lambda s: abs(math.log(s / raw)))
-        first = math.ceil(self.low / step - 1e-9)
-        values = [k * step for k in range(first, math.floor(self.high / step + 1e-9) + 1)]
-        return [(v, f"{v:.6g}") for v in (0.0 if abs(v) < step * 1e-9 else v for v in values)]
+    Args:
+        panels: what to draw.
+        key: tells the switches of these figures from others on the same page.
+    """
+    groups: dict[str, list[Panel]] = {}
+    for panel in panels:
+        groups.setdefault(panel.title, []).append(panel)
+    figures = [
+        panel_html(group[0]) if len(group) == 1 else _stages_html(group, f"{key}-{k}")
+        for k, group in enumerate(groups.values())
+    ]
+    return f'<div class="note-panels">{"".join(figures)}</div>'
 
 
 def panel_html(panel: Panel) -> str:
     """A panel as one <figure>: title, caption, drawing, legend."""
-    legend = "".join(
-        f'<span><i class="{s.mark}" style="--c:{_ink(s.role)}"></i>{words_html(s.name)}</span>'
-        for s in panel.series
-    )
     return (
         f'<figure class="note-panel"><figcaption><b>{words_html(panel.title)}</b> {words_html(panel.caption)}'
-        f"</figcaption>{panel_svg(panel)}<div class='legend'>{legend}</div></figure>"
+        f"</figcaption>{panel_svg(panel)}{_legend(panel)}</figure>"
     )
 
 
-def panel_svg(panel: Panel, width: int = WIDTH, height: int = HEIGHT) -> str:
-    """The drawing alone, an <svg> of the given size in pixels that scales with its container."""
-    x, y = _scales(panel, width, height)
+def _stages_html(stages: list[Panel], key: str) -> str:
+    """Several panels in one <figure>, one on screen at a time; radio buttons choose, without any script."""
+    picks, views = [], []
+    for k, panel in enumerate(stages):
+        checked = " checked" if k == 0 else ""
+        picks.append(
+            f'<label class="pick"><input type="radio" name="stage{escape(key, quote=True)}"{checked}>'
+            f"<span>{words_html(panel.stage)}</span></label>"
+        )
+        caption = f'<p class="caption">{words_html(panel.caption)}</p>'
+        views.append(
+            f'<div class="stage">{caption}{panel_svg(panel, scaled_by=stages)}{_legend(panel)}</div>'
+        )
+    title = words_html(stages[0].title)
+    return (
+        f'<figure class="note-panel note-stages"><figcaption><b>{title}</b></figcaption>'
+        f'<div class="picks" role="radiogroup" aria-label="{escape(stages[0].title, quote=True)}">'
+        f'{"".join(picks)}</div><div class="stages">{"".join(views)}</div></figure>'
+    )
+
+
+def _legend(panel: Panel) -> str:
+    marks = [(s.mark, s.role, s.name) for s in panel.series]
+    marks += [("heat", panel.heat.role, panel.heat.name)] if panel.heat else []
+    return "".join(
+        (
+            '<div class="legend">',
+            *(
+                f'<span><i class="{mark}" style="--c:{_ink(role)}"></i>{words_html(name)}</span>'
+                for mark, role, name in marks
+            ),
+            "</div>",
+        )
+    )
+
+
+def panel_svg(panel: Panel, width: int = WIDTH, height: int = HEIGHT, scaled_by: Sequence[Panel] = ()) -> str:
+    """The drawing alone, an <svg> of the given size in pixels that scales with its container.
+
+    Args:
+        panel: what to draw.
+        width, height: of the drawing.
+        scaled_by: stages that a panel of the plane shares its scale with.
+    """
+    x, y = _scales(scaled_by if panel.plane and scaled_by else (panel,), width, height)
     bars = [s for s in panel.series if s.mark == "bars"]
-    drawn = "".join(_draw(s, panel, x, y, bars) for s in sorted(panel.series, key=_depth))
+    drawn = "" if panel.heat is None else heat_svg(panel.heat, x, y)
+    drawn += "".join(_draw(s, panel, x, y, bars) for s in sorted(panel.series, key=_depth))
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(panel.title, quote=True)}">'
         f"{_axes(panel, x, y, width, height)}"
@@ -104,16 +121,15 @@ def _ink(role: str) -> str:
     return f"var(--fm-{role})"
 
 
-def _power(p: int) -> str:
-    if -3 < p < 4:
-        return f"{10.0**p:g}"
-    return "10" + str(p).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-
-
-def _scales(panel: Panel, width: int, height: int) -> tuple[Scale, Scale]:
-    xs = [v for s in panel.series for v in s.x if v is not None and (v > 0 or not panel.log_x)]
-    ys = [v for s in panel.series for v in _extent(s) if v > 0 or not panel.log_y]
-    bars = any(s.mark == "bars" for s in panel.series)
+def _scales(panels: Sequence[Panel], width: int, height: int) -> tuple[Scale, Scale]:
+    panel = panels[0]
+    every = [s for p in panels for s in p.series]
+    xs = [v for s in every for v in s.x if v is not None and (v > 0 or not panel.log_x)]
+    ys = [v for s in every for v in _extent(s) if v > 0 or not panel.log_y]
+    for heat in (p.heat for p in panels if p.heat is not None):
+        xs += heat.bounds[:2]
+        ys += heat.bounds[2:]
+    bars = any(s.mark == "bars" for s in every)
     if bars and not panel.log_y:
         ys.append(0.0)
     x = _range(xs, panel.log_x, _bar_width(panel) if bars else 0.0)

@@ -11,7 +11,7 @@ from fmstudio.note import CLAIMS
 from fmstudio.note.claim import Verdict
 from fmstudio.note.lineage import Lineage
 from fmstudio.note.report import Report, Result, make_report, to_json
-from fmstudio.plots.note_figures import panel_html, words_html
+from fmstudio.plots.note_figures import figures_html, words_html
 from fmstudio.plots.palette import css_variables
 
 STYLE = Path(__file__).resolve().parents[2] / "assets" / "note.css"
@@ -62,7 +62,7 @@ def verdict_html(result: Result) -> str:
 
 def panels_html(result: Result) -> str:
     """All panels of a result."""
-    return f'<div class="note-panels">{"".join(panel_html(p) for p in result.panels)}</div>'
+    return figures_html(result.panels, f"{result.number}{'-broken' if result.broken else ''}")
 
 
 def lineage_html(table: Lineage) -> str:
@@ -79,8 +79,7 @@ def lineage_html(table: Lineage) -> str:
         f'<div class="note-scroll"><table class="note-checks"><tr><th>method</th><th>trajectories Q</th>'
         f"<th>regression on</th>{head}</tr>{rows}</table></div><p class='soft'>Energy distance to fresh data "
         f"after so many steps; {table.budget:,} training steps each; two fresh samples differ by "
-        f"± {table.floor:.4f}.</p>"
-        f'<div class="note-panels">{panel_html(table.panel)}</div>'
+        f"± {table.floor:.4f}.</p>{figures_html([table.panel])}"
     )
 
 

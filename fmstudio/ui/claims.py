@@ -13,8 +13,8 @@ from typing import Any
 
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note import CLAIMS
-from fmstudio.note.claim import Panel, Series, series
 from fmstudio.note.lineage import Lineage, lineage
+from fmstudio.note.panel import Panel, Series, series
 from fmstudio.note.report import Report, Result, from_json, predicted, run_claim
 from fmstudio.plots.note_figures import panel_html
 from fmstudio.plots.note_page import checks_html, lineage_html, panels_html, verdict_html

@@ -6,18 +6,8 @@ import pytest
 import torch
 
 from fmstudio.note import CLAIMS
-from fmstudio.note.claim import (
-    Claim,
-    Expected,
-    Measured,
-    Measurement,
-    Panel,
-    Prediction,
-    check,
-    merge,
-    plain,
-    series,
-)
+from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, check, merge
+from fmstudio.note.panel import Panel, plain, series
 from fmstudio.note.report import Result, from_json, to_json
 
 

@@ -1,16 +1,22 @@
 """The note's panels as SVG: scales, marks and words."""
 
+import io
 import math
 import re
 from xml.etree import ElementTree
 
 import pytest
+import torch
+from PIL import Image
 
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note.claim import Expected, Measured, Measurement, Panel, Prediction, series
+from fmstudio.note.claim import Expected, Measured, Measurement, Prediction
+from fmstudio.note.panel import Panel, heat, series
 from fmstudio.note.report import Report, Result
-from fmstudio.plots.note_figures import Scale, panel_html, panel_svg, words_html
+from fmstudio.plots.note_figures import figures_html, panel_html, panel_svg, words_html
+from fmstudio.plots.note_heat import grey_png, shades
 from fmstudio.plots.note_page import page_html
+from fmstudio.plots.note_scale import Scale
 
 
 def _panel(**changes):
@@ -52,6 +58,49 @@ def test_a_plane_keeps_one_scale_on_both_axes():
     root = ElementTree.fromstring(panel_svg(_panel(series=(square,), plane=True)))
     a, b = [(float(c.get("cx", "")), float(c.get("cy", ""))) for c in root.findall(".//circle")]
     assert (b[0] - a[0]) / (a[1] - b[1]) == pytest.approx(4, rel=0.01)
+
+
+def _heat():
+    return heat("p", "exact", torch.tensor([[0.0, 1.0], [2.0, math.nan]]), (-1.0, 3.0, 0.0, 2.0), 0.0, 2.0)
+
+
+def test_a_heat_is_a_picture_of_its_values_with_the_upper_row_first():
+    assert shades(_heat()).tolist() == [[255, 0], [0, 128]]
+    picture = Image.open(io.BytesIO(grey_png(shades(_heat()))))
+    assert [[picture.getpixel((x, y)) for x in (0, 1)] for y in (0, 1)] == [[255, 0], [0, 128]]
+
+
+def test_a_heat_fills_its_bounds_on_the_panels_axes():
+    corners = series("corners", "data", [-1.0, 3.0], [0.0, 2.0], mark="points")
+    root = ElementTree.fromstring(panel_svg(_panel(series=(corners,), plane=True, heat=_heat())))
+    rect = next(r for r in root.iter("rect") if r.get("class") == "heat")
+    left, top, width, height = (float(rect.get(k, "")) for k in ("x", "y", "width", "height"))
+    low, high = [(float(c.get("cx", "")), float(c.get("cy", ""))) for c in root.findall(".//circle")]
+    assert (left, top + height) == pytest.approx(low, abs=0.11)
+    assert (left + width, top) == pytest.approx(high, abs=0.11)
+
+
+def test_panels_of_one_title_are_stages_of_one_figure_with_one_switch():
+    stages = [_panel(stage=f"× {k}", caption=f"caption {k}") for k in (1, 10, 100)]
+    text = figures_html([*stages, _panel(title="another")], "C4")
+    assert text.count("<figure") == 2
+    assert text.count('type="radio"') == 3
+    assert len(set(re.findall(r'name="(stage[^"]*)"', text))) == 1
+    assert text.count(" checked") == 1
+    assert all(f"caption {k}" in text for k in (1, 10, 100))
+    assert 'name="stageC4-broken-0"' in figures_html(stages, "C4-broken")
+
+
+def test_stages_of_the_plane_share_one_scale():
+    def at(reach, **more):
+        dots = series("s", "data", [-reach, reach], [0.0, 0.0], mark="points")
+        return _panel(series=(dots,), plane=True, **more)
+
+    small, large = at(1.0, stage="a"), at(4.0, stage="b")
+    alone = re.findall(r'cx="([^"]*)"', panel_svg(small))
+    shared = re.findall(r'cx="([^"]*)"', panel_svg(small, scaled_by=[small, large]))
+    widths = [float(right) - float(left) for left, right in (alone, shared)]
+    assert widths[0] / widths[1] == pytest.approx(4, rel=0.01)
 
 
 def test_words_are_escaped_and_subscripts_lowered():
