@@ -105,7 +105,7 @@ def identity_switching(trajectories: Tensor, cell: float, generator: torch.Gener
 
     Args:
         trajectories: original positions in the order of travel, shape (T, n, d), finite.
-        cell: side of the cells, > 0.
+        cell: side of the cells, > 0; with inf all particles share one cell, and swap wherever they are.
         generator: of the permutations.
 
     Returns:
@@ -117,9 +117,9 @@ def identity_switching(trajectories: Tensor, cell: float, generator: torch.Gener
 
     Source: Wu & Lizarraga, About Flow Matching, 2024, section 2.
     """
-    if trajectories.ndim != 3 or 0 in trajectories.shape or not 0 < cell < float("inf"):
+    if trajectories.ndim != 3 or 0 in trajectories.shape or not cell > 0:
         raise ValueError(
-            f"Expected trajectories of shape (T, n, d), none of them 0, and a finite cell > 0; "
+            f"Expected trajectories of shape (T, n, d), none of them 0, and a cell > 0; "
             f"got {tuple(trajectories.shape)} and {cell}."
         )
     if not bool(torch.isfinite(trajectories).all()):

@@ -36,7 +36,8 @@ from fmstudio.note.setting import Setting, column_errors, mean_error, normal_sou
 
 CHAIN_STEPS, START = 20, 0.05
 REPEATS, SEEDS, PARTICLES = 6, 4, 1_500
-_KL, _GAP, _NOISE, _CLOCK = "KL of each step", "The two losses", "Gradient variance", "Two trainings"
+_KL, _TOTAL, _GAP = "KL of each step", "KL of the chain", "The two losses"
+_NOISE, _CLOCK = "Gradient variance", "Three targets on one clock"
 _ROLES: dict[Estimator, str] = {"sampled": "noise", "closed form": "learned", "exact mean": "exact"}
 
 
@@ -67,6 +68,14 @@ def predict(experiment: Experiment) -> Prediction:
             (series("oracle P, formula", "exact", t, kl, 4 * kl_error, "bars"),),
         ),
         Panel(
+            _TOTAL,
+            "KL(Q‖P) of the whole chain, for the best Gaussian steps and for the trained ones.",
+            "",
+            "nats",
+            (series("oracle P, formula", "exact", (-0.5, 1.5), (total, total), mark="dashes"),),
+            ticks=("oracle P", "trained P"),
+        ),
+        Panel(
             _GAP,
             "How much more the loss on sampled x_{t−1} is than on its mean.",
             "t",
@@ -75,14 +84,15 @@ def predict(experiment: Experiment) -> Prediction:
         ),
         Panel(
             _NOISE,
-            "Variance of the gradient at the net's output, given x_t.",
+            "Of the gradient at the net's output, given x_t. The exact mean leaves none of that; its own is "
+            "over x_t, at the trained net.",
             "t",
             "variance",
             (
                 series("sampled, formula", "noise", t, 4 * (gap + ambiguity), mark="dashes"),
                 series("closed form, formula", "learned", t, 4 * ambiguity, mark="dashes"),
-                series("exact mean: 0", "exact", t, torch.zeros_like(t), mark="dashes"),
             ),
+            log_y=True,
         ),
     )
     numbers = (
@@ -127,7 +137,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
     ]
     untrained = Network(last.shape, s.generator(600))
     kl = torch.zeros(2, REPEATS, len(chain), dtype=torch.float64)
-    gap, noise = torch.zeros_like(kl), torch.zeros_like(kl)
+    gap, noise = torch.zeros_like(kl), torch.zeros(3, REPEATS, len(chain), dtype=torch.float64)
     for repeat in range(REPEATS):
         generator = s.generator(repeat)
         ends = s.pairs(PARTICLES, generator)
@@ -142,13 +152,15 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
                 f = model_mean(chain, net, k, xt)
                 mean = chain.mean(k, xt, x0)
                 gap[j, repeat, k] = ((xs - f).square() - (mean - f).square()).sum(1).mean()
-            noise[:, repeat, k] = _gradient_variance(chain, k, xt[:400], generator, widen)
+            noise[:2, repeat, k] = _gradient_variance(chain, k, xt[:400], generator, widen)
+            left = 2 * (model_mean(chain, last, k, xt) - chain.best(k, xt))
+            noise[2, repeat, k] = left.var(0).sum()
         yield 0.75 + 0.24 * (repeat + 1) / REPEATS
     for name, values in zip(("oracle", "trained"), kl, strict=True):
         numbers.append(Measured(f"KL(Q‖P), {name} P", *mean_error(values.sum(1))))
     for name, values in zip(("untrained", "trained"), gap, strict=True):
         numbers.append(Measured(f"gap of the losses, {name} net", *mean_error(values.sum(1))))
-    for name, values in zip(("sampled", "closed form"), noise, strict=True):
+    for name, values in zip(("sampled", "closed form"), noise[:2], strict=True):
         numbers.append(Measured(f"gradient variance, {name}", *mean_error(values.sum(1))))
     return Measurement(tuple(numbers), _panels(chain, kl, gap, noise, clocks), repeats=REPEATS)
 
@@ -190,8 +202,13 @@ def _panels(
 ) -> tuple[Panel, ...]:
     t = chain.times[1:]
     bars = [
-        series(f"{name}, measured", role, t, *column_errors(values), "points")
+        series(f"{name}, measured", role, t, *column_errors(values), "bars")
         for name, role, values in zip(("oracle P", "trained P"), ("original", "learned"), kl, strict=True)
+    ]
+    total, total_error = column_errors(kl.sum(2).T)
+    totals = [
+        series("oracle P, measured", "original", [0.0], total[:1], total_error[:1], "bars"),
+        series("trained P, measured", "learned", [1.0], total[1:], total_error[1:], "bars"),
     ]
     gaps = [
         series(f"{name} net", role, t, *column_errors(values), "points")
@@ -199,7 +216,7 @@ def _panels(
     ]
     noises = [
         series(f"{name}, measured", role, t, *column_errors(values), "points")
-        for name, role, values in zip(("sampled", "closed form"), ("noise", "learned"), noise, strict=True)
+        for (name, role), values in zip(_ROLES.items(), noise, strict=True)
     ]
     trainings = []
     for estimator, curves in clocks.items():
@@ -216,6 +233,7 @@ def _panels(
     )
     return (
         Panel(_KL, "", "", "", tuple(bars)),
+        Panel(_TOTAL, "", "", "", tuple(totals)),
         Panel(_GAP, "", "", "", tuple(gaps)),
         Panel(_NOISE, "", "", "", tuple(noises)),
         clock,

@@ -22,12 +22,12 @@ from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.solvers import integrate, path_times
 from fmstudio.flow.tableaux import EULER, HEUN
-from fmstudio.flow.transitions import random_path_process
+from fmstudio.flow.transitions import identity_switching, random_path_process
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
 from fmstudio.note.nets import learned, shares, small
 from fmstudio.note.panel import Panel, series
-from fmstudio.note.particles import stranger_velocity, swapped
+from fmstudio.note.particles import stranger_velocity
 from fmstudio.note.setting import Setting, column_errors, mean_error, smooth, window
 
 PROCESSES = ("ODE, oracle", "ODE, net", "random paths", "identity switching")
@@ -143,7 +143,7 @@ def _switched(s: Setting, n: int, times: Tensor, generator: torch.Generator, str
     ends = s.pairs(n, generator)
     rows = s.path.trajectories(ends.x0, ends.x1, times, generator)
     if not strangers:
-        partners = swapped(rows, CELL, generator)
+        partners = identity_switching(rows, CELL, generator)
         return torch.stack([row[index] for row, index in zip(rows, partners, strict=True)])
     moved = [rows[0]]
     for now, then in pairwise(rows):

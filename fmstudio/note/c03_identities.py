@@ -24,10 +24,10 @@ from torch import Tensor
 
 from fmstudio.flow.solvers import integrate, path_times
 from fmstudio.flow.tableaux import HEUN
+from fmstudio.flow.transitions import identity_switching
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
 from fmstudio.note.panel import Panel, series
-from fmstudio.note.particles import swapped
 from fmstudio.note.setting import Setting, column_errors, mean_error, smooth, window
 
 CELLS, MEETINGS = (0.4, 0.2, 0.1, 0.05), (25, 50, 100)
@@ -97,13 +97,14 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
             rows = s.path.trajectories(ends.x0, ends.x1, path_times(count, high, low), generator)
             original[repeat] = memory(ends.x0, ends.x1)
             for k, cell in enumerate(CELLS):
-                partners = swapped(rows, cell, generator, anywhere=broken)
+                reach = math.inf if broken else cell
+                partners = identity_switching(rows, reach, generator)
                 table[repeat, j, k] = memory(rows[-1][partners[-1]], rows[0])
                 if repeat == 0:
                     mismatch = max(mismatch, _mismatch(rows, partners))
                     jump = max(jump, _largest_jump(rows, partners) / (cell * math.sqrt(s.dim)))
                 if count == MEETINGS[-1]:
-                    less = swapped(rows[:, :FEW], cell, generator, anywhere=broken)
+                    less = identity_switching(rows[:, :FEW], reach, generator)
                     few[repeat, k] = memory(rows[-1, :FEW][less[-1]], rows[0, :FEW])
                 done = (repeat + (j + (k + 1) / len(CELLS)) / len(MEETINGS)) / REPEATS
                 yield 0.99 * done

@@ -13,15 +13,13 @@ x_t = x_{t−dt} + √dt e_t; its transcription shows √(1/n) dt e_t.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from fmstudio.flow.paths import Path, Spherical, VariancePreserving, ZigZag, act, draw_like
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
-from fmstudio.note.panel import Panel, series
+from fmstudio.note.panel import Panel, Series, series
 from fmstudio.note.setting import (
     Setting,
     column_errors,
@@ -37,7 +35,9 @@ REPEATS = 8
 PARTICLES = 1_000
 #: The chain stops here: with the spherical marginals it forgets x₀ in ever fewer steps as t → 1.
 CHAIN_END = 0.9
+#: The zoom: a window of SPAN around CENTRE at first, of 2 HALF steps at every stage.
 ZOOMS = (1.0, 0.1, 0.01, 0.001)
+CENTRE, SPAN, HALF = 0.6, 0.6, 60
 _SPEED = "Mean squared speed"
 
 
@@ -146,7 +146,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         mean, error = column_errors(values)
         curves.append(series(f"{name}, measured", "original", _widths(grid), mean, error, "points"))
     speed = Panel(_SPEED, "", "", "", tuple(curves))
-    zooms = tuple(_zoom(s, p, t, broken) for p, t in ((chain, "zig-zag"), (path, "smooth path")))
+    zooms = (*_zoom(s, chain, "zig-zag", broken), *_zoom(s, path, "smooth path", broken))
     return Measurement(tuple(numbers), (speed, *zooms), repeats=REPEATS)
 
 
@@ -166,32 +166,46 @@ def _shrunken_chain(chain: ZigZag, x0: Tensor, times: Tensor, generator: torch.G
     return torch.stack(rows)
 
 
-def _zoom(s: Setting, path: Path, name: str, broken: bool) -> Panel:
-    """One trajectory through windows that shrink tenfold, each stretched to the same size."""
-    start, span, points = 0.3, 0.6, 61
-    grids = [start + span * z * torch.linspace(0, 1, points, dtype=torch.float64) for z in ZOOMS]
-    times = torch.cat([torch.zeros(1, dtype=torch.float64), *grids]).unique()
+def _zoom(s: Setting, path: Path, name: str, broken: bool) -> tuple[Panel, ...]:
+    """One trajectory through windows that shrink tenfold, all of them from one draw."""
+    unit = SPAN * min(ZOOMS) / (2 * HALF)
+    windows = [torch.arange(-HALF, HALF + 1) * round(zoom / min(ZOOMS)) for zoom in ZOOMS]
+    ticks = torch.cat(windows).unique()
+    times = torch.cat([torch.zeros(1, dtype=torch.float64), CENTRE + unit * ticks.double()])
     generator = s.generator(999)
     ends = s.pairs(1, generator)
     x0, x1 = ends.x0.double(), ends.x1.double()
     if broken and isinstance(path, ZigZag):
-        rows = _shrunken_chain(path, x0, times, generator)[:, 0, 0]
+        rows = _shrunken_chain(path, x0, times, generator)[1:, 0]
     else:
-        rows = path.trajectories(x0, x1, times, generator)[:, 0, 0]
-    curves = []
-    for zoom, grid in zip(ZOOMS, grids, strict=True):
-        x = rows[torch.searchsorted(times, grid)]
-        x = x - x[0]
-        share = torch.linspace(0, 1, points)
-        level = -2.5 * math.log10(zoom)
-        curves.append(series(f"× {1 / zoom:.0f}", "original", share, x / x.abs().max() - level))
-    return Panel(
-        f"Zoom into one {name}",
-        "The first coordinate from t = 0.3 on, magnified tenfold from row to row.",
-        "share of the window",
-        "x, stretched to the window",
-        tuple(curves),
-    )
+        rows = path.trajectories(x0, x1, times, generator)[1:, 0]
+    places = [torch.searchsorted(ticks, seen) for seen in windows]
+    panels = []
+    for k, (zoom, seen, place) in enumerate(zip(ZOOMS, windows, places, strict=True)):
+        x, dt = rows[place], unit * float(seen[1] - seen[0])
+        speed = float((x.diff(dim=0) / dt).square().sum(1).mean().sqrt())
+        drawn = [series(name, "original", CENTRE + unit * seen.double(), x[:, 0])]
+        if k + 1 < len(ZOOMS):
+            drawn.append(_frame(unit * windows[k + 1].double(), rows[places[k + 1], 0]))
+        panels.append(
+            Panel(
+                f"Zoom into one {name}",
+                f"{SPAN * zoom:g} of time, in steps of dt = {dt:.2g}. Speed over a step: {speed:.3g}.",
+                "t",
+                "first coordinate of x_t",
+                tuple(drawn),
+                stage=f"× {1 / zoom:,.0f}",
+            )
+        )
+    return tuple(panels)
+
+
+def _frame(offsets: Tensor, x: Tensor) -> Series:
+    """The window of the next stage as a box."""
+    margin = 0.1 * float(x.max() - x.min())
+    left, right = CENTRE + float(offsets[0]), CENTRE + float(offsets[-1])
+    low, high = float(x.min()) - margin, float(x.max()) + margin
+    return series("next window", "data", (left, right, right, left, left), (low, low, high, high, low))
 
 
 CLAIM = Claim(

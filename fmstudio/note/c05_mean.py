@@ -22,7 +22,7 @@ from torch import Tensor
 from fmstudio.flow.paths import draw_like
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
-from fmstudio.note.panel import Panel, series
+from fmstudio.note.panel import Panel, lines, series
 from fmstudio.note.setting import Setting, mean_error, smooth
 
 TIMES = {"A": 0.5, "B": 0.35, "C": 0.65, "D": 0.8}
@@ -87,24 +87,24 @@ def _predicted_panels(s: Setting) -> tuple[Panel, ...]:
     at = s.oracle.moments(x, t)
     u, spread = at.u[0], float(at.var.clamp_min(0).sqrt())
     if s.dim == 1:
-        fan_x, fan_y = _broken(times[:, None].expand(-1, SHOWN)), _broken(rows[..., 0])
+        fan = times[:, None].expand(-1, SHOWN), rows[..., 0]
         here, arrow = ([float(t)], [float(x)]), ([float(t), float(t) - 0.3], [float(x), float(x - 0.3 * u)])
         labels = ("t", "x")
         ring = torch.stack([u - spread, u + spread]).flatten(), torch.zeros(2)
     else:
-        fan_x, fan_y = _broken(rows[..., 0]), _broken(rows[..., 1])
+        fan = rows[..., 0], rows[..., 1]
         tip = x[0] - 0.4 * u
         here = ([float(x[0, 0])], [float(x[0, 1])])
         arrow = ([float(x[0, 0]), float(tip[0])], [float(x[0, 1]), float(tip[1])])
         labels = ("x", "y")
         angle = torch.linspace(0, 2 * math.pi, 73)
         ring = u[0] + spread * angle.cos(), u[1] + spread * angle.sin()
-    fan = Panel(
+    paths = Panel(
         _FAN,
         f"A hundred original paths through A at t = {TIMES['A']}, drawn from the posterior, and −u there.",
         *labels,
         (
-            series("original paths", "original", fan_x, fan_y),
+            lines("original paths", "original", *fan),
             series("−u (0.4 time units)", "exact", *arrow),
             series("A", "exact", *here, mark="points"),
         ),
@@ -122,15 +122,7 @@ def _predicted_panels(s: Setting) -> tuple[Panel, ...]:
         ),
         plane=s.dim > 1,
     )
-    return fan, velocities
-
-
-def _broken(rows: Tensor) -> list[float | None]:
-    """Columns of (T, n) one after the other with a gap between."""
-    out: list[float | None] = []
-    for column in rows.T.tolist():
-        out += [*column, None]
-    return out
+    return paths, velocities
 
 
 def steps(experiment: Experiment, broken: bool) -> Steps:

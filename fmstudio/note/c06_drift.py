@@ -24,12 +24,13 @@ from fmstudio.flow.tableaux import EULER
 from fmstudio.flow.transitions import random_path_process
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
-from fmstudio.note.panel import Panel, series
+from fmstudio.note.panel import Panel, lines, series
 from fmstudio.note.particles import drawn_velocity
 from fmstudio.note.setting import Setting, column_errors, mean_error, slopes, smooth, window
 
 COUNTS = (10, 20, 40, 80, 160, 320, 640)
-REPEATS, PARTICLES, SHOWN = 8, 80, 3
+REPEATS, PARTICLES, SHOWN = 8, 80, 6
+PICTURED = (10, 40, 160, 640)
 #: Steps between two reports of the finished share.
 PIECE = 32
 #: Longer steps part the particles so far that the distance no longer grows with them.
@@ -124,7 +125,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         series("E|Σ e dt|²", "original", widths, *column_errors(sums), "points"),
         series("median squared distance to the ODE", "error", widths, *column_errors(gaps), "points"),
     )
-    panels = (Panel(_DRIFT, "", "", "", curves), _pictures(s, drawn, ode.positions[:, :SHOWN], finest))
+    panels = (Panel(_DRIFT, "", "", "", curves), *_pictures(s, drawn, ode.positions[:, :SHOWN], finest))
     return Measurement(numbers, panels, repeats=REPEATS)
 
 
@@ -143,31 +144,26 @@ def _blocks(values: Tensor) -> Tensor:
     return values.double().view(REPEATS, PARTICLES)
 
 
-def _pictures(s: Setting, drawn: dict[int, Tensor], ode: Tensor, grid: Tensor) -> Panel:
-    """Three particles at 40 and at 640 steps over their ODE."""
+def _pictures(s: Setting, drawn: dict[int, Tensor], ode: Tensor, grid: Tensor) -> tuple[Panel, ...]:
+    """A few particles at four numbers of steps, drawn over their ODE."""
 
-    def curve(name: str, role: str, rows: Tensor, times: Tensor, mark: str = "line"):
-        x: list[float | None] = []
-        y: list[float | None] = []
-        for i in range(SHOWN):
-            first = times if s.dim == 1 else rows[:, i, 0]
-            second = rows[:, i, 0] if s.dim == 1 else rows[:, i, 1]
-            x += [*first.tolist(), None]
-            y += [*second.tolist(), None]
-        return series(name, role, x, y, mark="dashes" if mark == "dashes" else "line")
+    def axes(rows: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+        every = max(1, (len(rows) - 1) // 160)
+        rows, times = rows[::every], times[::every]
+        return (times[:, None].expand(rows.shape[:2]) if s.dim == 1 else rows[..., 0]), rows[..., s.dim - 1]
 
-    every = max(1, len(ode) // 80)
-    return Panel(
-        _PATHS,
-        "Three particles, each from its own start: many random picks in a row look like the flow.",
-        "t" if s.dim == 1 else "x",
-        "x" if s.dim == 1 else "y",
-        (
-            curve("random paths, 40 steps", "original", drawn[40], _grid(s, 40)),
-            curve(f"random paths, {COUNTS[-1]} steps", "learned", drawn[COUNTS[-1]], _grid(s, COUNTS[-1])),
-            curve("ODE", "exact", ode[::every], grid[::every], "dashes"),
-        ),
-        plane=s.dim > 1,
+    deterministic = lines("ODE", "exact", *axes(ode, grid), "dashes")
+    return tuple(
+        Panel(
+            _PATHS,
+            "The same starts: particles that pick a path at random at every step, over the flow.",
+            "t" if s.dim == 1 else "x",
+            "x" if s.dim == 1 else "y",
+            (lines("random paths", "original", *axes(drawn[count], _grid(s, count))), deterministic),
+            plane=s.dim > 1,
+            stage=f"{count} steps",
+        )
+        for count in PICTURED
     )
 
 

@@ -37,8 +37,9 @@ TIMES = tuple(round(0.05 * k, 2) for k in range(1, 20))
 CHECKED = (0.2, 0.5, 0.8)
 NAMES = {"x̂₀": "data", "ε̂": "noise", "score": "error"}
 COUNTS = (10, 20, 40, 80)
+EPSILON = torch.finfo(torch.float64).eps
 PARTICLES = 400
-_ERRORS, _ENDS = "Errors under four names", "One net along two paths"
+_ERRORS, _TRIPS, _ENDS = "Errors under four names", "Round trips", "One net along two paths"
 
 
 def applies(experiment: Experiment) -> str | None:
@@ -112,7 +113,15 @@ def predict(experiment: Experiment) -> claim.Prediction:
             "error over the error of v",
             tuple(series(f"{n}, formula", NAMES[n], TIMES, f, mark="dashes") for n, f in factors.items()),
             log_y=True,
-        )
+        ),
+        Panel(
+            _TRIPS,
+            "From v to each name and back: the largest relative difference in v; the line is one rounding.",
+            "t",
+            "relative difference",
+            (series("float64 rounding", "original", (TIMES[0], TIMES[-1]), [EPSILON] * 2, mark="dashes"),),
+            log_y=True,
+        ),
     ]
     notes: tuple[str, ...] = ()
     if other_path(s.path) is None:
@@ -129,8 +138,8 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
     field = yield from shares(work, 0, 0.6)
     times = torch.tensor(TIMES, dtype=torch.float64)
     reader = (other_path(s.path) or Linear()) if broken else s.path
-    trip = 0.0
     ratios: dict[str, list[float]] = {name: [] for name in NAMES}
+    trips: dict[str, list[float]] = {name: [] for name in NAMES}
     for k, t in enumerate(times):
         x = s.snapshot(500, t.float(), s.generator(k)).double()
         v = field(x.float(), t.float()).double()
@@ -140,10 +149,11 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         ratios["x̂₀"].append(_rms(read.x0_hat - exact.x0_hat) / off)
         ratios["ε̂"].append(_rms(read.eps_hat - exact.eps_hat) / off)
         ratios["score"].append(_rms(read.score - exact.score) / off)
-        trip = max(trip, *(_round_trip(reader, read, name, x, t) for name in TRANSLATE))
+        for name, key in zip(NAMES, ("x0", "eps", "score"), strict=True):
+            trips[name].append(_round_trip(reader, read, key, x, t))
         yield 0.6 + 0.1 * (k + 1) / len(times)
     numbers = [
-        Measured("largest round-trip error", trip),
+        Measured("largest round-trip error", max(max(row) for row in trips.values())),
         Measured("largest |u − (π/2)(a ε̂ − b x̂₀)|, spherical path", _spherical_gap(s)),
     ]
     for name, values in ratios.items():
@@ -152,7 +162,8 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
     curves = tuple(
         series(f"{n}, net", NAMES[n], TIMES, values, mark="points") for n, values in ratios.items()
     )
-    panels = [Panel(_ERRORS, "", "", "", curves)]
+    loops = tuple(series(n, NAMES[n], TIMES, values, mark="points") for n, values in trips.items())
+    panels = [Panel(_ERRORS, "", "", "", curves), Panel(_TRIPS, "", "", "", loops)]
     target = other_path(s.path)
     if target is not None:
         distances = []

@@ -16,36 +16,24 @@ Source: Wu & Lizarraga, About Flow Matching, 2024, section 2.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator
-
 import torch
 from torch import Tensor
 
-from fmstudio.flow.densities import PointCloud
-from fmstudio.flow.fields import VelocityField
-from fmstudio.flow.likelihood import Probes, log_likelihood
 from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.paths import act, draw_like
 from fmstudio.flow.solvers import integrate, path_times
-from fmstudio.flow.tableaux import HEUN, RK4
+from fmstudio.flow.tableaux import HEUN
 from fmstudio.flow.transitions import random_path_process
 from fmstudio.learn.experiment import Experiment
+from fmstudio.note import flow_likelihood
 from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
 from fmstudio.note.nets import learned, shares, small
 from fmstudio.note.panel import Panel, series
-from fmstudio.note.setting import Setting, mean_error, smooth, window
+from fmstudio.note.setting import Setting, mean_error, smooth
 
 LATE, EARLY = 0.9, 0.1
-REPEATS, PARTICLES, STEPS, TESTED, SHOWN = 6, 800, 80, 250, 400
-FLOW_STEPS = 30
+REPEATS, PARTICLES, STEPS, SHOWN = 6, 800, 80, 400
 _JOINT_Q, _JOINT_P = "(x_t, x_s) under Q", "(x_t, x_s) under P"
-_CUT, _SCATTER = "A cut through log p", "Likelihood against the exact density"
-
-
-def _start(s: Setting) -> float:
-    """The time at which densities are compared: 0 where the data have one."""
-    return max(EARLY, window(s.path)[0]) if isinstance(s.density, PointCloud) else 0.0
 
 
 def joint_moment(s: Setting, t: float, u: float) -> float:
@@ -63,13 +51,6 @@ def joint_moment(s: Setting, t: float, u: float) -> float:
     return float(total)
 
 
-def _line(s: Setting) -> tuple[Tensor, Tensor]:
-    """Points on a line through the mean along the first axis, and their first coordinate."""
-    x = torch.zeros(161, s.dim, dtype=torch.float64) + s.density.mean.double()
-    x[:, 0] = torch.linspace(-3, 3, 161, dtype=torch.float64)
-    return x, x[:, 0]
-
-
 def predict(experiment: Experiment) -> Prediction:
     """The joint moments of Q (formula) and of the flow (oracle), and exact log-densities."""
     s = Setting(experiment, 9)
@@ -80,35 +61,15 @@ def predict(experiment: Experiment) -> Prediction:
         end = integrate(s.oracle, x, path_times(40, LATE, EARLY), HEUN, record=False).end
         parts.append((x * end).sum(1).double().mean())
     under_p, error = mean_error(torch.stack(parts))
-    start = _start(s)
-    line, ticks = _line(s)
-    exact = s.oracle.log_density(line, torch.tensor(start, dtype=torch.float64))
-    panels = (
-        Panel(
-            _CUT,
-            f"log p at t = {start:g} on a line through the middle: exact, along the flow, and the net's.",
-            "x",
-            "log p",
-            (series("exact density", "exact", ticks, exact.clamp_min(-12), mark="dashes"),),
-        ),
-        Panel(
-            _SCATTER,
-            "Every point on the diagonal: the divergence along the way gives the density.",
-            "exact log q",
-            "log p along the flow",
-            (series("diagonal", "exact", (-8, 0), (-8, 0), mark="dashes"),),
-        ),
-    )
     numbers = (
         Expected("E⟨x_t, x_s⟩ under Q", joint_moment(s, LATE, EARLY)),
         Expected("E⟨x_t, x_s⟩ under P", under_p, slack=4 * error + 0.03 * abs(under_p)),
         Expected("distance of the snapshots at s", 0.0, slack=1e-3),
         Expected("lower bound of KL(Q‖P), nats", 0.0, "above"),
-        Expected("mean |log p − log q|, exact divergence", 0.0, "at most", slack=0.02),
-        Expected("mean of log p by random probes − log p, net", 0.0, slack=0.01),
-        Expected("E log q − log p of the net, nats", 0.0, "at most", slack=0.25),
+        *flow_likelihood.predicted_numbers(s),
     )
-    return Prediction(numbers, panels, (f"t = {LATE}, s = {EARLY}; densities compared at t = {start:g}.",))
+    note = f"t = {LATE}, s = {EARLY}; densities compared at t = {flow_likelihood.density_time(s):g}."
+    return Prediction(numbers, flow_likelihood.predicted_panels(s), (note,))
 
 
 def steps(experiment: Experiment, broken: bool) -> Steps:
@@ -134,8 +95,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         joint[3, repeat] = _bound(_same_side(*late), _same_side(*early), PARTICLES)
         yield 0.4 * (repeat + 1) / REPEATS
     field = yield from shares(learned(small(experiment, conditional=False)), 0.4, 0.6)
-    start = _start(s)
-    likelihoods, panels, note = yield from _likelihoods(s, field, start, broken)
+    found = yield from shares(flow_likelihood.measure(s, field, broken), 0.6, 1.0)
     numbers = [
         Measured(name, *mean_error(values))
         for name, values in zip(
@@ -160,7 +120,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         )
         for (title, (now, then)), role in zip(clouds.items(), ("original", "exact"), strict=True)
     )
-    return Measurement((*numbers, *likelihoods), (*pictures, *panels), (note,), REPEATS)
+    return Measurement((*numbers, *found.numbers), (*pictures, *found.panels), (found.note,), REPEATS)
 
 
 def _markov(s: Setting, times: Tensor, generator: torch.Generator) -> Tensor:
@@ -182,66 +142,6 @@ def _bound(q: float, p: float, n: int) -> float:
     q, p = ((v * n + 0.5) / (n + 1) for v in (q, p))
     a, b = torch.tensor([q, 1 - q]), torch.tensor([p, 1 - p])
     return float((a * (a / b).log()).sum())
-
-
-def _likelihoods(
-    s: Setting, field: VelocityField, start: float, broken: bool
-) -> Generator[float, None, tuple[tuple[Measured, ...], tuple[Panel, ...], str]]:
-    at = torch.tensor(start, dtype=torch.float64)
-    gaps = torch.zeros(3, REPEATS, dtype=torch.float64)
-    shown: tuple[Tensor, Tensor, Tensor] | None = None
-    seconds = [0.0, 0.0]
-    for repeat in range(REPEATS):
-        generator = s.generator(100 + repeat)
-        x = s.snapshot(TESTED, start, generator).double()
-        exact = s.oracle.log_density(x, at)
-        flow = _log_p(s, s.oracle, x, start, broken)
-        began = time.process_time()
-        net = _log_p(s, field, x.float(), start, broken).double()
-        seconds[0] += time.process_time() - began
-        began = time.process_time()
-        probed = log_likelihood(
-            field, x.float(), FLOW_STEPS, RK4, s.source, Probes(1), generator, start=start
-        ).double()
-        seconds[1] += time.process_time() - began
-        gaps[0, repeat] = (flow - exact).abs().mean()
-        gaps[1, repeat] = (probed - (_log_p(s, field, x.float(), start, False) if broken else net)).mean()
-        gaps[2, repeat] = (exact - net).mean()
-        shown = (exact, flow, net)
-        yield 0.6 + 0.35 * (repeat + 1) / REPEATS
-    assert shown is not None
-    line, ticks = _line(s)
-    cut = tuple(
-        series(name, role, ticks, _log_p(s, f, line.to(dtype), start, broken).clamp_min(-12))
-        for name, role, f, dtype in (
-            ("along the exact flow", "original", s.oracle, torch.float64),
-            ("net", "learned", field, torch.float32),
-        )
-    )
-    exact, flow, net = shown
-    scatter = (
-        series("net", "learned", exact, net, mark="points"),
-        series("exact flow", "original", exact, flow, mark="points"),
-    )
-    names = (
-        "mean |log p − log q|, exact divergence",
-        "mean of log p by random probes − log p, net",
-        "E log q − log p of the net, nats",
-    )
-    numbers = tuple(Measured(n, *mean_error(g)) for n, g in zip(names, gaps, strict=True))
-    each = 1e3 / (REPEATS * TESTED)
-    note = (
-        f"Cost of one log p of the net: {seconds[0] * each:.2f} ms with the exact divergence, "
-        f"{seconds[1] * each:.2f} ms with one random probe."
-    )
-    return numbers, (Panel(_CUT, "", "", "", cut), Panel(_SCATTER, "", "", "", scatter)), note
-
-
-def _log_p(s: Setting, field: VelocityField, x: Tensor, start: float, broken: bool) -> Tensor:
-    if not broken:
-        return log_likelihood(field, x, FLOW_STEPS, RK4, s.source, start=start)
-    times = path_times(FLOW_STEPS, start, 1.0)
-    return s.source.log_density(integrate(field, x, times, RK4, record=False).end)
 
 
 CLAIM = Claim(

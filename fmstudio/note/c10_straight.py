@@ -26,7 +26,7 @@ from fmstudio.flow.tableaux import EULER, HEUN
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
 from fmstudio.note.nets import learned, shares, small
-from fmstudio.note.panel import Panel, series
+from fmstudio.note.panel import Panel, lines, series
 from fmstudio.note.setting import Setting, column_errors, mean_error, smooth
 
 FLOWS = ("1-rectified", "2-rectified", "3-rectified", "optimal transport")
@@ -35,7 +35,9 @@ _TICKS = (*FLOWS[:3], "OT")
 STEPS = (1, 2, 4, 8, 16, 32, 64)
 REPEATS = 3
 FINE, POOL, TRAINING, TESTED, CHORDS = 32, 6_144, 1_200, 1_000, 200
+TRAILS = 60
 _NFE, _S, _COST, _CROSSINGS = "Error against NFE", "Straightness", "Transport cost", "Crossings of chords"
+_TRAILS = "Trajectories"
 
 
 def predict(experiment: Experiment) -> Prediction:
@@ -85,12 +87,13 @@ def predict(experiment: Experiment) -> Prediction:
 
 @dataclass(frozen=True)
 class _Figures:
-    """S, transport cost, error for each count of steps, and the pairs of one flow."""
+    """S, transport cost, error for each count of steps, the pairs and some trajectories of one flow."""
 
     straightness: float
     cost: float
     errors: Tensor
     pairs: FixedPairs
+    trails: Tensor
 
 
 def steps(experiment: Experiment, broken: bool) -> Steps:
@@ -120,7 +123,8 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         rows.append(figures)
         chords = [FixedPairs(ends.x0, ends.x1), *(f.pairs for f in figures.values())]
         crossings[repeat] = torch.tensor([crossing_count(c.x0[:CHORDS], c.x1[:CHORDS]) for c in chords])
-    return _summary(rows, crossings, independent)
+    ends = s.pairs(TRAILS, s.generator(0))
+    return _summary(rows, crossings, independent, _trails(s, torch.stack([ends.x1, ends.x0]), rows[-1]))
 
 
 def _batches_of_ot(x0: Tensor, x1: Tensor, generator: torch.Generator, size: int = 256) -> FixedPairs:
@@ -144,6 +148,7 @@ def _measure(s: Setting, field: VelocityField, generator: torch.Generator) -> _F
         transport_cost(flow.end, start),
         torch.tensor(errors, dtype=torch.float64),
         FixedPairs(flow.end, start),
+        flow.positions[::2, :TRAILS],
     )
 
 
@@ -169,7 +174,34 @@ def _cross(p: Tensor, q: Tensor) -> Tensor:
     return p[..., 0] * q[..., 1] - p[..., 1] * q[..., 0]
 
 
-def _summary(rows: list[dict[str, _Figures]], crossings: Tensor, independent: Tensor) -> Measurement:
+def _trails(s: Setting, chords: Tensor, figures: dict[str, _Figures]) -> tuple[Panel, ...]:
+    """The chords of independent ends, then trajectories of each flow, as stages of one picture."""
+
+    def stage(name: str, caption: str, role: str, rows: Tensor) -> Panel:
+        times = torch.linspace(1, 0, len(rows))[:, None].expand(rows.shape[:2])
+        axes = (times, rows[..., 0]) if s.dim == 1 else (rows[..., 0], rows[..., 1])
+        word = "t" if s.dim == 1 else "x"
+        return Panel(
+            _TRAILS, caption, word, "x" if s.dim == 1 else "y", (lines(name, role, *axes),),
+            plane=s.dim > 1, stage=name,
+        )  # fmt: skip
+
+    first = stage(
+        "chords", "Straight chords of independent ends: the data Q of the first flow.", "original", chords
+    )
+    return (
+        first,
+        *(
+            stage(tick, f"From noise to data along this flow: S = {figures[name].straightness:.2g}.",
+                  _ROLES[name], figures[name].trails)
+            for name, tick in zip(FLOWS, _TICKS, strict=True)
+        ),
+    )  # fmt: skip
+
+
+def _summary(
+    rows: list[dict[str, _Figures]], crossings: Tensor, independent: Tensor, trails: tuple[Panel, ...]
+) -> Measurement:
     def column(name: str, what: str) -> Tensor:
         return torch.tensor([getattr(r[name], what) for r in rows], dtype=torch.float64)
 
@@ -213,7 +245,7 @@ def _summary(rows: list[dict[str, _Figures]], crossings: Tensor, independent: Te
         ),
     )  # fmt: skip
     return Measurement(
-        tuple(Measured(n, *mean_error(v)) for n, v in numbers.items()), panels, repeats=len(rows)
+        tuple(Measured(n, *mean_error(v)) for n, v in numbers.items()), (*panels, *trails), repeats=len(rows)
     )
 
 

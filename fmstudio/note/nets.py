@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import TypeVar
 
 from fmstudio.flow.couplings import FixedPairs
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.net_field import NetField
 from fmstudio.learn.networks import Network
 from fmstudio.learn.train import train
+
+Outcome = TypeVar("Outcome")
 
 
 def small(experiment: Experiment, steps: int = 2_000, **changes: object) -> Experiment:
@@ -48,9 +51,9 @@ def learned(
 
 
 def shares(
-    work: Generator[float, None, NetField], start: float, end: float
-) -> Generator[float, None, NetField]:
-    """Report a training's share as the part from ``start`` to ``end`` of a whole, and return its field."""
+    work: Generator[float, None, Outcome], start: float, end: float
+) -> Generator[float, None, Outcome]:
+    """Report a work's share as the part from ``start`` to ``end`` of a whole, and return what it returns."""
     try:
         while True:
             yield start + (end - start) * next(work)

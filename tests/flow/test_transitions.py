@@ -162,6 +162,16 @@ def test_permutations_within_a_cell_are_uniform():
     assert float((used - 500).abs().max()) < 4 * math.sqrt(500 * 5 / 6)
 
 
+def test_a_boundless_cell_lets_everyone_swap_with_anyone():
+    rows = torch.tensor([[-5.0], [0.0], [7.0]]).expand(2, 3, 1)
+    g = generator(4)
+    drawn = [tuple(identity_switching(rows, float("inf"), g)[1].tolist()) for _ in range(600)]
+    counts = [drawn.count(order) for order in set(drawn)]
+    assert len(counts) == 6
+    # Six orders of probability 1/6 each: within 5 standard errors of 100.
+    assert all(abs(count - 100) < 5 * (600 * 5 / 36) ** 0.5 for count in counts)
+
+
 def test_cells_far_apart_have_different_numbers():
     """Also where the product of the grid's sides does not fit into 64 bits."""
     points = torch.randn(300, 3, generator=generator(1), dtype=torch.float64)

@@ -67,7 +67,7 @@ def test_a_prediction_never_measures(number, monkeypatch):
 
     module = __import__(claim.predict.__module__, fromlist=["steps"])
     monkeypatch.setattr(module, "steps", measuring)
-    for name in ("random_path_process", "swapped", "learned", "train_on_chain", "identity_switching"):
+    for name in ("random_path_process", "learned", "train_on_chain", "identity_switching"):
         if hasattr(module, name):
             monkeypatch.setattr(module, name, measuring)
     prediction = dataclasses.replace(claim, steps=measuring).predict(DEFAULT)

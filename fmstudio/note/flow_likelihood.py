@@ -1,0 +1,255 @@
+"""The second half of C9: log p along the flow against the exact density, and what it costs.
+
+    log p₀(x₀) = log p₁(x₁) + ∫₀¹ div u dt
+
+with the exact divergence, d derivatives a step, or with K random signs ε and εᵀ(∇u)ε in its place: no bias,
+and a scatter that falls like K^(−1/2).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fmstudio.flow.densities import PointCloud
+from fmstudio.flow.fields import VelocityField
+from fmstudio.flow.likelihood import Probes, log_likelihood
+from fmstudio.flow.solvers import integrate, path_times
+from fmstudio.flow.tableaux import RK4
+from fmstudio.note.claim import Expected, Measured
+from fmstudio.note.panel import Panel, heat, series
+from fmstudio.note.setting import Setting, column_errors, mean_error, slopes, window
+
+REPEATS, TESTED, PROBED = 6, 200, 60
+FLOW_STEPS, CELLS = 30, 40
+PROBES = (1, 4, 16)
+#: The map shows log p down to so many nats below its top, and errors up to so many.
+DEPTH, WORST = 8.0, 1.5
+_MAP, _CUT, _SCATTER = "log p on the plane", "A cut through log p", "Likelihood against the exact density"
+_NOISE, _COST = "Scatter of random probes", "Cost of one log p"
+
+
+def density_time(s: Setting) -> float:
+    """The time at which densities are compared: 0 where the data have one."""
+    return max(0.1, window(s.path)[0]) if isinstance(s.density, PointCloud) else 0.0
+
+
+def _line(s: Setting) -> tuple[Tensor, Tensor]:
+    """Points on a line through the mean along the first axis, and their first coordinate."""
+    x = torch.zeros(161, s.dim, dtype=torch.float64) + s.density.mean.double()
+    x[:, 0] = torch.linspace(-3, 3, 161, dtype=torch.float64)
+    return x, x[:, 0]
+
+
+def _grid(s: Setting) -> tuple[Tensor, tuple[float, float, float, float]]:
+    """Centres of the map's cells, rows from below, and the square they fill."""
+    at = s.path.at(torch.tensor(density_time(s), dtype=torch.float64))
+    scale = float((at.a.abs() ** 2 * s.density.covariance.trace() + 2 * at.variance).sqrt())
+    centre, half = s.density.mean.double(), 1.5 * scale
+    axis = half * (torch.arange(CELLS, dtype=torch.float64) + 0.5 - CELLS / 2) / (CELLS / 2)
+    grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).reshape(-1, 2) + centre
+    left, bottom = (centre - half).tolist()
+    right, top = (centre + half).tolist()
+    return grid, (left, right, bottom, top)
+
+
+def predicted_panels(s: Setting) -> tuple[Panel, ...]:
+    """The exact density as a map (in the plane) and on a line, and the diagonal of the scatter plot."""
+    start = density_time(s)
+    at = torch.tensor(start, dtype=torch.float64)
+    line, ticks = _line(s)
+    exact = s.oracle.log_density(line, at)
+    maps = noise = ()
+    if s.dim > 1:
+        noise = (
+            Panel(
+                _NOISE,
+                "Root mean square of what K random signs are off by at a point, against K.",
+                "random probes K",
+                "nats",
+                (),
+                log_x=True,
+                log_y=True,
+            ),
+        )
+    if s.dim == 2:
+        grid, bounds = _grid(s)
+        maps = (_map("exact", "exact", s.oracle.log_density(grid, at), bounds, "The exact density"),)
+    return (
+        *maps,
+        Panel(
+            _CUT,
+            f"log p at t = {start:g} on a line through the middle: exact, along the flow, and the net's.",
+            "x",
+            "log p",
+            (series("exact density", "exact", ticks, exact.clamp_min(-12), mark="dashes"),),
+        ),
+        Panel(
+            _SCATTER,
+            "Every point on the diagonal: the divergence along the way gives the density.",
+            "exact log q",
+            "log p along the flow",
+            (series("diagonal", "exact", (-8, 0), (-8, 0), mark="dashes"),),
+        ),
+        *noise,
+    )
+
+
+def predicted_numbers(s: Setting) -> tuple[Expected, ...]:
+    """No error of the exact divergence; no bias of the probes; a good net; and a scatter of slope −1/2.
+
+    On a line one sign gives the divergence exactly, so there is no scatter there.
+    """
+    always = (
+        Expected("mean |log p − log q|, exact divergence", 0.0, "at most", slack=0.02),
+        Expected("mean of log p by random probes − log p, net", 0.0, slack=0.01),
+        Expected("E log q − log p of the net, nats", 0.0, "at most", slack=0.25),
+    )
+    slope = Expected("slope of the probes' scatter against their number", -0.5, slack=0.02)
+    return always if s.dim == 1 else (*always, slope)
+
+
+def _map(
+    stage: str, role: str, values: Tensor, bounds: tuple[float, float, float, float], what: str
+) -> Panel:
+    top = 0.0 if role == "error" else float(values.max())
+    low, high, name = (0.0, WORST, "|error|") if role == "error" else (top - DEPTH, top, "log p")
+    depth = f"up to {WORST:g} nats" if role == "error" else f"from {low:.1f} to {high:.1f} nats"
+    shown = heat(name, role, values.view(CELLS, CELLS), bounds, low, high)
+    return Panel(_MAP, f"{what}, {depth}.", "x", "y", (), plane=True, stage=stage, heat=shown)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Numbers of the names of :func:`predicted_numbers`, panels, and the cost in words."""
+
+    numbers: tuple[Measured, ...]
+    panels: tuple[Panel, ...]
+    note: str
+
+
+def measure(s: Setting, field: VelocityField, broken: bool) -> Generator[float, None, Outcome]:
+    """log p of the exact flow and of a net, reporting the finished share.
+
+    Args:
+        s: the setting.
+        field: the net's.
+        broken: leave the divergence out.
+    """
+    at = torch.tensor(density_time(s), dtype=torch.float64)
+    gaps = torch.zeros(2, REPEATS, dtype=torch.float64)
+    off = torch.zeros(2, REPEATS, len(PROBES), dtype=torch.float64)
+    seconds = torch.zeros(1 + len(PROBES), dtype=torch.float64)
+    exact = flow = net = torch.zeros(0)
+    for repeat in range(REPEATS):
+        generator = s.generator(100 + repeat)
+        x = s.snapshot(TESTED, float(at), generator).double()
+        exact = s.oracle.log_density(x, at)
+        flow = log_p(s, s.oracle, x, broken)
+        began = time.process_time()
+        net = log_p(s, field, x.float(), broken).double()
+        seconds[0] += (time.process_time() - began) / TESTED
+        few = x[:PROBED].float()
+        right = log_p(s, field, few, False).double()
+        for k, count in enumerate(PROBES):
+            # As many signs for every count: few probes are drawn anew for each point, many times.
+            draws = PROBES[-1] // count
+            began = time.process_time()
+            probed = log_p(s, field, few.repeat(draws, 1), False, Probes(count), generator).double()
+            seconds[1 + k] += (time.process_time() - began) / (PROBED * draws)
+            off[0, repeat, k] = (probed - (net[:PROBED] if broken else right).repeat(draws)).mean()
+            off[1, repeat, k] = (probed - right.repeat(draws)).square().mean().sqrt()
+        gaps[0, repeat], gaps[1, repeat] = (flow - exact).abs().mean(), (exact - net).mean()
+        yield (repeat + 1) / (REPEATS + 2)
+    maps = _maps(s, field, at, broken) if s.dim == 2 else ()
+    yield (REPEATS + 1) / (REPEATS + 2)
+    milliseconds = 1e3 * seconds / REPEATS
+    numbers = [
+        Measured("mean |log p − log q|, exact divergence", *mean_error(gaps[0])),
+        Measured("mean of log p by random probes − log p, net", *mean_error(off[0].mean(1))),
+        Measured("E log q − log p of the net, nats", *mean_error(gaps[1])),
+    ]
+    panels = [*maps, _cut(s, field, broken), _scatter(exact, flow, net)]
+    if s.dim > 1:
+        slope = slopes(torch.tensor(PROBES), off[1])
+        numbers.append(Measured("slope of the probes' scatter against their number", *mean_error(slope)))
+        panels.append(_noise(off[1]))
+    panels.append(_cost(milliseconds))
+    note = (
+        f"One log p of the net costs {milliseconds[0]:.2f} ms with the exact divergence, "
+        f"{milliseconds[1]:.2f} ms with one random probe, {milliseconds[-1]:.2f} ms with {PROBES[-1]}."
+    )
+    return Outcome(tuple(numbers), tuple(panels), note)
+
+
+def log_p(
+    s: Setting,
+    field: VelocityField,
+    x: Tensor,
+    without_divergence: bool,
+    probes: Probes | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """log p along the flow from x, shape (n,); without the divergence it is log p₁ at the flow's end."""
+    start = density_time(s)
+    if without_divergence:
+        times = path_times(FLOW_STEPS, start, 1.0)
+        return s.source.log_density(integrate(field, x, times, RK4, record=False).end)
+    return log_likelihood(field, x, FLOW_STEPS, RK4, s.source, probes, generator, start=start)
+
+
+def _maps(s: Setting, field: VelocityField, at: Tensor, broken: bool) -> tuple[Panel, ...]:
+    grid, bounds = _grid(s)
+    exact = s.oracle.log_density(grid, at)
+    flow, net = log_p(s, s.oracle, grid, broken), log_p(s, field, grid.float(), broken).double()
+    error = torch.where(exact > exact.max() - DEPTH, (net - exact).abs(), torch.nan)
+    return (
+        _map("exact flow", "original", flow, bounds, "Along the exact flow"),
+        _map("net", "learned", net, bounds, "Along the net's flow"),
+        _map("net − exact", "error", error, bounds, "What the net's log p is off by"),
+    )
+
+
+def _cut(s: Setting, field: VelocityField, broken: bool) -> Panel:
+    line, ticks = _line(s)
+    curves = tuple(
+        series(name, role, ticks, log_p(s, f, line.to(dtype), broken).clamp_min(-12))
+        for name, role, f, dtype in (
+            ("along the exact flow", "original", s.oracle, torch.float64),
+            ("net", "learned", field, torch.float32),
+        )
+    )
+    return Panel(_CUT, "", "", "", curves)
+
+
+def _scatter(exact: Tensor, flow: Tensor, net: Tensor) -> Panel:
+    clouds = (
+        series("net", "learned", exact, net, mark="points"),
+        series("exact flow", "original", exact, flow, mark="points"),
+    )
+    return Panel(_SCATTER, "", "", "", clouds)
+
+
+def _noise(scatter: Tensor) -> Panel:
+    mean, error = column_errors(scatter)
+    root = float((mean.log() + 0.5 * torch.tensor(PROBES).log()).mean().exp())
+    curves = (
+        series("slope −1/2", "exact", PROBES, [root / k**0.5 for k in PROBES], mark="dashes"),
+        series("measured", "error", PROBES, mean, error, "points"),
+    )
+    return Panel(_NOISE, "", "", "", curves)
+
+
+def _cost(milliseconds: Tensor) -> Panel:
+    return Panel(
+        _COST,
+        "Computing time for one point: the exact divergence takes d derivatives a step, a probe one.",
+        "",
+        "milliseconds",
+        (series("measured", "learned", range(1 + len(PROBES)), milliseconds, mark="bars"),),
+        ticks=("exact", *(f"{k} probe{'s' if k > 1 else ''}" for k in PROBES)),
+    )
