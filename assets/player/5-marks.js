@@ -108,8 +108,8 @@ function nearest(scene, pane, view, plan, px, py, reach) {
   return found;
 }
 
-/** One particle picked out: its whole trajectory, and a ring where it is now. */
-function drawPicked(c, scene, pane, view, plan, i) {
+/** One particle picked out, or followed in a colour: its whole trajectory, and a ring where it is now. */
+function drawPicked(c, scene, pane, view, plan, i, colour = null) {
   const { theme } = plan, path = [];
   for (let k = 0; k <= scene.last; k++) {
     const at = k < scene.last ? { frame: k, mix: 0 } : { frame: k - 1, mix: 1 };
@@ -122,12 +122,12 @@ function drawPicked(c, scene, pane, view, plan, i) {
     c.lineWidth = width;
     c.stroke();
   };
-  line(0, scene.last, css(theme.sunk, 0.75), 3.5);
-  line(0, scene.last, css(theme.ink, 0.45), 1.2);
+  line(0, scene.last, css(theme.sunk, 0.75), colour ? 5 : 3.5);
+  line(0, scene.last, colour ? css(colour) : css(theme.ink, 0.45), colour ? 2.2 : 1.2);
   const [px, py] = view.css(whereIs(scene, pane, i, plan.at), plan.t);
   c.beginPath();
-  c.arc(view.x + px, view.y + py, 4.5, 0, 7);
-  c.fillStyle = css(theme.ink);
+  c.arc(view.x + px, view.y + py, colour ? 6.5 : 4.5, 0, 7);
+  c.fillStyle = css(colour || theme.ink);
   c.strokeStyle = css(theme.sunk);
   c.lineWidth = 1.5;
   c.fill();

@@ -34,8 +34,8 @@ function paneMarkup(index) {
     <div class="fm-view" tabindex="0" role="img" aria-label="" data-pane="${index}"></div></section>`;
 }
 
-function playerMarkup() {
-  const chips = LAYERS.map(([key, name, title]) => `<button type="button" class="fm-chip" data-layer="${key}" title="${title}" aria-pressed="false">${name}</button>`).join("");
+function playerMarkup(names) {
+  const chips = LAYERS.map(([key, name, title]) => `<button type="button" class="fm-chip" data-layer="${key}" title="${title}" aria-pressed="false">${names[key] || name}</button>`).join("");
   const colours = COLOURS.map(([key, name]) => `<option value="${key}">${name}</option>`).join("");
   const speeds = [0.25, 0.5, 1, 2, 4].map((v) => `<option value="${v}" ${v === 1 ? "selected" : ""}>${v}×</option>`).join("");
   return `

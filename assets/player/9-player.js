@@ -1,11 +1,11 @@
 // The player: state, clock, pointer and keys. It draws only in requestAnimationFrame.
 
-const SWEEP = 4000, HOLD = 1000;
+const SWEEP = 4000, HOLD = 1000, FOLLOWED = 2;
 
 class Player {
   /**
    * @param root element that becomes the player
-   * @param options {layers, colour, panes, height, curves, backend, onProbe}
+   * @param options {layers, colour, panes, height, curves, backend, follow, names, onProbe}
    */
   constructor(root, options = {}) {
     if (!document.querySelector("style[data-fm-player]")) {
@@ -17,7 +17,7 @@ class Player {
     this.root = root;
     this.options = options;
     root.classList.add("fm-player");
-    root.innerHTML = playerMarkup();
+    root.innerHTML = playerMarkup(options.names || {});
     const one = (selector) => root.querySelector(selector);
     this.stage = one(".fm-stage");
     this.base = one(".fm-base");
@@ -46,6 +46,7 @@ class Player {
     this.pointer = null;
     this.probed = null;
     this.answer = null;
+    this.followed = [...(options.follow || [])];
     this.strip = new Strip(one(".fm-strip"), this);
     if (options.curves) this.strip.card.classList.add("fm-reserve");
     this.makePanes(clamp(options.panes || 2, 1, 3));
@@ -65,6 +66,7 @@ class Player {
       get particles() { return player.scene ? player.scene.count : 0; },
       get view() { return player.time ? "space-time" : "space"; },
       get answered() { return player.answer; },
+      get followed() { return player.followed; },
       get disposed() { return Boolean(player.gone); },
       player,
     };
@@ -119,6 +121,7 @@ class Player {
   /** Fetch a scene and swap it in when it is there; until then the old one goes on playing. */
   async fetch(url) {
     const ticket = (this.ticket = (this.ticket || 0) + 1);
+    this.loading = true;
     try {
       const reply = await fetch(url);
       if (!reply.ok) throw new Error(`The scene could not be fetched (${reply.status}).`);
@@ -127,6 +130,7 @@ class Player {
     } catch (error) {
       if (ticket === this.ticket) this.tell(error.message);
     }
+    if (ticket === this.ticket) this.loading = false;
   }
 
   load(buffer) {
@@ -137,6 +141,7 @@ class Player {
     this.t = first ? this.first : clamp(this.t, this.end, this.first);
     this.probed = this.answer = null;
     this.picked = -1;
+    this.followed = this.followed.filter((i) => i < scene.count);
     this.tell("");
     this.makePanes(scene.panes.length);
     scene.panes.forEach((pane, i) => {
@@ -156,6 +161,11 @@ class Player {
     this.recolour();
     this.slider.min = 0;
     this.slider.max = this.first - this.end;
+    if (!this.later) return;
+    this.overlay(this.later);
+    this.setPlaying(false);
+    this.seek(this.later.t);
+    this.later = null;
   }
 
   recolour() {
@@ -217,6 +227,7 @@ class Player {
       c.clip();
       if (plan.time) drawAxes(c, scene, view, plan);
       else if (this.layers.arrows && scene.panes[i].arrows) drawArrows(c, scene, scene.panes[i], view, plan);
+      this.followed.forEach((j, k) => drawPicked(c, scene, scene.panes[i], view, plan, j, this.theme.classes[k]));
       if (this.picked >= 0) drawPicked(c, scene, scene.panes[i], view, plan, this.picked);
       if (this.probed && (!plan.time || scene.dim === 1)) drawProbe(c, scene, view, plan, this.probed, this.answer, i);
       if (this.aim && this.aim.pane === i) this.drawAim(c, view);
@@ -289,10 +300,23 @@ class Player {
     this.wake();
   }
 
+  /** Follow the particle nearest to a point of a pane, or let it go: the last two that were chosen. */
+  follow(pane, x, y, t) {
+    this.seek(t);
+    const plan = this.plan(), [px, py] = this.views[pane].css([x, y], t);
+    const i = nearest(this.scene, this.scene.panes[pane], this.views[pane], plan, px, py, 24);
+    if (i < 0) return;
+    const had = this.followed.includes(i);
+    this.followed = had ? this.followed.filter((j) => j !== i) : [...this.followed, i].slice(-FOLLOWED);
+    this.say.textContent = `Particle ${i} ${had ? "let go" : "followed"}`;
+    this.wake();
+  }
+
   /** Ask about a point: the ring appears at once, the answer comes from Python as `overlay`. */
   ask(pane, x, y, t) {
+    if (this.options.follow) return this.follow(pane, x, y, t);
     this.probed = { pane, x, y, t };
-    this.answer = null;
+    this.answer = this.laid = null;
     this.setPlaying(false);
     this.seek(t);
     this.say.textContent = `Point ${fixed(x)}, ${fixed(y)} at t ${fixed(t)}`;

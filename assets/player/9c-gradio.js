@@ -3,7 +3,7 @@
 /** Connects a player to Gradio's gr.HTML: value.scene is a file, `overlay` a prop, the event carries a probe. */
 function attach(element, { props, watch, send }) {
   const root = element.querySelector(".fm-player") || element.appendChild(document.createElement("div"));
-  const player = new Player(root, { ...(props.options || {}), onProbe: send });
+  const player = new Player(root, { ...JSON.parse(decodeURIComponent(root.dataset.options || "%7B%7D")), onProbe: send });
   element.__player = player.probe;
   let shown = null;
   const take = () => {
@@ -12,8 +12,17 @@ function attach(element, { props, watch, send }) {
     shown = file.url;
     player.fetch(file.url);
   };
-  watch("value", take);
-  watch("overlay", () => player.overlay(props.overlay || null));
+  // An answer that comes together with a scene belongs to it, and waits until it is there.
+  const lay = () => {
+    if (props.overlay === undefined) return;
+    const answer = props.overlay, key = answer && [answer.pane, answer.x, answer.y, answer.t].join();
+    if (key === player.laid) return;
+    player.laid = key;
+    if (player.loading) player.later = answer;
+    else player.overlay(answer);
+  };
+  watch("value", () => (take(), lay()));
+  watch("overlay", () => (take(), lay()));
   take();
   return player;
 }

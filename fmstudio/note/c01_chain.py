@@ -38,7 +38,7 @@ CHAIN_STEPS, START = 20, 0.05
 REPEATS, SEEDS, PARTICLES = 6, 4, 1_500
 _KL, _TOTAL, _GAP = "KL of each step", "KL of the chain", "The two losses"
 _NOISE, _CLOCK = "Gradient variance", "Three targets on one clock"
-_ROLES: dict[Estimator, str] = {"sampled": "noise", "closed form": "learned", "exact mean": "exact"}
+_ROLES: dict[Estimator, str] = {"sampled": "class-4", "closed form": "learned", "exact mean": "exact"}
 
 
 def chain_of(s: Setting) -> Chain:
@@ -89,7 +89,7 @@ def predict(experiment: Experiment) -> Prediction:
             "t",
             "variance",
             (
-                series("sampled, formula", "noise", t, 4 * (gap + ambiguity), mark="dashes"),
+                series("sampled, formula", "class-4", t, 4 * (gap + ambiguity), mark="dashes"),
                 series("closed form, formula", "learned", t, 4 * ambiguity, mark="dashes"),
             ),
             log_y=True,
@@ -257,6 +257,7 @@ CLAIM = Claim(
         "If the closed form helps because it averages over x_{t−1}, what is left to average over? Compare "
         "with the exact mean, which also averages over x₀."
     ),
+    headline=("gap of the losses, trained net",),
     applies=normal_source,
     predict=predict,
     steps=steps,

@@ -31,7 +31,7 @@ from fmstudio.note.particles import stranger_velocity
 from fmstudio.note.setting import Setting, column_errors, mean_error, smooth, window
 
 PROCESSES = ("ODE, oracle", "ODE, net", "random paths", "identity switching")
-_ROLES: dict[str, str] = dict(zip(PROCESSES, ("exact", "learned", "noise", "data"), strict=True))
+_ROLES: dict[str, str] = dict(zip(PROCESSES, ("exact", "learned", "class-4", "class-3"), strict=True))
 #: How far from 0 each may stay: a solver's next order; what a small net leaves; a first order in dt.
 _SLACK = dict(zip(PROCESSES, (1e-3, 6e-3, 1.5e-3, 0.0), strict=True))
 REPEATS, PARTICLES, SNAPSHOTS, BETWEEN = 6, 1_000, 10, 10
@@ -168,6 +168,7 @@ CLAIM = Claim(
         "Which of the four keep the snapshots but not the trajectories? Compare the two sides of the Sample "
         "room at equal t."
     ),
+    headline=("mean distance over t, random paths",),
     applies=smooth,
     predict=predict,
     steps=steps,

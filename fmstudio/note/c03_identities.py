@@ -123,7 +123,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         numbers.append(Measured(f"memory gained from cell {a} to {b}", *mean_error(gained)))
     curves = (
         series(f"{PARTICLES:,} particles", "learned", CELLS, *column_errors(last), "points"),
-        series(f"{FEW:,} particles", "noise", CELLS, *column_errors(few), "points"),
+        series(f"{FEW:,} particles", "class-4", CELLS, *column_errors(few), "points"),
     )
     panels = (Panel(_MEMORY, "", "", "", curves), *_pictures(s, *hand))
     return Measurement(tuple(numbers), panels, repeats=REPEATS)
@@ -171,10 +171,10 @@ def _pictures(s: Setting, rows: Tensor, partners: Tensor) -> tuple[Panel, ...]:
         "Dashed: the original paths that two particles start on. Solid: where they go when they swap.",
         *labels,
         (
-            curve("first, original", "noise", rows, 0, True),
-            curve("second, original", "data", rows, 1, True),
-            curve("first, swapping", "noise", walked, 0),
-            curve("second, swapping", "data", walked, 1),
+            curve("first, original", "class-0", rows, 0, True),
+            curve("second, original", "class-1", rows, 1, True),
+            curve("first, swapping", "class-0", walked, 0),
+            curve("second, swapping", "class-1", walked, 1),
         ),
         plane=s.dim > 1,
     )
@@ -187,8 +187,8 @@ def _pictures(s: Setting, rows: Tensor, partners: Tensor) -> tuple[Panel, ...]:
             tuple(
                 series(word, role, end[side][:SHOWN, 0], _second(end[side][:SHOWN]), mark="points")
                 for word, role, side in (
-                    ("right half", "data", rows[0, :, 0] > 0),
-                    ("left half", "noise", rows[0, :, 0] <= 0),
+                    ("right half", "class-1", rows[0, :, 0] > 0),
+                    ("left half", "class-0", rows[0, :, 0] <= 0),
                 )
             ),
             plane=s.dim > 1,
@@ -220,6 +220,7 @@ CLAIM = Claim(
         "A swapped particle remembers more of its start than an original one. How can that be called "
         "forgetting? Follow one particle by hand, and then the path it began on."
     ),
+    headline=("largest difference of the sorted snapshots", "memory in the limit"),
     applies=smooth,
     predict=predict,
     steps=steps,

@@ -224,6 +224,7 @@ CLAIM = Claim(
     question=(
         "Which slope has a path with a latent z near its ends? Choose the latent path and raise its strength."
     ),
+    headline=("slope of the zig-zag", "slope of the smooth path"),
     applies=applies,
     predict=predict,
     steps=steps,

@@ -15,6 +15,7 @@ toward the data carries a minus sign.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -35,7 +36,7 @@ _FAN = "The paths through A"
 _VELOCITIES = "Their velocities"
 
 
-def _points(s: Setting) -> dict[str, Tensor]:
+def points_of(s: Setting) -> dict[str, Tensor]:
     """A point for each time, typical of q_t, shape (1, d)."""
     return {name: s.snapshot(1, t, s.generator(1_000 + k)) for k, (name, t) in enumerate(TIMES.items())}
 
@@ -48,7 +49,7 @@ def predict(experiment: Experiment) -> Prediction:
     """u and var_t at four points, from the oracle; the slack is what the disc around each point changes."""
     s = Setting(experiment, 5)
     numbers: list[Expected] = []
-    for name, x in _points(s).items():
+    for name, x in points_of(s).items():
         t = torch.tensor(TIMES[name], dtype=torch.float64)
         at = s.oracle.moments(x.double(), t)
         disc = x.double() + _disc(s.dim)
@@ -79,7 +80,7 @@ def _plane_fit(r: Tensor, v: Tensor, weight: Tensor | None = None) -> Tensor:
 
 
 def _predicted_panels(s: Setting) -> tuple[Panel, ...]:
-    x, t = _points(s)["A"], torch.tensor(TIMES["A"])
+    x, t = points_of(s)["A"], torch.tensor(TIMES["A"])
     ends = s.oracle.draw(x, t, SHOWN, s.generator(1_100))
     times = torch.linspace(0, 1, 25)
     z = None if ends.z is None else ends.z[0]
@@ -125,26 +126,59 @@ def _predicted_panels(s: Setting) -> tuple[Panel, ...]:
     return paths, velocities
 
 
+@dataclass(frozen=True)
+class Fit:
+    """A drift and a variance fitted to the steps of the paths that pass near a point.
+
+    Args:
+        drift: the most likely u, shape (d,).
+        variance: the most likely d σ²/dt².
+        velocities: of the paths, shape (n, d).
+    """
+
+    drift: Tensor
+    variance: Tensor
+    velocities: Tensor
+
+
+def fit(s: Setting, x: Tensor, t: float, generator: torch.Generator, everywhere: bool = False) -> Fit:
+    """Draw ``DRAWN`` original paths and fit the steps of those within ``RADIUS`` of x at time t by a plane.
+
+    Args:
+        s: the setting; its oracle is not asked.
+        x: the point, shape (1, d); t: the time.
+        generator: of the paths.
+        everywhere: take all paths, wherever they are, which breaks the claim.
+
+    Raises:
+        ValueError: too few paths pass.
+    """
+    r, v = _passing(s, x, t, generator, everywhere)
+    if len(r) < 4 * (s.dim + 1):
+        raise ValueError(
+            f"Only {len(r)} of {DRAWN:,} paths pass within {RADIUS} of this point at t = {t:.3g}: too few to "
+            "fit a drift. Choose a point where the particles are."
+        )
+    drift = v.mean(0) if everywhere else _plane_fit(r, v)
+    left = v - drift if everywhere else _residual(r, v)
+    return Fit(drift, left.square().sum() / (len(v) - (0 if everywhere else s.dim + 1)), v)
+
+
 def steps(experiment: Experiment, broken: bool) -> Steps:
     """Fit the drift on the paths that pass near each point. Broken: on all paths, wherever they are at t."""
     s = Setting(experiment, 5)
-    points, axes = _points(s), _axes(s.dim)
+    points, axes = points_of(s), _axes(s.dim)
     drift = {name: torch.zeros(REPEATS, s.dim, dtype=torch.float64) for name in points}
     spread = {name: torch.zeros(REPEATS, dtype=torch.float64) for name in points}
     caught, shown = 0, torch.zeros(0, s.dim, dtype=torch.float64)
     for repeat in range(REPEATS):
         generator = s.generator(repeat)
-        for name, x in points.items():
-            r, v = _passing(s, x, TIMES[name], generator, broken)
-            if len(r) < 4 * (s.dim + 1):
-                raise RuntimeError(f"Only {len(r)} paths pass near {name}; this point is too rare to fit.")
-            u = v.mean(0) if broken else _plane_fit(r, v)
-            fitted = v - u if broken else _residual(r, v)
-            drift[name][repeat] = u
-            spread[name][repeat] = fitted.square().sum() / (len(v) - (0 if broken else s.dim + 1))
+        for k, (name, x) in enumerate(points.items()):
+            found = fit(s, x, TIMES[name], generator, broken)
+            drift[name][repeat], spread[name][repeat] = found.drift, found.variance
             if name == "A" and repeat == 0:
-                caught, shown = len(v), v[:SHOWN]
-            yield (repeat + list(points).index(name) / len(points) + 0.1) / REPEATS
+                caught, shown = len(found.velocities), found.velocities[:SHOWN]
+            yield (repeat + (k + 1) / len(points)) / REPEATS * 0.99
     numbers: list[Measured] = []
     for name in points:
         for i, axis in enumerate(axes):
@@ -210,6 +244,7 @@ CLAIM = Claim(
         "Where is var_t nearly zero, so that every path through x agrees? Click at a small t in the Paths "
         "room, in the middle of a cluster and then between two."
     ),
+    headline=("drift at A, x", "variance at A"),
     applies=smooth,
     predict=predict,
     steps=steps,

@@ -103,7 +103,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         for first in range(0, count, PIECE):
             piece = grid[first : first + PIECE + 1]
             if broken:
-                positions, drift = _diffused(s, x, piece, generator)
+                positions, drift = diffused(s, x, piece, generator)
             else:
                 run = random_path_process(s.oracle, x, piece, generator)
                 positions, drift = run.trajectory.positions, run.drift
@@ -129,7 +129,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
     return Measurement(numbers, panels, repeats=REPEATS)
 
 
-def _diffused(s: Setting, x: Tensor, times: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def diffused(s: Setting, x: Tensor, times: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Steps −u dt − e √dt: what a diffusion would do. Positions (T, n, d) and Σ e √dt."""
     rows, total = [x], torch.zeros_like(x)
     for t, then in pairwise(times):
@@ -183,6 +183,7 @@ CLAIM = Claim(
         "How many steps until the particle is within 0.1 of the ODE? Read it off the line, then check on "
         "a bow, whose paths through a point disagree more."
     ),
+    headline=("slope of E|Σ e dt|²",),
     applies=smooth,
     predict=predict,
     steps=steps,

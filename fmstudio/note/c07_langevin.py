@@ -165,6 +165,7 @@ CLAIM = Claim(
         "The noise √h ξ stays while the random drift averages out, although both are random. Which power of "
         "h makes the difference?"
     ),
+    headline=("slope of the squared distance of the chains",),
     applies=applies,
     predict=predict,
     steps=steps,

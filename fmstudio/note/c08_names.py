@@ -35,7 +35,7 @@ from fmstudio.note.setting import Setting, normal_source, smooth
 
 TIMES = tuple(round(0.05 * k, 2) for k in range(1, 20))
 CHECKED = (0.2, 0.5, 0.8)
-NAMES = {"x̂₀": "data", "ε̂": "noise", "score": "error"}
+NAMES = {"x̂₀": "data", "ε̂": "noise", "score": "class-4"}
 COUNTS = (10, 20, 40, 80)
 EPSILON = torch.finfo(torch.float64).eps
 PARTICLES = 400
@@ -233,6 +233,7 @@ CLAIM = Claim(
         "Near which end should a net not predict ε, and near which not x₀? Read it off the curves, then "
         "train with target “eps” and compare."
     ),
+    headline=("error of x̂₀ over error of v at t = 0.5",),
     applies=applies,
     predict=predict,
     steps=steps,

@@ -69,7 +69,18 @@ def predict(experiment: Experiment) -> Prediction:
         *flow_likelihood.predicted_numbers(s),
     )
     note = f"t = {LATE}, s = {EARLY}; densities compared at t = {flow_likelihood.density_time(s):g}."
-    return Prediction(numbers, flow_likelihood.predicted_panels(s), (note,))
+    joints = tuple(
+        Panel(
+            title,
+            f"First coordinate at t = {LATE} and at s = {EARLY}: the margins agree, the joint does not.",
+            "x_t",
+            "x_s",
+            (),
+            plane=True,
+        )
+        for title in (_JOINT_Q, _JOINT_P)
+    )
+    return Prediction(numbers, (*joints, *flow_likelihood.predicted_panels(s)), (note,))
 
 
 def steps(experiment: Experiment, broken: bool) -> Steps:
@@ -110,14 +121,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         )
     ]
     pictures = tuple(
-        Panel(
-            title,
-            f"First coordinate at t = {LATE} and at s = {EARLY}; the margins agree, the joint does not.",
-            "x_t",
-            "x_s",
-            (series("pairs", role, now[:SHOWN, 0], then[:SHOWN, 0], mark="points"),),
-            plane=True,
-        )
+        Panel(title, "", "", "", (series("pairs", role, now[:SHOWN, 0], then[:SHOWN, 0], mark="points"),))
         for (title, (now, then)), role in zip(clouds.items(), ("original", "exact"), strict=True)
     )
     return Measurement((*numbers, *found.numbers), (*pictures, *found.panels), (found.note,), REPEATS)
@@ -158,6 +162,7 @@ CLAIM = Claim(
         "Which joint is more correlated, Q's or P's, and why does that not show in any snapshot? Change the "
         "path to spherical, where x_t and x_s share less."
     ),
+    headline=("lower bound of KL(Q‖P), nats", "mean |log p − log q|, exact divergence"),
     applies=smooth,
     predict=predict,
     steps=steps,

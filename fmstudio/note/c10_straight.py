@@ -30,7 +30,7 @@ from fmstudio.note.panel import Panel, lines, series
 from fmstudio.note.setting import Setting, column_errors, mean_error, smooth
 
 FLOWS = ("1-rectified", "2-rectified", "3-rectified", "optimal transport")
-_ROLES: dict[str, str] = dict(zip(FLOWS, ("exact", "learned", "noise", "data"), strict=True))
+_ROLES: dict[str, str] = dict(zip(FLOWS, ("exact", "learned", "class-3", "class-4"), strict=True))
 _TICKS = (*FLOWS[:3], "OT")
 STEPS = (1, 2, 4, 8, 16, 32, 64)
 REPEATS = 3
@@ -263,6 +263,7 @@ CLAIM = Claim(
         "Why does the flow of the straight path bend at all? Count the crossings of its chords, then choose "
         "the optimal-transport coupling in the Paths room."
     ),
+    headline=("log S, 2-rectified over 1-rectified",),
     applies=smooth,
     predict=predict,
     steps=steps,

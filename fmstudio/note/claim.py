@@ -110,6 +110,7 @@ class Claim:
         formula: LaTeX.
         breaks: what the switch of the measurement does to make the claim false.
         question: what a teacher could ask here, and what to change to answer it.
+        headline: names of the one or two numbers that say it best.
         applies: ``f(experiment)`` gives None, or the reason why the claim has no meaning there.
         predict: from formulas and the oracle alone.
         steps: the measurement, as a generator of the finished share; its second argument breaks it.
@@ -123,6 +124,7 @@ class Claim:
     formula: str
     breaks: str
     question: str
+    headline: tuple[str, ...]
     applies: Callable[[Experiment], str | None]
     predict: Callable[[Experiment], Prediction]
     steps: Callable[[Experiment, bool], Steps]
@@ -167,7 +169,7 @@ class Claim:
             rest = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
             sentence = (
                 f"Does not hold: {worst.name} should {_words(worst)}; measured "
-                f"{_value(worst.measured, worst.error)}{rest}."
+                f"{quantity(worst.measured, worst.error)}{rest}."
             )
         else:
             sentence = (
@@ -229,12 +231,27 @@ def merge(prediction: Prediction, measurement: Measurement | None) -> tuple[Pane
 
 def _words(c: Check) -> str:
     verb = {"equals": "be", "at most": "be at most", "above": "lie above", "below": "lie below"}[c.relation]
-    slack = f" (± {c.slack:.2g})" if c.slack else ""
-    return f"{verb} {c.predicted:.4g}{slack}"
+    return f"{verb} {quantity(c.predicted, c.slack)}"
 
 
-def _value(value: float, error: float) -> str:
-    return f"{value:.4g} ± {error:.2g}" if error else f"{value:.4g}"
+def quantity(value: float, error: float = 0.0) -> str:
+    """A number and its uncertainty as people write them: two digits of the error, the value as far as these.
+
+    >>> quantity(-1.0198, 0.00084), quantity(1.9e-05, 1.8e-05), quantity(39.63, 0.138), quantity(0.2)
+    ('−1.01980 ± 0.00084', '(1.9 ± 1.8)·10⁻⁵', '39.63 ± 0.14', '0.2')
+    """
+    if not (math.isfinite(value) and math.isfinite(error)):
+        return f"{value} ± {error}"
+    largest = max(abs(value), abs(error))
+    power = math.floor(math.log10(largest)) if largest else 0
+    if not -4 < power < 5:
+        inner = quantity(value / 10.0**power, error / 10.0**power)
+        exponent = str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        return f"({inner})·10{exponent}" if error else f"{inner}·10{exponent}"
+    if not error:
+        return f"{value:.4g}".replace("-", "−")
+    digits = min(max(0, 1 - math.floor(math.log10(error))), 6)
+    return f"{value:.{digits}f} ± {error:.{digits}f}".replace("-", "−")
 
 
 def _count(n: int) -> str:

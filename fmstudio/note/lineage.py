@@ -203,7 +203,7 @@ def _row(s: Setting, words: tuple[str, int, str, str, str], sampler: Sampler) ->
 
 
 def _panel(rows: list[Row], floor: float) -> Panel:
-    roles = ("original", "noise", "error", "learned", "exact")
+    roles = tuple(f"class-{k}" for k in (9, 0, 4, 3, 2))
     curves = tuple(
         series(f"{r.name}, {r.year}", role, STEPS, r.distances, r.errors)
         for r, role in zip(rows, roles, strict=True)

@@ -23,7 +23,8 @@ class Series:
 
     Args:
         name: what the legend says.
-        role: its colour: data, noise, exact, learned, error, original.
+        role: its colour: data, noise, exact, learned, error, original; class-0 to class-9 for what is none
+            of these.
         x, y: numbers, or None where a line is interrupted.
         error: half-width of the error bar or of the band at each x, in units of y; None for none.
         mark: how it is drawn.

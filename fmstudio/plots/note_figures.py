@@ -15,11 +15,11 @@ from fmstudio.note.panel import Panel, Series
 from fmstudio.plots.note_heat import heat_svg
 from fmstudio.plots.note_scale import Scale
 
-WIDTH, HEIGHT = 440, 270
+WIDTH, HEIGHT, SQUARER = 440, 270, 350
 LEFT, RIGHT, TOP, BOTTOM = 56, 10, 10, 40
 
 
-_BELOW = re.compile(r"(?<=[A-Za-ẑ̃γβ])_(?:\{([^}]*)\}|([A-Za-z0-9]))")
+_BELOW = re.compile(r"(?<=[A-Za-ẑ̃γβ])_(?:\{([^}]*)\}|([A-Za-z0-9θ]))")
 
 
 def words_html(text: str) -> str:
@@ -93,14 +93,17 @@ def _legend(panel: Panel) -> str:
     )
 
 
-def panel_svg(panel: Panel, width: int = WIDTH, height: int = HEIGHT, scaled_by: Sequence[Panel] = ()) -> str:
+def panel_svg(
+    panel: Panel, width: int = WIDTH, height: int | None = None, scaled_by: Sequence[Panel] = ()
+) -> str:
     """The drawing alone, an <svg> of the given size in pixels that scales with its container.
 
     Args:
         panel: what to draw.
-        width, height: of the drawing.
+        width, height: of the drawing; None for the height that suits the panel.
         scaled_by: stages that a panel of the plane shares its scale with.
     """
+    height = (SQUARER if panel.plane else HEIGHT) if height is None else height
     x, y = _scales(scaled_by if panel.plane and scaled_by else (panel,), width, height)
     bars = [s for s in panel.series if s.mark == "bars"]
     drawn = "" if panel.heat is None else heat_svg(panel.heat, x, y)
@@ -110,6 +113,21 @@ def panel_svg(panel: Panel, width: int = WIDTH, height: int = HEIGHT, scaled_by:
         f"{_axes(panel, x, y, width, height)}"
         f'<svg x="{LEFT}" y="{TOP - 4}" width="{width - LEFT - RIGHT}" height="{height - TOP - BOTTOM + 8}" '
         f'viewBox="{LEFT} {TOP - 4} {width - LEFT - RIGHT} {height - TOP - BOTTOM + 8}">{drawn}</svg></svg>'
+    )
+
+
+def thumbnail_svg(points: Series, size: int = 96, reach: float = 3.0) -> str:
+    """A cloud of points in a small square about the origin, without axes; what lies outside is left out."""
+    scale = size / (2 * reach)
+    dots = "".join(
+        f"M{size / 2 + scale * x:.1f} {size / 2 - scale * y:.1f}h0"
+        for x, y in zip(points.x, points.y, strict=True)
+        if x is not None and y is not None and max(abs(x), abs(y)) < reach
+    )
+    return (
+        f'<svg class="thumb" viewBox="0 0 {size} {size}" width="{size}" height="{size}" role="img" '
+        f'aria-label="samples, {escape(points.name, quote=True)}"><path d="{dots}" '
+        f'stroke="{_ink(points.role)}" stroke-width="1.7" stroke-linecap="round" stroke-opacity="0.6"/></svg>'
     )
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note import CLAIMS
-from fmstudio.note.claim import Verdict
-from fmstudio.note.lineage import Lineage
+from fmstudio.note.claim import Check, Verdict, quantity
+from fmstudio.note.lineage import Lineage, Row
 from fmstudio.note.report import Report, Result, make_report, to_json
-from fmstudio.plots.note_figures import figures_html, words_html
+from fmstudio.plots.note_figures import figures_html, thumbnail_svg, words_html
 from fmstudio.plots.palette import css_variables
 
 STYLE = Path(__file__).resolve().parents[2] / "assets" / "note.css"
@@ -28,19 +28,21 @@ small,.soft{{color:var(--fm-ink-soft)}}code{{font-size:13px;word-break:break-wor
 and the oracle (dashed), then measured. Experiment: <code>{experiment}</code></p>{body}</html>"""
 
 
+_SIGNS = {"equals": "=", "at most": "≤", "above": ">", "below": "<"}
+
+
+def predicted_words(c: Check) -> str:
+    """What a number should be: "= 1 ± 0.05", "> 0"."""
+    return f"{_SIGNS[c.relation]} {quantity(c.predicted, c.slack)}"
+
+
 def checks_html(verdict: Verdict) -> str:
     """The numbers of a verdict as a table."""
-    words = {"equals": "=", "at most": "≤", "above": ">", "below": "<"}
-    rows = []
-    for c in verdict.checks:
-        slack = f" ± {c.slack:.2g}" if c.slack else ""
-        error = f" ± {c.error:.2g}" if c.error else ""
-        mark = "✓" if c.holds else "✗"
-        predicted = f"{words[c.relation]} {c.predicted:.4g}{slack}"
-        rows.append(
-            f"<tr><td>{words_html(c.name)}</td><td>{predicted}</td>"
-            f"<td>{c.measured:.4g}{error}</td><td>{mark}</td></tr>"
-        )
+    rows = [
+        f"<tr><td>{words_html(c.name)}</td><td>{predicted_words(c)}</td>"
+        f"<td>{quantity(c.measured, c.error)}</td><td>{'✓' if c.holds else '✗'}</td></tr>"
+        for c in verdict.checks
+    ]
     return (
         '<div class="note-scroll"><table class="note-checks"><tr><th>number</th><th>predicted</th>'
         f"<th>measured ± std. error</th><th></th></tr>{''.join(rows)}</table></div>"
@@ -65,22 +67,46 @@ def panels_html(result: Result) -> str:
     return figures_html(result.panels, f"{result.number}{'-broken' if result.broken else ''}")
 
 
-def lineage_html(table: Lineage) -> str:
-    """The lineage as one table of energy distances, its curves, and the samples at every number of steps."""
-    head = "".join(f"<th>{n}</th>" for n in table.steps)
-    rows = "".join(
-        f"<tr><td>{escape(r.name)}, {r.year}</td><td>{escape(r.trajectories)}</td>"
-        f"<td>{words_html(r.target)}</td>"
-        + "".join(f"<td>{d:.4f} ± {e:.4f}</td>" for d, e in zip(r.distances, r.errors, strict=True))
-        + "</tr>"
-        for r in table.rows
+def lineage_html(table: Lineage, marked: int | None = None) -> str:
+    """The lineage as one table: loss, samples and energy distance at every number of steps; then its curves.
+
+    Args:
+        table: the measured lineage.
+        marked: the row that stands out, or None.
+    """
+    head = "".join(f"<th>{n} step{'s' if n > 1 else ''}</th>" for n in table.steps)
+    rows = "".join(_lineage_row(row, k == marked) for k, row in enumerate(table.rows))
+    return (
+        f'<div class="note-scroll"><table class="note-checks note-lineage"><tr><th>method and loss</th>{head}'
+        f"</tr>{rows}</table></div><p class='fm-note soft'>Energy distance to fresh data after so many "
+        f"steps; {table.budget:,} training steps each; two fresh samples differ by ± {table.floor:.4f}.</p>"
+        f"{figures_html([table.panel])}"
+    )
+
+
+def _lineage_row(row: Row, marked: bool) -> str:
+    cells = "".join(
+        f"<td>{thumbnail_svg(cloud)}<br>{quantity(d, e)}</td>"
+        for d, e, cloud in zip(row.distances, row.errors, row.samples, strict=True)
     )
     return (
-        f'<div class="note-scroll"><table class="note-checks"><tr><th>method</th><th>trajectories Q</th>'
-        f"<th>regression on</th>{head}</tr>{rows}</table></div><p class='soft'>Energy distance to fresh data "
-        f"after so many steps; {table.budget:,} training steps each; two fresh samples differ by "
-        f"± {table.floor:.4f}.</p>{figures_html([table.panel])}"
+        f"<tr{' class=marked' if marked else ''}><td><b>{escape(row.name)}</b>, {row.year}<br>"
+        f"<span class='loss'>{words_html(plain_loss(row.formula))}</span><br>"
+        f"<small>{escape(row.trajectories)}; regression on {words_html(row.target)}</small></td>{cells}</tr>"
     )
+
+
+_LATEX = (
+    (r"\tfrac{\pi}{2}", "(π/2) "), (r"\mid ", "| "), (r"\,", " "), (r"\theta", "θ"), ("^2", "²"),
+    ("_1", "₁"), ("_0", "₀"), ("-", " − "),
+)  # fmt: skip
+
+
+def plain_loss(formula: str) -> str:
+    """A loss of the lineage without LaTeX, for a table."""
+    for latex, plain in _LATEX:
+        formula = formula.replace(latex, plain)
+    return formula.replace("_{t − 1}", "_{t−1}")
 
 
 def page_html(report: Report) -> str:

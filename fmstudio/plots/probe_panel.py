@@ -33,8 +33,13 @@ class Probe:
     net: Tensor | None
 
 
-def probe_html(found: Probe | None) -> str:
-    """The fan and its numbers as HTML; an invitation to click where nothing was probed yet."""
+def probe_html(found: Probe | None, net_name: str = "trained net") -> str:
+    """The fan and its numbers as HTML; an invitation to click where nothing was probed yet.
+
+    Args:
+        found: the answer, or None.
+        net_name: whose velocity ``found.net`` is.
+    """
     if found is None:
         return (
             '<p class="fm-note">Click anywhere in a pane. You see the original paths through that point, '
@@ -47,7 +52,7 @@ def probe_html(found: Probe | None) -> str:
         ("", "t", f"{found.t:.3f}"),
         ("original", "paths shown", f"{count}"),
         ("exact", "mean u(x, t)", _point(u)),
-        *([("learned", "trained net", _point(found.net))] if found.net is not None else []),
+        *([("learned", net_name, _point(found.net))] if found.net is not None else []),
         ("", "spread var<sub>t</sub>", f"{found.var:.2f}"),
     ]
     table = "".join(f"<tr><td>{_dot(role)}{name}</td><td>{value}</td></tr>" for role, name, value in rows)

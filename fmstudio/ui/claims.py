@@ -13,11 +13,12 @@ from typing import Any
 
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note import CLAIMS
-from fmstudio.note.lineage import Lineage, lineage
-from fmstudio.note.panel import Panel, Series, series
+from fmstudio.note.claim import quantity
+from fmstudio.note.lineage import METHODS, Lineage, lineage
+from fmstudio.note.lineage import applies as lineage_applies
 from fmstudio.note.report import Report, Result, from_json, predicted, run_claim
-from fmstudio.plots.note_figures import panel_html
-from fmstudio.plots.note_page import checks_html, lineage_html, panels_html, verdict_html
+from fmstudio.plots.note_figures import thumbnail_svg, words_html
+from fmstudio.plots.note_page import checks_html, lineage_html, panels_html, predicted_words
 from fmstudio.ui.visitor import Visitor
 
 STORED = Path(__file__).resolve().parents[2] / "assets" / "note"
@@ -72,23 +73,32 @@ def shown(visitor: Visitor, number: str, broken: bool) -> tuple[Result, bool]:
 
 def run(visitor: Visitor, number: str, broken: bool) -> Generator[float, None, Result]:
     """Run a claim on the visitor's experiment, and keep the result for this visitor."""
-    result = yield from run_claim(CLAIMS[number], _plain(visitor.experiment), broken)
+    result = yield from run_claim(CLAIMS[number], plain(visitor.experiment), broken)
     visitor.claims[number, broken] = result
     return result
 
 
 def predict(visitor: Visitor, number: str) -> Result:
     """What the claim predicts for the visitor's experiment."""
-    return predicted(CLAIMS[number], _plain(visitor.experiment))
+    return predicted(CLAIMS[number], plain(visitor.experiment))
 
 
 def run_lineage(visitor: Visitor) -> Generator[float, None, Lineage]:
-    """Train and sample the lineage on the visitor's data."""
-    visitor.lineage = yield from lineage(_plain(visitor.experiment))
-    return visitor.lineage
+    """Train and sample the lineage on the visitor's data.
+
+    Raises:
+        ValueError: the chain does not apply to the experiment.
+    """
+    experiment = plain(visitor.experiment)
+    reason = lineage_applies(experiment)
+    if reason is not None:
+        raise ValueError(reason)
+    table = yield from lineage(experiment)
+    visitor.lineage = subject(experiment), table
+    return table
 
 
-def _plain(experiment: Experiment) -> Experiment:
+def plain(experiment: Experiment) -> Experiment:
     """The experiment with the defaults wherever no claim depends on the choice."""
     return Experiment(**subject(experiment))
 
@@ -98,44 +108,111 @@ def figures_html(result: Result) -> str:
     return "" if result.refusal else panels_html(result)
 
 
-def outcome_html(result: Result, own: bool) -> str:
-    """The verdict, its numbers, the notes, and whose experiment they are of."""
+def numbers_html(result: Result, own: bool) -> str:
+    """The numbers of the verdict, the notes, and whose experiment they are of."""
     whose = "" if own else "Figures of the default experiment. Press Run to measure yours. "
     notes = [] if result.prediction is None else [*result.prediction.notes]
     notes += [] if result.measurement is None else [*result.measurement.notes]
     table = checks_html(result.verdict) if result.verdict else ""
-    return f'{verdict_html(result)}{table}<p class="fm-note">{escape(whose + " ".join(notes))}</p>'
+    return f'{table}<p class="fm-note">{escape(whose + " ".join(notes))}</p>'
 
 
-def lineage_of(visitor: Visitor) -> Lineage:
-    """The visitor's lineage, or the stored one."""
-    table = visitor.lineage or stored("linear").lineage
+def mark(result: Result, own: bool) -> str:
+    """✓ or ✗ for a claim that was run on the visitor's experiment, else nothing."""
+    if not own or result.verdict is None:
+        return ""
+    return "✓" if result.verdict.holds else "✗"
+
+
+def tab_label(visitor: Visitor, number: str) -> str:
+    """The claim's number with its mark, for the strip of pages."""
+    return f"{number} {mark(*shown(visitor, number, False))}".strip()
+
+
+def overview_html(visitor: Visitor) -> str:
+    """All claims as rows that open their pages: sentence, prediction, measured figure, verdict."""
+    results = {number: shown(visitor, number, False) for number in CLAIMS}
+    rows = "".join(_row(*pair) for pair in results.values())
+    others = sum(not own for _, own in results.values())
+    note = ""
+    if others:
+        which = "All figures are" if others == len(results) else f"{others} of the figures are"
+        note = f"{which} of the default experiment; run the claims to measure yours."
+    return f'<div class="note-overview">{rows}</div><p class="fm-note">{note}</p>'
+
+
+def _row(result: Result, own: bool) -> str:
+    claim = CLAIMS[result.number]
+    if result.refusal or result.verdict is None:
+        figures, sign, role = escape(result.refusal or "Not yet measured."), "–", "original"
+    else:
+        checks = {c.name: c for c in result.verdict.checks}
+        # On a line a point has no second coordinate, so a name may be missing.
+        best = [checks[name] for name in claim.headline if name in checks] or [result.verdict.checks[0]]
+        figures = "".join(
+            f"<span>{words_html(c.name)}</span><b>{quantity(c.measured, c.error)}</b>"
+            f"<i>predicted {predicted_words(c)}</i>"
+            for c in best
+        )
+        sign = "✓" if result.verdict.holds else "✗"
+        role = ("exact" if result.verdict.holds else "error") if own else "original"
+    return (
+        f'<button type="button" class="note-row" data-claim="{claim.number}">'
+        f'<span class="sign" style="--v:var(--fm-{role})">{sign}</span>'
+        f'<span class="what"><b>{claim.number} · {escape(claim.title)}</b>'
+        f"<small>{words_html(claim.sentence)}</small></span>"
+        f'<span class="figures">{figures}</span></button>'
+    )
+
+
+def pager_html(number: str | None) -> str:
+    """Buttons to the page before and the page after a claim's; None for the lineage's."""
+    pages = [("overview", "All ten claims"), *((c.number, f"{c.number} {c.title}") for c in CLAIMS.values())]
+    pages.append(("lineage", "From 2015 to rectified flow"))
+    place = [key for key, _ in pages].index(number or "lineage")
+    before, after = pages[place - 1], pages[place + 1] if place + 1 < len(pages) else None
+    return (
+        f'<nav class="note-pager"><button type="button" data-claim="{before[0]}">← {before[1]}</button>'
+        + (f'<button type="button" data-claim="{after[0]}">{after[1]} →</button>' if after else "")
+        + "</nav>"
+    )
+
+
+def lineage_of(visitor: Visitor) -> tuple[Lineage, bool]:
+    """The visitor's lineage or the stored one, and whether it is of the visitor's experiment."""
+    asked = subject(visitor.experiment)
+    if visitor.lineage is not None and visitor.lineage[0] == asked:
+        return visitor.lineage[1], True
+    table = stored("linear").lineage
     assert table is not None
-    return table
+    return table, not set(asked) - {"path"}
 
 
-def lineage_table(table: Lineage) -> str:
-    """The figures of all rows and their curves."""
-    return lineage_html(table)
+def lineage_formula(index: int) -> str:
+    """The loss of one method, and what it changes, as Markdown."""
+    name, year, trajectories, target, loss = METHODS[index]
+    what = f"Trajectories: {trajectories}. Regression on: {words_html(target)}."
+    return f"**{name}, {year}.** {what}\n\n$${loss}$$"
 
 
 def lineage_samples(table: Lineage, index: int) -> str:
-    """The samples of every row after ``table.steps[index]`` steps."""
-    count = table.steps[index]
-    panels = [
-        Panel(f"{row.name}, {row.year}", f"{count} step{'s' if count > 1 else ''}: {distance:.4f}", "", "",
-              (_inside(row.samples[index]),), plane=True)
-        for row in table.rows
-        for distance in (row.distances[index],)
-    ]  # fmt: skip
-    return f'<div class="note-panels note-small">{"".join(panel_html(p) for p in panels)}</div>'
+    """The samples of one method at every number of steps."""
+    row = table.rows[index]
+    figures = "".join(
+        f"<figure><figcaption><b>{count} step{'s' if count > 1 else ''}</b> {quantity(d, e)}</figcaption>"
+        f"{thumbnail_svg(cloud, 200)}</figure>"
+        for count, d, e, cloud in zip(table.steps, row.distances, row.errors, row.samples, strict=True)
+    )
+    return f'<div class="note-samples">{figures}</div>'
 
 
-def _inside(points: Series, reach: float = 3.2) -> Series:
-    """The points within reach of the middle, so that one stray sample does not shrink a small picture."""
-    kept = [
-        (x, y)
-        for x, y in zip(points.x, points.y, strict=True)
-        if x is not None and y is not None and max(abs(x), abs(y)) <= reach
-    ]
-    return series(points.name, points.role, [x for x, _ in kept], [y for _, y in kept], mark=points.mark)
+def lineage_table(table: Lineage, own: bool, index: int) -> str:
+    """The figures of all methods and their curves, one of them marked; and whose experiment they are of."""
+    whose = "" if own else '<p class="fm-note">Of the default experiment. Press Run to measure yours.</p>'
+    return f"{whose}{lineage_html(table, index)}"
+
+
+def years_html() -> str:
+    """What stands under the slider's places."""
+    words = "".join(f"<span>{escape(name)}<small>{year}</small></span>" for name, year, *_ in METHODS)
+    return f'<div class="note-ticks">{words}</div>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
 import tempfile
@@ -12,6 +13,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import gradio as gr
 import numpy as np
@@ -121,6 +123,9 @@ class Player(gr.HTML, metaclass=QuietMeta):
         panes: how many panes to make room for before the first scene is there.
         curves: whether to keep room for the strip of curves when a scene has none.
         height: largest height of a pane in CSS pixels.
+        follow: particles whose trajectories are drawn from the start; a click then follows the particle
+            there (the last two clicked) and asks nothing. None: a click probes.
+        names: other names of layers, such as {"lines": "the flow's lines"}.
         overlay: the answer to a probe, from :meth:`Answer.to_json`.
         backend: "canvas2d" draws without WebGL, "webgl2" with it even where it runs on the CPU; None decides
             in the browser.
@@ -140,6 +145,8 @@ class Player(gr.HTML, metaclass=QuietMeta):
         panes: int = 2,
         curves: bool = False,
         height: int = 460,
+        follow: Sequence[int] | None = None,
+        names: dict[str, str] | None = None,
         overlay: dict[str, Any] | None = None,
         backend: str | None = None,
         visible: bool = True,
@@ -153,12 +160,15 @@ class Player(gr.HTML, metaclass=QuietMeta):
             "panes": panes,
             "curves": curves,
             "height": height,
+            "follow": None if follow is None else list(follow),
+            "names": names or {},
             "backend": backend,
             "id": elem_id,
         }
         super().__init__(
             value=value,
-            html_template='<div class="fm-player"></div>',
+            # Not a prop: Gradio replaces all props by those of an update, and gr.skip() is one without any.
+            html_template=f'<div class="fm-player" data-options="{quote(json.dumps(options))}"></div>',
             js_on_load=_JS,
             head=f"<script>{player_script()}</script>",
             apply_default_css=False,
@@ -166,7 +176,6 @@ class Player(gr.HTML, metaclass=QuietMeta):
             elem_id=elem_id,
             elem_classes=elem_classes,
             render=render,
-            options=options,
             overlay=overlay,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from fmstudio.flow.couplings import FixedPairs
 from fmstudio.learn.checkpoints import Checkpoint
@@ -29,7 +30,7 @@ class Visitor:
         room: the one on screen; view: what the Paths room puts side by side; painted: the experiment and
             the net that each room shows.
         claims: the visitor's own results in the note's room, by the claim's number and whether it was broken.
-        lineage: the visitor's own table of the lineage, or None.
+        lineage: the visitor's own table of the lineage with what it is of, or None; page: what the note's room is opened at.
         straightness: of the flow before the first straightening, and after each.
     """
 
@@ -48,4 +49,5 @@ class Visitor:
     painted: dict[str, tuple[Experiment, int]] = field(default_factory=dict)
     straightness: list[float] = field(default_factory=list)
     claims: dict[tuple[str, bool], Result] = field(default_factory=dict)
-    lineage: Lineage | None = None
+    lineage: tuple[dict[str, Any], Lineage] | None = None
+    page: str = "overview"
