@@ -161,11 +161,7 @@ class Player {
     this.recolour();
     this.slider.min = 0;
     this.slider.max = this.first - this.end;
-    if (!this.later) return;
-    this.overlay(this.later);
-    this.setPlaying(false);
-    this.seek(this.later.t);
-    this.later = null;
+    this.open();
   }
 
   recolour() {
@@ -332,6 +328,15 @@ class Player {
       this.probed = { pane: answer.pane, x: answer.x, y: answer.y, t: answer.t };
     }
     this.wake();
+  }
+
+  /** Show the answer that opens this scene, if there is one, with the clock stopped at its time. */
+  open() {
+    if (!this.later) return;
+    this.overlay(this.later);
+    this.setPlaying(false);
+    this.seek(this.later.t);
+    this.later = null;
   }
 
   tell(text) {

@@ -12,18 +12,20 @@ function attach(element, { props, watch, send }) {
     shown = file.url;
     player.fetch(file.url);
   };
-  // An answer that comes together with a scene belongs to it, and waits until it is there.
+  // An answer that opens a scene comes with it, before or after, and waits until it is there.
   const lay = () => {
     if (props.overlay === undefined) return;
     const answer = props.overlay, key = answer && [answer.pane, answer.x, answer.y, answer.t].join();
     if (key === player.laid) return;
     player.laid = key;
-    if (player.loading) player.later = answer;
-    else player.overlay(answer);
+    if (!answer?.opens) return player.overlay(answer);
+    player.later = answer;
+    setTimeout(() => !player.loading && player.scene && player.open(), 100);
   };
   watch("value", () => (take(), lay()));
   watch("overlay", () => (take(), lay()));
   take();
+  lay();
   return player;
 }
 

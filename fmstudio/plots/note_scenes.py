@@ -54,7 +54,7 @@ def drifting_scene(experiment: Experiment, found: Drifting, caption: str) -> Sce
     if experiment.dim == 2:
         lines = _array(found.flow[:, :LINES].transpose(0, 1))
     formula = (
-        () if found.expected is None else (Curve("Σ E[var_t] dt², formula", _array(found.expected), "exact"),)
+        () if found.expected is None else (Curve("Σ E[varₜ] dt², formula", _array(found.expected), "exact"),)
     )
     curves = Curves(
         "squared length",

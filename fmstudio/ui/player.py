@@ -63,6 +63,7 @@ class Answer:
         net: the trained net's velocity, shape (2,), a violet arrow.
         var: var_t(x), carried along for other views.
         path_pane: the pane that shows the paths; the others show the fan.
+        opens: whether it comes with a new scene, which then opens at the probe's time.
 
     All velocities are dx/dt; the player draws them as −v, the way particles move while t falls.
     """
@@ -75,6 +76,7 @@ class Answer:
     net: Any = None
     var: float | None = None
     path_pane: int = 0
+    opens: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The answer as the browser reads it; numbers rounded to four decimals."""
@@ -84,6 +86,7 @@ class Answer:
             "y": self.probe.y,
             "t": self.probe.t,
             "pathPane": self.path_pane,
+            "opens": self.opens,
         }
         for name in ("paths", "times", "fan", "u", "net", "var"):
             value = getattr(self, name)

@@ -30,7 +30,8 @@ class Visitor:
         room: the one on screen; view: what the Paths room puts side by side; painted: the experiment and
             the net that each room shows.
         claims: the visitor's own results in the note's room, by the claim's number and whether it was broken.
-        lineage: the visitor's own table of the lineage with what it is of, or None; page: what the note's room is opened at.
+        lineage: the visitor's own table of the lineage with what it is of, or None.
+        page: what the note's room is opened at.
         straightness: of the flow before the first straightening, and after each.
     """
 

@@ -129,7 +129,7 @@ def _probe(visitor: gr.State) -> Exhibit:
             return [gr.update(visible=False), "", gr.update(value=reason, visible=True)]
         x, y, t = exhibits.first_point(state)
         found = exhibits.fitted(state, x, y, t)
-        first = _answer(Probe(0, x, y, t), found)
+        first = _answer(Probe(0, x, y, t), found, opens=True)
         scene = Player(value=actions.paths_room(state), overlay=first, visible=True)
         return [scene, found.html, gr.update(value="", visible=False)]
 
@@ -137,7 +137,7 @@ def _probe(visitor: gr.State) -> Exhibit:
     return Exhibit(paint, [player, panel, refused])
 
 
-def _answer(point: Probe, found: Fitted) -> dict[str, Any]:
+def _answer(point: Probe, found: Fitted, opens: bool = False) -> dict[str, Any]:
     known = found.probe
     net = None if known.net is None else in_plane(known.net)
     return Answer(
@@ -148,6 +148,7 @@ def _answer(point: Probe, found: Fitted) -> dict[str, Any]:
         in_plane(known.u),
         net,
         known.var,
+        opens=opens,
     ).to_json()
 
 
