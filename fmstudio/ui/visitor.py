@@ -31,7 +31,7 @@ class Visitor:
             the net that each room shows.
         claims: the visitor's own results in the note's room, by the claim's number and whether it was broken.
         lineage: the visitor's own table of the lineage with what it is of, or None.
-        page: what the note's room is opened at.
+        page: what the note's room is opened at; halted: whether its work has been asked to end.
         straightness: of the flow before the first straightening, and after each.
     """
 
@@ -52,3 +52,4 @@ class Visitor:
     claims: dict[tuple[str, bool], Result] = field(default_factory=dict)
     lineage: tuple[dict[str, Any], Lineage] | None = None
     page: str = "overview"
+    halted: bool = False

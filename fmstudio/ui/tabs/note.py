@@ -127,18 +127,21 @@ def _overview(visitor: gr.State) -> tuple[gr.HTML, Callable[[list[gr.Tab]], None
             quiet = [gr.skip() for _ in tabs]
             yield [state, gr.skip(), progress(0.0, "C1"), *BUSY, *quiet]
             for k, number in enumerate(CLAIMS):
-                for kind, value in steps(claims.run(state, number, False)):
+                for kind, value in steps(claims.run(state, number, False), state):
                     if kind == "share":
                         bar = progress((k + value) / len(CLAIMS), f"{number} {CLAIMS[number].title}")
                         yield [state, gr.skip(), bar, gr.skip(), gr.skip(), *quiet]
                     if kind == "failed":
                         yield [state, gr.skip(), value, *READY, *quiet]
                         return
+                if state.halted:
+                    return
                 state.painted.pop(f"note/{number}", None)
                 yield [state, claims.overview_html(state), gr.skip(), gr.skip(), gr.skip(), *label(state)]
             yield [state, claims.overview_html(state), "", *READY, *label(state)]
 
         def stopped(state: Visitor) -> list[Any]:
+            state.halted = True
             return [claims.overview_html(state), "", *READY]
 
         outputs = [visitor, overview, status, start, stop, *tabs]

@@ -81,7 +81,7 @@ def build(
             yield [state, *skips, "", *READY, *elsewhere]
             return
         yield [state, *first, progress(0.0), *BUSY, *elsewhere]
-        for kind, value in steps(claims.run(state, number, spoil)):
+        for kind, value in steps(claims.run(state, number, spoil), state):
             if kind == "share":
                 yield [state, *skips, progress(value), gr.skip(), gr.skip(), *elsewhere]
             elif kind == "failed":
@@ -91,6 +91,7 @@ def build(
                 yield [state, *_figures(value, True), "", *READY, *marks]
 
     def stopped(state: Visitor, spoil: bool) -> list[Any]:
+        state.halted = True
         return [*figures(state, spoil), "", *READY]
 
     parts = [panels, outcome, numbers]

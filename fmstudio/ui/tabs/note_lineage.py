@@ -63,7 +63,7 @@ def build(visitor: gr.State) -> tuple[Callable[[Visitor], list[Any]], list[Compo
     def run(state: Visitor, index: int) -> Iterator[list[Any]]:
         skips = [gr.skip() for _ in range(3)]
         yield [state, *skips, progress(0.0), *BUSY]
-        for kind, value in steps(claims.run_lineage(state)):
+        for kind, value in steps(claims.run_lineage(state), state):
             if kind == "share":
                 yield [state, *skips, progress(value), gr.skip(), gr.skip()]
             elif kind == "failed":
@@ -71,14 +71,15 @@ def build(visitor: gr.State) -> tuple[Callable[[Visitor], list[Any]], list[Compo
             else:
                 yield [state, *shown(state, index), "", *READY]
 
-    def stopped() -> list[Any]:
+    def stopped(state: Visitor) -> list[Any]:
+        state.halted = True
         return ["", *READY]
 
     parts = [formula, samples, table]
     running = start.click(
         run, [visitor, slider], [visitor, *parts, status, start, stop], show_progress="hidden", **POOLED
     )
-    stop.click(stopped, None, [status, start, stop], cancels=running, **QUIET)
+    stop.click(stopped, visitor, [status, start, stop], cancels=running, **QUIET)
     slider.change(shown, [visitor, slider], parts, trigger_mode="always_last", **QUIET)
 
     def paint(state: Visitor) -> list[Any]:

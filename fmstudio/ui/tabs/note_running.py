@@ -11,6 +11,7 @@ import gradio as gr
 
 from fmstudio.ui.tabs.report import failed
 from fmstudio.ui.training import POOL
+from fmstudio.ui.visitor import Visitor
 
 LATEX = [
     {"left": "$$", "right": "$$", "display": True},
@@ -39,14 +40,18 @@ def progress(share: float, what: str = "") -> str:
 
 
 def steps(
-    work: Generator[float, None, Any],
+    work: Generator[float, None, Any], state: Visitor
 ) -> Iterator[tuple[Literal["share", "done", "failed"], Any]]:
     """Drain a generator of shares: ("share", finished) now and then, and at the end ("done", its result) or
-    ("failed", the sentence as HTML). Closing this closes the work."""
+    ("failed", the sentence as HTML). Once the visitor has halted it nothing more comes, so that Stop has the
+    last word. Closing this closes the work."""
+    state.halted = False
     drawn = time.monotonic()
     try:
         while True:
             share = next(work)
+            if state.halted:
+                return
             if time.monotonic() - drawn > YIELD_EVERY:
                 drawn = time.monotonic()
                 yield "share", share
