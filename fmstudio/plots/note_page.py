@@ -49,12 +49,15 @@ def checks_html(verdict: Verdict) -> str:
     )
 
 
+def notice_html(text: str) -> str:
+    """Words where a verdict would stand, in no colour of its own."""
+    return f'<div class="note-verdict" style="--v:var(--fm-original)">{words_html(text)}</div>'
+
+
 def verdict_html(result: Result) -> str:
     """The outcome in words; green where it holds, red where it does not."""
-    if result.refusal:
-        return f'<div class="note-verdict" style="--v:var(--fm-original)">{escape(result.refusal)}</div>'
-    if result.verdict is None:
-        return '<div class="note-verdict" style="--v:var(--fm-original)">Predicted, not yet measured.</div>'
+    if result.refusal or result.verdict is None:
+        return notice_html(result.refusal or "Predicted, not yet measured.")
     role = "exact" if result.verdict.holds else "error"
     return (
         f'<div class="note-verdict" style="--v:var(--fm-{role})">{words_html(result.verdict.sentence)} '

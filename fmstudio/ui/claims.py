@@ -18,7 +18,14 @@ from fmstudio.note.lineage import METHODS, Lineage, lineage
 from fmstudio.note.lineage import applies as lineage_applies
 from fmstudio.note.report import Report, Result, from_json, predicted, run_claim
 from fmstudio.plots.note_figures import thumbnail_svg, words_html
-from fmstudio.plots.note_page import checks_html, lineage_html, panels_html, predicted_words
+from fmstudio.plots.note_page import (
+    checks_html,
+    lineage_html,
+    notice_html,
+    panels_html,
+    predicted_words,
+    verdict_html,
+)
 from fmstudio.ui.visitor import Visitor
 
 STORED = Path(__file__).resolve().parents[2] / "assets" / "note"
@@ -108,6 +115,16 @@ def figures_html(result: Result) -> str:
     return "" if result.refusal else panels_html(result)
 
 
+def outcome_html(visitor: Visitor, result: Result, own: bool) -> str:
+    """The verdict on the visitor's experiment; else why there is none, or whose verdict it is."""
+    reason = None if own else CLAIMS[result.number].applies(visitor.experiment)
+    if reason is not None:
+        return notice_html(reason)
+    if own or result.verdict is None:
+        return verdict_html(result)
+    return notice_html(f"On the default experiment: {result.verdict.sentence} Press Run to measure yours.")
+
+
 def numbers_html(result: Result, own: bool) -> str:
     """The numbers of the verdict, the notes, and whose experiment they are of."""
     whose = "" if own else "Figures of the default experiment. Press Run to measure yours. "
@@ -132,7 +149,7 @@ def tab_label(visitor: Visitor, number: str) -> str:
 def overview_html(visitor: Visitor) -> str:
     """All claims as rows that open their pages: sentence, prediction, measured figure, verdict."""
     results = {number: shown(visitor, number, False) for number in CLAIMS}
-    rows = "".join(_row(*pair) for pair in results.values())
+    rows = "".join(_row(visitor, *pair) for pair in results.values())
     others = sum(not own for _, own in results.values())
     note = ""
     if others:
@@ -141,10 +158,11 @@ def overview_html(visitor: Visitor) -> str:
     return f'<div class="note-overview">{rows}</div><p class="fm-note">{note}</p>'
 
 
-def _row(result: Result, own: bool) -> str:
+def _row(visitor: Visitor, result: Result, own: bool) -> str:
     claim = CLAIMS[result.number]
-    if result.refusal or result.verdict is None:
-        figures, sign, role = escape(result.refusal or "Not yet measured."), "–", "original"
+    reason = claim.applies(visitor.experiment)
+    if reason or result.verdict is None:
+        figures, sign, role = escape(reason or "Not yet measured."), "–", "original"
     else:
         checks = {c.name: c for c in result.verdict.checks}
         # On a line a point has no second coordinate, so a name may be missing.

@@ -13,7 +13,7 @@ from fmstudio.note import CLAIMS
 from fmstudio.ui import claims, words
 from fmstudio.ui.room import Room
 from fmstudio.ui.tabs import note_claim, note_lineage
-from fmstudio.ui.tabs.note_running import BUSY, LATEX, POOLED, QUIET, READY, progress, steps
+from fmstudio.ui.tabs.note_running import BUSY, LATEX, POOLED, QUIET, READY, halt, progress, steps
 from fmstudio.ui.visitor import Visitor
 
 # A row of the overview or a button of the pager opens a page; every page is read from its top.
@@ -141,11 +141,13 @@ def _overview(visitor: gr.State) -> tuple[gr.HTML, Callable[[list[gr.Tab]], None
             yield [state, claims.overview_html(state), "", *READY, *label(state)]
 
         def stopped(state: Visitor) -> list[Any]:
-            state.halted = True
             return [claims.overview_html(state), "", *READY]
 
         outputs = [visitor, overview, status, start, stop, *tabs]
         running = start.click(run, visitor, outputs, show_progress="hidden", **POOLED)
-        stop.click(stopped, visitor, [overview, status, start, stop], cancels=running, **QUIET)
+        # What is under way when the work is cancelled may still arrive; the last word comes after it.
+        stop.click(halt, visitor, None, cancels=running, **QUIET).then(
+            stopped, visitor, [overview, status, start, stop], **QUIET
+        )
 
     return overview, wire

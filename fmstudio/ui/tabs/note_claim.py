@@ -9,11 +9,11 @@ import gradio as gr
 from gradio.components import Component
 
 from fmstudio.note.claim import Claim
+from fmstudio.note.report import Result
 from fmstudio.plots.note_figures import words_html
-from fmstudio.plots.note_page import verdict_html
 from fmstudio.ui import claims, words
 from fmstudio.ui.tabs.note_exhibits import EXHIBITS
-from fmstudio.ui.tabs.note_running import BUSY, LATEX, POOLED, QUIET, READY, progress, steps
+from fmstudio.ui.tabs.note_running import BUSY, LATEX, POOLED, QUIET, READY, halt, progress, steps
 from fmstudio.ui.visitor import Visitor
 
 
@@ -68,14 +68,14 @@ def build(
     gr.HTML(claims.pager_html(number))
 
     def figures(state: Visitor, spoil: bool) -> list[Any]:
-        return _figures(*claims.shown(state, number, spoil))
+        return _figures(state, *claims.shown(state, number, spoil))
 
     def run(state: Visitor, spoil: bool) -> Iterator[list[Any]]:
         """The prediction first, then the share, then the measurement over it."""
         skips = [gr.skip() for _ in range(3)]
         elsewhere = [gr.skip(), gr.skip()]
         try:
-            first = _figures(claims.predict(state, number), True)
+            first = _figures(state, claims.predict(state, number), True)
         except (ValueError, RuntimeError, ArithmeticError) as problem:
             gr.Warning(str(problem), title="Cannot be predicted")
             yield [state, *skips, "", *READY, *elsewhere]
@@ -88,10 +88,9 @@ def build(
                 yield [state, *figures(state, spoil), value, *READY, *elsewhere]
             else:
                 marks = [gr.update(label=claims.tab_label(state, number)), claims.overview_html(state)]
-                yield [state, *_figures(value, True), "", *READY, *marks]
+                yield [state, *_figures(state, value, True), "", *READY, *marks]
 
     def stopped(state: Visitor, spoil: bool) -> list[Any]:
-        state.halted = True
         return [*figures(state, spoil), "", *READY]
 
     parts = [panels, outcome, numbers]
@@ -99,7 +98,9 @@ def build(
     running = start.click(
         run, [visitor, broken], [visitor, *buttons, tab, overview], show_progress="hidden", **POOLED
     )
-    stop.click(stopped, [visitor, broken], buttons, cancels=running, **QUIET)
+    stop.click(halt, visitor, None, cancels=running, **QUIET).then(
+        stopped, [visitor, broken], buttons, **QUIET
+    )
     broken.input(figures, [visitor, broken], parts, **QUIET)
 
     def paint(state: Visitor) -> list[Any]:
@@ -109,6 +110,10 @@ def build(
     return paint, [*parts, broken, *([] if exhibit is None else exhibit.outputs)]
 
 
-def _figures(result: Any, own: bool) -> list[Any]:
+def _figures(state: Visitor, result: Result, own: bool) -> list[Any]:
     """Panels, verdict and numbers of a result."""
-    return [claims.figures_html(result), verdict_html(result), claims.numbers_html(result, own)]
+    return [
+        claims.figures_html(result),
+        claims.outcome_html(state, result, own),
+        claims.numbers_html(result, own),
+    ]

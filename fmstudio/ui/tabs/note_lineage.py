@@ -10,7 +10,7 @@ from gradio.components import Component
 
 from fmstudio.note.lineage import METHODS
 from fmstudio.ui import claims, words
-from fmstudio.ui.tabs.note_running import BUSY, LATEX, POOLED, QUIET, READY, progress, steps
+from fmstudio.ui.tabs.note_running import BUSY, LATEX, POOLED, QUIET, READY, halt, progress, steps
 from fmstudio.ui.visitor import Visitor
 
 FIRST = 3
@@ -71,15 +71,16 @@ def build(visitor: gr.State) -> tuple[Callable[[Visitor], list[Any]], list[Compo
             else:
                 yield [state, *shown(state, index), "", *READY]
 
-    def stopped(state: Visitor) -> list[Any]:
-        state.halted = True
+    def stopped() -> list[Any]:
         return ["", *READY]
 
     parts = [formula, samples, table]
     running = start.click(
         run, [visitor, slider], [visitor, *parts, status, start, stop], show_progress="hidden", **POOLED
     )
-    stop.click(stopped, visitor, [status, start, stop], cancels=running, **QUIET)
+    stop.click(halt, visitor, None, cancels=running, **QUIET).then(
+        stopped, None, [status, start, stop], **QUIET
+    )
     slider.change(shown, [visitor, slider], parts, trigger_mode="always_last", **QUIET)
 
     def paint(state: Visitor) -> list[Any]:

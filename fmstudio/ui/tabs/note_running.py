@@ -33,6 +33,11 @@ BUSY = [gr.update(interactive=False), gr.update(interactive=True)]
 """Run and Stop while something runs."""
 
 
+def halt(state: Visitor) -> None:
+    """Ask the visitor's work in this room to end."""
+    state.halted = True
+
+
 def progress(share: float, what: str = "") -> str:
     """A bar, and what is at work."""
     words = f"<small>{escape(what)}</small>" if what else ""
