@@ -118,6 +118,7 @@ def test_a_claim_runs_and_breaks_in_the_browser(studio_url, browser):
 @pytest.mark.slow
 def test_a_particle_is_followed_and_a_point_answers_in_the_browser(studio_url, browser):
     page = browser.new_page()
+    page.set_default_timeout(90_000)
     page.goto(studio_url)
     page.get_by_role("tab", name="The note").click()
     page.wait_for_selector(".note-row")
@@ -128,10 +129,9 @@ def test_a_particle_is_followed_and_a_point_answers_in_the_browser(studio_url, b
     )
     assert page.evaluate(f"{player.format('C3')}.followed") == [0, 1]
     view = page.locator("#player-C3 .fm-view").first
-    box = view.bounding_box()
     page.evaluate(f"{player.format('C3')}.player.setPlaying(false)")
     page.evaluate(f"{player.format('C3')}.player.seek(1)")
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    view.click()
     page.wait_for_function(f"{player.format('C3')}.followed[0] === 1")
     page.locator("#choice-C3 label", has_text="anyone").click()
     page.wait_for_function(f"{player.format('C3')}.loads === 2")
