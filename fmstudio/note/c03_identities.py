@@ -218,7 +218,7 @@ CLAIM = Claim(
     breaks="Particles swap with anyone, not only with those at the same place: they jump, and forget all.",
     question=(
         "A swapped particle remembers more of its start than an original one. How can that be called "
-        "forgetting? Follow one particle by hand, and then the path it began on."
+        "forgetting? Follow one particle above, and then the path it began on; then let anyone swap anywhere."
     ),
     headline=("largest difference of the sorted snapshots", "memory in the limit"),
     applies=smooth,

@@ -222,7 +222,8 @@ CLAIM = Claim(
     ),
     breaks="The chain's noise is made of size dt instead of √dt: its slope becomes 0.",
     question=(
-        "Which slope has a path with a latent z near its ends? Choose the latent path and raise its strength."
+        "Zoom in tenfold: by how much do the two speeds grow? Then choose the latent path and raise its "
+        "strength: which slope has it near its ends?"
     ),
     headline=("slope of the zig-zag", "slope of the smooth path"),
     applies=applies,

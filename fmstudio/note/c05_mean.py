@@ -241,8 +241,8 @@ CLAIM = Claim(
     ),
     breaks="The fit takes all paths at time t, not only those that pass through x.",
     question=(
-        "Where is var_t nearly zero, so that every path through x agrees? Click at a small t in the Paths "
-        "room, in the middle of a cluster and then between two."
+        "Where is var_t nearly zero, so that every path through x agrees? Move the clock to a small t and "
+        "click above, in the middle of a cluster and then between two."
     ),
     headline=("drift at A, x", "variance at A"),
     applies=smooth,
