@@ -55,7 +55,8 @@ function playerMarkup(names) {
       <span class="fm-menu"><button type="button" class="fm-icon" data-do="menu" aria-label="Export" aria-haspopup="menu" aria-expanded="false" title="export">${ICONS.save}</button>
         <span class="fm-items" role="menu" hidden>
           <button type="button" role="menuitem" data-do="png">Picture <small>PNG</small></button>
-          <button type="button" role="menuitem" data-do="webm">Film <small>WebM, one sweep</small></button>
+          <button type="button" role="menuitem" data-do="gif">Animation <small>GIF, one sweep</small></button>
+          <button type="button" role="menuitem" data-do="film">Film <small>WebM or MP4, one sweep</small></button>
           <button type="button" role="menuitem" data-do="html">Offline player <small>one HTML file</small></button>
         </span></span>
     </span>

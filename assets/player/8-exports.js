@@ -80,8 +80,8 @@ function exportPicture(player) {
 
 /** Record one sweep from noise to data with a short hold, at the chosen speed. */
 function exportFilm(player) {
-  const kind = ["video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm"].find((type) => window.MediaRecorder && MediaRecorder.isTypeSupported(type));
-  if (!kind) return Promise.reject(new Error("This browser cannot record WebM."));
+  const kind = ["video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm", "video/mp4"].find((type) => window.MediaRecorder && MediaRecorder.isTypeSupported(type));
+  if (!kind) return Promise.reject(new Error("This browser cannot record films; take the GIF."));
   const canvas = document.createElement("canvas"), before = { t: player.t, playing: player.playing, loop: player.loop };
   player.seek(player.first);
   player.draw();
@@ -95,7 +95,7 @@ function exportFilm(player) {
       player.loop = before.loop;
       player.setPlaying(before.playing);
       player.seek(before.t);
-      resolve(new Blob(parts, { type: "video/webm" }));
+      resolve(new Blob(parts, { type: kind.split(";")[0] }));
     };
     recorder.onstop = done;
     recorder.onerror = () => reject(new Error("The recording failed."));

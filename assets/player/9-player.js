@@ -379,16 +379,18 @@ class Player {
   async export(kind) {
     if (!this.scene || this.exporting) return;
     this.exporting = true;
-    if (kind !== "html") {
+    if (kind === "png" || kind === "film") {
       this.sharp = kind === "png" || this.renderer.name === "webgl2" ? 2 : 1.5;
       this.layout();
     }
     try {
       if (kind === "html") download(exportPage(this), "flow-matching.html");
       if (kind === "png") download(await exportPicture(this), "flow-matching.png");
-      if (kind === "webm") {
+      if (kind === "gif") download(await exportGif(this), "flow-matching.gif");
+      if (kind === "film") {
         this.tell("Recording one sweep …");
-        download(await exportFilm(this), "flow-matching.webm");
+        const film = await exportFilm(this);
+        download(film, `flow-matching.${film.type.includes("mp4") ? "mp4" : "webm"}`);
         this.tell("");
       }
     } catch (error) {

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import pytest
+from PIL import Image
 
 from fmstudio.plots.offline import offline_page
 from fmstudio.plots.scene import Arrows, Curve, Curves, Pane, Scene
@@ -303,6 +304,19 @@ def test_exports(page: Any, browser: Any, tmp_path: Path) -> None:
     assert film.read_bytes()[:4] == b"\x1a\x45\xdf\xa3"
     assert film.stat().st_size > 10_000
     plays_offline(browser, exported("Offline player"))
+
+    # The animation ends where the picture of the last moment is, to the coarseness of 255 colours.
+    page.locator("#main").get_by_label("Time, from noise to data").fill("1")
+    wait(page, "P.t === 0")
+    with Image.open(exported("Animation")) as moving, Image.open(exported("Picture")) as last:
+        assert moving.n_frames == 40
+        first = np.asarray(moving.convert("RGB"), float)
+        moving.seek(39)
+        end = np.asarray(moving.convert("RGB"), float)
+        still = np.asarray(last.convert("RGB").resize(moving.size), float)
+    assert np.abs(end - still).mean() < 4
+    assert np.abs(end - still).mean() < 0.5 * np.abs(first - still).mean()
+    assert read(page, "t") == 0
 
 
 @pytest.mark.browser
