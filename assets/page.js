@@ -12,6 +12,7 @@
     const dark = document.body.classList.toggle("dark");
     remembered((store) => store.setItem("fm-theme", dark ? "dark" : "light"));
   });
+  on("[data-fm=lessons]", () => window.dispatchEvent(new CustomEvent("fm-lessons")));
   on("[data-fm=fold]", (button) => {
     const open = document.querySelector("#experiment").classList.toggle("fm-open");
     button.setAttribute("aria-expanded", String(open));
@@ -35,14 +36,15 @@
     field.dispatchEvent(new Event("input", { bubbles: true }));
   }, true);
   on("[data-fm=link]", async (button) => {
-    const said = button.textContent;
+    const said = button.innerHTML;
     try {
       await navigator.clipboard.writeText(location.href);
+      button.style.minWidth = `${button.offsetWidth}px`;
       button.textContent = "Copied";
     } catch {
       window.prompt("The link to this experiment:", location.href);
     }
-    setTimeout(() => { button.textContent = said; }, 1400);
+    setTimeout(() => { button.innerHTML = said; }, 1400);
   });
   // The code dialog: what lies under it cannot be reached while it is open, and focus goes back where it was.
   let opener = null;

@@ -1,11 +1,13 @@
 """Batches: the endless stream of what an experiment trains on, a block of some steps at a time.
 
-A block's points are drawn together, so that the cost of drawing is shared by its steps. The random numbers
-depend only on the seed, never on when a training reports or stops.
+A block's points are drawn together, so that the cost of drawing is shared by its steps. Where they have to be
+paired, which may take longer than the steps themselves, the next block is made in a second thread while this
+one is learned. The random numbers depend only on the seed, never on when a training reports or stops.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -78,13 +80,18 @@ class Problem:
         return Problem(path, density, source, coupling, target, TIME_LAWS[e.time_law], oracle, classes)
 
 
+Block = tuple[Tensor, Tensor, Tensor, Tensor | None]
+"""(x_t, t, y, asked): shapes (n, dim), (n,), (n, dim) and (n,) or None."""
+
+
 class Batches:
     """The stream of blocks of an experiment.
 
     Args:
         experiment: of the training.
         problem: its objects.
-        generator: of every draw.
+        generator: of every draw. Whatever is made ahead, its state is that of the blocks handed out; it may
+            be set before the first.
     """
 
     def __init__(self, experiment: Experiment, problem: Problem, generator: torch.Generator) -> None:
@@ -92,9 +99,27 @@ class Batches:
         paired = not problem.coupling.independent and not isinstance(problem.coupling, FixedPairs)
         points = POINTS_PAIRED if paired else POINTS
         self.block = max(1, min(LONGEST_BLOCK, points // experiment.batch))
+        # The thread ends with this object. A GPU's stream of work is kept in one thread.
+        ahead = paired and generator.device.type == "cpu"
+        self._worker = ThreadPoolExecutor(1, "pairing") if ahead else None
+        self._coming: Future[tuple[Block, Tensor]] | None = None
 
-    def draw(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """The next block's (x_t, t, y, asked): shapes (n, dim), (n,), (n, dim) and (n,) or None, n = K·B."""
+    def draw(self) -> Block:
+        """The next block, of n = K·B points."""
+        if self._worker is None:
+            return self._made(self.generator)
+        state = self.generator.get_state()
+        block, after = (self._coming or self._worker.submit(self._made_after, state)).result()
+        self.generator.set_state(after)
+        self._coming = self._worker.submit(self._made_after, after)
+        return block
+
+    def _made_after(self, state: Tensor) -> tuple[Block, Tensor]:
+        """A block drawn from a state of the generator, and the state it leaves."""
+        own = torch.Generator().set_state(state)
+        return self._made(own), own.get_state()
+
+    def _made(self, generator: torch.Generator) -> Block:
         e, p = self._experiment, self._problem
         n = self.block * e.batch
         draw = draw_paths(
@@ -104,13 +129,13 @@ class Batches:
             p.coupling,
             p.law,
             n,
-            self.generator,
+            generator,
             coupling_batch=e.coupling_batch,
             within_classes=bool(p.classes),
         )
         kept = asked = None
         if p.classes:
-            kept = torch.rand(n, generator=self.generator, device=self.generator.device) >= e.label_drop
+            kept = torch.rand(n, generator=generator, device=generator.device) >= e.label_drop
             kept = kept.to(draw.xt.device)
             none = torch.full((n,), p.classes, device=draw.xt.device)
             asked = none if draw.labels is None else torch.where(kept, draw.labels, none)

@@ -92,7 +92,9 @@ def _bounds(
 ) -> tuple[float, float, float, float]:
     """A square about the origin that holds both clouds at both ends."""
     ends = [original[0], original[-1], original[len(original) // 2]]
-    ends += [] if motion is None else [motion.positions[-1]]
+    if motion is not None:
+        # Guided particles leave the clouds of Q, and some of them come back.
+        ends += [motion.positions[-1], motion.positions[len(motion.positions) // 2]]
     points = torch.cat(ends).cpu().numpy()
     if experiment.dim == 1:
         points = np.column_stack([points[:, 0], points[:, 0]])

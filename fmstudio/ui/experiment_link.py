@@ -16,6 +16,7 @@ from fmstudio.learn.experiment import Experiment
 from fmstudio.plots.coefficients import coefficients_svg
 from fmstudio.ui import words
 from fmstudio.ui.board import board_value
+from fmstudio.ui.lessons import Lessons, read_step
 from fmstudio.ui.painting import Painter
 from fmstudio.ui.room import Room
 from fmstudio.ui.sidebar import PATH_FIELDS, Sidebar, around_options, shown_fields
@@ -39,14 +40,14 @@ def check(experiment: Experiment) -> None:
 
 
 def wire_experiment(
-    page: gr.Blocks, visitor: gr.State, side: Sidebar, rooms: Sequence[Room], paint: Painter
+    page: gr.Blocks, visitor: gr.State, side: Sidebar, rooms: Sequence[Room], lessons: Lessons, paint: Painter
 ) -> None:
     """Connect all controls of the sidebar and the rooms with the visitor's experiment.
 
     Args:
         page: the page under construction.
         visitor: the session's state.
-        side, rooms: where the controls are.
+        side, rooms, lessons: where the controls are.
         paint: what brings the room on screen up to date after an edit.
     """
     controls = dict(side.controls)
@@ -64,7 +65,7 @@ def wire_experiment(
         names = words.class_names(experiment, classes)
         fields_shown = shown_fields(experiment, classes)
         return {
-            query: experiment.to_query(),
+            query: _link(experiment),
             side.data_note: words.data_note(experiment),
             side.coefficients: coefficients_svg(path_of(experiment), words.path_formula(experiment)),
             side.path_note: gr.update(value=note, visible=bool(note)),
@@ -136,6 +137,9 @@ def wire_experiment(
             else updates
         )
 
+    def on_lesson(state: Visitor, event: gr.EventData) -> Updates:
+        return adopt(state, lambda: read_step(event))
+
     def on_file(read: Callable[[Any, str], Experiment]) -> Callable[[Visitor, str], Updates]:
         def opened_file(state: Visitor, file: str) -> Updates:
             return adopt(state, lambda: read(state, file))
@@ -189,11 +193,19 @@ def wire_experiment(
             outputs,
             **last,
         ),
+        # "always_last" would run a step that was passed quickly with the data of the one before.
+        lessons.input(painting(on_lesson), visitor, outputs, **(once | {"trigger_mode": "multiple"})),
         side.board.input(painting(on_board), visitor, outputs, **last),
         side.upload.upload(painting(on_upload), [visitor, side.upload], outputs, **once),
         page.load(painting(opened), None, outputs, **once),
     ):
         event.then(None, query, None, js=_WRITE_LINK, **_QUIET)
+
+
+def _link(experiment: Experiment) -> str:
+    """The query string, without a cloud or a mixture that is put aside: they are long."""
+    aside = [name for name in ("points", "mixture") if experiment.data != name]
+    return experiment.but(**{name: getattr(Experiment(), name) for name in aside}).to_query()
 
 
 def _without_leftovers(experiment: Experiment, chosen: dict[str, Any]) -> Experiment:

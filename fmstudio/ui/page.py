@@ -8,6 +8,7 @@ import gradio as gr
 
 from fmstudio.ui import api, code_dialog, sidebar
 from fmstudio.ui.experiment_link import wire_experiment
+from fmstudio.ui.lessons import Lessons
 from fmstudio.ui.live_plot import PLOTLY_JS
 from fmstudio.ui.painting import wire_painting
 from fmstudio.ui.room import Room
@@ -34,8 +35,10 @@ _BAR = f"""
   <button type="button" class="fold" data-fm="fold" aria-expanded="false"
     aria-label="Show or hide the experiment">☰</button>
   {_LOGO}<h1 class="title">Flow Matching Studio</h1><span class="grow"></span>
+  <button type="button" data-fm="lessons">Lessons</button>
   <button type="button" class="wide" data-fm="code">Get code</button>
-  <button type="button" data-fm="link">Copy link</button>
+  <button type="button" data-fm="link"><span class="wide">Copy link</span
+    ><span class="narrow">Link</span></button>
   <button type="button" data-fm="theme" aria-label="Switch between light and dark">◐</button>
 </div>
 """
@@ -50,16 +53,18 @@ def build() -> gr.Blocks:
         with gr.Row(elem_id="studio"):
             with gr.Column(elem_id="experiment", scale=0, min_width=264):
                 side = sidebar.build()
-            with gr.Column(), gr.Tabs(elem_id="rooms", overflow_behavior="wrap"):
-                tabs: dict[str, gr.Tab] = {}
-                rooms: dict[str, Room] = {}
-                for name, build_room in TABS:
-                    with gr.Tab(name, id=name) as tabs[name]:
-                        rooms[name] = build_room(visitor)
-                    # The style sheet asks which room is open.
-                    tabs[name].select(None, js=f"() => {{ document.body.dataset.room = '{name}'; }}")
+            with gr.Column():
+                lessons = Lessons()
+                with gr.Tabs(elem_id="rooms", overflow_behavior="wrap"):
+                    tabs: dict[str, gr.Tab] = {}
+                    rooms: dict[str, Room] = {}
+                    for name, build_room in TABS:
+                        with gr.Tab(name, id=name) as tabs[name]:
+                            rooms[name] = build_room(visitor)
+                        # The style sheet asks which room is open.
+                        tabs[name].select(None, js=f"() => {{ document.body.dataset.room = '{name}'; }}")
         paint = wire_painting(visitor, tabs, rooms)
-        wire_experiment(page, visitor, side, list(rooms.values()), paint)
+        wire_experiment(page, visitor, side, list(rooms.values()), lessons, paint)
         code_dialog.build(visitor)
         api.add_endpoints()
     return page

@@ -66,11 +66,12 @@ def data_note(experiment: Experiment) -> str:
 def sampler_hint(experiment: Experiment) -> str:
     """What must be known about the sampler as it is set, or an empty text."""
     hints = sections("sampler-hints")
-    if experiment.sde_noise > 0:
-        return hints["noise"]
-    if experiment.solver == "dopri5":
-        return hints["dopri5"]
-    return ""
+    told = {
+        "class": experiment.conditional and experiment.label >= 0,
+        "noise": experiment.sde_noise > 0,
+        "dopri5": experiment.solver == "dopri5" and experiment.sde_noise == 0,
+    }
+    return "\n\n".join(hints[name] for name, holds in told.items() if holds)
 
 
 def lines(sentence: str, width: int = 46) -> str:

@@ -1,0 +1,100 @@
+"""Lessons: a strip over the rooms whose steps each set an experiment and open a room."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from fmstudio.learn.experiment import Experiment
+from fmstudio.ui import words
+from fmstudio.ui.player import QuietMeta
+from fmstudio.ui.theme import ASSETS
+
+_STEP = re.compile(r"^- \[([^|\]]+)\|([^\]]*)\] (.+)$", re.MULTILINE)
+_HTML = """
+<section class="fm-lesson" aria-label="Lessons" hidden>
+  <div data-lesson="list" class="lesson-list"></div>
+  <div data-lesson="body">
+    <b data-lesson="title"></b><p data-lesson="text" aria-live="polite"></p>
+    <button type="button" data-lesson="back">Back</button>
+    <button type="button" data-lesson="next">Next</button>
+  </div>
+  <button type="button" data-lesson="close" aria-label="Close the lessons">×</button>
+</section>
+"""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step says, the room it opens, and its experiment as a query string."""
+
+    room: str
+    query: str
+    html: str
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A title and the steps under it."""
+
+    title: str
+    steps: tuple[Step, ...]
+
+
+def lessons() -> tuple[Lesson, ...]:
+    """The lessons of ``assets/text/lessons.md``: sections of lines ``- [room | query] text``."""
+    return tuple(
+        Lesson(
+            title,
+            tuple(
+                Step(room.strip(), query.strip(), _html(text)) for room, query, text in _STEP.findall(body)
+            ),
+        )
+        for title, body in words.sections("lessons").items()
+    )
+
+
+def _html(text: str) -> str:
+    bold = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text)
+    return re.sub(r"\*(.+?)\*", r"<em>\1</em>", bold)
+
+
+class Lessons(gr.HTML, metaclass=QuietMeta):
+    """The strip; the window event ``fm-lessons`` opens it, and ``input`` carries a step's query string."""
+
+    if TYPE_CHECKING:
+        input: Callable[..., Any]
+        """``lessons.input(fn, inputs, outputs)``: a step was opened; read it with :func:`read_step`."""
+
+    def __init__(self, **_: Any):
+        steps = json.dumps([asdict(lesson) for lesson in lessons()])
+        script = (ASSETS / "lessons.js").read_text("utf-8")
+        super().__init__(
+            value=None,
+            html_template=_HTML,
+            js_on_load=f"const LESSONS = {steps};\n{script} // trigger('input')",
+            apply_default_css=False,
+            elem_id="lessons",
+        )
+
+    def get_block_name(self) -> str:
+        """Gradio draws this as its own HTML component."""
+        return "html"
+
+
+def read_step(event: gr.EventData) -> Experiment:
+    """The experiment of a step. It comes from a browser, so it is checked.
+
+    Raises:
+        ValueError: no query string, or one that is no experiment.
+    """
+    data = event._data if isinstance(event._data, dict) else {}
+    query = data.get("query")
+    if not isinstance(query, str):
+        raise ValueError(f"A lesson's step needs a query string; got {query!r}.")
+    return Experiment.from_query(query)
