@@ -12,8 +12,8 @@ from fmstudio.learn.build import density_of
 from fmstudio.learn.experiment import DATA, Experiment
 
 _DRAWN = {
-    "points": '<path d="M30 68 62 28q5-5 10 0t0 10L38 74l-11 3z" fill="none" stroke="#e07b39" '
-    'stroke-width="5"/>'
+    "points": '<g fill="none" stroke="#e07b39" stroke-width="5" stroke-linejoin="round">'
+    '<path d="M14 64 42 30q5-5 10 0t0 10L22 70l-11 3z"/><path d="M76 72V36M63 48l13-13 13 13"/></g>'
 }
 
 

@@ -23,6 +23,7 @@ from fmstudio.learn.simulate import generator_of
 from fmstudio.learn.train import Diverged, Progress, train
 from fmstudio.ui.actions import net_field
 from fmstudio.ui.visitor import Visitor
+from fmstudio.ui.words import number
 
 POOL = 2
 """Trainings that run at once; the others wait in the queue and see their place."""
@@ -174,7 +175,7 @@ def status(progress: Progress) -> list[tuple[str, str]]:
         ("time", f"{progress.seconds:.1f} s"),
     ]
     if progress.energy_distance is not None:
-        rows.insert(-3, ("energy distance", f"{progress.energy_distance:.4f}"))
+        rows.insert(-3, ("energy distance", number(progress.energy_distance)))
     return rows
 
 
@@ -195,7 +196,7 @@ def summary(visitor: Visitor) -> list[tuple[str, str]]:
         last = curve.points[-1]
         rows += [("loss", f"{last.loss:.4f}"), *_floor_rows(curve.floor, last.excess)]
         measured = [p.energy_distance for p in curve.points if p.energy_distance is not None]
-        rows += [("energy distance", f"{measured[-1]:.4f}")] if measured else []
+        rows += [("energy distance", number(measured[-1]))] if measured else []
     rows.append(("time", f"{curve.seconds:.1f} s"))
     return rows
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,6 +34,22 @@ def studio_url() -> Iterator[str]:
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, inbrowser=False, **options())
     yield url
     page.close()
+    wait_until_quiet()
+
+
+def wait_until_quiet(longest: float = 60) -> None:
+    """Wait until this process does nothing any more.
+
+    Gradio's handlers run in daemon threads, and what a closed page had asked for is still drawn. A daemon
+    thread that is inside torch when the interpreter ends makes C++ say "terminate called without an active
+    exception".
+    """
+    until = time.monotonic() + longest
+    while time.monotonic() < until:
+        before = time.process_time()
+        time.sleep(0.5)
+        if time.process_time() - before < 0.05:
+            return
 
 
 @pytest.fixture(scope="session")
