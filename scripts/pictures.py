@@ -68,7 +68,7 @@ def draw_images() -> None:
     done = Comparison(settings, ("fashion-rf1", "fashion-rf2"))
     for event in compare(settings, done.models, quality=SHOWN_QUALITY):
         done.take(event)
-    OPENING.write_text(grid_html(done), "utf-8")
+    OPENING.write_text(grid_html(done, timed=False), "utf-8")
     error, quality = figures_of(done)
     OPENING_FIGURES.write_text(json.dumps({"error": error, "quality": quality}) + "\n", "utf-8")
     draw_film()

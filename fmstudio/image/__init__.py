@@ -10,6 +10,10 @@ pipeline), `folder` (a model as a diffusers folder), `backbones` (the models of 
 (sampling from JSON settings), `classifier` and `metrics` (figures), `reflow` (pairs for a second
 rectification), `evaluate` (the table of a model card).
 
+What the Images room asks: `compare` (step counts and models side by side, with `reference` for real images
+and `progress` for what is left), `film` (one image step by step), `projection` (many in a plane), `inversion`
+(to noise and back), `bits` (likelihood), `xy` (two settings against each other), `gallery` (files).
+
 This module imports nothing, so `import fmstudio.image` is free; diffusers is imported where a network is
 made.
 """

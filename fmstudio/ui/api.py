@@ -78,10 +78,11 @@ def images(settings: dict[str, Any]) -> dict[str, Any]:
     """Sample images from a shipped model at several step counts from one noise.
 
     Args:
-        settings: a JSON object with model, steps (list), label (−1 for all classes), guidance, seed, count.
+        settings: a JSON object with model, steps (list), label (−1 for all classes, −2 for none), guidance,
+            solver, shift, tolerances (list, for dopri5), seed, count, bf16; all have defaults.
 
     Returns:
-        JSON: settings, and rows with steps, nfe, seconds and images (PNG in base64).
+        JSON: settings, and rows with steps, tolerance, nfe, seconds and images (PNG in base64).
     """
     return _tell(lambda: image_grid(settings))
 

@@ -51,6 +51,16 @@ def test_images(client: Client) -> None:
     assert base64.b64decode(answer["rows"][0]["images"][1]).startswith(b"\x89PNG")
 
 
+def test_images_with_a_shift_and_by_an_adaptive_solver(client: Client) -> None:
+    given = {"steps": [2], "count": 1, "solver": "heun", "shift": 3.0, "label": -2}
+    answer: Any = client.predict(given, api_name="/images")
+    assert answer["settings"]["shift"] == 3.0
+    assert answer["rows"][0]["nfe"] == 4
+    answer = client.predict({"solver": "dopri5", "tolerances": [0.5], "count": 1}, api_name="/images")
+    assert answer["rows"][0]["tolerance"] == 0.5
+    assert answer["rows"][0]["nfe"] > 6
+
+
 @pytest.mark.parametrize(
     ("endpoint", "given", "message"),
     [
@@ -58,6 +68,7 @@ def test_images(client: Client) -> None:
         ("/trajectories", {"particles": 0}, "particles: expected a number"),
         ("/train", {"learning_rate": "fast"}, "learning_rate: expected a number"),
         ("/images", {"steps": [0]}, "steps: expected a whole number"),
+        ("/images", {"shift": 0}, "shift: expected a number"),
         ("/images", {"model": "../secret"}, "model: expected one of"),
     ],
 )

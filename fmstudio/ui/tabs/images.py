@@ -35,7 +35,7 @@ def build(visitor: gr.State) -> Room:
             sampler = build_sampler()
             with gr.Column(elem_classes=["fm-card", "fm-last"], min_width=0):
                 gr.Markdown(words.text("images"))
-        with gr.Column(), gr.Tabs(elem_id="images-tabs"):
+        with gr.Column(), gr.Tabs(elem_id="images-tabs", overflow_behavior="wrap"):
             for name, build_tab in SUB_TABS:
                 with gr.Tab(name, id=name) as tab:
                     build_tab(visitor, sampler)

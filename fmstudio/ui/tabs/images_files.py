@@ -19,7 +19,7 @@ GALLERY_LIMIT = 256
 COLUMNS = 8
 
 
-def files_card(result: gr.State) -> None:
+def files_card(visitor: gr.State, result: gr.State) -> None:
     """Lay the card out; `result` holds the visitor's own grid, or None."""
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### Gallery and files")
@@ -39,7 +39,7 @@ def files_card(result: gr.State) -> None:
             elem_classes=["fm-pixels"], interactive=False, format="png",
         )  # fmt: skip
     files = partial(_files, Path(gallery.GRADIO_CACHE))
-    keep.click(guarded(files, 4), result, [kept, gallery, sheet, archive], **QUIET)
+    keep.click(guarded(files, 4), [visitor, result], [kept, gallery, sheet, archive], **QUIET)
 
 
 def _files(cache: Path, done: Comparison | XYGrid | None) -> Iterator[Any]:

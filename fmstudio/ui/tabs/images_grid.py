@@ -98,7 +98,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
             LivePlot(published_figure(), height=270, elem_id="images-published")
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown(words.text("images-figures"))
-    files_card(result)
+    files_card(visitor, result)
 
     def draw(*values: Any) -> Iterator[Any]:
         steps_, tolerances_, count_, beside_, quality_, *rest = values
@@ -128,12 +128,16 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
     outputs = [status, grid, error_plot, quality_plot, result]
     running = go.click(
         guarded(draw, len(outputs)),
-        [steps, tolerances, count, beside, quality, *sampler.inputs],
+        [visitor, steps, tolerances, count, beside, quality, *sampler.inputs],
         outputs,
         **POOLED,
     )
     stoppable(
-        stop, running, status, "Stopped. Finished rows stay; a pale row shows the images expected so far."
+        stop,
+        running,
+        visitor,
+        status,
+        "Stopped. Finished rows stay; a pale row shows the images expected so far.",
     )
     sampler.solver.change(
         lambda solver: [gr.update(visible=solver != "dopri5"), gr.update(visible=solver == "dopri5")],
@@ -146,13 +150,18 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
     )
 
 
-def grid_html(done: Comparison) -> str:
-    """Rows of images with steps and NFE before each, and each row's figures under it."""
+def grid_html(done: Comparison, timed: bool = True) -> str:
+    """Rows of images with steps and NFE before each, and each row's figures under it.
+
+    Args:
+        done: what there is so far.
+        timed: show the seconds; not for a grid that another machine made.
+    """
     sides = range(len(done.models))
     head = "".join(f"<span>{escape(title_of(model))}</span>" for model in done.models)
     rows = []
     for place, plan in enumerate(done.settings.plans()):
-        cells = "".join(_cell(done, place, side) for side in sides)
+        cells = "".join(_cell(done, place, side, timed) for side in sides)
         if cells:
             rows.append(f'<div class="fm-grid-row">{_how(done, place, plan)}{cells}</div>')
     top = f'<div class="fm-grid-row fm-grid-head"><span></span>{head}</div>'
@@ -171,11 +180,11 @@ def _how(done: Comparison, place: int, plan: FixedPlan | AdaptivePlan) -> str:
     return f"<div><b>{plan.step_count}</b> {word}<small>NFE {plan.evaluations}</small></div>"
 
 
-def _cell(done: Comparison, place: int, side: int) -> str:
+def _cell(done: Comparison, place: int, side: int, timed: bool) -> str:
     key = (place, side)
     if key in done.rows:
         row = done.rows[key]
-        figures = [f"{row.seconds:.2f} s"]
+        figures = [f"{row.seconds:.2f} s"] if timed else []
         if key in done.distances:
             figures.append(f"off by <b>{done.distances[key]:.3f}</b>")
         if key in done.qualities:
@@ -192,7 +201,7 @@ def _cell(done: Comparison, place: int, side: int) -> str:
         return ""
     return (
         f'<figure{pale}><img alt="{escape(alt)}" src="{data_uri(strip_of(images))}">'
-        f"<figcaption>{said_}</figcaption></figure>"
+        f"<figcaption><i>{escape(title_of(done.models[side]))} </i>{said_}</figcaption></figure>"
     )
 
 

@@ -84,8 +84,10 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
                 yield [progress_html(event), *[gr.skip()] * 4]
 
     outputs = [status, player, legend, looked, result]
-    running = go.click(guarded(draw, 5), [samples, steps, beside, *sampler.inputs], outputs, **POOLED)
-    stoppable(stop, running, status, "Stopped. The map before stays.")
+    running = go.click(
+        guarded(draw, 5), [visitor, samples, steps, beside, *sampler.inputs], outputs, **POOLED
+    )
+    stoppable(stop, running, visitor, status, "Stopped. The map before stays.")
     sampler.model.change(
         lambda model: gr.update(choices=beside_choices(model), value=""), sampler.model, beside, **QUIET
     )

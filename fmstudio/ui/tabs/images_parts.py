@@ -16,6 +16,7 @@ from fmstudio.image.backbones import backbone, backbone_names, class_names, repo
 from fmstudio.image.jobs import ALL_CLASSES, IMAGE_SOLVERS, LIMITS, NO_CLASS, ImageSettings
 from fmstudio.image.progress import Progress
 from fmstudio.ui.tabs.report import failed
+from fmstudio.ui.visitor import Visitor
 
 YIELD_EVERY = 0.15
 """Seconds between two updates of a running action."""
@@ -150,25 +151,36 @@ class Pulse:
 def guarded(work: Callable[..., Iterator[Any]], outputs: int) -> Callable[..., Iterator[Any]]:
     """A handler whose errors become a sentence in its first output; the others stay as they are.
 
+    It takes the visitor before the other inputs. Once the visitor has pressed Stop nothing more comes from
+    it, so that Stop has the last word.
+
     Args:
-        work: a generator; its first output is the status.
+        work: a generator of the other inputs; its first output is the status.
         outputs: how many outputs it fills.
     """
 
-    def run(*values: Any) -> Iterator[Any]:
+    def run(state: Visitor, *values: Any) -> Iterator[Any]:
+        state.images_halted = False
         try:
-            yield from work(*values)
+            for shown in work(*values):
+                if state.images_halted:
+                    return
+                yield shown
         except (ValueError, KeyError, RuntimeError, OSError) as error:
             yield [failed(error), *[gr.skip()] * (outputs - 1)] if outputs > 1 else failed(error)
 
     return run
 
 
-def stoppable(
-    button: gr.Button, running: Any, status: Component, words: str = "Stopped. What is done stays."
-) -> None:
-    """Let a button end a running action and say so in its status."""
-    button.click(lambda: said(words), None, status, cancels=running, **QUIET)
+def stoppable(button: gr.Button, running: Any, visitor: gr.State, status: Component, words: str) -> None:
+    """Let a button end a running action and say so in its status, after whatever is still under way."""
+    button.click(_halt, visitor, None, cancels=running, **QUIET).then(
+        lambda: said(words), None, status, **QUIET
+    )
+
+
+def _halt(state: Visitor) -> None:
+    state.images_halted = True
 
 
 def warm_up() -> None:

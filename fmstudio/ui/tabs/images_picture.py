@@ -42,11 +42,11 @@ LATEX = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": 
 
 def build(visitor: gr.State, sampler: Sampler) -> None:
     """Lay the sub-tab out."""
-    _between(sampler)
-    _picture(sampler)
+    _between(visitor, sampler)
+    _picture(visitor, sampler)
 
 
-def _between(sampler: Sampler) -> None:
+def _between(visitor: gr.State, sampler: Sampler) -> None:
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### Between two noises")
         with gr.Row(elem_classes=["fm-controls"]):
@@ -76,12 +76,12 @@ def _between(sampler: Sampler) -> None:
             elif pulse.due():
                 yield [progress_html(event), gr.skip()]
 
-    inputs = [other, points, steps, *sampler.inputs]
+    inputs = [visitor, other, points, steps, *sampler.inputs]
     running = go.click(guarded(draw, 2), inputs, [status, rows], **POOLED)
-    stoppable(stop, running, status, "Stopped. The images before stay.")
+    stoppable(stop, running, visitor, status, "Stopped. The images before stay.")
 
 
-def _picture(sampler: Sampler) -> None:
+def _picture(visitor: gr.State, sampler: Sampler) -> None:
     default = ImageSettings()
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### A picture, its noise, and back")
@@ -163,11 +163,11 @@ def _picture(sampler: Sampler) -> None:
 
     outputs, rest = [status, shown], [*chosen, *sampler.inputs]
     running = [
-        to_noise.click(guarded(do_invert, 2), [steps, *rest], outputs, **POOLED),
-        change.click(guarded(do_edit, 2), [steps, target, *rest], outputs, **POOLED),
-        likely.click(guarded(do_bits, 2), [steps, dequantise, *rest], outputs, **POOLED),
+        to_noise.click(guarded(do_invert, 2), [visitor, steps, *rest], outputs, **POOLED),
+        change.click(guarded(do_edit, 2), [visitor, steps, target, *rest], outputs, **POOLED),
+        likely.click(guarded(do_bits, 2), [visitor, steps, dequantise, *rest], outputs, **POOLED),
     ]
-    stoppable(stop, running, status, "Stopped. The result before stays.")
+    stoppable(stop, running, visitor, status, "Stopped. The result before stays.")
 
     def choose(name: str) -> list[Any]:
         own = gr.update(visible=name == UPLOAD)

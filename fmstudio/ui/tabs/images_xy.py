@@ -53,7 +53,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         )
         grid = gr.HTML(OPENING.read_text("utf-8") if OPENING.exists() else "", elem_id="xy-grid")
         gr.Markdown(words.text("images-xy"))
-    files_card(result)
+    files_card(visitor, result)
 
     def draw(
         x_name_: str, x_values_: str, y_name_: str, y_values_: str, steps_: float, *rest: Any
@@ -72,9 +72,9 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
                 yield [progress_html(event), gr.skip(), gr.skip()]
         yield [said(f"Done: {len(done.cells)} images."), xy_html(done), done]
 
-    inputs = [x_name, x_values, y_name, y_values, steps, *sampler.inputs]
+    inputs = [visitor, x_name, x_values, y_name, y_values, steps, *sampler.inputs]
     running = go.click(guarded(draw, 3), inputs, [status, grid, result], **POOLED)
-    stoppable(stop, running, status, "Stopped. The finished images stay.")
+    stoppable(stop, running, visitor, status, "Stopped. The finished images stay.")
     for name, values in ((x_name, x_values), (y_name, y_values)):
         name.input(lambda chosen: DEFAULT_VALUES[chosen], name, values, **QUIET)
 
