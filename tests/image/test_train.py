@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.tracking import GeneralTracker, get_available_trackers
 from PIL import Image
 
@@ -20,6 +21,13 @@ from fmstudio.image.train import build_meter, checked_tracker, main, train
 
 SETTINGS = TrainSettings(steps=6, batch=8, warmup=2, seed=3)
 DESIGN = UNetDesign(size=8, image_channels=1, class_count=3, channels=(16, 16), groups=8)
+
+
+@pytest.fixture(autouse=True)
+def fresh_accelerate():
+    """accelerate keeps one precision per process; each test starts anew."""
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def new_run(data, settings=SETTINGS) -> Run:
