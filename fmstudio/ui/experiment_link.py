@@ -54,7 +54,7 @@ def wire_experiment(
     for room in rooms:
         controls |= room.controls
     fields, parts = list(controls), list(controls.values())
-    query = gr.Textbox(visible=False)
+    query = gr.Textbox(visible="hidden")
 
     def shown(experiment: Experiment) -> Updates:
         """Everything in the sidebar that follows from the experiment, the controls' values aside."""
@@ -180,26 +180,22 @@ def wire_experiment(
     outputs = list(dict.fromkeys([*edited, *painted]))
     last: dict[str, Any] = {"trigger_mode": "always_last", **_SEEN, "show_progress_on": painted}
     once: dict[str, Any] = {**_SEEN, "show_progress_on": painted}
-    openings = [
+    for button, read in (room.opener for room in rooms if room.opener):
         button.upload(painting(on_file(read)), [visitor, button], outputs, **once)
-        for button, read in (room.opener for room in rooms if room.opener)
-    ]
-    for event in (
-        *openings,
-        gr.on(
-            [event for part in parts for event in _edited(part)],
-            painting(edit),
-            [visitor, *parts],
-            outputs,
-            **last,
-        ),
-        # "always_last" would run a step that was passed quickly with the data of the one before.
-        lessons.input(painting(on_lesson), visitor, outputs, **(once | {"trigger_mode": "multiple"})),
-        side.board.input(painting(on_board), visitor, outputs, **last),
-        side.upload.upload(painting(on_upload), [visitor, side.upload], outputs, **once),
-        page.load(painting(opened), None, outputs, **once),
-    ):
-        event.then(None, query, None, js=_WRITE_LINK, **_QUIET)
+    gr.on(
+        [event for part in parts for event in _edited(part)],
+        painting(edit),
+        [visitor, *parts],
+        outputs,
+        **last,
+    )
+    # "always_last" would run a step that was passed quickly with the data of the one before.
+    lessons.input(painting(on_lesson), visitor, outputs, **(once | {"trigger_mode": "multiple"}))
+    side.board.input(painting(on_board), visitor, outputs, **last)
+    side.upload.upload(painting(on_upload), [visitor, side.upload], outputs, **once)
+    # The address follows at once, before the picture is drawn; a link that was refused is taken out of it.
+    query.change(None, query, None, js=_WRITE_LINK, **_QUIET)
+    page.load(painting(opened), None, outputs, **once).then(None, query, None, js=_WRITE_LINK, **_QUIET)
 
 
 def _link(experiment: Experiment) -> str:
