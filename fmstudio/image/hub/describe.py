@@ -59,7 +59,7 @@ def components(model_index: dict[str, Any]) -> dict[str, tuple[str, str]]:
         if name.startswith("_") or not isinstance(value, list) or len(value) != 2 or value[0] is None:
             continue
         found[name] = (str(value[0]), str(value[1]))
-    return {name: where for name, where in found.items() if name not in _UNUSED}
+    return {name: where for name, where in found.items() if name.isidentifier() and name not in _UNUSED}
 
 
 def has_weights(class_name: str) -> bool:
