@@ -115,8 +115,9 @@ class HubModel:
         tiny: Any = None,
         instaflow: bool = False,
     ):
-        self.pipe, self.plan, self.title = pipe, plan, title
-        self.tiny, self.instaflow = tiny, instaflow
+        self.pipe: Any = pipe
+        self.tiny: Any = tiny
+        self.plan, self.title, self.instaflow = plan, title, instaflow
         self._preview = preview
         self._scheduler_config = dict(pipe.scheduler.config)
         self._running = threading.Lock()
@@ -171,6 +172,11 @@ class HubModel:
         """Return when no run is under way."""
         with self._running:
             pass
+
+    def close(self) -> None:
+        """Let the networks go; nothing can be sampled afterwards."""
+        self.pipe.remove_all_hooks()
+        self.pipe = self.tiny = None
 
     def _work(self, request: Request, events: queue.Queue[Any], stop: threading.Event) -> None:
         records: list[StepRecord] = []

@@ -17,9 +17,8 @@ from tests.image.hub import tiny
 SIDE = 32
 EVERY = [*tiny.PIPELINES, tiny.INSTAFLOW]
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*LoraLoaderMixin.*:FutureWarning"),  # diffusers' own PRX pipeline
-]
+# diffusers' own PRX pipeline warns of a class of its own
+pytestmark = pytest.mark.filterwarnings("ignore:.*LoraLoaderMixin.*:FutureWarning")
 
 
 def request(**changes) -> Request:

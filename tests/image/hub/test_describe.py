@@ -1,0 +1,265 @@
+"""What a folder holds, and which folders are refused before anything in them is run."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fmstudio.image.hub.adapter import load_model
+from fmstudio.image.hub.cards import CARDS, ModelCard, card
+from fmstudio.image.hub.describe import (
+    UnsuitableModelError,
+    components,
+    describe,
+    parameter_count,
+    wanted_files,
+)
+from fmstudio.image.hub.loading import is_instaflow, load_pipeline, pipeline_class
+from fmstudio.image.hub.plan import Placement, Plan
+from fmstudio.image.hub.store import find, weights_of, weights_of_card
+from tests.image.hub import tiny
+from tests.image.hub.conftest import ON_PROCESSOR
+
+# diffusers' own PRX pipeline warns of a class of its own
+pytestmark = pytest.mark.filterwarnings("ignore:.*LoraLoaderMixin.*:FutureWarning")
+EVERY = [*tiny.PIPELINES, tiny.INSTAFLOW]
+
+
+@pytest.fixture
+def copy(tiny_folder, tmp_path):
+    return shutil.copytree(tiny_folder("SD3"), tmp_path / "copy")
+
+
+def rewrite(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_parameters_are_counted_without_loading(tiny_folder, tiny_model, name):
+    described = describe(tiny_folder(name))
+    pipe = tiny_model(name).pipe
+    for part, count in described.parts:
+        module = getattr(pipe, part)
+        state = {id(value): value for value in module.state_dict(keep_vars=True).values()}
+        assert count == pytest.approx(sum(value.numel() for value in state.values()), rel=0.01)
+    assert described.file_bytes == sum(
+        path.stat().st_size for path in tiny_folder(name).rglob("*.safetensors")
+    )
+    assert weights_of(described).measured
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_class_of_every_folder_is_found(tiny_folder, name):
+    described = describe(tiny_folder(name))
+    assert is_instaflow(described) == (name == tiny.INSTAFLOW)
+    found = pipeline_class(described).__name__
+    assert found == (described.pipeline if name != tiny.INSTAFLOW else "StableDiffusionPipeline")
+    assert found in {model.pipeline for model in CARDS} | {"StableDiffusionPipeline"}
+
+
+def test_pickled_weights_are_refused(copy):
+    weights = copy / "vae" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    with pytest.raises(UnsuitableModelError, match="never loaded"):
+        describe(copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda index: index.update(_class_name=["pipeline", "Mine"]), "its own pipeline code"),
+        (lambda index: index.update(vae=["my_code", "MyVae"]), "code of its own"),
+        (lambda index: index.update(vae=["../../evil", "MyVae"]), "code of its own"),
+        (lambda index: index.update(vae=["os.path", "MyVae"]), "code of its own"),
+    ],
+)
+def test_code_of_its_own_is_refused(copy, change, message):
+    rewrite(copy / "model_index.json", change)
+    with pytest.raises(UnsuitableModelError, match=message):
+        describe(copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda index: index.update(_class_name="NoSuchPipeline"), "has no pipeline NoSuchPipeline"),
+        (lambda index: index.update(_class_name="AutoencoderKL"), "has no pipeline"),
+        (lambda index: index.update(_class_name="WanPipeline"), "makes films"),
+        (lambda index: index.update(_class_name="DiTPipeline"), "from a prompt alone"),
+    ],
+)
+def test_what_does_not_make_pictures_from_text_is_refused(copy, change, message):
+    rewrite(copy / "model_index.json", change)
+    with pytest.raises(UnsuitableModelError, match=message):
+        pipeline_class(describe(copy))
+
+
+def test_a_scheduler_of_diffusion_is_refused(copy):
+    rewrite(copy / "model_index.json", lambda index: index.update(scheduler=["diffusers", "DDIMScheduler"]))
+    with pytest.raises(UnsuitableModelError, match="none of flow matching"):
+        load_pipeline(describe(copy), ON_PROCESSOR)
+
+
+def test_what_is_cut_off_or_missing_is_said(copy, tmp_path):
+    with pytest.raises(UnsuitableModelError, match=r"no model_index\.json"):
+        describe(tmp_path)
+    weights = copy / "vae" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(UnsuitableModelError, match="cut off"):
+        describe(copy)
+    weights.write_bytes(b"\xff" * 100)
+    with pytest.raises(UnsuitableModelError, match="no safetensors file"):
+        describe(copy)
+    (copy / "model_index.json").write_text("[")
+    with pytest.raises(UnsuitableModelError, match="cannot be read"):
+        describe(copy)
+
+
+def test_a_missing_shard_is_noticed(copy):
+    part = copy / "transformer"
+    name = "diffusion_pytorch_model-00001-of-00002.safetensors"
+    (part / "diffusion_pytorch_model.safetensors").rename(part / name)
+    shards = {"a": name, "b": name.replace("-00001-", "-00002-")}
+    index = part / "diffusion_pytorch_model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": shards}))
+    with pytest.raises(UnsuitableModelError, match="00002-of-00002"):
+        describe(copy)
+    index.write_text(json.dumps({"weight_map": {"a": name}}))
+    assert "transformer" in dict(describe(copy).parts)
+
+
+def test_only_full_precision_and_shards_with_an_index_are_wanted():
+    index = {
+        "_class_name": "X",
+        "transformer": ["diffusers", "T"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "image_encoder": [None, None],
+    }
+    names = [
+        "model_index.json",
+        "README.md",
+        "flux1.safetensors",
+        "transformer/config.json",
+        "transformer/diffusion_pytorch_model.safetensors.index.json",
+        "transformer/diffusion_pytorch_model.safetensors.index.fp16.json",
+        "transformer/diffusion_pytorch_model-00001-of-00002.safetensors",
+        "transformer/diffusion_pytorch_model-00002-of-00002.safetensors",
+        "transformer/diffusion_pytorch_model.safetensors",
+        "transformer/diffusion_pytorch_model.fp16.safetensors",
+        "transformer/old/config.json",
+        "tokenizer/vocab.json",
+        "tokenizer/merges.txt",
+        "tokenizer/run.py",
+    ]
+    wanted = wanted_files(names, index)
+    assert set(wanted) == {names[0], names[3], names[4], names[6], names[7], names[11], names[12]}
+    single = [name for name in names if "index" not in name or name == "model_index.json"]
+    assert "transformer/diffusion_pytorch_model.safetensors" in wanted_files(single, index)
+
+
+def test_parts_that_point_out_of_the_folder_are_no_parts():
+    index = {"_class_name": "X", "../elsewhere": ["diffusers", "T"], "a/b": ["diffusers", "T"]}
+    assert components(index) == {}
+
+
+def test_the_count_is_of_numbers_not_bytes(tmp_path):
+    save_file({"a": torch.zeros(3, 5), "b": torch.zeros(7).half()}, tmp_path / "x.safetensors")
+    assert parameter_count(tmp_path / "x.safetensors") == 22
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_a_plan_is_what_is_loaded(tiny_folder, dtype):
+    plan = Plan(Placement.PROCESSOR, "cpu", dtype, dropped=("text_encoder_3",), tiling=True)
+    model = load_model(describe(tiny_folder("SD3")), plan, "tiny")
+    assert model.pipe.transformer.dtype == getattr(torch, dtype)
+    assert model.pipe.text_encoder_3 is None
+    assert model.pipe.vae.use_tiling
+    assert "linear map" in model.preview_kind
+
+
+@pytest.mark.parametrize("placement", [Placement.MODEL_OFFLOAD, Placement.GROUP_OFFLOAD, Placement.RESIDENT])
+def test_offloading_without_an_accelerator_is_refused(tiny_folder, placement):
+    described = describe(tiny_folder("SD3"))
+    with pytest.raises(ValueError, match="needs an accelerator"):
+        load_pipeline(described, Plan(placement, "cpu", "float32"))
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="this machine has none"):
+            load_pipeline(described, Plan(placement, "cuda:0", "float32"))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("placement", [Placement.MODEL_OFFLOAD, Placement.GROUP_OFFLOAD, Placement.RESIDENT])
+def test_every_placement_draws_the_same_picture(tiny_folder, tiny_model, placement):
+    from fmstudio.image.hub.adapter import Request
+
+    plan = Plan(placement, "cuda:0", "float32")
+    model = load_model(describe(tiny_folder("SD3")), plan, "tiny")
+    request = Request("a red fox", step_count=3, side=32)
+    *_, there = model.sample(request)
+    *_, here = tiny_model("SD3").sample(request)
+    assert (there.pictures.float() - here.pictures.float()).abs().max() <= 2
+
+
+def test_cards_are_complete_and_honest():
+    assert len({model.id for model in CARDS}) == len(CARDS)
+    assert {"StableDiffusion3Pipeline", "FluxPipeline", "Flux2KleinPipeline", "InstaFlow"} <= {
+        model.pipeline for model in CARDS
+    }
+    fields = set(ModelCard.__dataclass_fields__)
+    for model in CARDS:
+        assert set(model.unchecked) <= fields
+        assert model.revision == "main" or len(model.revision) == 40
+        assert model.licence
+        assert model.least_guidance <= model.guidance
+        assert model.commercial or "non-commercial" in model.licence or "not for commercial" in model.licence
+        assert weights_of_card(model).parts
+        assert card(model.id) is model
+    with pytest.raises(KeyError, match="there are: "):
+        card("nobody/nothing")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"id": "flux"}, "owner/name"), ({"side": 1000}, "64 divides"), ({"optional": ("x",)}, "must be among")],
+)
+def test_cards_that_make_no_sense(changes, message):
+    good = {
+        "id": "a/b",
+        "title": "t",
+        "pipeline": "P",
+        "licence": "MIT",
+        "parts": (("unet", 1.0),),
+        "steps": 1,
+        "guidance": 0.0,
+    }
+    with pytest.raises(ValueError, match=message):
+        ModelCard(**(good | changes))
+
+
+def test_models_of_other_programs_are_found_in_the_hubs_cache(tiny_folder, tmp_path, monkeypatch):
+    import huggingface_hub
+
+    commit = "f" * 40
+    repository = tmp_path / "models--some--model"
+    shutil.copytree(tiny_folder("SD3"), repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    real = huggingface_hub.try_to_load_from_cache
+    monkeypatch.setattr(
+        huggingface_hub,
+        "try_to_load_from_cache",
+        lambda *arguments, **named: real(*arguments, **named, cache_dir=tmp_path),
+    )
+    found = find("some/model", root=tmp_path / "own")
+    assert found is not None
+    assert found.commit == commit
+    assert find("some/model", revision="v2", root=tmp_path / "own") is None
+    assert find("some/other", root=tmp_path / "own") is None
+    shutil.rmtree(repository / "snapshots" / commit / "text_encoder_3")
+    assert find("some/model", root=tmp_path / "own") is None
+    assert find("some/model", without=("text_encoder_3",), root=tmp_path / "own") is not None
