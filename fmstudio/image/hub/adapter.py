@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from fmstudio.image.hub.describe import Description
 from fmstudio.image.hub.instaflow import sample_instaflow
 from fmstudio.image.hub.latents import decodable, for_tiny_decoder
 from fmstudio.image.hub.loading import is_instaflow, load_pipeline, load_tiny_decoder
+from fmstudio.image.hub.memory import forget_frames, is_out_of_memory
 from fmstudio.image.hub.plan import Plan
 from fmstudio.image.hub.recorder import StepRecord, recorded
 from fmstudio.image.hub.schedule import make_scheduler, real_steps
@@ -141,7 +142,7 @@ class HubModel:
             return to_bytes(previews.decode_tiny(self.tiny, for_tiny_decoder(self.pipe, usable)))
         return to_bytes(self._preview(usable))
 
-    def sample(self, request: Request) -> Iterator[StepRecord | Finished]:
+    def sample(self, request: Request) -> Generator[StepRecord | Finished, None, None]:
         """Every step as it is taken, then the pictures.
 
         Closing the iterator asks the run to end: pipelines that know `interrupt` skip their remaining steps,
@@ -197,6 +198,8 @@ class HubModel:
         except StoppedError:
             pass
         except BaseException as error:
+            if is_out_of_memory(error):
+                forget_frames(error)
             events.put(error)
 
     def _interrupt(self) -> None:

@@ -38,6 +38,7 @@ class Description:
         scheduler_config: the scheduler's settings.
         parts: name and number of parameters of each network, counted in the files.
         file_bytes: size of the weights on disk.
+        missing: networks that its index names and that are not there.
     """
 
     folder: Path
@@ -46,6 +47,7 @@ class Description:
     scheduler_config: dict[str, Any]
     parts: tuple[tuple[str, int], ...]
     file_bytes: int
+    missing: tuple[str, ...] = ()
 
 
 def components(model_index: dict[str, Any]) -> dict[str, tuple[str, str]]:
@@ -128,6 +130,9 @@ def describe(folder: Path) -> Description:
     _check_libraries(folder, model_index)
     names = [path.relative_to(folder).as_posix() for path in folder.glob("*/*")]
     missing = tuple(name for name in components(model_index) if not (folder / name).is_dir())
+    for name in missing:
+        if not has_weights(components(model_index)[name][1]):
+            raise UnsuitableModelError(f"{folder.name} lacks its {name}. Fetch the model again.")
     files = wanted_files(names, model_index, without=missing)
     parts: dict[str, int] = {}
     for name in files:
@@ -145,6 +150,7 @@ def describe(folder: Path) -> Description:
         scheduler_config=_json(folder / "scheduler" / "scheduler_config.json"),
         parts=tuple(parts.items()),
         file_bytes=sum((folder / name).stat().st_size for name in files if name.endswith(".safetensors")),
+        missing=missing,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from fmstudio.image.hub.cards import CARDS
 from fmstudio.image.hub.describe import Description, UnsuitableModelError
 from fmstudio.image.hub.plan import QUANTISABLE, Placement, Plan
 from fmstudio.image.hub.schedule import is_flow_scheduler
@@ -71,13 +72,17 @@ def load_pipeline(description: Description, plan: Plan) -> Any:
     """
     _check_device(plan)
     loader = pipeline_class(description)
+    can_miss = {*loader._optional_components, *(name for card in CARDS for name in card.optional)}
+    for name in description.missing:
+        if name not in can_miss:
+            raise UnsuitableModelError(f"The folder lacks the {name}, which {loader.__name__} needs.")
     arguments: dict[str, Any] = {
         "dtype": getattr(torch, plan.dtype),
         "use_safetensors": True,
         "local_files_only": True,
         "trust_remote_code": False,
     }
-    for name in plan.dropped:
+    for name in {*plan.dropped, *description.missing}:
         arguments[name] = None
         arguments[name.replace("text_encoder", "tokenizer")] = None
     if is_instaflow(description):

@@ -6,16 +6,14 @@ back; `fmstudio.image.hub.plan.next_smaller` then names the next way to run it.
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import torch
-
 from fmstudio.image.hub.adapter import HubModel
+from fmstudio.image.hub.memory import is_out_of_memory, release_memory
 
 LARGE = 2 * 2**30
 """Bytes of weights from which a model is large."""
@@ -93,26 +91,3 @@ class Shelf:
             place.model.close()
             del place
         release_memory()
-
-
-def release_memory() -> None:
-    """Give back what nobody holds any more, on every kind of device."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    elif torch.xpu.is_available():
-        torch.xpu.empty_cache()
-    elif torch.backends.mps.is_available():
-        torch.mps.empty_cache()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on an accelerator or in RAM.
-
-    torch has a class of its own for accelerators; for RAM it raises a RuntimeError of its CPU allocator.
-    """
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and (
-        "DefaultCPUAllocator" in str(error) or "out of memory" in str(error).lower()
-    )

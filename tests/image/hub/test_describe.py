@@ -119,6 +119,15 @@ def test_what_is_cut_off_or_missing_is_said(copy, tmp_path):
         describe(copy)
 
 
+def test_a_folder_without_a_part_it_needs_is_refused(copy):
+    shutil.rmtree(copy / "text_encoder_2")
+    with pytest.raises(UnsuitableModelError, match="lacks the text_encoder_2"):
+        load_pipeline(describe(copy), ON_PROCESSOR)
+    shutil.rmtree(copy / "tokenizer")
+    with pytest.raises(UnsuitableModelError, match="lacks its tokenizer"):
+        describe(copy)
+
+
 def test_a_missing_shard_is_noticed(copy):
     part = copy / "transformer"
     name = "diffusion_pytorch_model-00001-of-00002.safetensors"

@@ -7,7 +7,8 @@ import weakref
 import pytest
 import torch
 
-from fmstudio.image.hub.shelf import Shelf, is_out_of_memory
+from fmstudio.image.hub.memory import forget_frames, is_out_of_memory
+from fmstudio.image.hub.shelf import Shelf
 
 
 class Model:
@@ -138,3 +139,18 @@ def test_torch_says_it_in_those_words():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60)
     assert is_out_of_memory(caught.value)
+
+
+def test_a_caught_error_holds_nothing_back():
+    def work():
+        large = Model()
+        alive.append(weakref.ref(large))
+        raise torch.OutOfMemoryError("no room")
+
+    alive: list[weakref.ref[Model]] = []
+    with pytest.raises(torch.OutOfMemoryError) as caught:
+        work()
+    assert alive[0]() is not None
+    forget_frames(caught.value)
+    gc.collect()
+    assert alive[0]() is None

@@ -1,0 +1,160 @@
+"""From settings to pictures, on a store that holds tiny models under the names of real ones."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+from fmstudio.image.hub import jobs
+from fmstudio.image.hub.adapter import Finished
+from fmstudio.image.hub.cards import CARDS, card
+from fmstudio.image.hub.describe import UnsuitableModelError
+from fmstudio.image.hub.jobs import Loaded, OutOfRoomError, Settings, StepShown
+from fmstudio.image.hub.machine import GIB, Machine
+from fmstudio.image.hub.store import COMMIT_FILE, folder_of
+
+SD3 = "stabilityai/stable-diffusion-3-medium-diffusers"
+KLEIN = "black-forest-labs/FLUX.2-klein-4B"
+HERE = Machine(8 * GIB, 8 * GIB, 100 * GIB)
+
+
+@pytest.fixture
+def stocked(tiny_folder, tmp_path, monkeypatch):
+    """A downloads folder with tiny models in the places of real ones."""
+    monkeypatch.setenv("FMSTUDIO_HUB_FOLDER", str(tmp_path))
+    monkeypatch.delenv("FMSTUDIO_HUB", raising=False)
+    for model_id, name in ((SD3, "SD3"), (KLEIN, "Flux2")):
+        folder = folder_of(model_id, "main")
+        shutil.copytree(tiny_folder(name), folder)
+        (folder / COMMIT_FILE).write_text("a" * 40)
+    yield tmp_path
+    jobs._shelf.clear()
+
+
+def settings(**changes) -> Settings:
+    return replace(Settings(SD3, prompt="a red fox", steps=(1, 3), side=32), **changes)
+
+
+def test_rows_come_step_by_step(stocked):
+    events = list(jobs.sample_rows(settings()))
+    assert isinstance(events[0], Loaded)
+    assert events[0].plan.device == "cpu" or torch.cuda.is_available()
+    kinds = [type(event) for event in events[1:]]
+    assert kinds == [StepShown, Finished, StepShown, StepShown, StepShown, Finished]
+    for event in events:
+        if isinstance(event, StepShown):
+            assert event.x_look.shape == event.x0_look.shape
+            assert event.x_look.dtype == torch.uint8
+    one, three = (event for event in events if isinstance(event, Finished))
+    assert (one.nfe, three.nfe) == (1, 3)
+    assert not torch.equal(one.pictures, three.pictures)
+    first = [event.record.x for event in events if isinstance(event, StepShown) and event.record.index == 1]
+    assert torch.equal(first[0], first[1])
+
+
+def test_the_outlook_of_every_card(stocked):
+    seen = {one.name: one for one in jobs.catalogue(HERE)}
+    assert set(seen) == {known.id for known in CARDS}
+    assert seen[SD3].ready
+    assert seen[SD3].commit == "a" * 40
+    assert not seen["Qwen/Qwen-Image"].ready
+    assert seen["Qwen/Qwen-Image"].choice.plan is None  # 8 GiB of memory and no accelerator
+    assert seen["Qwen/Qwen-Image"].found is None
+
+
+def test_a_model_without_its_optional_part_is_run_without_it(stocked):
+    shutil.rmtree(folder_of(SD3, "main") / "text_encoder_3")
+    assert jobs.outlook(SD3, HERE).ready
+    assert isinstance(list(jobs.sample_rows(settings()))[-1], Finished)
+
+
+def test_a_model_without_a_needed_part_is_not_there(stocked):
+    shutil.rmtree(folder_of(SD3, "main") / "vae")
+    assert not jobs.outlook(SD3, HERE).ready
+    with pytest.raises(ValueError, match="Fetch it first"):
+        list(jobs.sample_rows(settings()))
+
+
+def test_a_model_stays_loaded_and_another_takes_its_place(stocked, monkeypatch):
+    monkeypatch.setattr(jobs._shelf, "_large", 1)
+    list(jobs.sample_rows(settings(steps=(1,))))
+    (first,) = jobs._shelf.keys
+    list(jobs.sample_rows(settings(steps=(2,), prompt="a blue fox")))
+    assert jobs._shelf.keys == [first]
+    list(jobs.sample_rows(settings(steps=(1,), model=KLEIN)))
+    (second,) = jobs._shelf.keys
+    assert second != first
+
+
+def test_stopping_in_the_middle_keeps_the_model(stocked):
+    events = jobs.sample_rows(settings(steps=(100,)))
+    for event in events:
+        if isinstance(event, StepShown):
+            break
+    events.close()
+    assert len(jobs._shelf.keys) == 1
+    assert isinstance(list(jobs.sample_rows(settings(steps=(1,))))[-1], Finished)
+
+
+def test_out_of_memory_names_the_next_smaller_way_and_life_goes_on(stocked, monkeypatch):
+    from diffusers import SD3Transformer2DModel
+
+    real = SD3Transformer2DModel.forward
+
+    def fail(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(SD3Transformer2DModel, "forward", fail)
+    with pytest.raises(OutOfRoomError, match="ran out of memory and was let go") as caught:
+        list(jobs.sample_rows(settings()))
+    # on the processor the way without the T5 encoder is smaller
+    assert caught.value.smaller is not None
+    assert jobs._shelf.keys == []
+    monkeypatch.setattr(SD3Transformer2DModel, "forward", real)
+    events = list(jobs.sample_rows(settings(way=caught.value.smaller.title)))
+    assert events[0].plan.dropped == ("text_encoder_3",)
+    assert isinstance(events[-1], Finished)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": ()}, "at least one step count"),
+        ({"prompt": ""}, "prompt is empty"),
+        ({"model": "some/other"}, "Only models with a card"),
+        ({"model": "Qwen/Qwen-Image"}, "is not on this machine yet"),
+        ({"way": "resident on the moon"}, "choose another way"),
+        ({"solver": "deis"}, "runs with euler, unipc"),
+        ({"steps": (0,)}, "1 … 200"),
+    ],
+)
+def test_settings_that_make_no_sense(stocked, changes, message):
+    with pytest.raises(ValueError, match=message):
+        list(jobs.sample_rows(settings(**changes)))
+
+
+def test_guidance_starts_where_the_pipeline_lets_it():
+    prx = card("Photoroom/prx-512-t2i-sft-distilled")
+    seen = jobs.Outlook(prx.id, "main", prx, None, "", None)
+    with pytest.raises(ValueError, match="takes guidance from 1"):
+        jobs._check_request(settings(model=prx.id, guidance=0.0), seen)
+
+
+def test_a_folder_of_this_machine_if_the_owner_allows(stocked, tiny_folder, monkeypatch):
+    folder = str(tiny_folder("AuraFlow"))
+    with pytest.raises(ValueError, match="FMSTUDIO_HUB=any"):
+        jobs.outlook(folder, HERE)
+    monkeypatch.setenv("FMSTUDIO_HUB", "any")
+    seen = jobs.outlook(folder, HERE)
+    assert seen.ready
+    assert seen.title == "AuraFlow"
+    assert isinstance(list(jobs.sample_rows(settings(model=folder, steps=(2,))))[-1], Finished)
+    with pytest.raises(UnsuitableModelError, match=r"no model_index\.json"):
+        jobs.outlook(str(stocked), HERE)
+    assert jobs.outlook("some/other", HERE).choice is None
+    for name in ("../etc", "some/..", "a/b/c", "a b/c"):
+        with pytest.raises(ValueError, match=r"owner/name|model_index"):
+            jobs.outlook(name, HERE)
+    with pytest.raises(ValueError, match="revision"):
+        jobs.outlook("some/other", HERE, "../x")
