@@ -49,7 +49,7 @@ def theme() -> gr.themes.Base:
 
 def css() -> str:
     """The palette, the page's style sheet, and the data thumbnails drawn as rules."""
-    sheet = (ASSETS / "studio.css").read_text("utf-8") + (ASSETS / "note.css").read_text("utf-8")
+    sheet = "".join((ASSETS / name).read_text("utf-8") for name in ("studio.css", "note.css", "hub.css"))
     return "\n".join([css_variables(), sheet, thumbnail_css("#data-choice")])
 
 
