@@ -9,7 +9,7 @@ import gradio as gr
 
 from fmstudio.ui import words
 from fmstudio.ui.room import Room
-from fmstudio.ui.tabs import images_film, images_grid, images_map, images_picture, images_xy
+from fmstudio.ui.tabs import images_film, images_grid, images_hub, images_map, images_picture, images_xy
 from fmstudio.ui.tabs.images_parts import build_sampler, warm_up
 from fmstudio.ui.visitor import Visitor
 
@@ -22,8 +22,8 @@ SUB_TABS = (
 )
 """Sub-tabs that sample the repository's models with the card's settings, each in its own file."""
 
-OWN_TABS: tuple[tuple[str, Callable[[gr.State], None]], ...] = ()
-"""Sub-tabs with models and settings of their own: (name, build(visitor)). The card is hidden there."""
+OWN_TABS: tuple[tuple[str, Callable[[gr.State, gr.Tab], None]], ...] = (("Hub models", images_hub.build),)
+"""Sub-tabs with models and settings of their own: (name, build(visitor, tab)). The card is hidden there."""
 
 _SHOW_CARD = "() => document.body.classList.toggle('fm-own', {own})"
 
@@ -42,7 +42,7 @@ def build(visitor: gr.State) -> Room:
                 tab.select(None, js=_SHOW_CARD.format(own="false"))
             for name, build_own in OWN_TABS:
                 with gr.Tab(name, id=name) as tab:
-                    build_own(visitor)
+                    build_own(visitor, tab)
                 tab.select(None, js=_SHOW_CARD.format(own="true"))
     entered = gr.HTML(visible=False)
 

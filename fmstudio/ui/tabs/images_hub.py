@@ -32,6 +32,7 @@ FIRST = "Photoroom/prx-512-t2i-sft-distilled"
 
 SIDES = (256, 512, 768, 1024, 1280)
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+_LOOKING = '<p class="fm-note">Looking at this machine…</p>'
 _PICK = """
 element.addEventListener('click', (event) => {
   const row = event.target.closest('[data-model]');
@@ -67,16 +68,21 @@ class ModelList(gr.HTML, metaclass=QuietMeta):
         return "html"
 
 
-def build(visitor: gr.State) -> None:
-    """Lay the sub-tab out in the current tab."""
+def build(visitor: gr.State, tab: gr.Tab) -> None:
+    """Lay the sub-tab out in the current tab; the machine is looked at whenever the tab is opened.
+
+    Args:
+        visitor: the visitor's state; nothing of this sub-tab is kept there.
+        tab: the current one.
+    """
     any_model = _any_allowed()
     first = card(FIRST)
     with gr.Row(elem_classes=["fm-columns"]):
         with gr.Column():
             with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown("#### Models for this machine")
-                machine = gr.HTML(_machine_line, elem_id="hub-machine")
-                models = ModelList(lambda: pieces.models_html(catalogue(this_machine()), FIRST))
+                machine = gr.HTML(_LOOKING, elem_id="hub-machine")
+                models = ModelList()
                 again = gr.Button("Look again", size="sm", elem_id="hub-again")
             with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown("#### One prompt, several step counts")
@@ -104,7 +110,7 @@ def build(visitor: gr.State) -> None:
                 revision = gr.Textbox(
                     "main", label="revision: a branch, a tag, or a commit to pin it", max_lines=1
                 )
-                detail = gr.HTML(lambda: _details(FIRST, "main")[0], elem_id="hub-detail")
+                detail = gr.HTML(elem_id="hub-detail")
                 gate = gr.Markdown(elem_id="hub-gate")
                 lean = gr.Checkbox(False, label="without its T5 encoder (10 GB less)", visible=False)
                 with gr.Row():
@@ -183,6 +189,7 @@ def build(visitor: gr.State) -> None:
         chosen.then(choose, model, [revision, guidance, side, solver], **_QUIET).then(
             look, [model, revision], seen, **_QUIET
         )
+    tab.select(look, [model, revision], seen, **_QUIET)
     again.click(look, [model, revision], seen, **_QUIET)
     revision.submit(look, [model, revision], seen, **_QUIET)
     loading = fetch.click(

@@ -1,0 +1,161 @@
+"""The Hub's sub-tab: what it says with nothing at hand, and what it does with a model."""
+
+import shutil
+from types import SimpleNamespace
+
+import huggingface_hub
+import pytest
+
+from fmstudio.image.hub import jobs
+from fmstudio.image.hub.cards import CARDS, card
+from fmstudio.image.hub.download import Progress
+from fmstudio.image.hub.jobs import catalogue, outlook
+from fmstudio.image.hub.machine import GIB, Accelerator, Machine
+from fmstudio.image.hub.store import COMMIT_FILE, folder_of
+from fmstudio.ui.tabs import images_hub
+from fmstudio.ui.tabs import images_hub_html as pieces
+from fmstudio.ui.tabs.images_hub_actions import AUTO, drawing, fetching, settings_of
+from tests.image.hub import tiny
+
+SMALL = Machine(8 * GIB, 8 * GIB, 50 * GIB)
+GPU = Machine(64 * GIB, 64 * GIB, 500 * GIB, (Accelerator("cuda", 0, "A card", 24 * GIB, 23 * GIB, True),))
+SD3 = "stabilityai/stable-diffusion-3-medium-diffusers"
+
+
+@pytest.fixture(autouse=True)
+def empty_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("FMSTUDIO_HUB_FOLDER", str(tmp_path))
+    monkeypatch.delenv("FMSTUDIO_HUB", raising=False)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: None)
+    return tmp_path
+
+
+def test_with_nothing_at_hand_every_card_is_there_with_what_to_do():
+    html = pieces.models_html(catalogue(SMALL), images_hub.FIRST)
+    for known in CARDS:
+        assert known.title in html
+        assert f'data-model="{known.id}"' in html
+    assert html.count('aria-pressed="true"') == 1
+    assert "too large for this machine" in html
+    assert "to fetch; would run: processor" in html  # InstaFlow fits even there
+    assert "gated" in html
+    assert "not commercial" in html
+
+
+@pytest.mark.parametrize("model", CARDS, ids=lambda model: model.title)
+def test_a_card_says_how_it_would_run_and_what_was_not_checked(model):
+    seen = outlook(model.id, GPU, model.revision)
+    html = pieces.card_html(seen)
+    assert seen.choice.plan is not None
+    assert "On this machine" in html
+    assert "A card" in html
+    assert "All ways that were considered" in html
+    assert ("†" in html) == bool(model.unchecked)
+    assert ("Accept its terms" in pieces.next_step(seen)) == model.gated
+
+
+def test_the_next_step_follows_from_the_state(monkeypatch):
+    small = outlook("Qwen/Qwen-Image", SMALL)
+    assert "does not fit" in pieces.next_step(small)
+    klein = outlook("black-forest-labs/FLUX.2-klein-4B", GPU)
+    assert pieces.next_step(klein).startswith("Fetch it first")
+    folder = folder_of(klein.name, "main")
+    folder.mkdir(parents=True)
+    (folder / "x.part").write_bytes(b"0" * 1000)
+    assert "earlier attempt" in pieces.next_step(outlook(klein.name, GPU))
+    monkeypatch.setenv("FMSTUDIO_HUB", "off")
+    assert "does not allow downloads" in pieces.next_step(klein)
+
+
+def test_fetching_says_how_far_it_is():
+    html = pieces.fetching_html(Progress("vae/x", 3 * GIB, 4 * GIB, GIB, 10.0), "SD3")
+    assert "3.00 of 4.00 GiB" in html
+    assert "102.4 MiB/s" in html
+    assert "about 10 s left" in html
+    assert 'value="0.7500"' in html
+
+
+def test_what_may_not_be_fetched_is_refused_before_anything_is_asked():
+    with pytest.raises(ValueError, match="Only models with a card"):
+        next(fetching("some/other", "main", False))
+
+
+def settings(**changes):
+    values = {
+        "model": SD3,
+        "revision": "main",
+        "prompt": "a red fox",
+        "steps": "1 3",
+        "guidance": 1.0,
+        "solver": "euler",
+        "shift": 0,
+        "seed": 0,
+        "side": 32,
+        "count": 1,
+        "way": AUTO,
+    }
+    return settings_of(**values | changes)
+
+
+def test_controls_become_settings():
+    made = settings(steps="1, 2 4", shift=3.0, way="processor on cpu, float32")
+    assert made.steps == (1, 2, 4)
+    assert made.shift == 3.0
+    assert made.way == "processor on cpu, float32"
+    assert settings().shift is None
+    assert settings().way == ""
+    with pytest.raises(ValueError, match="steps"):
+        settings(steps="none")
+
+
+def test_rows_with_their_film_strips(empty_store):
+    folder = tiny.save("SD3", folder_of(SD3, "main"))
+    (folder / COMMIT_FILE).write_text("a" * 40)
+    updates = list(drawing(settings()))
+    jobs._shelf.clear()
+    status, live, _, _, _ = updates[-1]
+    assert "Done: 4 steps" in status
+    assert live == ""
+    grids = [update[2] for update in updates if isinstance(update[2], str) and update[2]]
+    assert len(grids) == 2
+    assert grids[-1].count('class="hub-row"') == 2
+    assert grids[-1].count("<figure data-t=") == 4
+    assert grids[-1].count('type="range"') == 1  # one step needs no slider
+    assert "straightness" in grids[-1]
+    curves = [update[3] for update in updates if isinstance(update[3], str) and update[3]]
+    assert curves[-1].count("<polyline") == 2
+    shutil.rmtree(folder)
+    with pytest.raises(ValueError, match="Fetch it first"):
+        list(drawing(settings()))
+
+
+def test_a_press_chooses_a_card_and_nothing_else():
+    known = card(SD3).id
+    assert images_hub._picked(SimpleNamespace(_data={"model": known})) == known
+    for data in ({"model": "some/other"}, {}, None):
+        assert images_hub._picked(SimpleNamespace(_data=data)) != "some/other"
+
+
+def test_names_from_outside_are_escaped(monkeypatch):
+    monkeypatch.setenv("FMSTUDIO_HUB", "any")
+    seen = jobs.Outlook("<b>x</b>/y", "<i>", None, None, "", None)
+    html = pieces.card_html(seen) + pieces.models_html([seen], "")
+    assert "<b>x" not in html
+    assert "<i>" not in html
+
+
+@pytest.mark.browser
+def test_a_visitor_finds_the_models_and_what_this_machine_can_run(studio_url, browser):
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(studio_url)
+    page.get_by_role("tab", name="Images").click(timeout=60_000)
+    page.get_by_role("tab", name="Hub models").click(timeout=60_000)
+    page.wait_for_selector("#hub-detail h3", timeout=60_000)
+    assert page.locator("[data-model]").count() == len(CARDS)
+    page.click('[data-model="black-forest-labs/FLUX.1-dev"]')
+    page.wait_for_selector("#hub-detail h3:has-text('FLUX.1 dev')", timeout=60_000)
+    page.wait_for_selector("#hub-gate >> text=hf auth login", timeout=60_000)
+    page.click("#hub-go")
+    page.wait_for_selector("#hub-status .fm-warn >> text=Fetch it first", timeout=60_000)
+    page.close()
