@@ -54,10 +54,16 @@ class ModelEntry:
         return f"{match[1]}-RF" if match else self.name
 
     def figures(self) -> list[tuple[float, int, float]]:
-        """(guidance, Euler steps, FD) of each line in the card's table of figures; empty without one."""
+        """(guidance, Euler steps, FD) of the lines in the card's tables of figures; empty without one.
+
+        Where a card measures the same twice, the first of them, which comes first because it counts most.
+        """
         card = self.folder / "README.md"
         text = card.read_text(encoding="utf-8") if card.is_file() else ""
-        return [(float(w), int(n), float(fd)) for w, n, fd in _FIGURES.findall(text)]
+        found: dict[tuple[float, int], float] = {}
+        for w, n, fd in _FIGURES.findall(text):
+            found.setdefault((float(w), int(n)), float(fd))
+        return [(w, n, fd) for (w, n), fd in sorted(found.items())]
 
 
 def choose_device() -> torch.device:
