@@ -26,7 +26,7 @@ from fmstudio.flow.tableaux import EULER, HEUN
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
 from fmstudio.note.nets import learned, shares, small
-from fmstudio.note.panel import Panel, lines, series
+from fmstudio.note.panel import Panel, Series, lines, series
 from fmstudio.note.setting import Setting, column_errors, mean_error, smooth
 
 FLOWS = ("1-rectified", "2-rectified", "3-rectified", "optimal transport")
@@ -223,7 +223,7 @@ def _summary(
         "log of the crossings, optimal transport over independent": counted[:, 4] - counted[:, 0],
     }
 
-    def bars(name: str, values: Tensor, start: int = 0) -> tuple:
+    def bars(name: str, values: Tensor, start: int = 0) -> tuple[Series, ...]:
         mean, error = column_errors(values)
         return (series(name, "learned", range(start, start + len(mean)), mean, error, "bars"),)
 

@@ -13,6 +13,9 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
+Figure = dict[str, Any]
+"""A Plotly figure as JSON: traces and layout."""
+
 INK, SOFT, LINE = "var(--fm-ink)", "var(--fm-ink-soft)", "var(--fm-border)"
 _FONT = "ui-sans-serif, system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
 
@@ -27,7 +30,7 @@ def ink(role: str) -> str:
 
 def figure(
     traces: Sequence[Mapping[str, Any]], *, height: int = 280, x: str = "", y: str = "", **layout: Any
-) -> dict:
+) -> Figure:
     """A figure in the studio's look, as a Plotly JSON object.
 
     Args:
@@ -64,7 +67,7 @@ def figure(
     }
 
 
-def line(x: ArrayLike, y: ArrayLike, name: str, role: str, **more: Any) -> dict:
+def line(x: ArrayLike, y: ArrayLike, name: str, role: str, **more: Any) -> Figure:
     """One curve in the colour of its role; NaN and infinity leave gaps."""
     style = {"color": ink(role), "width": more.pop("width", 2)}
     if dash := more.pop("dash", None):
@@ -81,7 +84,7 @@ def numbers(values: ArrayLike, digits: int = 5) -> list[float | None]:
     return [float(f"{v:.{digits}g}") if np.isfinite(v) else None for v in flat]
 
 
-def loss_figure(steps: ArrayLike, loss: ArrayLike, floor: float | None, log: bool = False) -> dict:
+def loss_figure(steps: ArrayLike, loss: ArrayLike, floor: float | None, log: bool = False) -> Figure:
     """The training loss over steps, above its exact floor E var_t (none where there is no closed form)."""
     values = np.asarray(loss, dtype=float)
     x = np.asarray(steps, dtype=float)
@@ -98,7 +101,7 @@ def loss_figure(steps: ArrayLike, loss: ArrayLike, floor: float | None, log: boo
     return figure(traces, height=280, x="training step", y="loss", **layout)
 
 
-def excess_figure(steps: ArrayLike, excess: ArrayLike, measured: Sequence[tuple[int, float]]) -> dict:
+def excess_figure(steps: ArrayLike, excess: ArrayLike, measured: Sequence[tuple[int, float]]) -> Figure:
     """What is left to learn: loss above the floor, and the samples' energy distance to data, log scale."""
     traces = [line(steps, _above_zero(excess), "excess loss", "error", width=1.6)]
     if measured:
@@ -125,7 +128,7 @@ def none_is_nan(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def cloud_figure(clouds: Mapping[str, tuple[ArrayLike, str]], span: float, height: int = 360) -> dict:
+def cloud_figure(clouds: Mapping[str, tuple[ArrayLike, str]], span: float, height: int = 360) -> Figure:
     """Point clouds over each other: name → (points (n, 2), role)."""
     traces = []
     for name, (points, role) in clouds.items():
@@ -146,7 +149,7 @@ def cloud_figure(clouds: Mapping[str, tuple[ArrayLike, str]], span: float, heigh
     )
 
 
-def histogram_figure(clouds: Mapping[str, tuple[ArrayLike, str]], span: float, height: int = 360) -> dict:
+def histogram_figure(clouds: Mapping[str, tuple[ArrayLike, str]], span: float, height: int = 360) -> Figure:
     """Clouds on a line as densities, over each other: name → (points (n, 1), role)."""
     edges = np.linspace(-span, span, 61)
     traces = []
@@ -158,7 +161,7 @@ def histogram_figure(clouds: Mapping[str, tuple[ArrayLike, str]], span: float, h
 
 def profile_figure(
     curves: Mapping[str, tuple[ArrayLike, str]], span: float, title: str, y: str, height: int = 320
-) -> dict:
+) -> Figure:
     """Functions on the line, sampled evenly from −span to span: name → (values, role)."""
     traces = [
         line(np.linspace(-span, span, len(np.asarray(values))), values, name, role)
@@ -171,7 +174,7 @@ def profile_figure(
     )  # fmt: skip
 
 
-def empty_figure(sentence: str, height: int = 280) -> dict:
+def empty_figure(sentence: str, height: int = 280) -> Figure:
     """Nothing but the sentence that says what will be here, or why it is not; "<br>" breaks the line."""
     hidden = {"visible": False, "range": [0, 1], "fixedrange": True}
     said = {
@@ -187,13 +190,13 @@ def _title(text: str) -> dict[str, Any]:
 
 def heat_figure(
     values: ArrayLike, span: float, title: str, role: str, height: int = 320, points: ArrayLike | None = None
-) -> dict:
+) -> Figure:
     """A scalar over the plane, (H, W) with row 0 at the lower edge, from the page's colour to the role's."""
     grid = np.asarray(values, dtype=float)
     edge = span * (1 - 1 / grid.shape[0])
     axis = np.linspace(-edge, edge, grid.shape[0])
     rows = [numbers(row, 4) for row in grid]
-    traces: list[dict] = [{
+    traces: list[Figure] = [{
         "type": "heatmap", "x": numbers(axis, 4), "y": numbers(axis, 4), "z": rows,
         "colorscale": [[0, "var(--fm-card)"], [1, ink(role)]], "zmin": 0, "zsmooth": "best",
         "colorbar": {"thickness": 9, "outlinewidth": 0, "tickfont": {"size": 10, "color": SOFT}},
@@ -220,7 +223,7 @@ SOLVER_MARKS = {
 """Dash and symbol of each solver: colours tell whose field it is."""
 
 
-def nfe_figure(curves: Mapping[str, tuple[ArrayLike, ArrayLike]], y: str, role: str = "exact") -> dict:
+def nfe_figure(curves: Mapping[str, tuple[ArrayLike, ArrayLike]], y: str, role: str = "exact") -> Figure:
     """Error against the number of function evaluations, one curve a solver, both axes logarithmic."""
     traces = [
         line(nfe, _above_zero(error, 1e-8), name, role, mode="lines+markers",

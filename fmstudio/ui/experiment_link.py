@@ -16,6 +16,7 @@ from fmstudio.learn.experiment import Experiment
 from fmstudio.plots.coefficients import coefficients_svg
 from fmstudio.ui import words
 from fmstudio.ui.board import board_value
+from fmstudio.ui.events import sent
 from fmstudio.ui.lessons import Lessons, read_step
 from fmstudio.ui.painting import Painter
 from fmstudio.ui.room import Room
@@ -116,7 +117,7 @@ def wire_experiment(
         return accept(state, lambda: _without_leftovers(state.experiment, chosen))
 
     def on_board(state: Visitor, event: gr.EventData) -> Updates:
-        data = event._data if isinstance(event._data, dict) else {}
+        data = sent(event)
         if "components" in data:
             return accept(state, lambda: state.experiment.but(mixture=words.mixture_json(data["components"])))
         return accept(state, lambda: _with_cloud(state, clouds.from_strokes(words.strokes(data))))

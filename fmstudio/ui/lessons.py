@@ -12,6 +12,7 @@ import gradio as gr
 
 from fmstudio.learn.experiment import Experiment
 from fmstudio.ui import words
+from fmstudio.ui.events import sent
 from fmstudio.ui.player import QuietMeta
 from fmstudio.ui.theme import ASSETS
 
@@ -93,7 +94,7 @@ def read_step(event: gr.EventData) -> Experiment:
     Raises:
         ValueError: no query string, or one that is no experiment.
     """
-    data = event._data if isinstance(event._data, dict) else {}
+    data = sent(event)
     query = data.get("query")
     if not isinstance(query, str):
         raise ValueError(f"A lesson's step needs a query string; got {query!r}.")

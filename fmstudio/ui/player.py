@@ -23,6 +23,7 @@ from gradio.data_classes import FileData, GradioModel
 from fmstudio.plots.offline import player_script
 from fmstudio.plots.scene import Scene
 from fmstudio.plots.scene_file import encode
+from fmstudio.ui.events import sent
 
 _JS = """
 const send = (probe) => trigger("probe", probe);
@@ -255,7 +256,7 @@ def read_probe(event: gr.EventData, panes: int = 3) -> Probe:
     Raises:
         ValueError: a field is missing, not a number, or out of its range.
     """
-    data = event._data if isinstance(event._data, dict) else {}
+    data = sent(event)
     numbers = []
     for name in ("x", "y", "t"):
         value = data.get(name)

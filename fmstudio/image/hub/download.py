@@ -12,7 +12,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,7 +143,7 @@ class _Hub:
         return self._files[name]
 
     @contextmanager
-    def stream(self, file: _File, start: int) -> Iterator[Any]:
+    def stream(self, file: _File, start: int) -> Generator[Any, None, None]:
         from huggingface_hub import constants, hf_hub_url
         from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
@@ -266,7 +266,7 @@ def _check_room(folder: Path, needed: int, model_id: str) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path) -> Generator[None, None, None]:
     with _lock:
         if folder in _busy:
             raise DownloadError("This model is being fetched already, for another visitor. Wait for that.")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +49,7 @@ class StepRecord:
 
 
 @contextmanager
-def recorded(scheduler: Any, sink: Callable[[StepRecord], None]) -> Iterator[None]:
+def recorded(scheduler: Any, sink: Callable[[StepRecord], None]) -> Generator[None, None, None]:
     """While this is open, every `scheduler.step` is handed to `sink` after it was taken.
 
     What the pipeline gets back is untouched. An exception from `sink` passes through the pipeline.

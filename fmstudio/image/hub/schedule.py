@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -100,7 +100,7 @@ def even_sigmas(step_count: int) -> np.ndarray:
 
 
 @contextmanager
-def real_steps(scheduler: Any, step_count: int) -> Iterator[None]:
+def real_steps(scheduler: Any, step_count: int) -> Generator[None, None, None]:
     """While this is open, `scheduler.set_timesteps` makes n steps at `even_sigmas`, whatever it is asked for.
 
     Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -48,7 +48,9 @@ class Shelf:
         return list(self._places)
 
     @contextmanager
-    def borrow(self, key: Hashable, size: int, load: Callable[[], HubModel]) -> Iterator[HubModel]:
+    def borrow(
+        self, key: Hashable, size: int, load: Callable[[], HubModel]
+    ) -> Generator[HubModel, None, None]:
         """A model to sample with, loaded if it is not there; nobody else borrows until it is given back.
 
         If the block runs out of memory the model is dropped and the error goes on.

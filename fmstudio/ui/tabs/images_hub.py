@@ -20,6 +20,7 @@ from fmstudio.image.hub.jobs import (
 )
 from fmstudio.image.hub.schedule import SOLVERS
 from fmstudio.ui import words
+from fmstudio.ui.events import sent
 from fmstudio.ui.player import QuietMeta
 from fmstudio.ui.tabs import images_hub_html as pieces
 from fmstudio.ui.tabs.images_hub_actions import AUTO, drawing, fetching, settings_of
@@ -241,7 +242,7 @@ def _machine_line() -> str:
 
 def _picked(event: gr.EventData) -> Any:
     """The model that was pressed, if there is one of that name."""
-    name = (event._data or {}).get("model")
+    name = sent(event).get("model")
     return name if name in {known.id for known in CARDS} else gr.skip()
 
 

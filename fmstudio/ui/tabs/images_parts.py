@@ -51,7 +51,7 @@ class Sampler:
             ValueError: the sentence of whatever is out of bounds.
         """
         model, label, guidance, solver, shift, seed, bf16 = values
-        given = {
+        given: dict[str, Any] = {
             "model": model, "label": label, "guidance": guidance, "solver": solver, "shift": shift,
             "seed": 0 if seed is None else seed, "bf16": bf16,
         }  # fmt: skip
