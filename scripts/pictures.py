@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 from PIL import Image

@@ -147,9 +147,8 @@ def wire_experiment(
 
         return opened_file
 
-    def opened(request: gr.Request) -> Updates:
+    def opened(state: Visitor, request: gr.Request) -> Updates:
         given = {k: v for k, v in dict(request.query_params).items() if not k.startswith("__")}
-        state = Visitor()
         updates = adopt(state, lambda: Experiment.from_dict(given))
         if query not in updates:
             updates = adopt(state, Experiment)
@@ -196,7 +195,7 @@ def wire_experiment(
     side.upload.upload(painting(on_upload), [visitor, side.upload], outputs, **once)
     # The address follows at once, before the picture is drawn; a link that was refused is taken out of it.
     query.change(None, query, None, js=_WRITE_LINK, **_QUIET)
-    page.load(painting(opened), None, outputs, **once).then(None, query, None, js=_WRITE_LINK, **_QUIET)
+    page.load(painting(opened), visitor, outputs, **once).then(None, query, None, js=_WRITE_LINK, **_QUIET)
 
 
 def _link(experiment: Experiment) -> str:

@@ -25,7 +25,7 @@ def test_training_takes_at_least_an_epoch(tiny_images):
         next(train_classifier(FeatureNet(1, 3), tiny_images, tiny_images, epochs=0))
 
 
-@pytest.mark.skipif(not FASHION_FOLDER.is_dir(), reason="Fashion-MNIST is not installed")
+@pytest.mark.skipif(not FASHION_FOLDER.is_dir(), reason="needs the package dataset-fashion-mnist")
 def test_the_shipped_classifier_is_right_nine_times_in_ten():
     test = fashion_mnist(train=False)
     rows = torch.arange(1000)

@@ -70,7 +70,7 @@ def test_a_missing_fashion_file_says_where_the_set_comes_from(tmp_path):
         fashion_mnist(tmp_path)
 
 
-@pytest.mark.skipif(not FASHION_FOLDER.is_dir(), reason="Fashion-MNIST is not installed")
+@pytest.mark.skipif(not FASHION_FOLDER.is_dir(), reason="needs the package dataset-fashion-mnist")
 def test_the_installed_fashion_mnist_has_ten_equal_classes():
     test = fashion_mnist(train=False)
     assert test.pixels.shape == (10_000, 1, 28, 28)
