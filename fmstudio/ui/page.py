@@ -48,6 +48,8 @@ def build() -> gr.Blocks:
     """Assemble the page. Every call makes a new one; nothing is shared between visitors but the code."""
     gr.set_static_paths([PLOTLY_JS, Path(__file__).resolve().parents[2] / "assets"])
     with gr.Blocks(title="Flow Matching Studio", analytics_enabled=False, fill_width=True) as page:
+        # First, so that no event of the page takes their names.
+        api.add_endpoints()
         visitor = gr.State(Visitor())
         gr.HTML(_BAR, elem_id="bar", apply_default_css=False)
         with gr.Row(elem_id="studio"):
@@ -66,5 +68,4 @@ def build() -> gr.Blocks:
         paint = wire_painting(visitor, tabs, rooms)
         wire_experiment(page, visitor, side, list(rooms.values()), lessons, paint)
         code_dialog.build(visitor)
-        api.add_endpoints()
     return page

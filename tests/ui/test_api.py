@@ -82,3 +82,8 @@ def test_wrong_input_is_answered_with_the_sentence(
 def test_a_broken_checkpoint_is_refused(client: Client) -> None:
     with pytest.raises(AppError, match="base64"):
         client.predict(TINY, "not a net!", api_name="/sample")
+
+
+def test_the_public_endpoints_are_the_five_that_are_documented(client: Client) -> None:
+    described: Any = client.view_api(return_format="dict", print_info=False)
+    assert set(described["named_endpoints"]) == {"/trajectories", "/train", "/sample", "/claim", "/images"}

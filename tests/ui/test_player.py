@@ -411,7 +411,7 @@ def test_probe_events_are_checked() -> None:
 
 def test_answers_carry_only_what_is_known() -> None:
     probe = Probe(0, 0.0, 0.0, 0.5)
-    assert set(Answer(probe).to_json()) == {"pane", "x", "y", "t", "pathPane"}
+    assert set(Answer(probe).to_json()) == {"pane", "x", "y", "t", "pathPane", "opens"}
     assert Answer(probe, u=np.array([1 / 3, 2.0])).to_json()["u"] == [0.3333, 2.0]
     with pytest.raises(ValueError, match="finite"):
         Answer(probe, u=[np.inf, 0.0]).to_json()

@@ -71,5 +71,8 @@ def build(visitor: gr.State) -> Room:
         return scene
 
     view.input(look, [visitor, view], player, show_progress="minimal", api_visibility="private")
-    player.probe(probe, visitor, [player, panel], show_progress="hidden", trigger_mode="always_last")
+    player.probe(
+        probe, visitor, [player, panel], show_progress="hidden", trigger_mode="always_last",
+        api_visibility="private",
+    )  # fmt: skip
     return Room(repaint=repaint, outputs=[player, panel, closed])
