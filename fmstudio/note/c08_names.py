@@ -39,6 +39,8 @@ NAMES = {"x̂₀": "data", "ε̂": "noise", "score": "class-4"}
 COUNTS = (10, 20, 40, 80)
 EPSILON = torch.finfo(torch.float64).eps
 PARTICLES = 400
+#: A path's net is borrowed where the error of v, read as ε̂ near the data, grows by less than this.
+NEAR, MOST = 1e-3, 10.0
 _ERRORS, _TRIPS, _ENDS = "Errors under four names", "Round trips", "One net along two paths"
 
 
@@ -55,9 +57,21 @@ def amplification(path: Path, t: Tensor) -> dict[str, Tensor]:
     return {"x̂₀": x0, "ε̂": x0 * (c.a * c.b).abs() / c.variance, "score": x0 * c.a.abs() / c.variance}
 
 
-def other_path(path: Path) -> Path | None:
-    """The path to borrow the net for; None where the path turns the plane or has a latent."""
+def kept(path: Path) -> str | None:
+    """Why the net of this path is borrowed for no other, or None."""
     if path.has_latent or path.at(torch.tensor(0.5)).a.is_complex():
+        return "A path that turns or has a latent shares its posterior with no other path of the list."
+    if float(amplification(path, torch.tensor(NEAR, dtype=torch.float64))["ε̂"]) > MOST:
+        return (
+            "On this path a b′ − a′ b is 0 at t = 0: read as ε̂, an error of v grows there without bound. "
+            "So the net is not borrowed for another path."
+        )
+    return None
+
+
+def other_path(path: Path) -> Path | None:
+    """The path to borrow the net for; None where it is kept."""
+    if kept(path) is not None:
         return None
     return Linear() if isinstance(path, Spherical) else Spherical()
 
@@ -123,10 +137,9 @@ def predict(experiment: Experiment) -> claim.Prediction:
             log_y=True,
         ),
     ]
-    notes: tuple[str, ...] = ()
-    if other_path(s.path) is None:
-        notes = ("A path that turns or has a latent shares its posterior with no other path of the list.",)
-    else:
+    reason = kept(s.path)
+    notes = () if reason is None else (reason,)
+    if reason is None:
         numbers.append(Expected("median distance of the ends along two paths", 0.0, "at most", slack=0.02))
     return claim.Prediction(tuple(numbers), tuple(panels), notes)
 
