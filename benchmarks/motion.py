@@ -21,7 +21,8 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 PATIENCE = 60_000
 
 #: Resolves with the milliseconds from the next click to the second frame drawn of the scene that it brings.
-WATCH = """() => { window.moved = new Promise((done) => {
+WATCH = """() => { window.moved = new Promise((done, fail) => {
+  setTimeout(() => fail(new Error("The scene did not come in time.")), PATIENCE);
   document.addEventListener("click", () => {
     const clicked = performance.now(), loads = PLAYER.loads;
     let drawn = null;
@@ -32,7 +33,7 @@ WATCH = """() => { window.moved = new Promise((done) => {
     };
     look();
   }, { capture: true, once: true });
-}); }""".replace("PLAYER", PLAYER.replace("?", ""))
+}); }""".replace("PLAYER", PLAYER.replace("?", "")).replace("PATIENCE", str(PATIENCE))
 
 
 def race(particles: int = 2_000, rounds: int = 7) -> Result:
@@ -57,6 +58,7 @@ def race(particles: int = 2_000, rounds: int = 7) -> Result:
             chromium = playwright.chromium.launch(executable_path=path, args=QUIET)
             for seed in range(rounds + 1):
                 tab = chromium.new_page(viewport={"width": 1440, "height": 900})
+                tab.set_default_timeout(PATIENCE)
                 tab.goto(f"{url}?path=spherical&particles={particles}&seed={9_000 + seed}")
                 tab.wait_for_function(f"{PLAYER}?.loads > 0 && {PLAYER}.particles == {particles}")
                 times = [_click(tab, "straight"), _click(tab, "spherical"), _click(tab, "straight")]
@@ -93,7 +95,6 @@ def race(particles: int = 2_000, rounds: int = 7) -> Result:
 def _click(tab: Any, path: str) -> float:
     tab.evaluate(WATCH)
     tab.locator(".fm-pills label", has_text=path).first.click()
-    tab.set_default_timeout(PATIENCE)
     return float(tab.evaluate("window.moved"))
 
 

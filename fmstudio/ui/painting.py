@@ -36,6 +36,9 @@ def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[
         except ValueError as error:
             gr.Warning(str(error), title="Cannot be drawn")
             return {visitor: state}
+        if shows != (state.experiment, id(state.checkpoint)):
+            # Another event changed the experiment meanwhile; its own picture is on the way.
+            return {visitor: state}
         state.painted[name] = shows
         return updates
 
