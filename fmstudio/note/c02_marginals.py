@@ -13,7 +13,7 @@ Source: Wu & Lizarraga, About Flow Matching, 2024, section 2.
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ _ROLES: dict[str, str] = dict(zip(PROCESSES, ("exact", "learned", "class-4", "cl
 #: How far from 0 each may stay: a solver's next order; what a small net leaves; a first order in dt.
 _SLACK = dict(zip(PROCESSES, (1e-3, 6e-3, 1.5e-3, 0.0), strict=True))
 REPEATS, PARTICLES, SNAPSHOTS, BETWEEN = 6, 1_000, 10, 10
-TRAINING, STOPPED, CELL = 3_000, 30, 0.1
+TRAINING, STOPPED, CELL, FRESH = 3_000, 30, 0.1, 7
 _TITLE = "Distance of p_t to q_t"
 
 
@@ -49,10 +49,7 @@ def predict(experiment: Experiment) -> Prediction:
     """Distance 0 at every t, and the band in which two fresh samples of q_t lie."""
     s = Setting(experiment, 2)
     generator, times = s.generator(1_000), _times(s)
-    spread = [
-        torch.tensor([_fresh_distance(s, t, generator) for _ in range(8)], dtype=torch.float64).std()
-        for t in times
-    ]
+    spread = torch.stack([_scatter(s, t, generator) for t in times])
     panel = Panel(
         _TITLE,
         "Energy distance to fresh particles of Q at every t; the band holds two fresh samples (± 2 std).",
@@ -64,7 +61,7 @@ def predict(experiment: Experiment) -> Prediction:
                 "original",
                 times,
                 torch.zeros_like(times),
-                2 * torch.stack(spread),
+                2 * spread,
                 "band",
             ),
             series("p_t = q_t", "exact", times, torch.zeros_like(times), mark="dashes"),
@@ -76,8 +73,11 @@ def predict(experiment: Experiment) -> Prediction:
     return Prediction(numbers, (panel,))
 
 
-def _fresh_distance(s: Setting, t: Tensor, generator: torch.Generator) -> float:
-    return energy_distance(s.snapshot(PARTICLES, t, generator), s.snapshot(PARTICLES, t, generator))
+def _scatter(s: Setting, t: Tensor, generator: torch.Generator) -> Tensor:
+    """Root mean square of the distance, which is 0 on average, over all pairs of ``FRESH`` clouds of q_t."""
+    clouds = [s.snapshot(PARTICLES, t, generator) for _ in range(FRESH)]
+    found = [energy_distance(x, y) for x, y in combinations(clouds, 2)]
+    return torch.tensor(found, dtype=torch.float64).square().mean().sqrt()
 
 
 def steps(experiment: Experiment, broken: bool) -> Steps:

@@ -180,8 +180,8 @@ def _pictures(s: Setting, rows: Tensor, partners: Tensor) -> tuple[Panel, ...]:
     )
     halves = [
         Panel(
-            f"Where the two halves of the noise end, {name}",
-            "One cloud; only the colours, by the sign of the first coordinate of x₁, differ.",
+            f"Halves of the noise, {name}",
+            "Where they end. One cloud; only the colours, by the side that x₁ lay on, differ.",
             "x",
             "y" if s.dim > 1 else "",
             tuple(

@@ -39,6 +39,7 @@ CHAIN_END = 0.9
 ZOOMS = (1.0, 0.1, 0.01, 0.001)
 CENTRE, SPAN, HALF = 0.6, 0.6, 60
 _SPEED = "Mean squared speed"
+_ROLES = {"smooth path": "original", "zig-zag": "class-4"}
 
 
 def chain_path(path: Path) -> ZigZag:
@@ -144,7 +145,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         finest = values[:, -1] / exact(s, grid[-1])
         numbers.append(Measured(f"{short} speed at the finest step / formula", *mean_error(finest)))
         mean, error = column_errors(values)
-        curves.append(series(f"{name}, measured", "original", _widths(grid), mean, error, "points"))
+        curves.append(series(f"{name}, measured", _ROLES[name], _widths(grid), mean, error, "points"))
     speed = Panel(_SPEED, "", "", "", tuple(curves))
     zooms = (*_zoom(s, chain, "zig-zag", broken), *_zoom(s, path, "smooth path", broken))
     return Measurement(tuple(numbers), (speed, *zooms), repeats=REPEATS)
@@ -184,7 +185,7 @@ def _zoom(s: Setting, path: Path, name: str, broken: bool) -> tuple[Panel, ...]:
     for k, (zoom, seen, place) in enumerate(zip(ZOOMS, windows, places, strict=True)):
         x, dt = rows[place], unit * float(seen[1] - seen[0])
         speed = float((x.diff(dim=0) / dt).square().sum(1).mean().sqrt())
-        drawn = [series(name, "original", CENTRE + unit * seen.double(), x[:, 0])]
+        drawn = [series(name, _ROLES[name], CENTRE + unit * seen.double(), x[:, 0])]
         if k + 1 < len(ZOOMS):
             drawn.append(_frame(unit * windows[k + 1].double(), rows[places[k + 1], 0]))
         panels.append(

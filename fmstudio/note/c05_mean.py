@@ -62,7 +62,16 @@ def predict(experiment: Experiment) -> Prediction:
             numbers.append(Expected(f"drift at {name}, {axis}", u, slack=slack + 5 * STEP))
         spread = float(at.var)
         numbers.append(Expected(f"variance at {name}", spread, slack=abs(var - spread) + 0.02 * spread))
-    return Prediction(tuple(numbers), _predicted_panels(s))
+    return Prediction(tuple(numbers), _predicted_panels(s), (_where(s),))
+
+
+def _where(s: Setting) -> str:
+    """The four points and their times in words."""
+    places = (
+        f"{name} = ({', '.join(f'{c:.2f}'.replace('-', '−') for c in x[0].tolist())}) at t = {TIMES[name]}"
+        for name, x in points_of(s).items()
+    )
+    return f"The points: {', '.join(places)}."
 
 
 def _disc(dim: int) -> Tensor:

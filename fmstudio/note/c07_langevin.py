@@ -75,7 +75,8 @@ def predict(experiment: Experiment) -> Prediction:
         Expected("distance to q_t, conditional score, smallest h", 0.0, slack=2e-3),
         Expected("distance to q_t, marginal score, smallest h", 0.0, slack=2e-3),
     )
-    return Prediction(numbers, panels, (f"t = {TIME}; the chains run for a time of {SPAN:g} σ².",))
+    note = f"t = {TIME}; the chains run for a time τ = {SPAN:g} σ², where σ² is the variance of x_t given x₀."
+    return Prediction(numbers, panels, (note,))
 
 
 def steps(experiment: Experiment, broken: bool) -> Steps:

@@ -31,14 +31,16 @@ from fmstudio.note import claim
 from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Steps
 from fmstudio.note.nets import learned, shares, small
 from fmstudio.note.panel import Panel, series
-from fmstudio.note.setting import Setting, normal_source, smooth
+from fmstudio.note.setting import Setting, column_errors, mean_error, normal_source, smooth
 
 TIMES = tuple(round(0.05 * k, 2) for k in range(1, 20))
 CHECKED = (0.2, 0.5, 0.8)
 NAMES = {"x̂₀": "data", "ε̂": "noise", "score": "class-4"}
 COUNTS = (10, 20, 40, 80)
 EPSILON = torch.finfo(torch.float64).eps
-PARTICLES = 400
+REPEATS, PARTICLES = 4, 400
+#: How far apart the ends along two paths may be after the most steps.
+APART = 0.02
 #: A path's net is borrowed where the error of v, read as ε̂ near the data, grows by less than this.
 NEAR, MOST = 1e-3, 10.0
 _ERRORS, _TRIPS, _ENDS = "Errors under four names", "Round trips", "One net along two paths"
@@ -74,6 +76,10 @@ def other_path(path: Path) -> Path | None:
     if kept(path) is not None:
         return None
     return Linear() if isinstance(path, Spherical) else Spherical()
+
+
+def _other(path: Path) -> str:
+    return "straight" if isinstance(other_path(path), Linear) else "spherical"
 
 
 def borrowed(field: VelocityField, path: Path, target: Path, scaled: bool = True) -> VelocityField:
@@ -140,7 +146,18 @@ def predict(experiment: Experiment) -> claim.Prediction:
     reason = kept(s.path)
     notes = () if reason is None else (reason,)
     if reason is None:
-        numbers.append(Expected("median distance of the ends along two paths", 0.0, "at most", slack=0.02))
+        numbers.append(Expected("median distance of the ends along two paths", 0.0, "at most", slack=APART))
+        panels.append(
+            Panel(
+                _ENDS,
+                f"Where one net ends from one noise, along its own path and along the {_other(s.path)} one.",
+                "steps (Heun)",
+                "median distance of the ends",
+                (series(f"0, up to {APART}", "exact", (COUNTS[0], COUNTS[-1]), [APART] * 2, mark="dashes"),),
+                log_x=True,
+                log_y=True,
+            )
+        )
     return claim.Prediction(tuple(numbers), tuple(panels), notes)
 
 
@@ -179,24 +196,15 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
     panels = [Panel(_ERRORS, "", "", "", curves), Panel(_TRIPS, "", "", "", loops)]
     target = other_path(s.path)
     if target is not None:
-        distances = []
+        distances = torch.zeros(REPEATS, len(COUNTS), dtype=torch.float64)
         for k, count in enumerate(COUNTS):
-            distances.append(_end_distance(s, field, target, count, scaled=not broken))
+            distances[:, k] = _end_distances(s, field, target, count, scaled=not broken)
             yield 0.7 + 0.3 * (k + 1) / len(COUNTS)
-        numbers.append(Measured("median distance of the ends along two paths", distances[-1]))
-        panels.append(
-            Panel(
-                _ENDS,
-                f"Where one net ends from one noise, along its own path and along the "
-                f"{type(target).__name__.lower()} one.",
-                "steps (Heun)",
-                "median distance of the ends",
-                (series("distance", "learned", COUNTS, distances),),
-                log_x=True,
-                log_y=True,
-            )
-        )
-    return Measurement(tuple(numbers), tuple(panels))
+        last = mean_error(distances[:, -1])
+        numbers.append(Measured("median distance of the ends along two paths", *last))
+        curve = series("distance", "learned", COUNTS, *column_errors(distances))
+        panels.append(Panel(_ENDS, "", "", "", (curve,)))
+    return Measurement(tuple(numbers), tuple(panels), repeats=1 if target is None else REPEATS)
 
 
 def _rms(x: Tensor) -> float:
@@ -221,12 +229,13 @@ def _spherical_gap(s: Setting) -> float:
     return worst
 
 
-def _end_distance(s: Setting, field: VelocityField, target: Path, count: int, scaled: bool) -> float:
-    start = s.source.sample(PARTICLES, s.generator(200)).points
+def _end_distances(s: Setting, field: VelocityField, target: Path, count: int, scaled: bool) -> Tensor:
+    """Median distance of the ends from one noise, once for each of ``REPEATS`` draws of it."""
+    start = s.source.sample(REPEATS * PARTICLES, s.generator(200)).points
     own = integrate(field, start, path_times(count), HEUN, record=False).end
     lent = borrowed(field, s.path, target, scaled)
     other = integrate(lent, start, path_times(count), HEUN, record=False).end
-    return float((own - other).norm(dim=1).median())
+    return (own - other).norm(dim=1).view(REPEATS, PARTICLES).median(1).values.double()
 
 
 CLAIM = Claim(

@@ -251,7 +251,8 @@ def quantity(value: float, error: float = 0.0) -> str:
     if not error:
         return f"{value:.4g}".replace("-", "−")
     digits = min(max(0, 1 - math.floor(math.log10(error))), 6)
-    return f"{value:.{digits}f} ± {error:.{digits}f}".replace("-", "−")
+    # Adding 0 turns a rounded −0 into 0.
+    return f"{round(value, digits) + 0.0:.{digits}f} ± {error:.{digits}f}".replace("-", "−")
 
 
 def _count(n: int) -> str:

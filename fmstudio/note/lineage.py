@@ -90,6 +90,13 @@ METHODS = (
 )
 """Name, year, trajectories, regression target and loss (LaTeX) of each row."""
 
+QUESTION = (
+    "After one step flow matching is worse than diffusion, although its trajectories are straight. What "
+    "must its net average over at t = 1, where every x₀ is still possible, and what has reflow changed about "
+    "that? Choose the moons in the sidebar, run again, and see whether the order stays."
+)
+"""What a teacher could ask, and what to change to answer it."""
+
 
 def applies(experiment: Experiment) -> str | None:
     """The chain needs x₁ ~ N(0, I), independent."""

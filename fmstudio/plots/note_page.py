@@ -9,7 +9,7 @@ from pathlib import Path
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note import CLAIMS
 from fmstudio.note.claim import Check, Verdict, quantity
-from fmstudio.note.lineage import Lineage, Row
+from fmstudio.note.lineage import QUESTION, Lineage, Row
 from fmstudio.note.report import Report, Result, make_report, to_json
 from fmstudio.plots.note_figures import figures_html, thumbnail_svg, words_html
 from fmstudio.plots.palette import css_variables
@@ -44,7 +44,7 @@ def checks_html(verdict: Verdict) -> str:
         for c in verdict.checks
     ]
     return (
-        '<div class="note-scroll"><table class="note-checks"><tr><th>number</th><th>predicted</th>'
+        '<div class="note-scroll"><table class="note-checks"><tr><th>number</th><th>predicted ± leeway</th>'
         f"<th>measured ± std. error</th><th></th></tr>{''.join(rows)}</table></div>"
     )
 
@@ -133,9 +133,13 @@ def page_html(report: Report) -> str:
             f"{panels_html(result)}{verdict_html(result)}"
             f"{checks_html(result.verdict) if result.verdict else ''}"
             f"<p class='soft'>{escape(' '.join(notes))}</p>"
+            f"<p><b>A question.</b> {words_html(claim.question)}</p>"
         )
     if report.lineage is not None:
-        parts.append(f"<h2>From 2015 to rectified flow</h2>{lineage_html(report.lineage)}")
+        parts.append(
+            f"<h2>From 2015 to rectified flow</h2>{lineage_html(report.lineage)}"
+            f"<p><b>A question.</b> {words_html(QUESTION)}</p>"
+        )
     palette = css_variables()
     dark = palette.split(".dark{", 1)[1].split("}", 1)[0]
     experiment = Experiment(**report.experiment).to_query() or "the default"

@@ -42,7 +42,8 @@ class Scale:
         step = min((m * size for m in (1, 2, 2.5, 5, 10)), key=lambda s: abs(math.log(s / raw)))
         first = math.ceil(self.low / step - 1e-9)
         values = [k * step for k in range(first, math.floor(self.high / step + 1e-9) + 1)]
-        return [(v, f"{v:.6g}") for v in (0.0 if abs(v) < step * 1e-9 else v for v in values)]
+        values = [0.0 if abs(v) < step * 1e-9 else v for v in values]
+        return [(v, f"{v:.6g}".replace("-", "−")) for v in values]
 
 
 def _power(p: int) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from fmstudio.note.lineage import METHODS
+from fmstudio.note.lineage import METHODS, QUESTION
+from fmstudio.plots.note_figures import words_html
 from fmstudio.ui import claims, words
 from fmstudio.ui.tabs.note_running import BUSY, LATEX, POOLED, QUIET, READY, halt, progress, steps
 from fmstudio.ui.visitor import Visitor
@@ -50,6 +51,7 @@ def build(visitor: gr.State) -> tuple[Callable[[Visitor], list[Any]], list[Compo
                 "Stop", size="sm", interactive=False, elem_id="stop-lineage", elem_classes=["note-run"]
             )
         status = gr.HTML("", elem_id="status-lineage")
+        gr.Markdown(f"#### A question\n{words_html(QUESTION)}")
     gr.HTML(claims.pager_html(None))
 
     def shown(state: Visitor, index: int) -> list[Any]:
