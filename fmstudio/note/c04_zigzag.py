@@ -18,8 +18,8 @@ from torch import Tensor
 
 from fmstudio.flow.paths import Path, Spherical, VariancePreserving, ZigZag, act, draw_like
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
-from fmstudio.note.panel import Panel, Series, series
+from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps, quantity
+from fmstudio.note.panel import Panel, Series, lines, series
 from fmstudio.note.setting import (
     Setting,
     column_errors,
@@ -185,13 +185,16 @@ def _zoom(s: Setting, path: Path, name: str, broken: bool) -> tuple[Panel, ...]:
     for k, (zoom, seen, place) in enumerate(zip(ZOOMS, windows, places, strict=True)):
         x, dt = rows[place], unit * float(seen[1] - seen[0])
         speed = float((x.diff(dim=0) / dt).square().sum(1).mean().sqrt())
-        drawn = [series(name, _ROLES[name], CENTRE + unit * seen.double(), x[:, 0])]
+        # Far in, six digits would put steps into a smooth path.
+        across = (CENTRE + unit * seen.double())[:, None]
+        drawn = [lines(name, _ROLES[name], across, x[:, :1], digits=10)]
         if k + 1 < len(ZOOMS):
             drawn.append(_frame(unit * windows[k + 1].double(), rows[places[k + 1], 0]))
         panels.append(
             Panel(
                 f"Zoom into one {name}",
-                f"{SPAN * zoom:g} of time, in steps of dt = {dt:.2g}. Speed over a step: {speed:.3g}.",
+                f"{SPAN * zoom:g} of time, in steps of dt = {quantity(dt)}. Speed over a step: "
+                f"{_speed(speed)}.",
                 "t",
                 "first coordinate of x_t",
                 tuple(drawn),
@@ -199,6 +202,10 @@ def _zoom(s: Setting, path: Path, name: str, broken: bool) -> tuple[Panel, ...]:
             )
         )
     return tuple(panels)
+
+
+def _speed(speed: float) -> str:
+    return f"{speed:,.0f}" if speed >= 100 else f"{speed:.3g}"
 
 
 def _frame(offsets: Tensor, x: Tensor) -> Series:

@@ -16,7 +16,7 @@ from fmstudio.plots.note_heat import heat_svg
 from fmstudio.plots.note_scale import Scale
 
 WIDTH, HEIGHT, SQUARER = 440, 270, 350
-LEFT, RIGHT, TOP, BOTTOM = 64, 10, 10, 40
+LEFT, RIGHT, TOP, BOTTOM = 70, 10, 10, 40
 
 
 _BELOW = re.compile(r"(?<=[A-Za-ẑ̃γβ])_(?:\{([^}]*)\}|([A-Za-z0-9θ]))")

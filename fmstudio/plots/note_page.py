@@ -77,8 +77,8 @@ def lineage_html(table: Lineage, marked: int | None = None) -> str:
         table: the measured lineage.
         marked: the row that stands out, or None.
     """
-    head = "".join(f"<th>{n} step{'s' if n > 1 else ''}</th>" for n in table.steps)
-    rows = "".join(_lineage_row(row, k == marked) for k, row in enumerate(table.rows))
+    head = "".join(f"<th>{_steps(n)}</th>" for n in table.steps)
+    rows = "".join(_lineage_row(row, table.steps, k == marked) for k, row in enumerate(table.rows))
     return (
         f'<div class="note-scroll"><table class="note-checks note-lineage"><tr><th>method and loss</th>{head}'
         f"</tr>{rows}</table></div><p class='fm-note soft'>Energy distance to fresh data after so many "
@@ -87,10 +87,14 @@ def lineage_html(table: Lineage, marked: int | None = None) -> str:
     )
 
 
-def _lineage_row(row: Row, marked: bool) -> str:
+def _steps(count: int) -> str:
+    return f"{count} step{'s' if count > 1 else ''}"
+
+
+def _lineage_row(row: Row, steps: tuple[int, ...], marked: bool) -> str:
     cells = "".join(
-        f"<td>{thumbnail_svg(cloud)}<br>{quantity(d, e)}</td>"
-        for d, e, cloud in zip(row.distances, row.errors, row.samples, strict=True)
+        f'<td data-steps="{_steps(n)}">{thumbnail_svg(cloud)}<br>{quantity(d, e)}</td>'
+        for n, d, e, cloud in zip(steps, row.distances, row.errors, row.samples, strict=True)
     )
     return (
         f"<tr{' class=marked' if marked else ''}><td><b>{escape(row.name)}</b>, {row.year}<br>"

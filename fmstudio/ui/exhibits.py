@@ -66,7 +66,7 @@ def drift_room(visitor: Visitor, picks: str) -> Scene:
 @lru_cache(maxsize=16)
 def _drifts(experiment: Experiment, picks: str) -> Scene:
     count, diffusion = PICKS[picks]
-    caption = f"a path picked at random {count} times" + (", with √dt" if diffusion else "")
+    caption = f"{count} picks, with √dt" if diffusion else f"a path picked at random {count} times"
     return drifting_scene(experiment, drifting(experiment, count, diffusion), caption)
 
 
