@@ -10,10 +10,12 @@ parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.
 parser.add_argument("--port", type=int, default=None, help="the first free one from 7860 unless given")
 parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
 parser.add_argument("--share", action="store_true", help="a public link through Gradio's relay")
+parser.add_argument("--hub", choices=("off", "cards", "any"), help="large models that visitors may fetch")
 
 if __name__ == "__main__":
     options = parser.parse_args()
     gc.disable()  # Imports make a million objects that all stay: nothing to collect until the page is served.
     from fmstudio.ui.launch import launch
 
-    launch(options.host, options.port, browser=not options.no_browser, share=options.share)
+    browser = not options.no_browser
+    launch(options.host, options.port, browser=browser, share=options.share, hub=options.hub)

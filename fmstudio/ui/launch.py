@@ -7,6 +7,7 @@ import os
 import sys
 from typing import Any
 
+from fmstudio.image.hub.consent import Permission
 from fmstudio.ui import theme, warm
 from fmstudio.ui.page import build
 
@@ -15,15 +16,27 @@ WORKERS = 8
 
 
 def launch(
-    host: str = "127.0.0.1", port: int | None = None, *, browser: bool = True, share: bool = False
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    *,
+    browser: bool = True,
+    share: bool = False,
+    hub: str | None = None,
 ) -> None:
     """Build the page and serve it until it is stopped.
 
     Args:
         host, port: where to listen; port None takes the first free one from 7860.
         browser: open one, if this is a desktop.
-        share: a public link through Gradio's relay (the only option that reaches outside).
+        share: a public link through Gradio's relay.
+        hub: what may be fetched from the Hugging Face Hub and run: "off", "cards" or "any"; None leaves it to
+            the variable FMSTUDIO_HUB (see `fmstudio.image.hub.consent`).
+
+    Raises:
+        ValueError: another value of `hub`.
     """
+    if hub is not None:
+        os.environ["FMSTUDIO_HUB"] = Permission(hub)
     # The variable, not page.queue(), which would make the whole web application a second time.
     os.environ.setdefault("GRADIO_DEFAULT_CONCURRENCY_LIMIT", str(WORKERS))
     page = build()

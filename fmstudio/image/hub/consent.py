@@ -1,6 +1,6 @@
 """What the owner of this studio allows, and what a person must do before a gated model can be fetched.
 
-``FMSTUDIO_HUB`` says what may be fetched and run:
+The variable ``FMSTUDIO_HUB``, or ``app.py --hub``, says what may be fetched and run:
 
 | value | meaning |
 | --- | --- |
@@ -54,9 +54,9 @@ def may_fetch(model_id: str) -> str:
 
     allowed = permission()
     if allowed is Permission.OFF:
-        return "The owner of this studio does not allow downloads (FMSTUDIO_HUB=cards allows them)."
+        return "The owner of this studio allows no downloads (--hub cards or FMSTUDIO_HUB=cards allows them)."
     if allowed is Permission.CARDS and model_id not in {card.id for card in CARDS}:
-        return "Only models with a card may be fetched here (FMSTUDIO_HUB=any allows others)."
+        return "Only models with a card may be fetched here (--hub any or FMSTUDIO_HUB=any allows others)."
     if constants.is_offline_mode():
         return "This studio runs offline (HF_HUB_OFFLINE is set); unset it to fetch models."
     return ""

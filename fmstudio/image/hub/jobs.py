@@ -169,7 +169,9 @@ def outlook(
     name, revision = name.strip(), revision.strip() or "main"
     card = next((known for known in CARDS if known.id == name), None)
     if card is None and not consent.may_name_any():
-        raise ValueError("Only models with a card are run here (FMSTUDIO_HUB=any allows others).")
+        raise ValueError(
+            "Only models with a card are run here (--hub any or FMSTUDIO_HUB=any allows others)."
+        )
     if card is None and _is_folder(name):
         described = describe(Path(name).expanduser())
         choice = choose_plan(store.weights_of(described), machine, side or 1024, count)

@@ -26,7 +26,7 @@ def test_at_home_the_cards_and_on_a_space_nothing(monkeypatch):
     assert not may_name_any()
     monkeypatch.setenv("SPACE_ID", "me/studio")
     assert consent.permission() is Permission.OFF
-    assert "does not allow" in may_fetch(ONE)
+    assert "allows no downloads" in may_fetch(ONE)
 
 
 def test_the_owner_decides(monkeypatch):
