@@ -36,11 +36,10 @@ from fmstudio.ui.tabs import images_film, images_map, images_picture, images_xy
 from fmstudio.ui.tabs.images_grid import (
     OPENING,
     OPENING_FIGURES,
-    SHOWN_COUNT,
-    SHOWN_QUALITY,
-    figures_of,
-    grid_html,
+    SHOWN_MEASURED,
 )
+from fmstudio.ui.tabs.images_grid_html import figures_of, grid_html
+from fmstudio.ui.tabs.images_parts import SHOWN_COUNT
 from fmstudio.ui.tabs.images_results import interpolation_html, inversion_html
 
 PICTURES = OPENING.parent
@@ -67,7 +66,7 @@ def draw_images() -> None:
     """What the Images room shows before any click, with the shipped models."""
     settings = ImageSettings(count=SHOWN_COUNT)
     done = Comparison(settings, ("fashion-rf1", "fashion-rf2"))
-    for event in compare(settings, done.models, quality=SHOWN_QUALITY):
+    for event in compare(settings, done.models, figures=SHOWN_MEASURED):
         done.take(event)
     OPENING.write_text(grid_html(done, timed=False), "utf-8")
     error, quality = figures_of(done)

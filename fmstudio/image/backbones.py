@@ -21,12 +21,16 @@ from fmstudio.device import chosen_device
 if TYPE_CHECKING:
     from fmstudio.image.classifier import FeatureNet
     from fmstudio.image.folder import ImageModel
+    from fmstudio.image.memorising import TrainingImages
     from fmstudio.image.reference import Reference
 
 MODELS_FOLDER = Path(__file__).resolve().parents[2] / "models"
 """The repository's own models."""
 
 PIPELINE_CLASS = "RectifiedFlowPipeline"
+
+TRAINING_FILE = "training.safetensors"
+"""The training images in the folder of a model that may have memorised them; see `memorising`."""
 
 _FIGURES = re.compile(r"^\| *([\d.]+) *\| *(\d+) *\| *([\d.]+)[^|]*\|", re.MULTILINE)
 
@@ -52,6 +56,34 @@ class ModelEntry:
         """What a column of the page is headed: "1-RF" and "2-RF" for first and second rectified flows."""
         match = re.search(r"-rf(\d+)$", self.name)
         return f"{match[1]}-RF" if match else self.name
+
+    @property
+    def has_training(self) -> bool:
+        """Whether the folder holds the images that the model was trained on."""
+        return (self.folder / TRAINING_FILE).is_file()
+
+    @property
+    def part(self) -> str:
+        """The network's name among the parts of a diffusers pipeline: unet or transformer."""
+        return "transformer" if (self.folder / "transformer").is_dir() else "unet"
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the images, from the folder's json files."""
+        index, network = (
+            json.loads((self.folder / name).read_text(encoding="utf-8"))
+            for name in ("model_index.json", f"{self.part}/config.json")
+        )
+        patch = int(index["patch_size"])
+        side = int(network["sample_size"]) * patch
+        return (int(network["in_channels"]) // patch**2, side, side)
+
+    def introduction(self) -> str:
+        """The card's first paragraph, which says what the model is; empty without one."""
+        card = self.folder / "README.md"
+        text = card.read_text(encoding="utf-8") if card.is_file() else ""
+        match = re.search(r"^# .+\n+((?:[^#\s].*\n?)+)", text, re.MULTILINE)
+        return " ".join(match[1].split()) if match else ""
 
     def figures(self) -> list[tuple[float, int, float]]:
         """(guidance, Euler steps, FD) of the lines in the card's tables of figures; empty without one.
@@ -92,6 +124,7 @@ class Backbones:
         self._models: dict[str, ImageModel] = {}
         self._classifiers: dict[str, FeatureNet] = {}
         self._references: dict[str, Reference] = {}
+        self._training: dict[str, TrainingImages] = {}
 
     @property
     def device(self) -> torch.device:
@@ -162,6 +195,21 @@ class Backbones:
                 self._references[name] = load_reference(self._folder / name)
             return self._references[name]
 
+    def training(self, name: str) -> TrainingImages | None:
+        """The images that a model was trained on, where its folder holds them; read on the first call.
+
+        Raises:
+            KeyError: there is no such model.
+            ValueError: the file holds something else.
+        """
+        from fmstudio.image.memorising import load_training
+
+        entry = self.entry(name)
+        with self._lock:
+            if name not in self._training and entry.has_training:
+                self._training[name] = load_training(entry.folder / TRAINING_FILE)
+            return self._training.get(name)
+
     def metric_of(self, name: str) -> str | None:
         """The metric that knows a model's classes: the folder whose classifier has the same ones, or None.
 
@@ -213,6 +261,15 @@ def class_names(name: str) -> tuple[str, ...]:
         KeyError: there is no such model.
     """
     return repository_models().entry(name).class_names
+
+
+def title_of(name: str) -> str:
+    """What a model's column is headed.
+
+    Raises:
+        KeyError: there is no such model.
+    """
+    return repository_models().entry(name).short_title
 
 
 def backbone(name: str) -> ImageModel:

@@ -19,6 +19,9 @@ from torch import Tensor
 KEY = "flow-matching-studio"
 """The PNG text chunk that holds the settings as JSON."""
 
+GAP = 2
+"""Clear pixels between the images of a strip."""
+
 ENLARGED = 8
 """How many times a saved contact sheet is larger than the model's pixels."""
 
@@ -59,7 +62,7 @@ def settings_in(png: bytes) -> dict[str, Any]:
     return json.loads(text)
 
 
-def strip_of(images: Tensor, gap: int = 2) -> Image.Image:
+def strip_of(images: Tensor, gap: int = GAP) -> Image.Image:
     """Images (n, channels, height, width) side by side in one picture, ``gap`` clear pixels apart."""
     count, channels, height, width = images.shape
     strip = torch.zeros((channels + 1, height, (width + gap) * count - gap), dtype=torch.uint8)
@@ -71,7 +74,7 @@ def strip_of(images: Tensor, gap: int = 2) -> Image.Image:
     return Image.fromarray(array, "LA" if channels == 1 else "RGBA")
 
 
-def sheet_of(rows: Sequence[Tensor], gap: int = 2) -> Image.Image:
+def sheet_of(rows: Sequence[Tensor], gap: int = GAP) -> Image.Image:
     """Rows of images below each other on white, enlarged without smoothing."""
     strips = [strip_of(row, gap).convert("RGBA") for row in rows]
     width = max(strip.width for strip in strips)

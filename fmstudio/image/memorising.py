@@ -16,19 +16,16 @@ Pixels see no more than pixels: a shifted copy is missed, and a plain disc may b
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from fmstudio.image.backbones import choose_device, has_bf16
+from fmstudio.image.backbones import TRAINING_FILE, choose_device, has_bf16
 from fmstudio.image.data import ImageSet, load_images, to_bytes
 from fmstudio.image.folder import ImageModel, load_model
 from fmstudio.image.sampling import GuidedField, draw_noise, grid_labels, sample
-
-TRAINING_FILE = "training.safetensors"
-"""The name of the training images in a model's folder."""
 
 COPY_SHARE = 0.5
 """A copy is nearer to a training image than this share of that image's reach."""
@@ -42,11 +39,19 @@ class TrainingImages:
         pixels: uint8, shape (count, channels, height, width).
         labels: int64, shape (count,).
         reach: float32, shape (count,); the distance of each to the nearest other one that is not identical.
+        left_out: float32, shape (count,); the ratio that `Nearest` has for each of them when it is left out
+            of the training set and compared with the rest.
     """
 
     pixels: Tensor
     labels: Tensor
     reach: Tensor
+    left_out: Tensor
+
+    @property
+    def real_share(self) -> float:
+        """The share of training images that would be called copies of the others."""
+        return float((self.left_out < COPY_SHARE).double().mean())
 
 
 @dataclass(frozen=True)
@@ -92,8 +97,13 @@ def prepare(data: ImageSet) -> TrainingImages:
     Args:
         data: at least three different images. The work grows with the square of their number.
     """
-    distances, _ = _two_nearest(_rows(data.pixels))
-    return TrainingImages(data.pixels, data.labels, distances[:, 0].contiguous())
+    distances, indices = _two_nearest(_rows(data.pixels))
+    reach = distances[:, 0].contiguous()
+    # Without image i its nearest image n has another reach where i was what n was nearest to.
+    index = indices[:, 0]
+    points_back = indices[index, 0] == torch.arange(len(index))
+    without = torch.where(points_back, distances[index, 1], distances[index, 0])
+    return TrainingImages(data.pixels, data.labels, reach, reach / without)
 
 
 def find_nearest(training: TrainingImages, images: Tensor) -> Nearest:
@@ -121,29 +131,29 @@ def find_nearest(training: TrainingImages, images: Tensor) -> Nearest:
     return Nearest(index, distance, distance / training.reach[index])
 
 
-def left_out(training: TrainingImages) -> Nearest:
-    """Each training image as if it were a sample of a model that was trained on the others."""
-    distances, indices = _two_nearest(_rows(training.pixels))
-    index = indices[:, 0]
-    own = torch.arange(len(index))
-    points_back = indices[index, 0] == own
-    reach = torch.where(points_back, distances[index, 1], distances[index, 0])
-    return Nearest(index, distances[:, 0], distances[:, 0] / reach)
-
-
 def save_training(path: Path, training: TrainingImages) -> None:
     """Write training images and their reach as one safetensors file."""
     from safetensors.torch import save_file
 
-    tensors = {"pixels": training.pixels, "labels": training.labels, "reach": training.reach}
+    tensors = {field.name: getattr(training, field.name) for field in fields(TrainingImages)}
     save_file(tensors, path)
 
 
 def load_training(path: Path) -> TrainingImages:
-    """Read what `save_training` wrote."""
+    """Read what `save_training` wrote.
+
+    Raises:
+        ValueError: the file holds something else.
+    """
     from safetensors.torch import load_file
 
-    return TrainingImages(**load_file(path))
+    tensors = load_file(path)
+    if tensors.keys() != {field.name for field in fields(TrainingImages)}:
+        raise ValueError(
+            f"{path} holds {', '.join(sorted(tensors))}. Make it again: python -m fmstudio.image.memorising "
+            f"{path.parent} --data … --save."
+        )
+    return TrainingImages(**tensors)
 
 
 def sample_bytes(
@@ -194,19 +204,19 @@ def main() -> None:
     print(f"{options.count} samples, {options.steps} Euler steps, seed {options.seed}\n")
     print("| images | copies | median ratio | median distance |")
     print("| --- | --- | --- | --- |")
-    print(_row("training images, each left out", left_out(training)), flush=True)
+    print(_row("training images, each left out", training.left_out, training.reach), flush=True)
     for guidance in options.guidance:
         images = sample_bytes(model, options.count, options.steps, guidance, options.seed, has_bf16(device))
         nearest = find_nearest(training, images)
-        print(_row(f"samples, guidance {guidance:g}", nearest), flush=True)
+        print(_row(f"samples, guidance {guidance:g}", nearest.ratio, nearest.distance), flush=True)
         if options.picture:
             few = Nearest(nearest.index[:20], nearest.distance[:20], nearest.ratio[:20])
             picture_of(side_by_side(training, images[:20], few)).save(options.picture)
 
 
-def _row(name: str, nearest: Nearest) -> str:
-    share = nearest.copies.double().mean()
-    return f"| {name} | {share:.1%} | {nearest.ratio.median():.2f} | {nearest.distance.median():.3f} |"
+def _row(name: str, ratio: Tensor, distance: Tensor) -> str:
+    share = (ratio < COPY_SHARE).double().mean()
+    return f"| {name} | {share:.1%} | {ratio.median():.2f} | {distance.median():.3f} |"
 
 
 if __name__ == "__main__":

@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from fmstudio.image.backbones import backbone
-from fmstudio.image.compare import title_of
+from fmstudio.image.backbones import backbone, title_of
 from fmstudio.image.data import to_bytes
 from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.objective import generator_of
@@ -47,7 +46,7 @@ class Plane:
         return (x.flatten(-3) - self.mean) @ self.axes.T
 
 
-def principal_plane(points: Tensor, rounds: int = 60, tolerance: float = 1e-7) -> Plane:
+def principal_plane(points: Tensor, rounds: int = 60, tolerance: float = 1e-5) -> Plane:
     """The plane of the first two principal components, by subspace iteration.
 
     Needs no covariance matrix: points (n, d) are multiplied, never dᵀd.
@@ -167,6 +166,7 @@ def flow_map(settings: ImageSettings, models: Sequence[str], samples: int) -> It
             expected.append(torch.stack([*means, frames[-1]]))
         runs.append(torch.cat(parts, dim=1))
         hats.append(to_bytes(torch.cat(expected, dim=1)))
+    yield Progress("looking for the plane in which they spread most", 1.0, None)
     plane = principal_plane(runs[0].flatten(0, 1).flatten(1))
     yield FlowMap(
         settings,

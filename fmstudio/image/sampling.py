@@ -368,3 +368,18 @@ def grid_row(field: GuidedField, noise: Tensor, plan: StepPlan) -> Iterator[Grid
     if last is not None:
         ends = last.x.float().cpu()
         yield GridRow(last.index, to_bytes(ends), last.nfe, last.seconds, ends, plan)
+
+
+def plan_words(plan: StepPlan) -> str:
+    """How a row is made: "4 steps" or "tolerance 0.1"."""
+    if isinstance(plan, AdaptivePlan):
+        return f"tolerance {plan.tolerance:g}"
+    if isinstance(plan, FixedPlan):
+        return f"{plan.step_count} {'step' if plan.step_count == 1 else 'steps'}"
+    raise TypeError(f"Expected a plan with steps or a tolerance; got {plan!r}.")
+
+
+def step_words(plan: StepPlan, step: SampleStep) -> str:
+    """Where a row that is being made stands: "4 steps: step 3"."""
+    where = f", t = {step.t:.2f}" if isinstance(plan, AdaptivePlan) else ""
+    return f"{plan_words(plan)}: step {step.index}{where}"

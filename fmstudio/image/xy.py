@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from fmstudio.image.backbones import backbone, class_names
-from fmstudio.image.compare import title_of
+from fmstudio.image.backbones import backbone, class_names, title_of
 from fmstudio.image.data import to_bytes
 from fmstudio.image.gallery import Picture
 from fmstudio.image.jobs import IMAGE_SOLVERS, ImageSettings, number, split, whole

@@ -67,6 +67,16 @@ def quality_figure(curves: Sequence[NfeCurve], real: float | None) -> dict[str, 
     return figure(traces, height=_HEIGHT, x="NFE", y="", xaxis=_NFE, yaxis=_LOG)
 
 
+def copies_figure(curves: Sequence[NfeCurve], real: float | None) -> dict[str, Any]:
+    """Share of copies against NFE, with the line of the training images, each left out in turn."""
+    traces = [curve.trace() for curve in curves]
+    every = [nfe for curve in curves for nfe, _ in curve.points]
+    if real is not None and every:
+        traces.append(line([min(every), max(every)], [real, real], "real images", "exact", dash="dash"))
+    share: dict[str, Any] = {"tickformat": "~%", "rangemode": "tozero"}
+    return figure(traces, height=_HEIGHT, x="NFE", y="", xaxis=_NFE, yaxis=share)
+
+
 def published_figure() -> dict[str, Any]:
     """FID against NFE on CIFAR-10, from the literature."""
     nfe, values = zip(*PLAIN_FLOW, strict=True)

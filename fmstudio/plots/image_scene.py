@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from fmstudio.image.compare import title_of
+from fmstudio.image.backbones import title_of
 from fmstudio.image.projection import FlowMap
 from fmstudio.plots.scene import Pane, Scene, frame_bounds
 

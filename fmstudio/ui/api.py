@@ -15,6 +15,7 @@ from fmstudio.image.jobs import image_grid
 from fmstudio.learn import jobs
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.report import measured, to_json
+from fmstudio.ui.line import IMAGES
 from fmstudio.ui.training import POOL
 
 
@@ -84,7 +85,8 @@ def images(settings: dict[str, Any]) -> dict[str, Any]:
     Returns:
         JSON: settings, and rows with steps, tolerance, nfe, seconds and images (PNG in base64).
     """
-    return _tell(lambda: image_grid(settings))
+    with IMAGES.turn():
+        return _tell(lambda: image_grid(settings))
 
 
 def add_endpoints() -> None:
@@ -93,7 +95,7 @@ def add_endpoints() -> None:
     gr.api(train, api_name="train", concurrency_id="training", concurrency_limit=POOL)
     gr.api(sample, api_name="sample")
     gr.api(claim, api_name="claim", concurrency_id="training", concurrency_limit=POOL)
-    gr.api(images, api_name="images", concurrency_id="images", concurrency_limit=1)
+    gr.api(images, api_name="images", concurrency_id="images-api", concurrency_limit=1)
 
 
 def _answer(report: dict[str, Any]) -> dict[str, Any]:

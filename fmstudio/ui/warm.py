@@ -1,4 +1,4 @@
-"""Scenes that most visitors ask for first are drawn before they ask, in a quiet thread."""
+"""Scenes and image models that most visitors ask for first are there before they ask, by a quiet thread."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from fmstudio.learn.experiment import DATA, PATHS, Experiment
 from fmstudio.ui.actions import paths_room
+from fmstudio.ui.tabs.images_parts import warm_models
 from fmstudio.ui.visitor import Visitor
 
 SETTLED = 3.0
@@ -32,10 +33,14 @@ def draw_ahead(experiments: Iterable[Experiment]) -> None:
 
 
 def start() -> None:
-    """Draw the first clicks in the background. The thread ends with them, or with the process."""
+    """Draw the first clicks and load the first image models in the background.
+
+    The thread ends with them, or with the process.
+    """
 
     def work() -> None:
         time.sleep(SETTLED)
         draw_ahead(first_clicks())
+        warm_models()
 
     threading.Thread(target=work, name="scenes ahead", daemon=True).start()

@@ -5,12 +5,13 @@ import torch
 
 from fmstudio.flow.solvers import HEUN
 from fmstudio.image import compare as module
+from fmstudio.image import row_figures
 from fmstudio.image.backbones import backbone, repository_models
 from fmstudio.image.classifier import judge
 from fmstudio.image.compare import Comparison, Distance, Preview, Progress, Quality, Row, compare
 from fmstudio.image.gallery import settings_in
 from fmstudio.image.jobs import ImageSettings
-from fmstudio.image.sampling import GuidedField, sample
+from fmstudio.image.sampling import FixedPlan, GuidedField, sample
 
 SETTINGS = ImageSettings(steps=(1, 3), count=2, seed=7, bf16=False)
 MODELS = ("fashion-rf1", "fashion-rf2")
@@ -19,10 +20,10 @@ MODELS = ("fashion-rf1", "fashion-rf2")
 @pytest.fixture(autouse=True)
 def short_reference(monkeypatch):
     """Two steps are reference enough for a test of the plumbing."""
-    monkeypatch.setattr(module, "REFERENCE", module.FixedPlan(2, HEUN))
-    module._references.clear()
+    monkeypatch.setattr(row_figures, "REFERENCE", FixedPlan(2, HEUN))
+    row_figures._references.clear()
     yield
-    module._references.clear()
+    row_figures._references.clear()
 
 
 def kinds(events, kind):
@@ -67,12 +68,12 @@ def test_a_reference_is_worked_out_once_for_all_solvers_and_step_counts():
 
 def test_quality_is_the_frechet_distance_beside_real_images_at_the_same_number():
     settings = replace(SETTINGS, steps=(1,), count=3)
-    (quality,) = kinds(compare(settings, MODELS[:1], distances=False, quality=12), Quality)
+    (quality,) = kinds(compare(settings, MODELS[:1], distances=False, figures=12), Quality)
     assert quality.count == 12
     reference = repository_models().reference("fashion-metric")
     assert quality.real == pytest.approx(reference.real_distance(12))
     assert quality.value > 0
-    (own,) = kinds(compare(settings, MODELS[:1], distances=False, quality=3), Quality)
+    (own,) = kinds(compare(settings, MODELS[:1], distances=False, figures=3), Quality)
     row = kinds(compare(settings, MODELS[:1], distances=False), Row)[0].made
     features = judge(repository_models().classifier(), row.ends.clamp(-1, 1)).features
     assert own.value == pytest.approx(reference.distance(features), rel=1e-3)

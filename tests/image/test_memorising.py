@@ -1,11 +1,11 @@
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from fmstudio.image.data import ImageSet
 from fmstudio.image.folder import ImageModel
 from fmstudio.image.memorising import (
     find_nearest,
-    left_out,
     load_training,
     prepare,
     sample_bytes,
@@ -53,12 +53,12 @@ def test_a_copy_is_nearer_to_its_image_than_to_any_other(training):
 
 
 def test_a_left_out_image_is_compared_with_the_others_alone(tiny_images):
-    found = left_out(prepare(tiny_images))
+    found = prepare(tiny_images)
     for left in range(48):
         rest = torch.arange(48) != left
         others = ImageSet(tiny_images.pixels[rest], tiny_images.labels[rest], tiny_images.class_names)
         alone = find_nearest(prepare(others), tiny_images.pixels[left : left + 1])
-        assert float(alone.ratio) == pytest.approx(float(found.ratio[left]), rel=1e-4)
+        assert float(alone.ratio) == pytest.approx(float(found.left_out[left]), rel=1e-4)
 
 
 def test_identical_images_count_as_one(tiny_images):
@@ -73,8 +73,23 @@ def test_identical_images_count_as_one(tiny_images):
 def test_training_images_survive_their_file(training, tmp_path):
     save_training(tmp_path / "training.safetensors", training)
     read = load_training(tmp_path / "training.safetensors")
-    for name in ("pixels", "labels", "reach"):
+    for name in ("pixels", "labels", "reach", "left_out"):
         assert torch.equal(getattr(read, name), getattr(training, name))
+
+
+def test_a_file_of_something_else_is_answered_with_what_to_do(training, tmp_path):
+    save_file({"pixels": training.pixels}, tmp_path / "training.safetensors")
+    with pytest.raises(ValueError, match="Make it again"):
+        load_training(tmp_path / "training.safetensors")
+
+
+def test_real_images_that_have_a_twin_count_as_copies(training):
+    twins = (training.pixels[:12].int() + 1).clamp(0, 255).to(torch.uint8)
+    pixels = torch.cat([training.pixels, twins])
+    labels = torch.cat([training.labels, training.labels[:12]])
+    with_twins = prepare(ImageSet(pixels, labels, ("top", "middle", "bottom")))
+    assert training.real_share == 0
+    assert with_twins.real_share == pytest.approx(24 / 60)
 
 
 def test_samples_stand_above_their_nearest_images(training, tiny_net, tiny_images):

@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from fmstudio.image import pipeline
-from fmstudio.image.backbones import MODELS_FOLDER, Backbones, backbone, backbone_names, class_names
+from fmstudio.image.backbones import (
+    MODELS_FOLDER,
+    Backbones,
+    backbone,
+    backbone_names,
+    class_names,
+    repository_models,
+)
 from fmstudio.image.classifier import judge, load_classifier
 from fmstudio.image.folder import load_model, save_model
 from fmstudio.image.metrics import class_accuracy
@@ -92,6 +99,20 @@ def test_backbones_load_once_and_name_what_there_is(folder, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", backbone_names())
+def test_plain_diffusers_runs_a_shipped_folder_to_the_images_of_this_package(name):
+    from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+
+    folder = str(MODELS_FOLDER / name)
+    pipe = DiffusionPipeline.from_pretrained(folder, custom_pipeline=folder, trust_remote_code=True)
+    model = backbone(name)
+    noise = torch.randn((3, *model.net.image_shape), generator=torch.Generator().manual_seed(0))
+    made = pipe([0, 1, 2], 2, latents=noise, output_type="pt").images
+    ours = sample(GuidedField(model.net, torch.arange(3)), noise, 2)
+    assert torch.allclose(made, (ours.clamp(-1, 1) + 1) / 2, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in backbone_names() if repository_models().metric_of(n)])
 def test_a_shipped_model_draws_what_it_is_asked_for(name):
     from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 

@@ -12,7 +12,7 @@ from fmstudio.image.hub.download import Progress
 from fmstudio.image.hub.jobs import catalogue, outlook
 from fmstudio.image.hub.machine import GIB, Accelerator, Machine
 from fmstudio.image.hub.store import COMMIT_FILE, folder_of
-from fmstudio.ui.tabs import images_hub
+from fmstudio.ui.tabs import images_hub, images_hub_actions
 from fmstudio.ui.tabs import images_hub_html as pieces
 from fmstudio.ui.tabs.images_hub_actions import AUTO, drawing, fetching, settings_of
 from tests.image.hub import tiny
@@ -65,7 +65,7 @@ def test_the_next_step_follows_from_the_state(monkeypatch):
     (folder / "x.part").write_bytes(b"0" * 1000)
     assert "earlier attempt" in pieces.next_step(outlook(klein.name, GPU))
     monkeypatch.setenv("FMSTUDIO_HUB", "off")
-    assert "does not allow downloads" in pieces.next_step(klein)
+    assert "allows no downloads" in pieces.next_step(klein)
 
 
 def test_fetching_says_how_far_it_is():
@@ -159,3 +159,13 @@ def test_a_visitor_finds_the_models_and_what_this_machine_can_run(studio_url, br
     page.click("#hub-go")
     page.wait_for_selector("#hub-status .fm-warn >> text=Fetch it first", timeout=60_000)
     page.close()
+
+
+def test_a_second_visitor_hears_who_is_before(monkeypatch):
+    monkeypatch.setattr(images_hub_actions, "_sampling", lambda settings: iter([(settings, "", "", "", "")]))
+    first, second = drawing("first"), drawing("second")
+    assert next(first)[0] == "first"
+    assert "One visitor is before you" in next(second)[0]
+    assert list(first) == []
+    assert next(second)[0] == "second"
+    second.close()

@@ -7,10 +7,11 @@ from typing import Any
 
 import gradio as gr
 
-from fmstudio.ui import words
+from fmstudio.image.jobs import ImageSettings
 from fmstudio.ui.room import Room
 from fmstudio.ui.tabs import images_film, images_grid, images_hub, images_map, images_picture, images_xy
-from fmstudio.ui.tabs.images_parts import build_sampler, warm_up
+from fmstudio.ui.tabs.images_parts import QUIET, build_sampler, warm_up
+from fmstudio.ui.tabs.images_words import model_text
 from fmstudio.ui.visitor import Visitor
 
 SUB_TABS = (
@@ -34,7 +35,8 @@ def build(visitor: gr.State) -> Room:
         with gr.Column(elem_classes=["fm-aside"], elem_id="images-side"):
             sampler = build_sampler()
             with gr.Column(elem_classes=["fm-card", "fm-last"], min_width=0):
-                gr.Markdown(words.text("images"))
+                about = gr.Markdown(model_text(ImageSettings().model), elem_id="images-about")
+            sampler.model.change(model_text, sampler.model, about, **QUIET)
         with gr.Column(), gr.Tabs(elem_id="images-tabs", overflow_behavior="wrap"):
             for name, build_tab in SUB_TABS:
                 with gr.Tab(name, id=name) as tab:

@@ -21,8 +21,10 @@ from fmstudio.ui.tabs.images_parts import (
     Pulse,
     Sampler,
     chosen_class,
+    go_and_stop,
     guarded,
     progress_html,
+    remind,
     said,
     stoppable,
 )
@@ -43,8 +45,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
                 2, 64, value=SHOWN_STEPS, step=2, label="steps", interactive=True, min_width=160,
                 elem_id="film-steps",
             )  # fmt: skip
-            go = gr.Button("Sample", variant="primary", elem_id="film-go", min_width=90)
-            stop = gr.Button("Stop", elem_id="film-stop", min_width=70)
+            go, stop = go_and_stop("Sample", "film")
         status = gr.HTML(said("Shown: the default settings, sampled beforehand. Drag the scrubber."))
         strip = FilmStrip(opening.get("film"), elem_id="film-strip")
     with gr.Column(elem_classes=["fm-card"], min_width=0):
@@ -68,6 +69,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
     outputs = [status, strip, halves]
     running = go.click(guarded(draw, 3), [visitor, steps, *sampler.inputs], outputs, **POOLED)
     stoppable(stop, running, visitor, status, "Stopped. The frames so far stay.")
+    remind(sampler, status, "Sample")
 
 
 def summary(made: Film) -> str:

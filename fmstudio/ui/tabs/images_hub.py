@@ -21,6 +21,7 @@ from fmstudio.image.hub.jobs import (
 from fmstudio.image.hub.schedule import SOLVERS
 from fmstudio.ui import words
 from fmstudio.ui.events import sent
+from fmstudio.ui.line import MOST_WAITING
 from fmstudio.ui.player import QuietMeta
 from fmstudio.ui.tabs import images_hub_html as pieces
 from fmstudio.ui.tabs.images_hub_actions import AUTO, drawing, fetching, settings_of
@@ -216,7 +217,7 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
         inputs,
         [status, live, grid, curve, way],
         concurrency_id="hub",
-        concurrency_limit=1,
+        concurrency_limit=MOST_WAITING,
         trigger_mode="once",
         **_QUIET,
     )

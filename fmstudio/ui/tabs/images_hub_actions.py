@@ -21,6 +21,7 @@ from fmstudio.image.hub.jobs import (
     this_machine,
 )
 from fmstudio.image.jobs import parse_steps
+from fmstudio.ui.line import HUB, waiting_words
 from fmstudio.ui.tabs import images_hub_html as pieces
 
 AUTO = "the fastest that fits"
@@ -96,7 +97,14 @@ def settings_of(
 
 
 def drawing(settings: Settings) -> Iterator[tuple[Any, ...]]:
-    """Sample row by row; each item is status, live look, rows, schedule, and the way to run it."""
+    """Sample row by row in turn; each item is status, live look, rows, schedule, and the way to run it."""
+    same = gr.skip()
+    yield from HUB.serve(
+        lambda: _sampling(settings), lambda ahead: (said(waiting_words(ahead)), same, same, same, same)
+    )
+
+
+def _sampling(settings: Settings) -> Iterator[tuple[Any, ...]]:
     total, done, shown_at = sum(settings.steps), 0, 0.0
     rows: list[Finished] = []
     html: list[str] = []

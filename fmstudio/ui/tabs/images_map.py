@@ -15,19 +15,21 @@ from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.progress import Progress
 from fmstudio.image.projection import FlowMap, flow_map
 from fmstudio.plots.image_scene import map_scene
-from fmstudio.ui import words
 from fmstudio.ui.player import Player, read_probe
 from fmstudio.ui.tabs.images_parts import (
     POOLED,
     QUIET,
     Pulse,
     Sampler,
-    beside_choices,
+    beside_dropdown,
+    go_and_stop,
     guarded,
     progress_html,
+    remind,
     said,
     stoppable,
 )
+from fmstudio.ui.tabs.images_words import map_text
 from fmstudio.ui.tabs.report import failed
 
 OPENING = Path(__file__).resolve().parents[3] / "assets" / "pictures" / "images-map.bin"
@@ -49,12 +51,8 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
             steps = gr.Slider(
                 4, 64, value=SHOWN_STEPS, step=1, label="steps", interactive=True, min_width=140
             )
-            beside = gr.Dropdown(
-                beside_choices(default.model), value="fashion-rf2", label="beside it", interactive=True,
-                min_width=110,
-            )  # fmt: skip
-            go = gr.Button("Draw the map", variant="primary", elem_id="map-go", min_width=110)
-            stop = gr.Button("Stop", elem_id="map-stop", min_width=70)
+            beside = beside_dropdown(sampler)
+            go, stop = go_and_stop("Draw the map", "map")
         status = gr.HTML(
             said("Shown: the default settings, sampled beforehand. Draw a map of your own to click on it."),
             elem_id="map-status",
@@ -69,7 +67,8 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         legend = gr.HTML(legend_html(repository_models().entry(default.model).class_names))
         looked = gr.HTML("", elem_id="map-probe")
     with gr.Column(elem_classes=["fm-card"], min_width=0):
-        gr.Markdown(words.text("images-map"))
+        about = gr.Markdown(map_text(default.model))
+    sampler.model.change(map_text, sampler.model, about, **QUIET)
 
     def draw(samples_: float, steps_: float, beside_: str, *rest: Any) -> Iterator[Any]:
         settings = sampler.read(rest, steps=(int(steps_),))
@@ -80,7 +79,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
             if isinstance(event, FlowMap):
                 hint = said("Click into a pane: the image that is there.")
                 yield [hint, map_scene(event), legend_html(event.class_names), "", event]
-            elif pulse.due():
+            elif pulse.due() or event.share == 1:
                 yield [progress_html(event), *[gr.skip()] * 4]
 
     outputs = [status, player, legend, looked, result]
@@ -88,9 +87,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         guarded(draw, 5), [visitor, samples, steps, beside, *sampler.inputs], outputs, **POOLED
     )
     stoppable(stop, running, visitor, status, "Stopped. The map before stays.")
-    sampler.model.change(
-        lambda model: gr.update(choices=beside_choices(model), value=""), sampler.model, beside, **QUIET
-    )
+    remind(sampler, status, "Draw the map")
     player.probe(_look, result, looked, **QUIET)
 
 

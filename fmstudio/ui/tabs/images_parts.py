@@ -6,28 +6,37 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
-from fmstudio.image.backbones import backbone, backbone_names, class_names, repository_models
+from fmstudio.image.backbones import backbone_names, class_names, repository_models
+from fmstudio.image.compare import compare
 from fmstudio.image.jobs import ALL_CLASSES, IMAGE_SOLVERS, LIMITS, NO_CLASS, ImageSettings
 from fmstudio.image.progress import Progress
+from fmstudio.ui.line import IMAGES, MOST_WAITING, waiting_words
 from fmstudio.ui.tabs.report import failed
 from fmstudio.ui.visitor import Visitor
 
 YIELD_EVERY = 0.15
 """Seconds between two updates of a running action."""
 
+SHOWN_COUNT = 8
+"""Images a row of the step grid that is shown first."""
+
+SHOWN_BESIDE = "fashion-rf2"
+"""The model beside the default one in what is shown first."""
+
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 POOLED: dict[str, Any] = QUIET | {
     "concurrency_id": "images",
-    "concurrency_limit": 1,
+    "concurrency_limit": MOST_WAITING,
     "trigger_mode": "once",
 }
-"""Sampling runs one at a time: two at once would each take twice as long."""
+"""Sampling handlers stand in the line `IMAGES`."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,24 @@ def model_choices() -> list[tuple[str, str]]:
 def beside_choices(model: str) -> list[tuple[str, str]]:
     """Models that can stand beside this one."""
     return [("nothing", ""), *((e.short_title, e.name) for e in repository_models().siblings(model))]
+
+
+def beside_dropdown(sampler: Sampler) -> gr.Dropdown:
+    """The choice of a model beside the sampler's; it follows that one."""
+    beside = gr.Dropdown(
+        beside_choices(ImageSettings().model), value=SHOWN_BESIDE, label="beside it", interactive=True,
+        min_width=110,
+    )  # fmt: skip
+    sampler.model.change(
+        lambda model: gr.update(choices=beside_choices(model), value=""), sampler.model, beside, **QUIET
+    )
+    return beside
+
+
+def go_and_stop(action: str, name: str) -> tuple[gr.Button, gr.Button]:
+    """The two buttons of a long action, with the ids NAME-go and NAME-stop."""
+    go = gr.Button(action, variant="primary", elem_id=f"{name}-go", min_width=110 if " " in action else 90)
+    return go, gr.Button("Stop", elem_id=f"{name}-stop", min_width=70)
 
 
 def build_sampler() -> Sampler:
@@ -152,7 +179,7 @@ def guarded(work: Callable[..., Iterator[Any]], outputs: int) -> Callable[..., I
     """A handler whose errors become a sentence in its first output; the others stay as they are.
 
     It takes the visitor before the other inputs. Once the visitor has pressed Stop nothing more comes from
-    it, so that Stop has the last word.
+    it, so that Stop has the last word. Before its turn in the line `IMAGES` has come it tells its place.
 
     Args:
         work: a generator of the other inputs; its first output is the status.
@@ -161,13 +188,20 @@ def guarded(work: Callable[..., Iterator[Any]], outputs: int) -> Callable[..., I
 
     def run(state: Visitor, *values: Any) -> Iterator[Any]:
         state.images_halted = False
+        alone = outputs == 1
+        others = [gr.skip()] * (outputs - 1)
+
+        def waiting(ahead: int) -> Any:
+            text = said(waiting_words(ahead))
+            return text if alone else [text, *others]
+
         try:
-            for shown in work(*values):
+            for shown in IMAGES.serve(lambda: work(*values), waiting):
                 if state.images_halted:
                     return
                 yield shown
         except (ValueError, KeyError, RuntimeError, OSError) as error:
-            yield [failed(error), *[gr.skip()] * (outputs - 1)] if outputs > 1 else failed(error)
+            yield failed(error) if alone else [failed(error), *others]
 
     return run
 
@@ -179,16 +213,31 @@ def stoppable(button: gr.Button, running: Any, visitor: gr.State, status: Compon
     )
 
 
+def remind(sampler: Sampler, status: Component, action: str) -> None:
+    """Say in a status that what is shown is not of the model that was just chosen."""
+    sampler.model.input(
+        lambda model: said(f"Shown: what was sampled before. Press {action} for {model}."),
+        sampler.model,
+        status,
+        **QUIET,
+    )
+
+
 def _halt(state: Visitor) -> None:
     state.images_halted = True
 
 
 def warm_up() -> None:
-    """Load the default model in the background, so that the first click need not wait for it."""
+    """Let `warm_models` run in the background, so that the first click need not wait for it."""
+    threading.Thread(target=warm_models, name="load image models", daemon=True).start()
 
-    def load() -> None:
-        names = backbone_names()
-        if ImageSettings().model in names:
-            backbone(ImageSettings().model)
 
-    threading.Thread(target=load, name="load image model", daemon=True).start()
+@cache
+def warm_models() -> None:
+    """Load the two models that are shown first and let each take a step: imports and kernels stay."""
+    names = backbone_names()
+    first = [name for name in (ImageSettings().model, SHOWN_BESIDE) if name in names]
+    if first:
+        settings = ImageSettings(model=first[0], steps=(1,), count=SHOWN_COUNT)
+        for _ in compare(settings, first, distances=False):
+            pass

@@ -21,13 +21,15 @@ from fmstudio.ui.tabs.images_parts import (
     Sampler,
     chosen_class,
     classes_of,
+    go_and_stop,
     guarded,
     progress_html,
+    remind,
     said,
     stoppable,
 )
 from fmstudio.ui.tabs.images_results import bits_html, edit_html, interpolation_html, inversion_html
-from fmstudio.ui.tabs.images_source import SOURCES, TEST, UPLOAD, Source, obtain, test_strip
+from fmstudio.ui.tabs.images_source import TEST, UPLOAD, Source, obtain, sources_of, test_strip
 
 OPENING = Path(__file__).resolve().parents[3] / "assets" / "pictures" / "images-between.html"
 """An interpolation with the default settings, made by ``scripts/pictures.py``."""
@@ -59,8 +61,7 @@ def _between(visitor: gr.State, sampler: Sampler) -> None:
             steps = gr.Slider(
                 1, 64, value=SHOWN_STEPS, step=1, label="steps", interactive=True, min_width=120
             )
-            go = gr.Button("Interpolate", variant="primary", elem_id="between-go", min_width=110)
-            stop = gr.Button("Stop", elem_id="between-stop", min_width=70)
+            go, stop = go_and_stop("Interpolate", "between")
         status = gr.HTML(said("Shown: seeds 0 and 1 of the default settings, sampled beforehand."))
         rows = gr.HTML(OPENING.read_text("utf-8") if OPENING.exists() else "", elem_id="between-rows")
         gr.Markdown(words.text("images-between"))
@@ -79,6 +80,7 @@ def _between(visitor: gr.State, sampler: Sampler) -> None:
     inputs = [visitor, other, points, steps, *sampler.inputs]
     running = go.click(guarded(draw, 2), inputs, [status, rows], **POOLED)
     stoppable(stop, running, visitor, status, "Stopped. The images before stay.")
+    remind(sampler, status, "Interpolate")
 
 
 def _picture(visitor: gr.State, sampler: Sampler) -> None:
@@ -87,8 +89,8 @@ def _picture(visitor: gr.State, sampler: Sampler) -> None:
         gr.Markdown("#### A picture, its noise, and back")
         with gr.Row(elem_classes=["fm-controls"]):
             source = gr.Radio(
-                list(SOURCES), value=TEST, label="picture", interactive=True, elem_classes=["fm-pills"],
-                min_width=360,
+                sources_of(default.model), value=TEST, label="picture", interactive=True,
+                elem_classes=["fm-pills"], min_width=360,
             )  # fmt: skip
             number = gr.Slider(
                 0, 19, value=15, step=1, label="test picture", interactive=True, min_width=130,
@@ -175,16 +177,19 @@ def _picture(visitor: gr.State, sampler: Sampler) -> None:
         return [test, test, own, own, own]
 
     source.change(choose, source, [number, strip, upload, kind, negative], **QUIET)
+    remind(sampler, status, "a button")
 
     def other_model(model: str) -> list[Any]:
         choices = classes_of(model)[1:]
+        sources = sources_of(model)
         return [
+            gr.update(choices=sources, value=sources[0]),
             test_strip(model),
             gr.update(choices=choices, value=min(9, len(choices) - 2)),
             gr.update(choices=choices, value=NO_CLASS),
         ]
 
-    sampler.model.change(other_model, sampler.model, [strip, target, kind], **QUIET)
+    sampler.model.change(other_model, sampler.model, [source, strip, target, kind], **QUIET)
 
 
 def _showing(events: Iterator[Any]) -> Generator[Any, None, Any]:

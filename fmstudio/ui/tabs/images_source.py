@@ -89,6 +89,11 @@ def obtain(settings: ImageSettings, source: Source) -> Iterator[Progress | tuple
             yield to_unit(to_bytes(x[0]).cpu()), int(labels[0])
 
 
+def sources_of(model: str) -> list[str]:
+    """The sources that a model has; test pictures come with a metric that knows its classes."""
+    return [name for name in SOURCES if name != TEST or repository_models().metric_of(model) is not None]
+
+
 def test_strip(model: str) -> str:
     """The test pictures with their numbers, or a sentence where there are none."""
     metric = repository_models().metric_of(model)

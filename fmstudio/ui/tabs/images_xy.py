@@ -21,8 +21,10 @@ from fmstudio.ui.tabs.images_parts import (
     Pulse,
     Sampler,
     chosen_class,
+    go_and_stop,
     guarded,
     progress_html,
+    remind,
     said,
     stoppable,
 )
@@ -45,8 +47,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
             steps = gr.Slider(
                 1, 64, value=SHOWN_STEPS, step=1, label="steps", interactive=True, min_width=130
             )
-            go = gr.Button("Sample", variant="primary", elem_id="xy-go", min_width=90)
-            stop = gr.Button("Stop", elem_id="xy-stop", min_width=70)
+            go, stop = go_and_stop("Sample", "xy")
         status = gr.HTML(
             said("Shown: guidance over classes, sampled beforehand. Choose two settings and sample."),
             elem_id="xy-status",
@@ -75,6 +76,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
     inputs = [visitor, x_name, x_values, y_name, y_values, steps, *sampler.inputs]
     running = go.click(guarded(draw, 3), inputs, [status, grid, result], **POOLED)
     stoppable(stop, running, visitor, status, "Stopped. The finished images stay.")
+    remind(sampler, status, "Sample")
     for name, values in ((x_name, x_values), (y_name, y_values)):
         name.input(lambda chosen: DEFAULT_VALUES[chosen], name, values, **QUIET)
 

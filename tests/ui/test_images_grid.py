@@ -1,0 +1,87 @@
+"""The Images room follows the model chosen: its words, its controls, and the nearest training images."""
+
+import pytest
+
+from fmstudio.image.backbones import backbone_names, repository_models
+from fmstudio.image.compare import Comparison, compare
+from fmstudio.image.jobs import ImageSettings
+from fmstudio.ui.tabs.images_grid_html import figure_kind, figures_of, grid_html, summary
+from fmstudio.ui.tabs.images_source import TEST, sources_of
+from fmstudio.ui.tabs.images_words import figures_text, grid_text, map_text, model_text
+from tests.image.tiny_colour import NAME, put_in_place, train_on
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    return put_in_place(tmp_path, monkeypatch)
+
+
+def grid(model, **more):
+    done = Comparison(ImageSettings(model=model, steps=(1,), count=3, bf16=False), (model,))
+    for event in compare(done.settings, done.models, distances=False, **more):
+        done.take(event)
+    return done
+
+
+def test_copies_are_framed_and_counted(tiny):
+    done = grid(NAME, figures=3)
+    plain = grid_html(done)
+    assert plain.count("fm-near") == 1
+    assert "0 of 3 are copies" in plain
+    assert "<i style" not in plain
+    train_on(tiny, done.rows[0, 0].images[:2])
+    done = grid(NAME, figures=3)
+    framed = grid_html(done)
+    assert framed.count("<i style") == 2
+    assert "2 of 3 are copies" in framed
+    assert "copies <b>67%</b>" in framed
+    assert "67% of 3 samples are copies" in summary(done)
+
+
+def test_frames_lie_over_their_images(tiny):
+    done = grid(NAME)
+    train_on(tiny, done.rows[0, 0].images[1:2])
+    # Three images of 8 pixels with 2 clear ones between: 28 wide, the second from 10 to 18.
+    assert 'style="left:35.714%;width:28.571%"' in grid_html(grid(NAME))
+
+
+def test_a_model_without_training_images_shows_nothing_of_it():
+    done = grid("fashion-rf1")
+    assert "fm-near" not in grid_html(done)
+    assert "copies" not in summary(done)
+    assert "copy" not in grid_text("fashion-rf1")
+    assert figure_kind("fashion-rf1") == "FD"
+
+
+def test_the_middle_figure_is_of_copies_where_no_classifier_knows_the_classes(tiny):
+    assert figure_kind(NAME) == "copies"
+    _, figure = figures_of(grid(NAME, figures=3))
+    assert [trace["name"] for trace in figure["data"]] == ["1-RF", "real images"]
+    assert "FD" not in grid_text(NAME)
+    assert "half as far" in grid_text(NAME)
+    (tiny / "training.safetensors").unlink()
+    assert figure_kind(NAME) == ""
+    assert "two figures" in figures_text("")
+
+
+def test_words_follow_the_model(tiny):
+    (tiny / "README.md").write_text(
+        "---\nlicense: mit\n---\n# Tiny\n\nA flow of\nsmall squares.\n\n## More\n"
+    )
+    told = model_text(NAME)
+    assert "A flow of small squares." in told
+    assert "8 × 8 colour pictures, 3 classes: top · middle · bottom." in told
+    assert "saw only 30 pictures" in told
+    assert "2-RF" not in told
+    assert "192 dimensions" in map_text(NAME)
+    assert TEST not in sources_of(NAME)
+
+
+@pytest.mark.parametrize("model", backbone_names())
+def test_every_shipped_model_has_its_words(model):
+    entry = repository_models().entry(model)
+    assert entry.introduction()[:40] in model_text(model)
+    width = entry.image_shape[2]
+    assert f"{width} × {width}" in model_text(model)
+    assert ("copies" in grid_text(model).lower()) == entry.has_training
+    assert "{" not in model_text(model) + grid_text(model) + map_text(model)
