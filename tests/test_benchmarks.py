@@ -12,13 +12,16 @@ from benchmarks.race import Goal, Result, in_turns
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
+_MARKS = {
+    "images": pytest.mark.slow,
+    "motion": pytest.mark.browser,
+    "firstrow": [pytest.mark.browser, pytest.mark.slow],
+}
+
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(n, marks={"images": pytest.mark.slow, "motion": pytest.mark.browser}.get(n, ()))
-        for n in NAMES
-    ],
+    [pytest.param(n, marks=_MARKS.get(n, ())) for n in NAMES],
 )
 def test_race_runs(name: str) -> None:
     module = importlib.import_module(f"benchmarks.{name}")
