@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note import CLAIMS
+from fmstudio.note import CLAIMS, flow_likelihood
 
 DEFAULT = Experiment()
 #: One more path and data set: a bent path for most, the chain's own for C1, a real one for C8.
@@ -67,9 +67,19 @@ def test_a_prediction_never_measures(number, monkeypatch):
 
     module = __import__(claim.predict.__module__, fromlist=["steps"])
     monkeypatch.setattr(module, "steps", measuring)
-    for name in ("random_path_process", "learned", "train_on_chain", "identity_switching"):
+    processes = (
+        "random_path_process",
+        "learned",
+        "train_on_chain",
+        "identity_switching",
+        "model_mean",
+        "fit",
+    )
+    for name in (*processes, "model_mean", "diffused", "_measure", "_end_distances"):
         if hasattr(module, name):
             monkeypatch.setattr(module, name, measuring)
+    for name in ("measure", "log_p"):
+        monkeypatch.setattr(flow_likelihood, name, measuring)
     prediction = dataclasses.replace(claim, steps=measuring).predict(DEFAULT)
     assert prediction.numbers
 
