@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from fmstudio.image.compare import Comparison, Preview, compare
+from fmstudio.image.compare import Comparison, Preview, Row, compare
 from fmstudio.image.jobs import ImageSettings, number, parse_steps, split
 from fmstudio.image.progress import Progress
 from fmstudio.image.row_figures import CopyShare, Distance, Quality, has_training
@@ -105,20 +105,24 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         kind = figure_kind(settings.model)
         same = [gr.skip()] * 5
         cleared = [*_figures(done), gr.update(visible=bool(kind)), HEADINGS[kind], figures_text(kind)]
-        yield [progress_html(Progress("Loading the model", 0.0, None)), gr.skip(), done, *cleared]
+        # Nothing else is drawn before the first row: it is what the visitor waits for.
+        yield [progress_html(Progress("Loading the model", 0.0, None)), gr.skip(), done, *same]
         pulse, progress = Pulse(), Progress("", 0.0, None)
         wanted = 0 if measured_ == 0 else max(measured_, settings.count)
         for event in compare(settings, models, nearest=bool(nearest_), figures=wanted):
             done.take(event)
             if isinstance(event, Progress):
                 progress = event
-            if isinstance(event, Preview | Progress) and not pulse.due():
+            over = isinstance(event, Preview) and event.step.index == event.step.steps
+            if over or (isinstance(event, Preview | Progress) and not pulse.due()):
                 continue
             shown = gr.skip() if isinstance(event, Progress) else grid_html(done)
             measure = isinstance(event, Distance | Quality | CopyShare)
-            drawn = [*_figures(done), *same[2:]] if measure else same
+            drawn = [*_figures(done), *cleared[2:]] if measure else same
+            if isinstance(event, Row) and len(done.rows) == 2:
+                drawn = cleared
             yield [progress_html(progress), shown, gr.skip(), *drawn]
-        yield [said(summary(done)), grid_html(done), done, *_figures(done), *same[2:]]
+        yield [said(summary(done)), grid_html(done), done, *_figures(done), *cleared[2:]]
 
     outputs = [status, grid, result, error_plot, quality_plot, middle, heading, reading]
     running = go.click(
