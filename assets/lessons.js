@@ -1,7 +1,7 @@
 /* Lessons: a strip over the room. Each step sets an experiment and opens its room; the visitor does the rest. */
 (() => {
   const strip = element.querySelector(".fm-lesson"), one = (name) => strip.querySelector(`[data-lesson=${name}]`);
-  let lesson = null, step = 0;
+  let lesson = null, step = 0, opened = 0;
   const make = (tag, text, act) => {
     const made = document.createElement(tag);
     made.textContent = text;
@@ -29,7 +29,8 @@
   const go = () => {
     show();
     const { room, query } = LESSONS[lesson].steps[step];
-    trigger("input", { query });
+    opened += 1;
+    trigger("input", { query, count: opened });
     [...document.querySelectorAll('#rooms [role="tab"]')].find((tab) => tab.textContent.trim() === room)?.click();
   };
   const move = (by) => {

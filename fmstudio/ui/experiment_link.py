@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from fmstudio.ui import words
 from fmstudio.ui.board import board_value
 from fmstudio.ui.events import sent
 from fmstudio.ui.lessons import Lessons, read_step
-from fmstudio.ui.painting import Painter
+from fmstudio.ui.painting import Painting, Updates
 from fmstudio.ui.room import Room
 from fmstudio.ui.sidebar import PATH_FIELDS, Sidebar, around_options, shown_fields
 from fmstudio.ui.visitor import Visitor
@@ -26,8 +27,7 @@ from fmstudio.ui.visitor import Visitor
 _WRITE_LINK = "(query) => { history.replaceState(null, '', query ? '?' + query : location.pathname); }"
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _SEEN: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
-
-Updates = dict[Component, Any]
+_STEPS = threading.Lock()
 
 
 def check(experiment: Experiment) -> None:
@@ -41,161 +41,163 @@ def check(experiment: Experiment) -> None:
 
 
 def wire_experiment(
-    page: gr.Blocks, visitor: gr.State, side: Sidebar, rooms: Sequence[Room], lessons: Lessons, paint: Painter
+    page: gr.Blocks,
+    visitor: gr.State,
+    side: Sidebar,
+    rooms: Sequence[Room],
+    lessons: Lessons,
+    painting: Painting,
 ) -> None:
     """Connect all controls of the sidebar and the rooms with the visitor's experiment.
+
+    An edit is two events. The first takes the choice and brings the picture, so that nothing that is not
+    needed for it stands in its way; the second brings the controls up to date, with what differs from what
+    the browser has.
 
     Args:
         page: the page under construction.
         visitor: the session's state.
         side, rooms, lessons: where the controls are.
-        paint: what brings the room on screen up to date after an edit.
+        painting: what brings the room on screen up to date.
     """
     controls = dict(side.controls)
     for room in rooms:
         controls |= room.controls
-    fields, parts = list(controls), list(controls.values())
     query = gr.Textbox(visible="hidden")
+    parts: dict[str, Component] = {
+        "query": query,
+        "data note": side.data_note,
+        "coefficients": side.coefficients,
+        "path note": side.path_note,
+        "board": side.board,
+        "upload": side.upload,
+        "cloud note": side.cloud_note,
+        **controls,
+    }
 
-    def shown(experiment: Experiment) -> Updates:
-        """Everything in the sidebar that follows from the experiment, the controls' values aside."""
-        note = words.path_note(experiment)
-        board = board_value("mixture" if experiment.data == "mixture" else "draw", experiment.mixture)
-        drawn = experiment.data == "points"
-        classes = density_of(experiment).classes
-        names = words.class_names(experiment, classes)
-        fields_shown = shown_fields(experiment, classes)
-        return {
-            query: _link(experiment),
-            side.data_note: words.data_note(experiment),
-            side.coefficients: coefficients_svg(path_of(experiment), words.path_formula(experiment)),
-            side.path_note: gr.update(value=note, visible=bool(note)),
-            side.board: gr.update(visible=drawn or experiment.data == "mixture", value=board),
-            side.upload: gr.update(visible=drawn),
-            side.cloud_note: gr.update(visible=drawn),
-            **{controls[name]: gr.update(visible=seen) for name, seen in fields_shown.items()},
-            controls["label"]: gr.update(
-                visible=fields_shown["label"],
-                choices=[("every class", -1), *zip(names, range(classes), strict=True)],
-                value=experiment.label,
-            ),
-            controls["conditional"]: gr.update(
-                visible=fields_shown["conditional"], value=experiment.conditional
-            ),
-            controls["around"]: gr.update(
-                visible="around" in PATH_FIELDS.get(experiment.path, ()),
-                choices=list(around_options(experiment)),
-                value=experiment.around,
-            ),
-        }
-
-    def adopt(state: Visitor, change: Callable[[], Experiment]) -> Updates:
-        """Take an experiment from elsewhere, all controls with it."""
-        updates = accept(state, change)
-        for control, update in settled(state.experiment).items():
-            updates[control] = {**update, **updates.get(control, {})}
-        return updates
-
-    def settled(experiment: Experiment) -> Updates:
-        """Every control at the experiment's own value."""
-        values = experiment.to_dict()
-        return {control: gr.update(value=values[name]) for name, control in controls.items()}
-
-    def accept(state: Visitor, change: Callable[[], Experiment]) -> Updates:
-        """Make the change if it can be built; else say why and set every control back to what it was."""
+    def accept(state: Visitor, change: Callable[[], Experiment]) -> bool:
+        """Make the change if it can be built; else say why and keep the experiment as it was."""
         try:
             experiment = change()
             check(experiment)
         except ValueError as error:
             gr.Warning(str(error), title="Not changed")
-            return {visitor: state, **settled(state.experiment)}
+            return False
         state.experiment = experiment
-        return {visitor: state, **shown(experiment)}
+        return True
 
-    def edit(state: Visitor, *values: Any) -> Updates:
-        chosen = dict(zip(fields, values, strict=True))
-        return accept(state, lambda: _without_leftovers(state.experiment, chosen))
+    def edit(state: Visitor, *values: Any) -> None:
+        chosen = dict(zip(controls, values, strict=True))
+        for name, value in chosen.items():
+            state.shown.setdefault(name, {})["value"] = value
+        accept(state, lambda: _without_leftovers(state.experiment, chosen))
 
-    def on_board(state: Visitor, event: gr.EventData) -> Updates:
+    def on_board(state: Visitor, event: gr.EventData) -> None:
         data = sent(event)
+        state.shown.pop("board", None)  # The board shows what was drawn on it, taken or refused.
         if "components" in data:
-            return accept(state, lambda: state.experiment.but(mixture=words.mixture_json(data["components"])))
-        return accept(state, lambda: _with_cloud(state, clouds.from_strokes(words.strokes(data))))
+            accept(state, lambda: state.experiment.but(mixture=words.mixture_json(data["components"])))
+        else:
+            accept(state, lambda: _with_cloud(state, clouds.from_strokes(words.strokes(data))))
 
     def on_upload(state: Visitor, file: str | None) -> Updates:
-        if file is None:
-            return {visitor: state}
         read: list[clouds.Cloud] = []
 
         def change() -> Experiment:
-            read.append(clouds.from_file(Path(file)))
+            read.append(clouds.from_file(Path(str(file))))
             return _with_cloud(state, read[0])
 
-        updates = accept(state, change)
-        return (
-            updates | {side.cloud_note: gr.update(value=words.cloud_note(read[0]), visible=True)}
-            if query in updates
-            else updates
-        )
+        if file is None or not accept(state, change):
+            return {}
+        return {side.cloud_note: gr.update(value=words.cloud_note(read[0]), visible=True)}
 
-    def on_lesson(state: Visitor, event: gr.EventData) -> Updates:
-        return adopt(state, lambda: read_step(event))
+    def on_lesson(state: Visitor, event: gr.EventData) -> None:
+        number, experiment = read_step(event)
+        with _STEPS:  # Steps that are passed quickly may arrive in any order.
+            if number > state.step:
+                state.step = number
+                accept(state, lambda: experiment)
 
-    def on_file(read: Callable[[Any, str], Experiment]) -> Callable[[Visitor, str], Updates]:
-        def opened_file(state: Visitor, file: str) -> Updates:
-            return adopt(state, lambda: read(state, file))
+    def on_file(read: Callable[[Any, str], Experiment]) -> Callable[[Visitor, str], None]:
+        def opened_file(state: Visitor, file: str) -> None:
+            accept(state, lambda: read(state, file))
 
         return opened_file
 
-    def opened(state: Visitor, request: gr.Request) -> Updates:
+    def opened(state: Visitor, request: gr.Request) -> None:
         given = {k: v for k, v in dict(request.query_params).items() if not k.startswith("__")}
-        updates = adopt(state, lambda: Experiment.from_dict(given))
-        if query not in updates:
-            updates = adopt(state, Experiment)
-        return updates
+        accept(state, lambda: Experiment.from_dict(given))
 
-    def painting(change: Callable[..., Updates]) -> Callable[..., Iterator[Updates]]:
-        """Show the change at once and then, in the same event, what the room on screen makes of it."""
+    def then_paint(change: Callable[..., Updates | None]) -> Callable[..., Updates]:
+        """The change and, in the same event, what the room on screen makes of it."""
 
         @wraps(change)
-        def run(*given: Any, **named: Any) -> Iterator[Updates]:
-            updates = change(*given, **named)
-            yield updates
-            yield paint(updates[visitor])
+        def run(state: Visitor, *given: Any, **named: Any) -> Updates:
+            updates = change(state, *given, **named) or {}
+            return {visitor: state, **updates, **painting.at_once(state)}
 
         return run
 
-    painted = [part for room in rooms for part in room.outputs]
-    edited = [
-        visitor,
-        query,
-        side.data_note,
-        side.coefficients,
-        side.path_note,
-        side.board,
-        side.upload,
-        side.cloud_note,
-        *parts,
-    ]
-    outputs = list(dict.fromkeys([*edited, *painted]))
-    last: dict[str, Any] = {"trigger_mode": "always_last", **_SEEN, "show_progress_on": painted}
-    once: dict[str, Any] = {**_SEEN, "show_progress_on": painted}
+    def settle(state: Visitor) -> Updates:
+        """What the browser does not show yet of the experiment, and a call for the room if it lags behind."""
+        now = _shown(state.experiment, list(controls))
+        before, state.shown = state.shown, now
+        updates: Updates = {}
+        for name, part in parts.items():
+            changed = {key: v for key, v in now[name].items() if before.get(name, {}).get(key, ...) != v}
+            if changed:
+                updates[part] = gr.update(**changed)
+        return {visitor: state, **updates, **painting.to_come(state)}
+
+    def settles(event: Any) -> Any:
+        # One at a time, so that what was last sent is what was last chosen.
+        told = [visitor, *parts.values(), *painting.calls]
+        return event.then(settle, visitor, told, concurrency_limit=1, **_QUIET)
+
+    outputs = [visitor, *painting.outputs]
+    last: dict[str, Any] = {"trigger_mode": "always_last", **_SEEN, "show_progress_on": painting.outputs}
+    once: dict[str, Any] = {**_SEEN, "show_progress_on": painting.outputs}
     for button, read in (room.opener for room in rooms if room.opener):
-        button.upload(painting(on_file(read)), [visitor, button], outputs, **once)
-    gr.on(
-        [event for part in parts for event in _edited(part)],
-        painting(edit),
-        [visitor, *parts],
-        outputs,
-        **last,
-    )
+        settles(button.upload(then_paint(on_file(read)), [visitor, button], outputs, **once))
+    edits = [event for part in controls.values() for event in _edited(part)]
+    settles(gr.on(edits, then_paint(edit), [visitor, *controls.values()], outputs, **last))
     # "always_last" would run a step that was passed quickly with the data of the one before.
-    lessons.input(painting(on_lesson), visitor, outputs, **(once | {"trigger_mode": "multiple"}))
-    side.board.input(painting(on_board), visitor, outputs, **last)
-    side.upload.upload(painting(on_upload), [visitor, side.upload], outputs, **once)
-    # The address follows at once, before the picture is drawn; a link that was refused is taken out of it.
+    every: dict[str, Any] = once | {"trigger_mode": "multiple"}
+    settles(lessons.input(then_paint(on_lesson), visitor, outputs, **every))
+    settles(side.board.input(then_paint(on_board), visitor, outputs, **last))
+    note = [*outputs, side.cloud_note]
+    settles(side.upload.upload(then_paint(on_upload), [visitor, side.upload], note, **once))
     query.change(None, query, None, js=_WRITE_LINK, **_QUIET)
-    page.load(painting(opened), visitor, outputs, **once).then(None, query, None, js=_WRITE_LINK, **_QUIET)
+    # A link that was refused is taken out of the address, which the browser wrote and not the studio.
+    loaded = settles(page.load(then_paint(opened), visitor, outputs, **once))
+    loaded.then(None, query, None, js=_WRITE_LINK, **_QUIET)
+
+
+def _shown(experiment: Experiment, controls: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What the sidebar and the rooms' controls show of an experiment, by the part's name."""
+    note = words.path_note(experiment)
+    drawn = experiment.data == "points"
+    classes = density_of(experiment).classes
+    names = words.class_names(experiment, classes)
+    values = experiment.to_dict()
+    shown: dict[str, dict[str, Any]] = {name: {"value": values[name]} for name in controls}
+    for name, seen in shown_fields(experiment, classes).items():
+        shown[name]["visible"] = seen
+    shown["label"]["choices"] = [("every class", -1), *zip(names, range(classes), strict=True)]
+    shown["around"]["visible"] = "around" in PATH_FIELDS.get(experiment.path, ())
+    shown["around"]["choices"] = list(around_options(experiment))
+    return shown | {
+        "query": {"value": _link(experiment)},
+        "data note": {"value": words.data_note(experiment)},
+        "coefficients": {"value": coefficients_svg(path_of(experiment), words.path_formula(experiment))},
+        "path note": {"value": note, "visible": bool(note)},
+        "board": {
+            "value": board_value("mixture" if experiment.data == "mixture" else "draw", experiment.mixture),
+            "visible": drawn or experiment.data == "mixture",
+        },
+        "upload": {"visible": drawn},
+        "cloud note": {"visible": drawn},
+    }
 
 
 def _link(experiment: Experiment) -> str:

@@ -88,14 +88,14 @@ class Lessons(gr.HTML, metaclass=QuietMeta):
         return "html"
 
 
-def read_step(event: gr.EventData) -> Experiment:
-    """The experiment of a step. It comes from a browser, so it is checked.
+def read_step(event: gr.EventData) -> tuple[int, Experiment]:
+    """How many steps the browser has opened so far, and this one's experiment; both are checked.
 
     Raises:
-        ValueError: no query string, or one that is no experiment.
+        ValueError: no count, no query string, or one that is no experiment.
     """
     data = sent(event)
-    query = data.get("query")
-    if not isinstance(query, str):
-        raise ValueError(f"A lesson's step needs a query string; got {query!r}.")
-    return Experiment.from_query(query)
+    count, query = data.get("count"), data.get("query")
+    if not isinstance(count, int) or not isinstance(query, str):
+        raise ValueError(f"A lesson's step needs a count and a query string; got {count!r} and {query!r}.")
+    return count, Experiment.from_query(query)

@@ -65,7 +65,7 @@ def build() -> gr.Blocks:
                             rooms[name] = build_room(visitor)
                         # The style sheet asks which room is open.
                         tabs[name].select(None, js=f"() => {{ document.body.dataset.room = '{name}'; }}")
-        paint = wire_painting(visitor, tabs, rooms)
-        wire_experiment(page, visitor, side, list(rooms.values()), lessons, paint)
+        painting = wire_painting(visitor, tabs, rooms)
+        wire_experiment(page, visitor, side, list(rooms.values()), lessons, painting)
         code_dialog.build(visitor)
     return page

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -12,50 +15,107 @@ from fmstudio.ui.room import Room
 from fmstudio.ui.training import adopt_shipped
 from fmstudio.ui.visitor import Visitor
 
-Painter = Callable[[Visitor], dict[Component, Any]]
+Updates = dict[Component, Any]
+
+PATIENCE = 0.4
+"""Seconds that an edit waits for its picture. A slower one comes after the controls are up to date."""
+
+_PAINTERS = ThreadPoolExecutor(8, thread_name_prefix="painter")
 
 
-def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[str, Room]) -> Painter:
-    """Paint rooms as they are entered, and return what paints the room on screen after an edit.
+@dataclass(frozen=True)
+class Painting:
+    """Paints the room on screen; one that shows the visitor's experiment and net already is left alone.
 
-    A room that already shows the visitor's experiment and net is left alone, so going back and forth is free.
+    Args:
+        visitor: the session's state.
+        rooms: by name.
+        calls: a hidden part for each room; a new value makes the browser ask for the room's picture.
+    """
+
+    visitor: gr.State
+    rooms: Mapping[str, Room]
+    calls: list[gr.Number]
+
+    @property
+    def outputs(self) -> list[Component]:
+        """What an edit may paint at once: all rooms but those whose outputs are many."""
+        return [part for room in self.rooms.values() if room.prompt for part in room.outputs]
+
+    def at_once(self, state: Visitor) -> Updates:
+        """The picture of the room on screen if it is there within :data:`PATIENCE`, else nothing yet."""
+        return self.paint(state, PATIENCE) if self.rooms[state.room].prompt else {}
+
+    def to_come(self, state: Visitor) -> Updates:
+        """Call for the room on screen if it does not show the experiment yet."""
+        room, wanted = self.rooms[state.room], (state.room, _shows(state))
+        if room.repaint is None or state.painted.get(state.room) == wanted[1]:
+            return {}
+        if state.pending and state.pending[0] == wanted and state.pending[1].done():
+            return {}  # It could not be drawn, and the visitor was told why.
+        state.called += 1
+        return {self.calls[list(self.rooms).index(state.room)]: state.called}
+
+    def paint(self, state: Visitor, patience: float | None = None) -> Updates:
+        """The picture of the room on screen.
+
+        Args:
+            state: the visitor's; the room is marked as painted.
+            patience: seconds to wait; None waits to the end. What is given up goes on and is found later.
+        """
+        name, room = state.room, self.rooms[state.room]
+        adopt_shipped(state)
+        shows = _shows(state)
+        if room.repaint is None or state.painted.get(name) == shows:
+            return {}
+        if state.pending is None or state.pending[0] != (name, shows):
+            state.pending = ((name, shows), _started(room.repaint, state))
+        try:
+            painted = state.pending[1].result(patience)
+        except TimeoutError:
+            return {}
+        except ValueError as error:
+            gr.Warning(str(error), title="Cannot be drawn")
+            return {}
+        if shows != _shows(state):
+            # Another event changed the experiment meanwhile; its own picture is on the way.
+            return {}
+        state.painted[name], state.pending = shows, None
+        return dict(zip(room.outputs, painted, strict=True))
+
+
+def _shows(state: Visitor) -> tuple[Any, int]:
+    return state.experiment, id(state.checkpoint)
+
+
+def _started(repaint: Callable[[Visitor], Any], state: Visitor) -> Future[Any]:
+    context = contextvars.copy_context()  # With the event's own: a picture may have a word for the visitor.
+    return _PAINTERS.submit(lambda: context.run(repaint, state))
+
+
+def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[str, Room]) -> Painting:
+    """Paint rooms as they are entered and as they are called for; returns what an edit needs for the same.
 
     Args:
         visitor: the session's state.
         tabs, rooms: by the room's name.
     """
+    calls = [gr.Number(0, visible="hidden") for _ in rooms]
+    painting = Painting(visitor, rooms, calls)
 
-    def paint(state: Visitor) -> dict[Component, Any]:
-        room, name = rooms[state.room], state.room
-        adopt_shipped(state)
-        shows = (state.experiment, id(state.checkpoint))
-        if room.repaint is None or state.painted.get(name) == shows:
-            return {visitor: state}
-        try:
-            updates = dict(zip(room.outputs, room.repaint(state), strict=True))
-        except ValueError as error:
-            gr.Warning(str(error), title="Cannot be drawn")
-            return {visitor: state}
-        if shows != (state.experiment, id(state.checkpoint)):
-            # Another event changed the experiment meanwhile; its own picture is on the way.
-            return {visitor: state}
-        state.painted[name] = shows
-        return updates
+    def call(state: Visitor) -> Updates:
+        return {visitor: state, **painting.paint(state)}
 
-    def entering(name: str) -> Painter:
-        def enter(state: Visitor) -> dict[Component, Any]:
+    def entering(name: str) -> Any:
+        def enter(state: Visitor) -> Updates:
             state.room = name
-            return paint(state)
+            return call(state)
 
         return enter
 
-    for name, tab in tabs.items():
-        tab.select(
-            entering(name),
-            visitor,
-            [visitor, *rooms[name].outputs],
-            show_progress="minimal",
-            trigger_mode="always_last",
-            api_visibility="private",
-        )
-    return paint
+    for (name, tab), called in zip(tabs.items(), calls, strict=True):
+        event: dict[str, Any] = {"trigger_mode": "always_last", "api_visibility": "private"}
+        event |= {"inputs": visitor, "outputs": [visitor, *rooms[name].outputs], "show_progress": "minimal"}
+        tab.select(entering(name), **event)
+        called.change(call, **event)
+    return painting

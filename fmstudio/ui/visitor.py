@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,9 @@ class Visitor:
         training: whether one is running for this visitor; stop_asked: whether it has been asked to end.
         room: the one on screen; view: what the Paths room puts side by side; painted: the experiment and
             the net that each room shows.
+        shown: what the browser shows of the experiment, by part; pending: the picture under way, with the
+            room and what it shows; called: how often the browser was told to ask for a picture.
+        step: the number of the last step of a lesson.
         claims: the visitor's own results in the note's room, by the claim's number and whether it was broken.
         lineage: the visitor's own table of the lineage with what it is of, or None.
         page: what the note's room is opened at; halted: whether its work has been asked to end.
@@ -49,6 +53,10 @@ class Visitor:
     room: str = "Paths"
     view: str = "Q and P"
     painted: dict[str, tuple[Experiment, int]] = field(default_factory=dict)
+    shown: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pending: tuple[Any, Future[Any]] | None = None
+    called: int = 0
+    step: int = 0
     straightness: list[float] = field(default_factory=list)
     claims: dict[tuple[str, bool], Result] = field(default_factory=dict)
     lineage: tuple[dict[str, Any], Lineage] | None = None

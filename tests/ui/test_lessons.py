@@ -25,7 +25,17 @@ def test_every_step_is_an_experiment_that_can_be_trained_and_a_room() -> None:
             Problem.of(Experiment.from_query(step.query), None, torch.device("cpu"))
 
 
-@pytest.mark.parametrize("data", [None, {}, {"query": 3}, {"query": "seed=-1"}, {"query": "no=such"}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        {},
+        {"query": "seed=1"},
+        {"count": 1, "query": 3},
+        {"count": 1, "query": "seed=-1"},
+        {"count": 1, "query": "no=such"},
+    ],
+)
 def test_a_step_from_the_browser_is_checked(data: object) -> None:
     with pytest.raises(ValueError, match=r"query|seed|Unknown"):
         read_step(SimpleNamespace(_data=data))  # pyright: ignore[reportArgumentType]
