@@ -52,7 +52,7 @@ def wire_experiment(
 
     An edit is two events. The first takes the choice and brings the picture, so that nothing that is not
     needed for it stands in its way; the second brings the controls up to date, with what differs from what
-    the browser has.
+    the browser has. An experiment from elsewhere, a link, a file or a lesson, shows in the controls first.
 
     Args:
         page: the page under construction.
@@ -74,6 +74,8 @@ def wire_experiment(
         "cloud note": side.cloud_note,
         **controls,
     }
+
+    at_first = {name: {"value": part.value, "visible": part.visible} for name, part in controls.items()}
 
     def accept(state: Visitor, change: Callable[[], Experiment]) -> bool:
         """Make the change if it can be built; else say why and keep the experiment as it was."""
@@ -128,6 +130,17 @@ def wire_experiment(
         given = {k: v for k, v in dict(request.query_params).items() if not k.startswith("__")}
         accept(state, lambda: Experiment.from_dict(given))
 
+    def then_begin(change: Callable[..., None]) -> Callable[..., Updates]:
+        """The change; the picture is begun and called for later."""
+
+        @wraps(change)
+        def run(state: Visitor, *given: Any, **named: Any) -> Updates:
+            change(state, *given, **named)
+            painting.begin(state)
+            return {visitor: state}
+
+        return run
+
     def then_paint(change: Callable[..., Updates | None]) -> Callable[..., Updates]:
         """The change and, in the same event, what the room on screen makes of it."""
 
@@ -141,7 +154,7 @@ def wire_experiment(
     def settle(state: Visitor) -> Updates:
         """What the browser does not show yet of the experiment, and a call for the room if it lags behind."""
         now = _shown(state.experiment, list(controls))
-        before, state.shown = state.shown, now
+        before, state.shown = state.shown or at_first, now
         updates: Updates = {}
         for name, part in parts.items():
             changed = {key: v for key, v in now[name].items() if before.get(name, {}).get(key, ...) != v}
@@ -157,19 +170,18 @@ def wire_experiment(
     outputs = [visitor, *painting.outputs]
     last: dict[str, Any] = {"trigger_mode": "always_last", **_SEEN, "show_progress_on": painting.outputs}
     once: dict[str, Any] = {**_SEEN, "show_progress_on": painting.outputs}
-    for button, read in (room.opener for room in rooms if room.opener):
-        settles(button.upload(then_paint(on_file(read)), [visitor, button], outputs, **once))
     edits = [event for part in controls.values() for event in _edited(part)]
     settles(gr.on(edits, then_paint(edit), [visitor, *controls.values()], outputs, **last))
-    # "always_last" would run a step that was passed quickly with the data of the one before.
-    every: dict[str, Any] = once | {"trigger_mode": "multiple"}
-    settles(lessons.input(then_paint(on_lesson), visitor, outputs, **every))
     settles(side.board.input(then_paint(on_board), visitor, outputs, **last))
     note = [*outputs, side.cloud_note]
     settles(side.upload.upload(then_paint(on_upload), [visitor, side.upload], note, **once))
+    for button, read in (room.opener for room in rooms if room.opener):
+        settles(button.upload(then_begin(on_file(read)), [visitor, button], visitor, **_QUIET))
+    # "always_last" would run a step that was passed quickly with the data of the one before.
+    settles(lessons.input(then_begin(on_lesson), visitor, visitor, trigger_mode="multiple", **_QUIET))
+    loaded = settles(page.load(then_begin(opened), visitor, visitor, **_QUIET))
+    # The address follows; a link that was refused is taken out of it.
     query.change(None, query, None, js=_WRITE_LINK, **_QUIET)
-    # A link that was refused is taken out of the address, which the browser wrote and not the studio.
-    loaded = settles(page.load(then_paint(opened), visitor, outputs, **once))
     loaded.then(None, query, None, js=_WRITE_LINK, **_QUIET)
 
 

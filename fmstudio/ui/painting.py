@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,27 +51,37 @@ class Painting:
         room, wanted = self.rooms[state.room], (state.room, _shows(state))
         if room.repaint is None or state.painted.get(state.room) == wanted[1]:
             return {}
-        if state.pending and state.pending[0] == wanted and state.pending[1].done():
+        pending = state.pending
+        if pending and pending[0] == wanted and pending[1].done() and pending[1].exception():
             return {}  # It could not be drawn, and the visitor was told why.
         state.called += 1
         return {self.calls[list(self.rooms).index(state.room)]: state.called}
 
+    def begin(self, state: Visitor) -> None:
+        """Start on the picture of the room on screen, unless it is there or on the way."""
+        adopt_shipped(state)
+        repaint, wanted = self.rooms[state.room].repaint, (state.room, _shows(state))
+        if repaint is None or state.painted.get(state.room) == wanted[1]:
+            return
+        if state.pending is None or state.pending[0] != wanted:
+            context = (
+                contextvars.copy_context()
+            )  # The event's own: a picture may have a word for the visitor.
+            state.pending = (wanted, _PAINTERS.submit(lambda: context.run(repaint, state)))
+
     def paint(self, state: Visitor, patience: float | None = None) -> Updates:
-        """The picture of the room on screen.
+        """The picture of the room on screen, where it is not there yet.
 
         Args:
             state: the visitor's; the room is marked as painted.
             patience: seconds to wait; None waits to the end. What is given up goes on and is found later.
         """
-        name, room = state.room, self.rooms[state.room]
-        adopt_shipped(state)
-        shows = _shows(state)
-        if room.repaint is None or state.painted.get(name) == shows:
+        self.begin(state)
+        name, shows, pending = state.room, _shows(state), state.pending
+        if state.painted.get(name) == shows or pending is None or pending[0] != (name, shows):
             return {}
-        if state.pending is None or state.pending[0] != (name, shows):
-            state.pending = ((name, shows), _started(room.repaint, state))
         try:
-            painted = state.pending[1].result(patience)
+            painted = pending[1].result(patience)
         except TimeoutError:
             return {}
         except ValueError as error:
@@ -81,16 +91,11 @@ class Painting:
             # Another event changed the experiment meanwhile; its own picture is on the way.
             return {}
         state.painted[name], state.pending = shows, None
-        return dict(zip(room.outputs, painted, strict=True))
+        return dict(zip(self.rooms[name].outputs, painted, strict=True))
 
 
 def _shows(state: Visitor) -> tuple[Any, int]:
     return state.experiment, id(state.checkpoint)
-
-
-def _started(repaint: Callable[[Visitor], Any], state: Visitor) -> Future[Any]:
-    context = contextvars.copy_context()  # With the event's own: a picture may have a word for the visitor.
-    return _PAINTERS.submit(lambda: context.run(repaint, state))
 
 
 def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[str, Room]) -> Painting:
