@@ -23,7 +23,7 @@ function readScene(buffer) {
     title: pane.title,
     caption: pane.caption,
     positions: view(pane.positions).data,
-    field: pane.field ? { kind: pane.field.kind, ...view(pane.field.values) } : null,
+    field: pane.field ? slices(pane.field.kind, view(pane.field.values)) : null,
     arrows: pane.arrows
       ? { points: view(pane.arrows.points).data, vectors: view(pane.arrows.vectors).data, scale: pane.arrows.scale, role: pane.arrows.role }
       : null,
@@ -37,6 +37,12 @@ function readScene(buffer) {
       for (let k = 0; k < head.frames; k++) for (let i = 0; i < head.count; i++) positions[2 * (k * head.count + i) + 1] = (scramble(i) - 0.5) * 9000;
   const labels = head.labels ? view(head.labels).data : null;
   return { ...head, panes, labels, buffer, last: head.frames - 1 };
+}
+
+/** A field of the file: its kind, its shape [frames, height, width], and the bytes of frame k. */
+function slices(kind, { data, shape }) {
+  const size = shape[1] * shape[2];
+  return { kind, shape, slice: (k) => data.subarray(k * size, (k + 1) * size) };
 }
 
 /** Where time t lies on the scene's clock: the frame before it and the share of the way to the next. */
@@ -84,6 +90,12 @@ function rootBytes(values, peak) {
 
 const CELLS = 64, BINS = 128;
 
+/** The slices of frames that were worked out, each when it is first asked for. */
+function lazily(make) {
+  const made = [];
+  return (k) => (made[k] ??= make(k));
+}
+
 /** The background over the plane: the scene's field, or the particles counted in 64 × 64 cells and smoothed. */
 function planeField(scene, pane) {
   if (pane.field) return pane.field;
@@ -91,17 +103,17 @@ function planeField(scene, pane) {
   const [left, right, bottom, top] = scene.bounds, [cx, cy, hx, hy] = scene.box;
   const sx = (hx / 32767 / (right - left)) * CELLS, ox = ((cx - left) / (right - left)) * CELLS;
   const sy = (hy / 32767 / (top - bottom)) * CELLS, oy = ((cy - bottom) / (top - bottom)) * CELLS;
-  const data = new Uint8Array(scene.frames * CELLS * CELLS), p = pane.positions;
-  for (let k = 0; k < scene.frames; k++) {
+  const p = pane.positions;
+  const slice = lazily((k) => {
     const cells = new Float32Array(CELLS * CELLS);
     for (let i = 2 * k * scene.count; i < 2 * (k + 1) * scene.count; i += 2) {
       const x = Math.floor(ox + sx * p[i]), y = Math.floor(oy + sy * p[i + 1]);
       if (x >= 0 && x < CELLS && y >= 0 && y < CELLS) cells[y * CELLS + x]++;
     }
     blur(cells, CELLS, CELLS, 2, 2);
-    data.set(rootBytes(cells, cells.reduce((a, b) => Math.max(a, b), 1e-9)), k * CELLS * CELLS);
-  }
-  return (pane.counted.plane = { kind: "density", data, shape: [scene.frames, CELLS, CELLS] });
+    return rootBytes(cells, cells.reduce((a, b) => Math.max(a, b), 1e-9));
+  });
+  return (pane.counted.plane = { kind: "density", slice, shape: [scene.frames, CELLS, CELLS] });
 }
 
 /** The marginal of one coordinate over time as an image with equal steps of t, noise at the left: [1, H, W]. */
@@ -135,5 +147,5 @@ function timeField(scene, pane, coordinate) {
       data[y * width + x] = here + (next - here) * mix;
     }
   }
-  return (pane.counted[key] = { kind: "density", data, shape: [1, height, width] });
+  return (pane.counted[key] = { kind: "density", slice: () => data, shape: [1, height, width] });
 }

@@ -126,14 +126,18 @@ class GlRenderer {
     const layers = Math.min(frames, most), texture = gl.createTexture();
     gl.bindTexture(gl.TEXTURE_2D_ARRAY, texture);
     gl.texStorage3D(gl.TEXTURE_2D_ARRAY, 1, gl.R8, width, height, layers);
-    for (let k = 0; k < layers; k++) {
-      const from = layers === frames ? k : Math.round((k * (frames - 1)) / (layers - 1));
-      const slice = field.data.subarray(from * width * height, (from + 1) * width * height);
-      gl.texSubImage3D(gl.TEXTURE_2D_ARRAY, 0, 0, 0, k, width, height, 1, gl.RED, gl.UNSIGNED_BYTE, slice);
-    }
     for (const name of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D_ARRAY, name, gl.LINEAR);
     for (const name of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T]) gl.texParameteri(gl.TEXTURE_2D_ARRAY, name, gl.CLAMP_TO_EDGE);
-    return (pane.textures[key] = { texture, layers, frames });
+    return (pane.textures[key] = { texture, layers, frames, sent: new Set() });
+  }
+
+  /** Send a layer of the bound texture to the device, the first time that it is drawn. */
+  send(held, field, layer) {
+    if (held.sent.has(layer)) return;
+    held.sent.add(layer);
+    const gl = this.gl, [frames, height, width] = field.shape, { layers } = held;
+    const slice = field.slice(layers === frames ? layer : Math.round((layer * (frames - 1)) / (layers - 1)));
+    gl.texSubImage3D(gl.TEXTURE_2D_ARRAY, 0, 0, 0, layer, width, height, 1, gl.RED, gl.UNSIGNED_BYTE, slice);
   }
 
   draw(plan) {
@@ -223,17 +227,19 @@ class GlRenderer {
   field(plan, view, held, pane) {
     const gl = this.gl, time = plan.time, coordinate = plan.coordinate;
     const field = time ? timeField(this.scene, pane, coordinate) : planeField(this.scene, pane);
-    const { texture, layers, frames } = this.texture(held, time ? `time${coordinate}` : "plane", field);
+    const sheet = this.texture(held, time ? `time${coordinate}` : "plane", field), { texture, layers, frames } = sheet;
+    const layer = time ? 0 : Math.fround(((plan.at.frame + plan.at.mix) * (layers - 1)) / Math.max(1, frames - 1));
     const { program, at: where } = this.fields, look = fieldLook(plan, field.kind);
     gl.useProgram(program);
     gl.bindVertexArray(this.empty);
     gl.activeTexture(gl.TEXTURE0);
     gl.bindTexture(gl.TEXTURE_2D_ARRAY, texture);
+    for (const k of [Math.floor(layer), Math.min(Math.floor(layer) + 1, layers - 1)]) this.send(sheet, field, k);
     gl.uniform1i(where.uField, 0);
     gl.uniform2f(where.uSize, view.rect[2], view.rect[3]);
     gl.uniform2f(where.uUvOffset, view.uv[0], view.uv[1]);
     gl.uniform2f(where.uUvScale, view.uv[2], view.uv[3]);
-    gl.uniform1f(where.uLayer, time ? 0 : ((plan.at.frame + plan.at.mix) * (layers - 1)) / Math.max(1, frames - 1));
+    gl.uniform1f(where.uLayer, layer);
     gl.uniform1f(where.uStrength, look.strength);
     gl.uniform1f(where.uRound, plan.round);
     gl.uniform3f(where.uInk, look.ink[0] / 255, look.ink[1] / 255, look.ink[2] / 255);

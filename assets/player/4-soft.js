@@ -91,10 +91,10 @@ class SoftRenderer {
     const field = plan.time ? timeField(this.scene, pane, plan.coordinate) : planeField(this.scene, pane);
     const [, rows, columns] = field.shape, { ink, strength } = fieldLook(plan, field.kind), size = rows * columns;
     const frame = plan.time ? 0 : plan.at.frame, mix = plan.time ? 0 : plan.at.mix, [u0, v0, du, dv] = view.uv;
-    const here = frame * size, next = Math.min(frame + 1, field.shape[0] - 1) * size, data = field.data;
+    const here = field.slice(frame), next = field.slice(Math.min(frame + 1, field.shape[0] - 1));
     // The frame between two slices, once; then linear look-ups.
     const slice = new Float32Array(size);
-    for (let i = 0; i < size; i++) slice[i] = (data[here + i] + (data[next + i] - data[here + i]) * mix) * (strength / 255);
+    for (let i = 0; i < size; i++) slice[i] = (here[i] + (next[i] - here[i]) * mix) * (strength / 255);
     for (let y = 0; y < height; y++) {
       const v = v0 + dv * (y + 0.5);
       if (v < 0 || v > 1) continue;

@@ -1,10 +1,22 @@
 // The player inside Gradio, and its name on the page.
 
+const players = new Set();
+
+/** Resolves when no player waits for a scene and the newest moves, at the latest after a second. */
+async function idle() {
+  const wait = (milliseconds) => new Promise((next) => setTimeout(next, milliseconds));
+  const until = performance.now() + 1000, waits = () => [...players].some((player) => player.loading && !player.gone);
+  if (!waits()) return;
+  while (performance.now() < until && waits()) await wait(20);
+  await wait(80);
+}
+
 /** Connects a player to Gradio's gr.HTML: value.scene is a file, `overlay` a prop, the event carries a probe. */
 function attach(element, { props, watch, send }) {
   const root = element.querySelector(".fm-player") || element.appendChild(document.createElement("div"));
   const player = new Player(root, { ...JSON.parse(decodeURIComponent(root.dataset.options || "%7B%7D")), onProbe: send });
   element.__player = player.probe;
+  players.add(player);
   let shown = null;
   const take = () => {
     const file = props.value && props.value.scene;
@@ -29,4 +41,4 @@ function attach(element, { props, watch, send }) {
   return player;
 }
 
-window.FMPlayer = { Player, attach, readScene };
+window.FMPlayer = { Player, attach, readScene, idle };

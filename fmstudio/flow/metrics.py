@@ -62,7 +62,8 @@ def shuffled_energy_distances(x: Tensor, y: Tensor, repeats: int, generator: tor
     """Energy distances after the points of two clouds were dealt out anew: what equal distributions give.
 
     Every distance of the pool is worked out once; with h the 0–1 vector of one half and D their matrix, the
-    sums that an energy distance needs are hᵀDh, hᵀD1 and 1ᵀD1. Memory O(T (n + m)²).
+    sums that an energy distance needs are hᵀDh, hᵀD1 and 1ᵀD1. One pair at a time: the matrix stays in the
+    cache. Memory O((n + m)²).
 
     Args:
         x, y: T pairs of clouds, shapes (T, n, d) and (T, m, d), n, m ≥ 2, finite; all are dealt out alike.
@@ -83,12 +84,15 @@ def shuffled_energy_distances(x: Tensor, y: Tensor, repeats: int, generator: tor
     n, m, pool = x.shape[1], y.shape[1], torch.cat([x, y], 1)
     order = torch.rand(n + m, repeats, generator=generator, device=generator.device).argsort(0)
     half = (order < n).to(pool)
-    distances = torch.cdist(pool, pool, compute_mode="donot_use_mm_for_euclid_dist")
-    rows = distances.sum(2, dtype=torch.float64)
-    within_x = ((distances @ half) * half).sum(1, dtype=torch.float64)
-    across = rows @ half.double() - within_x
-    within_y = rows.sum(1, keepdim=True) - 2 * across - within_x
-    return 2 * across / (n * m) - within_x / (n * (n - 1)) - within_y / (m * (m - 1))
+    dealt: list[Tensor] = []
+    for points in pool:
+        distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
+        rows = distances.sum(1).double()
+        within_x = ((distances @ half) * half).sum(0).double()
+        across = rows @ half.double() - within_x
+        within_y = rows.sum() - 2 * across - within_x
+        dealt.append(2 * across / (n * m) - within_x / (n * (n - 1)) - within_y / (m * (m - 1)))
+    return torch.stack(dealt)
 
 
 def _pair_sum_on_line(x: Tensor) -> float:

@@ -25,9 +25,10 @@ from fmstudio.ui.sidebar import PATH_FIELDS, Sidebar, around_options, shown_fiel
 from fmstudio.ui.visitor import Visitor
 
 _WRITE_LINK = "(query) => { history.replaceState(null, '', query ? '?' + query : location.pathname); }"
+_PICTURE_FIRST = "async (state) => { await window.FMPlayer?.idle(); return state; }"
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _SEEN: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
-_STEPS = threading.Lock()
+_CHANGES = threading.Lock()
 
 
 def check(experiment: Experiment) -> None:
@@ -78,21 +79,23 @@ def wire_experiment(
     at_first = {name: {"value": part.value, "visible": part.visible} for name, part in controls.items()}
 
     def accept(state: Visitor, change: Callable[[], Experiment]) -> bool:
-        """Make the change if it can be built; else say why and keep the experiment as it was."""
+        """Make the change if it can be built; else keep the experiment as it was, and why."""
         try:
             experiment = change()
             check(experiment)
         except ValueError as error:
-            gr.Warning(str(error), title="Not changed")
+            state.refused = str(error)
             return False
         state.experiment = experiment
         return True
 
-    def edit(state: Visitor, *values: Any) -> None:
-        chosen = dict(zip(controls, values, strict=True))
-        for name, value in chosen.items():
-            state.shown.setdefault(name, {})["value"] = value
-        accept(state, lambda: _without_leftovers(state.experiment, chosen))
+    def edit(name: str) -> Callable[[Visitor, Any], None]:
+        def chosen(state: Visitor, value: Any) -> None:
+            with _CHANGES:
+                state.shown.setdefault(name, dict(at_first[name]))["value"] = value
+                accept(state, lambda: _without_leftovers(state.experiment, {name: value}))
+
+        return chosen
 
     def on_board(state: Visitor, event: gr.EventData) -> None:
         data = sent(event)
@@ -115,7 +118,7 @@ def wire_experiment(
 
     def on_lesson(state: Visitor, event: gr.EventData) -> None:
         number, experiment = read_step(event)
-        with _STEPS:  # Steps that are passed quickly may arrive in any order.
+        with _CHANGES:  # Steps that are passed quickly may arrive in any order.
             if number > state.step:
                 state.step = number
                 accept(state, lambda: experiment)
@@ -153,8 +156,12 @@ def wire_experiment(
 
     def settle(state: Visitor) -> Updates:
         """What the browser does not show yet of the experiment, and a call for the room if it lags behind."""
-        now = _shown(state.experiment, list(controls))
-        before, state.shown = state.shown or at_first, now
+        if state.refused:
+            gr.Warning(state.refused, title="Not changed")
+            state.refused = ""
+        with _CHANGES:
+            now = _shown(state.experiment, list(controls))
+            before, state.shown = state.shown or at_first, now
         updates: Updates = {}
         for name, part in parts.items():
             changed = {key: v for key, v in now[name].items() if before.get(name, {}).get(key, ...) != v}
@@ -165,16 +172,16 @@ def wire_experiment(
     def settles(event: Any) -> Any:
         # One at a time, so that what was last sent is what was last chosen.
         told = [visitor, *parts.values(), *painting.calls]
-        return event.then(settle, visitor, told, concurrency_limit=1, **_QUIET)
+        return event.then(settle, visitor, told, js=_PICTURE_FIRST, concurrency_limit=1, **_QUIET)
 
     outputs = [visitor, *painting.outputs]
-    last: dict[str, Any] = {"trigger_mode": "always_last", **_SEEN, "show_progress_on": painting.outputs}
-    once: dict[str, Any] = {**_SEEN, "show_progress_on": painting.outputs}
-    edits = [event for part in controls.values() for event in _edited(part)]
-    settles(gr.on(edits, then_paint(edit), [visitor, *controls.values()], outputs, **last))
+    # Without the queue, an answer comes back on the request itself: two round trips less. It cannot warn.
+    last: dict[str, Any] = {"trigger_mode": "always_last", **_SEEN, "queue": False}
+    for name, part in controls.items():
+        settles(gr.on(_edited(part), then_paint(edit(name)), [visitor, part], outputs, **last))
     settles(side.board.input(then_paint(on_board), visitor, outputs, **last))
     note = [*outputs, side.cloud_note]
-    settles(side.upload.upload(then_paint(on_upload), [visitor, side.upload], note, **once))
+    settles(side.upload.upload(then_paint(on_upload), [visitor, side.upload], note, **_SEEN))
     for button, read in (room.opener for room in rooms if room.opener):
         settles(button.upload(then_begin(on_file(read)), [visitor, button], visitor, **_QUIET))
     # "always_last" would run a step that was passed quickly with the data of the one before.
@@ -220,9 +227,9 @@ def _link(experiment: Experiment) -> str:
 
 def _without_leftovers(experiment: Experiment, chosen: dict[str, Any]) -> Experiment:
     """The experiment with what was chosen, and without what another choice has left behind."""
-    if chosen["path"] == "zig-zag" and chosen["around"] == "linear":
+    if chosen.get("path") == "zig-zag" and experiment.around == "linear":
         # From the latent path; a chain has no straight path to go around.
-        chosen["around"] = "spherical"
+        chosen = {**chosen, "around": "spherical"}
     changed = experiment.but(**chosen)
     classes = density_of(changed).classes
     if changed.label >= classes or not (classes and changed.conditional):

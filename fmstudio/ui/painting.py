@@ -44,16 +44,17 @@ class Painting:
 
     def at_once(self, state: Visitor) -> Updates:
         """The picture of the room on screen if it is there within :data:`PATIENCE`, else nothing yet."""
-        return self.paint(state, PATIENCE) if self.rooms[state.room].prompt else {}
+        if not self.rooms[state.room].prompt:
+            return {}
+        try:
+            return self.paint(state, PATIENCE)
+        except ValueError:
+            return {}  # The reason is told when the picture is called for.
 
     def to_come(self, state: Visitor) -> Updates:
         """Call for the room on screen if it does not show the experiment yet."""
-        room, wanted = self.rooms[state.room], (state.room, _shows(state))
-        if room.repaint is None or state.painted.get(state.room) == wanted[1]:
+        if self.rooms[state.room].repaint is None or state.painted.get(state.room) == _shows(state):
             return {}
-        pending = state.pending
-        if pending and pending[0] == wanted and pending[1].done() and pending[1].exception():
-            return {}  # It could not be drawn, and the visitor was told why.
         state.called += 1
         return {self.calls[list(self.rooms).index(state.room)]: state.called}
 
@@ -75,6 +76,9 @@ class Painting:
         Args:
             state: the visitor's; the room is marked as painted.
             patience: seconds to wait; None waits to the end. What is given up goes on and is found later.
+
+        Raises:
+            ValueError: the room cannot be drawn.
         """
         self.begin(state)
         name, shows, pending = state.room, _shows(state), state.pending
@@ -83,9 +87,6 @@ class Painting:
         try:
             painted = pending[1].result(patience)
         except TimeoutError:
-            return {}
-        except ValueError as error:
-            gr.Warning(str(error), title="Cannot be drawn")
             return {}
         if shows != _shows(state):
             # Another event changed the experiment meanwhile; its own picture is on the way.
@@ -109,7 +110,11 @@ def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[
     painting = Painting(visitor, rooms, calls)
 
     def call(state: Visitor) -> Updates:
-        return {visitor: state, **painting.paint(state)}
+        try:
+            return {visitor: state, **painting.paint(state)}
+        except ValueError as error:
+            gr.Warning(str(error), title="Cannot be drawn")
+            return {visitor: state}
 
     def entering(name: str) -> Any:
         def enter(state: Visitor) -> Updates:

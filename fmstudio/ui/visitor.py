@@ -32,6 +32,7 @@ class Visitor:
             the net that each room shows.
         shown: what the browser shows of the experiment, by part; pending: the picture under way, with the
             room and what it shows; called: how often the browser was told to ask for a picture.
+        refused: why the last edit was not taken, until the visitor is told.
         step: the number of the last step of a lesson.
         claims: the visitor's own results in the note's room, by the claim's number and whether it was broken.
         lineage: the visitor's own table of the lineage with what it is of, or None.
@@ -56,6 +57,7 @@ class Visitor:
     shown: dict[str, dict[str, Any]] = field(default_factory=dict)
     pending: tuple[Any, Future[Any]] | None = None
     called: int = 0
+    refused: str = ""
     step: int = 0
     straightness: list[float] = field(default_factory=list)
     claims: dict[tuple[str, bool], Result] = field(default_factory=dict)
