@@ -113,7 +113,7 @@ def wire_experiment(
             return _with_cloud(state, read[0])
 
         if file is None or not accept(state, change):
-            return {}
+            return {side.upload: gr.update(value=None)}  # Room for another file.
         return {side.cloud_note: gr.update(value=words.cloud_note(read[0]), visible=True)}
 
     def on_lesson(state: Visitor, event: gr.EventData) -> None:
@@ -180,8 +180,8 @@ def wire_experiment(
     for name, part in controls.items():
         settles(gr.on(_edited(part), then_paint(edit(name)), [visitor, part], outputs, **last))
     settles(side.board.input(then_paint(on_board), visitor, outputs, **last))
-    note = [*outputs, side.cloud_note]
-    settles(side.upload.upload(then_paint(on_upload), [visitor, side.upload], note, **_SEEN))
+    told = [*outputs, side.cloud_note, side.upload]
+    settles(side.upload.upload(then_paint(on_upload), [visitor, side.upload], told, **_SEEN))
     for button, read in (room.opener for room in rooms if room.opener):
         settles(button.upload(then_begin(on_file(read)), [visitor, button], visitor, **_QUIET))
     # "always_last" would run a step that was passed quickly with the data of the one before.
