@@ -119,7 +119,8 @@ def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[
     def entering(name: str) -> Any:
         def enter(state: Visitor) -> Updates:
             state.room = name
-            return call(state)
+            # While the page opens its link is not read yet: the picture would be of another experiment.
+            return call(state) if state.shown else {visitor: state}
 
         return enter
 

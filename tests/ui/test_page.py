@@ -123,7 +123,7 @@ def test_settings_survive_the_link_and_a_reload(studio: Studio) -> None:
     assert parse_qs(urlparse(page.url).query) == {"path": ["bow"]}
     page.reload()
     studio.wait_for_scene("#paths-player")
-    page.wait_for_function("document.querySelector('.fm-coefficients').innerText.includes('J(x')")
+    page.wait_for_function("document.querySelector('.fm-coefficients')?.innerText.includes('J(x')")
     assert "path=bow" in page.url
 
 
