@@ -49,7 +49,15 @@ def ends_times(count: int, generator: torch.Generator) -> Tensor:
     return (0.5 + torch.asinh((2 * u - 1) * math.sinh(2.0)) / 4).clamp_(0.0, 1.0)
 
 
-TIME_LAWS: dict[str, TimeLaw] = {"mixed": mixed_times, "ends": ends_times}
+def noise_times(count: int, generator: torch.Generator) -> Tensor:
+    """t = 1 always: distils pairs into a student of one step, x1 − v(x1, 1) ≈ x0; it knows no other time.
+
+    Source: Liu, Gong & Liu 2022, arXiv:2209.03003, section 2.2 (distillation of a rectified flow).
+    """
+    return torch.ones(count)
+
+
+TIME_LAWS: dict[str, TimeLaw] = {"mixed": mixed_times, "ends": ends_times, "noise": noise_times}
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,10 @@ def cosh_law(t: torch.Tensor) -> torch.Tensor:
     return 0.5 + torch.sinh(4 * (t - 0.5)) / (2 * math.sinh(2.0))
 
 
+def test_a_student_of_one_step_is_only_asked_at_the_noise():
+    assert TIME_LAWS["noise"](7, generator_of(0)).eq(1).all()
+
+
 @pytest.mark.parametrize(("name", "distribution"), [("mixed", logistic), ("ends", cosh_law)])
 def test_time_laws_have_their_distribution_function(name, distribution):
     count = 20_000

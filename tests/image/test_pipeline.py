@@ -123,7 +123,7 @@ def test_a_shipped_model_draws_what_it_is_asked_for(name):
     judged = judge(load_classifier(MODELS_FOLDER / "fashion-metric"), made * 2 - 1)
     assert class_accuracy(judged.predicted, asked) >= 0.85
     spread = made.reshape(3, 10, -1).std(dim=0).mean()
-    assert spread > 0.1  # three samples of a class are not one picture
+    assert spread > 0.05  # three samples of a class are not one picture: that would give 0
 
 
 def test_shipped_models_share_one_loaded_copy():
