@@ -188,10 +188,15 @@ class Player {
       this.advance(step);
     }
     this.last = this.playing ? now : undefined;
-    // Where the processor draws, the scene that is coming gets half of its time.
-    this.skips = this.loading && !this.skips && this.renderer.device === "CPU";
-    if (!this.skips) this.draw();
-    if (this.afterDraw) this.afterDraw();
+    // Where a frame takes the processor long, every other one is left out: the page, and the scene that is coming,
+    // get half of its time.
+    this.skips = this.playing && !this.exporting && !this.skips && (this.cost || 0) > 6;
+    if (!this.skips) {
+      const began = performance.now();
+      this.draw();
+      this.cost = 0.8 * (this.cost || 0) + 0.2 * (performance.now() - began);
+      if (this.afterDraw) this.afterDraw();
+    }
     if (this.playing) this.wake();
   }
 

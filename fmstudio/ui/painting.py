@@ -39,12 +39,13 @@ class Painting:
 
     @property
     def outputs(self) -> list[Component]:
-        """What an edit may paint at once: all rooms but those whose outputs are many."""
+        """What an edit may paint at once: the prompt rooms."""
         return [part for room in self.rooms.values() if room.prompt for part in room.outputs]
 
     def at_once(self, state: Visitor) -> Updates:
         """The picture of the room on screen if it is there within :data:`PATIENCE`, else nothing yet."""
         if not self.rooms[state.room].prompt:
+            self.begin(state)
             return {}
         try:
             return self.paint(state, PATIENCE)

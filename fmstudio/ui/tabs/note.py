@@ -91,7 +91,7 @@ def build(visitor: gr.State) -> Room:
         return [*updates, *(gr.update(label=claims.tab_label(state, number)) for number in CLAIMS)]
 
     outputs = [part for page in pages.values() for part in page.outputs]
-    return Room(repaint=repaint, outputs=[*outputs, *tabs], prompt=False)  # pyright: ignore[reportArgumentType]
+    return Room(repaint=repaint, outputs=[*outputs, *tabs])  # pyright: ignore[reportArgumentType]
 
 
 def _overview(visitor: gr.State) -> tuple[gr.HTML, Callable[[list[gr.Tab]], None]]:

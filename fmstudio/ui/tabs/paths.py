@@ -75,4 +75,4 @@ def build(visitor: gr.State) -> Room:
         probe, visitor, [player, panel], show_progress="hidden", trigger_mode="always_last",
         api_visibility="private",
     )  # fmt: skip
-    return Room(repaint=repaint, outputs=[player, panel, closed])
+    return Room(repaint=repaint, outputs=[player, panel, closed], prompt=True)
