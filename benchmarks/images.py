@@ -103,7 +103,8 @@ def race(count: int = 64, steps: int = 16, rounds: int = 2, guidance: float = 2.
         ),
         (
             f"Ours and diffusers end at most {apart:.1e} apart (pixels are in [−1, 1]).",
-            "The page samples in float32. 'Not decided here' means that the machine was not free.",
+            "The page samples in bfloat16 where the machine computes it (one box turns that off). "
+            "'Not decided here' means that the machine was not free.",
         ),
     )  # fmt: skip
 
