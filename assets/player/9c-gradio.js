@@ -5,7 +5,8 @@ const players = new Set();
 /** Resolves when no player waits for a scene and the newest moves, at the latest after a second. */
 async function idle() {
   const wait = (milliseconds) => new Promise((next) => setTimeout(next, milliseconds));
-  const until = performance.now() + 1000, waits = () => [...players].some((player) => player.loading && !player.gone);
+  const until = performance.now() + 1000, waits = () => [...players].some((player) => player.loading);
+  for (const player of players) if (player.gone) players.delete(player);
   if (!waits()) return;
   while (performance.now() < until && waits()) await wait(20);
   await wait(80);

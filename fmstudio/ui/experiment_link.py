@@ -171,7 +171,7 @@ def wire_experiment(
 
     def settles(event: Any) -> Any:
         # One at a time, so that what was last sent is what was last chosen.
-        told = [visitor, *parts.values(), *painting.calls]
+        told = [visitor, *parts.values(), *painting.calls.values()]
         return event.then(settle, visitor, told, js=_PICTURE_FIRST, concurrency_limit=1, **_QUIET)
 
     outputs = [visitor, *painting.outputs]

@@ -28,14 +28,12 @@ class Painting:
     """Paints the room on screen; one that shows the visitor's experiment and net already is left alone.
 
     Args:
-        visitor: the session's state.
         rooms: by name.
-        calls: a hidden part for each room; a new value makes the browser ask for the room's picture.
+        calls: a hidden part for each room, by name; a new value makes the browser ask for the room's picture.
     """
 
-    visitor: gr.State
     rooms: Mapping[str, Room]
-    calls: list[gr.Number]
+    calls: Mapping[str, gr.Number]
 
     @property
     def outputs(self) -> list[Component]:
@@ -57,7 +55,7 @@ class Painting:
         if self.rooms[state.room].repaint is None or state.painted.get(state.room) == _shows(state):
             return {}
         state.called += 1
-        return {self.calls[list(self.rooms).index(state.room)]: state.called}
+        return {self.calls[state.room]: state.called}
 
     def begin(self, state: Visitor) -> None:
         """Start on the picture of the room on screen, unless it is there or on the way."""
@@ -66,9 +64,8 @@ class Painting:
         if repaint is None or state.painted.get(state.room) == wanted[1]:
             return
         if state.pending is None or state.pending[0] != wanted:
-            context = (
-                contextvars.copy_context()
-            )  # The event's own: a picture may have a word for the visitor.
+            # In the event's own context: a picture may have a word for the visitor.
+            context = contextvars.copy_context()
             state.pending = (wanted, _PAINTERS.submit(lambda: context.run(repaint, state)))
 
     def paint(self, state: Visitor, patience: float | None = None) -> Updates:
@@ -107,8 +104,8 @@ def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[
         visitor: the session's state.
         tabs, rooms: by the room's name.
     """
-    calls = [gr.Number(0, visible="hidden") for _ in rooms]
-    painting = Painting(visitor, rooms, calls)
+    calls = {name: gr.Number(0, visible="hidden") for name in rooms}
+    painting = Painting(rooms, calls)
 
     def call(state: Visitor) -> Updates:
         try:
@@ -125,9 +122,9 @@ def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[
 
         return enter
 
-    for (name, tab), called in zip(tabs.items(), calls, strict=True):
+    for name, tab in tabs.items():
         event: dict[str, Any] = {"trigger_mode": "always_last", "api_visibility": "private"}
         event |= {"inputs": visitor, "outputs": [visitor, *rooms[name].outputs], "show_progress": "minimal"}
         tab.select(entering(name), **event)
-        called.change(call, **event)
+        calls[name].change(call, **event)
     return painting
