@@ -170,20 +170,22 @@ def wire_experiment(
         return {visitor: state, **updates, **painting.to_come(state)}
 
     def settles(event: Any) -> Any:
-        # One at a time, so that what was last sent is what was last chosen.
+        # One at a time, so that what was last sent is what was last chosen; each has its turn.
         told = [visitor, *parts.values(), *painting.calls.values()]
-        return event.then(settle, visitor, told, js=_PICTURE_FIRST, concurrency_limit=1, **_QUIET)
+        order: dict[str, Any] = {"concurrency_limit": 1, "trigger_mode": "multiple"}
+        return event.then(settle, visitor, told, js=_PICTURE_FIRST, **order, **_QUIET)
 
     outputs = [visitor, *painting.outputs]
     # Without the queue, an answer comes back on the request itself: two round trips less. It cannot warn.
     last: dict[str, Any] = {"trigger_mode": "always_last", **_SEEN, "queue": False}
+    last_file: dict[str, Any] = {"trigger_mode": "always_last", **_SEEN}
     for name, part in controls.items():
         settles(gr.on(_edited(part), then_paint(edit(name)), [visitor, part], outputs, **last))
     settles(side.board.input(then_paint(on_board), visitor, outputs, **last))
     told = [*outputs, side.cloud_note, side.upload]
-    settles(side.upload.upload(then_paint(on_upload), [visitor, side.upload], told, **_SEEN))
+    settles(side.upload.upload(then_paint(on_upload), [visitor, side.upload], told, **last_file))
     for button, read in (room.opener for room in rooms if room.opener):
-        settles(button.upload(then_begin(on_file(read)), [visitor, button], visitor, **_QUIET))
+        settles(button.upload(then_begin(on_file(read)), [visitor, button], visitor, **last_file))
     # "always_last" would run a step that was passed quickly with the data of the one before.
     settles(lessons.input(then_begin(on_lesson), visitor, visitor, trigger_mode="multiple", **_QUIET))
     loaded = settles(page.load(then_begin(opened), visitor, visitor, **_QUIET))

@@ -186,14 +186,15 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
             yield failed(said), "", gr.skip(), gr.skip(), gr.skip()
 
     seen = [machine, models, detail, gate, lean, fetch, way]
-    picked = models.input(_picked, None, model, **_QUIET)
-    for chosen in (picked, model.input(lambda: None, None, None, **_QUIET)):
-        chosen.then(choose, model, [revision, guidance, side, solver], **_QUIET).then(
-            look, [model, revision], seen, **_QUIET
+    picked = models.input(_picked, None, model, trigger_mode="multiple", **_QUIET)
+    # The last of several quick choices counts, for what follows a choice too.
+    last: dict[str, Any] = {"trigger_mode": "always_last", **_QUIET}
+    for chosen in (picked, model.input(lambda: None, None, None, **last)):
+        chosen.then(choose, model, [revision, guidance, side, solver], **last).then(
+            look, [model, revision], seen, **last
         )
-    tab.select(look, [model, revision], seen, **_QUIET)
-    again.click(look, [model, revision], seen, **_QUIET)
-    revision.submit(look, [model, revision], seen, **_QUIET)
+    for asked in (tab.select, again.click, revision.submit):
+        asked(look, [model, revision], seen, **last)
     loading = fetch.click(
         fetch_it,
         [model, revision, lean],

@@ -133,7 +133,10 @@ def build_sampler() -> Sampler:
             another = gr.Button("Another", size="sm", min_width=60, elem_classes=["fm-low"])
         bf16 = gr.Checkbox(default.bf16, label="bfloat16 where the machine has it", interactive=True)
     another.click(lambda value: int(value or 0) + 1, seed, seed, **QUIET)
-    model.input(lambda name: gr.update(choices=classes_of(name), value=ALL_CLASSES), model, label, **QUIET)
+    model.input(
+        lambda name: gr.update(choices=classes_of(name), value=ALL_CLASSES), model, label,
+        trigger_mode="always_last", **QUIET,
+    )  # fmt: skip
     return Sampler([model, label, guidance, solver, shift, seed, bf16], model, label, solver)
 
 
@@ -219,6 +222,7 @@ def remind(sampler: Sampler, status: Component, action: str) -> None:
         lambda model: said(f"Shown: what was sampled before. Press {action} for {model}."),
         sampler.model,
         status,
+        trigger_mode="always_last",
         **QUIET,
     )
 

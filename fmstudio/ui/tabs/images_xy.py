@@ -78,7 +78,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
     stoppable(stop, running, visitor, status, "Stopped. The finished images stay.")
     remind(sampler, status, "Sample")
     for name, values in ((x_name, x_values), (y_name, y_values)):
-        name.input(lambda chosen: DEFAULT_VALUES[chosen], name, values, **QUIET)
+        name.input(lambda chosen: DEFAULT_VALUES[chosen], name, values, trigger_mode="always_last", **QUIET)
 
 
 def xy_html(grid: XYGrid) -> str:

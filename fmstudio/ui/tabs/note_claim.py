@@ -101,7 +101,7 @@ def build(
     stop.click(halt, visitor, None, cancels=running, **QUIET).then(
         stopped, [visitor, broken], buttons, **QUIET
     )
-    broken.input(figures, [visitor, broken], parts, **QUIET)
+    broken.input(figures, [visitor, broken], parts, trigger_mode="always_last", **QUIET)
 
     def paint(state: Visitor) -> list[Any]:
         moving = [] if exhibit is None else exhibit.paint(state)

@@ -70,7 +70,14 @@ def _switched(
             gr.update(value="", visible=False),
         ]
 
-    choice.input(look, [visitor, choice], shown, show_progress="minimal", api_visibility="private")
+    choice.input(
+        look,
+        [visitor, choice],
+        shown,
+        trigger_mode="always_last",
+        show_progress="minimal",
+        api_visibility="private",
+    )
     return Exhibit(paint, [shown, choice, refused])
 
 

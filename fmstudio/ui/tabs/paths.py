@@ -70,7 +70,14 @@ def build(visitor: gr.State) -> Room:
         state.view = chosen
         return scene
 
-    view.input(look, [visitor, view], player, show_progress="minimal", api_visibility="private")
+    view.input(
+        look,
+        [visitor, view],
+        player,
+        trigger_mode="always_last",
+        show_progress="minimal",
+        api_visibility="private",
+    )
     player.probe(
         probe, visitor, [player, panel], show_progress="hidden", trigger_mode="always_last",
         api_visibility="private",

@@ -216,7 +216,7 @@ def build(visitor: gr.State) -> Room:
     stop.click(stopped, visitor, [*plots, status, start, stop], cancels=trainings, **quiet)
     reset.click(cleared, visitor, [*plots, status, start, stop, straightness], cancels=trainings, **quiet)
     draw_error.click(drawn_error, [visitor, when], error, **quiet)
-    when.release(drawn_error, [visitor, when], error, **quiet)
+    when.release(drawn_error, [visitor, when], error, trigger_mode="always_last", **quiet)
     save.click(saved, visitor, save, **quiet)
 
     def repaint(state: Visitor) -> list[Any]:
