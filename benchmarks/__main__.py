@@ -17,13 +17,13 @@ from pathlib import Path
 from benchmarks.race import Result, goal_row, table
 
 NAMES = (
-    "steps", "oracle", "sampling", "likelihood", "startup", "payload", "motion", "images", "firstrow",
-    "quality",
+    "steps", "oracle", "sampling", "likelihood", "startup", "payload", "motion", "images", "gpu",
+    "firstrow", "quality",
 )  # fmt: skip
 #: In RESULTS.md.
 ORDER = (
     "quality", "steps", "oracle", "sampling", "likelihood", "startup", "payload", "motion", "images",
-    "firstrow",
+    "gpu", "firstrow",
 )  # fmt: skip
 HERE = Path(__file__).parent
 

@@ -18,6 +18,7 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from benchmarks.race import Goal, Result, finish, in_turns
 from fmstudio.image.folder import load_model
+from fmstudio.image.networks import VelocityNet
 from fmstudio.image.sampling import GuidedField, draw_noise, grid_labels, sample
 
 QUICK = {"count": 2, "steps": 1, "rounds": 1}
@@ -37,16 +38,8 @@ def race(count: int = 64, steps: int = 16, rounds: int = 2, guidance: float = 2.
     noise = draw_noise((count, *net.image_shape), 0)
     ends: dict[str, Tensor] = {}
 
-    @torch.no_grad()
     def plain() -> None:
-        # Its annotations name the old FloatTensor.
-        scheduler: Any = FlowMatchEulerDiscreteScheduler.from_pretrained(FOLDER, subfolder="scheduler")
-        scheduler.set_timesteps(sigmas=np.linspace(1, 1 / steps, steps).tolist())
-        x = noise
-        for t in scheduler.timesteps:
-            v = net.network(pixel_unshuffle(x, net.patch), t, class_labels=labels).sample
-            x = scheduler.step(pixel_shuffle(v, net.patch), t, x, return_dict=False)[0]
-        ends["diffusers"] = x
+        ends["diffusers"] = plain_loop(net, noise, labels, steps)
 
     def ours(weight: float, bf16: bool) -> None:
         ends[f"{weight} {bf16}"] = sample(GuidedField(net, labels, weight, bf16), noise, steps)
@@ -107,6 +100,19 @@ def race(count: int = 64, steps: int = 16, rounds: int = 2, guidance: float = 2.
             "'Not decided here' means that the machine was not free.",
         ),
     )  # fmt: skip
+
+
+@torch.no_grad()
+def plain_loop(net: VelocityNet, noise: Tensor, labels: Tensor, steps: int) -> Tensor:
+    """The images that diffusers' network and scheduler make of noise, one step after the other."""
+    # Its annotations name the old FloatTensor.
+    scheduler: Any = FlowMatchEulerDiscreteScheduler.from_pretrained(FOLDER, subfolder="scheduler")
+    scheduler.set_timesteps(sigmas=np.linspace(1, 1 / steps, steps).tolist(), device=noise.device)
+    x = noise
+    for t in scheduler.timesteps:
+        v = net.network(pixel_unshuffle(x, net.patch), t, class_labels=labels).sample
+        x = scheduler.step(pixel_shuffle(v, net.patch), t, x, return_dict=False)[0]
+    return x
 
 
 if __name__ == "__main__":
