@@ -118,9 +118,8 @@ def wire_experiment(
 
     def on_lesson(state: Visitor, event: gr.EventData) -> None:
         number, experiment = read_step(event)
-        with _CHANGES:  # Steps that are passed quickly may arrive in any order.
-            if number > state.step:
-                state.step = number
+        with _CHANGES:
+            if state.turn("lesson", number):
                 accept(state, lambda: experiment)
 
     def on_file(read: Callable[[Any, str], Experiment]) -> Callable[[Visitor, str], None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from fmstudio.ui.events import NOW
 from fmstudio.ui.room import Room
 from fmstudio.ui.training import adopt_shipped
 from fmstudio.ui.visitor import Visitor
@@ -42,11 +43,12 @@ class Painting:
 
     def at_once(self, state: Visitor) -> Updates:
         """The picture of the room on screen if it is there within :data:`PATIENCE`, else nothing yet."""
-        if not self.rooms[state.room].prompt:
+        name = state.room
+        if not self.rooms[name].prompt:
             self.begin(state)
             return {}
         try:
-            return self.paint(state, PATIENCE)
+            return self.paint(state, name, PATIENCE)
         except ValueError:
             return {}  # The reason is told when the picture is called for.
 
@@ -68,18 +70,21 @@ class Painting:
             context = contextvars.copy_context()
             state.pending = (wanted, _PAINTERS.submit(lambda: context.run(repaint, state)))
 
-    def paint(self, state: Visitor, patience: float | None = None) -> Updates:
-        """The picture of the room on screen, where it is not there yet.
+    def paint(self, state: Visitor, name: str, patience: float | None = None) -> Updates:
+        """The picture of a room if it is on screen and does not show the experiment yet.
 
         Args:
             state: the visitor's; the room is marked as painted.
+            name: of the room.
             patience: seconds to wait; None waits to the end. What is given up goes on and is found later.
 
         Raises:
             ValueError: the room cannot be drawn.
         """
+        if state.room != name:
+            return {}
         self.begin(state)
-        name, shows, pending = state.room, _shows(state), state.pending
+        shows, pending = _shows(state), state.pending
         if state.painted.get(name) == shows or pending is None or pending[0] != (name, shows):
             return {}
         try:
@@ -107,24 +112,29 @@ def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[
     calls = {name: gr.Number(0, visible="hidden") for name in rooms}
     painting = Painting(rooms, calls)
 
-    def call(state: Visitor) -> Updates:
-        try:
-            return {visitor: state, **painting.paint(state)}
-        except ValueError as error:
-            gr.Warning(str(error), title="Cannot be drawn")
-            return {visitor: state}
+    def calling(name: str) -> Callable[[Visitor], Updates]:
+        def call(state: Visitor) -> Updates:
+            try:
+                return {visitor: state, **painting.paint(state, name)}
+            except ValueError as error:
+                gr.Warning(str(error), title="Cannot be drawn")
+                return {visitor: state}
 
-    def entering(name: str) -> Any:
-        def enter(state: Visitor) -> Updates:
-            state.room = name
+        return call
+
+    def entering(name: str) -> Callable[[Visitor, float], Updates]:
+        def enter(state: Visitor, moment: float) -> Updates:
+            if state.turn("room", moment):
+                state.room = name
             # While the page opens its link is not read yet: the picture would be of another experiment.
-            return call(state) if state.shown else {visitor: state}
+            return calling(name)(state) if state.shown else {visitor: state}
 
         return enter
 
+    moment = gr.Number(visible="hidden")
     for name, tab in tabs.items():
-        event: dict[str, Any] = {"trigger_mode": "always_last", "api_visibility": "private"}
-        event |= {"inputs": visitor, "outputs": [visitor, *rooms[name].outputs], "show_progress": "minimal"}
-        tab.select(entering(name), **event)
-        calls[name].change(call, **event)
+        event: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+        event["outputs"] = [visitor, *rooms[name].outputs]
+        tab.select(entering(name), [visitor, moment], js=NOW, trigger_mode="multiple", **event)
+        calls[name].change(calling(name), visitor, trigger_mode="always_last", **event)
     return painting

@@ -33,7 +33,7 @@ class Visitor:
         shown: what the browser shows of the experiment, by part; pending: the picture under way, with the
             room and what it shows; called: how often the browser was told to ask for a picture.
         refused: why the last edit was not taken, until the visitor is told.
-        step: the number of the last step of a lesson.
+        latest: when in the browser's own count each kind of turn was last taken: see :meth:`turn`.
         claims: the visitor's own results in the note's room, by the claim's number and whether it was broken.
         lineage: the visitor's own table of the lineage with what it is of, or None.
         page: what the note's room is opened at; halted: whether its work has been asked to end.
@@ -58,10 +58,22 @@ class Visitor:
     pending: tuple[Any, Future[Any]] | None = None
     called: int = 0
     refused: str = ""
-    step: int = 0
+    latest: dict[str, float] = field(default_factory=dict)
     straightness: list[float] = field(default_factory=list)
     claims: dict[tuple[str, bool], Result] = field(default_factory=dict)
     lineage: tuple[dict[str, Any], Lineage] | None = None
     page: str = "overview"
     halted: bool = False
     images_halted: bool = False
+
+    def turn(self, kind: str, moment: float) -> bool:
+        """Whether this turn is the latest of its kind. Turns that follow quickly may arrive in any order.
+
+        Args:
+            kind: what is turned: a room, a page, a lesson.
+            moment: of the turn, in any count that only grows in the browser.
+        """
+        if moment <= self.latest.get(kind, -1.0):
+            return False
+        self.latest[kind] = moment
+        return True

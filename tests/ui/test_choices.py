@@ -1,8 +1,14 @@
-"""Of two quick choices the last counts, with all that follows it."""
+"""Of two quick choices the last counts, with all that follows it, in whatever order they arrive."""
 
 from typing import Any
 
+import gradio as gr
+
+from fmstudio.learn.experiment import Experiment
 from fmstudio.ui.page import build
+from fmstudio.ui.painting import Painting
+from fmstudio.ui.room import Room
+from fmstudio.ui.visitor import Visitor
 
 CHOICES = {"input", "change", "select", "release", "submit", "blur", "upload"}
 
@@ -21,3 +27,31 @@ def test_no_choice_is_left_out_because_another_is_under_way():
         event["targets"] or event["trigger_after"] for event in choices if event["trigger_mode"] == "once"
     ]
     assert lost == []
+
+
+def test_a_turn_that_arrives_late_is_not_taken():
+    visitor = Visitor()
+    assert visitor.turn("room", 0.0)
+    assert visitor.turn("room", 20.5)
+    assert not visitor.turn("room", 10.0)
+    assert not visitor.turn("room", 20.5)
+    assert visitor.turn("page", 10.0)
+
+
+def test_only_the_room_on_screen_is_painted():
+    with gr.Blocks():
+        part = gr.HTML()
+        painted: list[Experiment] = []
+
+        def repaint(state: Visitor) -> list[str]:
+            painted.append(state.experiment)
+            return ["a picture"]
+
+        rooms = {name: Room(repaint=repaint, outputs=[part]) for name in ("Train", "Sample")}
+        painting = Painting(rooms, {})
+    visitor = Visitor(room="Sample")
+    assert painting.paint(visitor, "Train") == {}
+    assert painted == []
+    assert painting.paint(visitor, "Sample") == {part: "a picture"}
+    assert painting.paint(visitor, "Sample") == {}
+    assert painted == [visitor.experiment]

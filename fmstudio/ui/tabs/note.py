@@ -11,6 +11,7 @@ from gradio.components import Component
 
 from fmstudio.note import CLAIMS
 from fmstudio.ui import claims, words
+from fmstudio.ui.events import NOW
 from fmstudio.ui.room import Room
 from fmstudio.ui.tabs import note_claim, note_lineage
 from fmstudio.ui.tabs.note_running import BUSY, LATEX, POOLED, QUIET, READY, halt, progress, steps
@@ -65,20 +66,23 @@ def build(visitor: gr.State) -> Room:
         state.painted[f"note/{name}"] = (state.experiment, 0)
         return updates
 
-    def entering(name: str) -> Callable[[Visitor], list[Any]]:
-        def enter(state: Visitor) -> list[Any]:
-            state.page = name
+    def entering(name: str) -> Callable[[Visitor, float], list[Any]]:
+        def enter(state: Visitor, moment: float) -> list[Any]:
+            if state.turn("page", moment):
+                state.page = name
             return [state, *paint(state, name)]
 
         return enter
 
+    moment = gr.Number(visible="hidden")
     for name, page in pages.items():
         page.tab.select(
             entering(name),
-            visitor,
+            [visitor, moment],
             [visitor, *page.outputs],
+            js=NOW,
             show_progress="minimal",
-            trigger_mode="always_last",
+            trigger_mode="multiple",
             api_visibility="private",
         )
 
