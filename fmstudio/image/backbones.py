@@ -32,6 +32,9 @@ PIPELINE_CLASS = "RectifiedFlowPipeline"
 TRAINING_FILE = "training.safetensors"
 """The training images in the folder of a model that may have memorised them; see `memorising`."""
 
+_KINDS = {"dit": "DiT", "one": "student"}
+"""Short titles by the ending of a folder's name."""
+
 _FIGURES = re.compile(r"^\| *([\d.]+) *\| *(\d+) *\| *([\d.]+)[^|]*\|", re.MULTILINE)
 
 
@@ -53,9 +56,12 @@ class ModelEntry:
 
     @property
     def short_title(self) -> str:
-        """What a column of the page is headed: "1-RF" and "2-RF" for first and second rectified flows."""
+        """What a column of the page is headed: "1-RF" and "2-RF" for first and second rectified flows.
+
+        The ending of other folders' names says it where it is one of `_KINDS`; else it is the whole name.
+        """
         match = re.search(r"-rf(\d+)$", self.name)
-        return f"{match[1]}-RF" if match else self.name
+        return f"{match[1]}-RF" if match else _KINDS.get(self.name.rpartition("-")[2], self.name)
 
     @property
     def has_training(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +56,8 @@ class NfeCurve:
 def error_figure(curves: Sequence[NfeCurve]) -> dict[str, Any]:
     """Distance to the reference against NFE, both logarithmic."""
     traces = [curve.trace() for curve in curves]
-    return figure(traces, height=_HEIGHT, x="NFE", y="", xaxis=_NFE, yaxis=_LOG)
+    values = [value for curve in curves for _, value in curve.points]
+    return figure(traces, height=_HEIGHT, x="NFE", y="", xaxis=_NFE, yaxis=_LOG | _between_ticks(values))
 
 
 def quality_figure(curves: Sequence[NfeCurve], real: float | None) -> dict[str, Any]:
@@ -64,7 +66,18 @@ def quality_figure(curves: Sequence[NfeCurve], real: float | None) -> dict[str, 
     every = [nfe for curve in curves for nfe, _ in curve.points]
     if real is not None and every:
         traces.append(line([min(every), max(every)], [real, real], "real images", "exact", dash="dash"))
-    return figure(traces, height=_HEIGHT, x="NFE", y="", xaxis=_NFE, yaxis=_LOG)
+    values = [value for curve in curves for _, value in curve.points] + ([] if real is None else [real])
+    return figure(traces, height=_HEIGHT, x="NFE", y="", xaxis=_NFE, yaxis=_LOG | _between_ticks(values))
+
+
+def _between_ticks(values: Sequence[float]) -> dict[str, Any]:
+    """The range of a logarithmic axis from the tick below all values to the one above: both are seen."""
+    positive = [value for value in values if value > 0]
+    if not positive:
+        return {}
+    low = max((tick for tick in _LOG["tickvals"] if tick <= min(positive)), default=min(positive))
+    high = min((tick for tick in _LOG["tickvals"] if tick >= max(positive)), default=max(positive))
+    return {"range": [math.log10(low) - 0.03, math.log10(high) + 0.03]}
 
 
 def copies_figure(curves: Sequence[NfeCurve], real: float | None) -> dict[str, Any]:
@@ -73,7 +86,8 @@ def copies_figure(curves: Sequence[NfeCurve], real: float | None) -> dict[str, A
     every = [nfe for curve in curves for nfe, _ in curve.points]
     if real is not None and every:
         traces.append(line([min(every), max(every)], [real, real], "real images", "exact", dash="dash"))
-    share: dict[str, Any] = {"tickformat": "~%", "rangemode": "tozero"}
+    shares = [value for curve in curves for _, value in curve.points] + [real or 0.0]
+    share: dict[str, Any] = {"tickformat": "~%", "range": [0, max(0.1, 1.1 * max(shares))]}
     return figure(traces, height=_HEIGHT, x="NFE", y="", xaxis=_NFE, yaxis=share)
 
 

@@ -4,8 +4,19 @@ import pytest
 
 from fmstudio.image.backbones import backbone_names, repository_models
 from fmstudio.image.compare import Comparison, compare
-from fmstudio.image.jobs import ImageSettings
+from fmstudio.image.jobs import ALL_CLASSES, NO_CLASS, ImageSettings
 from fmstudio.ui.tabs.images_grid_html import figure_kind, figures_of, grid_html, summary
+from fmstudio.ui.tabs.images_parts import (
+    ALL_IN_TURN,
+    WITHOUT_CLASS,
+    FollowingMenu,
+    beside_choices,
+    classes_of,
+    followed,
+    label_of,
+    model_choices,
+    side_by_side,
+)
 from fmstudio.ui.tabs.images_source import TEST, sources_of
 from fmstudio.ui.tabs.images_words import figures_text, grid_text, map_text, model_text
 from tests.image.tiny_colour import NAME, put_in_place, train_on
@@ -85,3 +96,30 @@ def test_every_shipped_model_has_its_words(model):
     assert f"{width} × {width}" in model_text(model)
     assert ("copies" in grid_text(model).lower()) == entry.has_training
     assert "{" not in model_text(model) + grid_text(model) + map_text(model)
+
+
+def test_a_class_of_the_model_before_means_what_its_menu_will_show():
+    assert label_of("fashion-rf1", "Ankle boot") == 9
+    assert label_of("emoji-rf1", "Ankle boot") == ALL_CLASSES
+    assert label_of("emoji-rf1", WITHOUT_CLASS) == NO_CLASS
+    assert followed(classes_of("fashion-rf2"), "Ankle boot", ALL_IN_TURN)["value"] == "Ankle boot"
+    assert followed(classes_of("emoji-rf1"), "Ankle boot", ALL_IN_TURN)["value"] == ALL_IN_TURN
+
+
+def test_a_menu_that_has_not_followed_yet_refuses_nothing():
+    menu = FollowingMenu(classes_of("emoji-rf1"), value=ALL_IN_TURN)
+    assert menu.preprocess("Ankle boot") == "Ankle boot"
+    assert menu.get_block_name() == "dropdown"
+
+
+def test_only_models_of_the_same_classes_stand_side_by_side():
+    assert side_by_side("fashion-rf1", "fashion-rf2") == ("fashion-rf1", "fashion-rf2")
+    assert side_by_side("emoji-rf1", "fashion-rf2") == ("emoji-rf1",)
+    assert side_by_side("fashion-rf2", "fashion-rf2") == ("fashion-rf2",)
+    assert side_by_side("fashion-rf2", "") == ("fashion-rf2",)
+    assert followed(beside_choices("fashion-one"), "fashion-rf2", "")["value"] == "fashion-rf2"
+
+
+def test_menus_name_kind_and_folder():
+    assert ("student · fashion-one", "fashion-one") in model_choices()
+    assert ("DiT · fashion-dit", "fashion-dit") in model_choices()

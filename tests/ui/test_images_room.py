@@ -59,6 +59,27 @@ def test_the_experiment_steps_aside_in_this_room_only(room: ImagesRoom) -> None:
     room.wait("document.querySelector('#experiment').offsetParent !== null")
 
 
+def test_the_card_steps_aside_for_the_hub_at_every_width(room: ImagesRoom) -> None:
+    for width in (390, 1440):
+        room.page.set_viewport_size({"width": width, "height": 900})
+        room.open("Hub models")
+        room.wait("document.querySelector('#images-sampler').offsetParent === null")
+        room.open("Film strip")
+        room.wait("document.querySelector('#images-sampler').offsetParent !== null")
+
+
+def test_sampling_right_after_another_model_was_chosen(room: ImagesRoom) -> None:
+    page = room.page
+    page.get_by_label("step counts, each 1…128").fill("1")
+    for place, choice in (("class", "Ankle boot"), ("model", "1-RF · emoji-rf1")):
+        page.locator(f"#images-{place} input").click()
+        page.get_by_role("option", name=choice).click()
+    page.locator("#images-go").click()
+    room.wait_text("#images-status", "Done: 1 steps")
+    assert page.locator("#images-grid figure img").count() == 2
+    assert page.locator("#images-class input").input_value() == "all in turn"
+
+
 def test_every_sub_tab_shows_something_before_a_click(room: ImagesRoom) -> None:
     room.wait("document.querySelectorAll('#images-grid figure img').length === 12")
     room.wait("document.querySelector('#images-error .fm-plot').dataset.drawn > 0")
@@ -113,6 +134,7 @@ def test_a_grid_of_two_settings_becomes_files_with_their_settings(room: ImagesRo
     page.locator("#xy-go").click()
     room.wait_text("#xy-status", "Done: 4 images.")
     assert page.locator("#xy-grid td img").count() == 4
+    page.get_by_text("Press the button: the finished images").locator("visible=true").wait_for()
     page.locator(".fm-keep").locator("visible=true").click()
     page.get_by_text("4 images. Each PNG").wait_for()
     with page.expect_download() as saved:

@@ -39,7 +39,16 @@ def files_card(visitor: gr.State, result: gr.State) -> None:
             elem_classes=["fm-pixels"], interactive=False, format="png",
         )  # fmt: skip
     files = partial(_files, Path(gallery.GRADIO_CACHE))
-    keep.click(guarded(files, 4), [visitor, result], [kept, gallery, sheet, archive], **QUIET)
+    shown = [kept, gallery, sheet, archive]
+    keep.click(guarded(files, 4), [visitor, result], shown, **QUIET)
+    result.change(_another_grid, None, shown, **QUIET)
+
+
+def _another_grid() -> list[Any]:
+    """What the card says of a grid that it does not show yet; files of the one before are not offered."""
+    off = gr.update(value=None, interactive=False)
+    text = "Press the button: the finished images of your grid, to be seen, zoomed and downloaded."
+    return [said(text), gr.update(value=None, visible=False), off, off]
 
 
 def _files(cache: Path, done: Comparison | XYGrid | None) -> Iterator[Any]:

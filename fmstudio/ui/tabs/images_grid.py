@@ -29,6 +29,7 @@ from fmstudio.ui.tabs.images_parts import (
     progress_html,
     remind,
     said,
+    side_by_side,
     stoppable,
 )
 from fmstudio.ui.tabs.images_words import figures_text, grid_text
@@ -100,7 +101,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
             rest, steps=parse_steps(steps_), count=count_,
             tolerances=tuple(number("tolerance", part) for part in split(tolerances_)),
         )  # fmt: skip
-        models = (settings.model, *([beside_] if beside_ else []))
+        models = side_by_side(settings.model, beside_)
         done = Comparison(settings, models)
         kind = figure_kind(settings.model)
         same = [gr.skip()] * 5

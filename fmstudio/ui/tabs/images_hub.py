@@ -79,9 +79,9 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
     """
     any_model = _any_allowed()
     first = card(FIRST)
-    with gr.Row(elem_classes=["fm-columns"]):
+    with gr.Row(elem_classes=["fm-columns", "fm-hub"]):
         with gr.Column():
-            with gr.Column(elem_classes=["fm-card"], min_width=0):
+            with gr.Column(elem_classes=["fm-card", "fm-first"], min_width=0):
                 gr.Markdown("#### Models for this machine")
                 machine = gr.HTML(_LOOKING, elem_id="hub-machine")
                 models = ModelList()
@@ -119,7 +119,7 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
                     fetch = gr.Button("Fetch", elem_id="hub-fetch")
                     halt = gr.Button("Stop", elem_id="hub-halt")
                 fetched = gr.HTML(elem_id="hub-fetching")
-            with gr.Column(elem_classes=["fm-card"], min_width=0):
+            with gr.Column(elem_classes=["fm-card", "fm-first"], min_width=0, elem_id="hub-sampler"):
                 gr.Markdown("#### Sampler")
                 prompt = gr.Textbox("A red fox asleep in fresh snow, morning light", label="prompt", lines=2)
                 steps = gr.Textbox("1 2 4 8", label="step counts, one row each", max_lines=1)

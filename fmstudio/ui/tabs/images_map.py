@@ -27,6 +27,7 @@ from fmstudio.ui.tabs.images_parts import (
     progress_html,
     remind,
     said,
+    side_by_side,
     stoppable,
 )
 from fmstudio.ui.tabs.images_words import map_text
@@ -72,7 +73,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
 
     def draw(samples_: float, steps_: float, beside_: str, *rest: Any) -> Iterator[Any]:
         settings = sampler.read(rest, steps=(int(steps_),))
-        models = (settings.model, *([beside_] if beside_ else []))
+        models = side_by_side(settings.model, beside_)
         yield [progress_html(Progress("Loading the model", 0.0, None)), gr.skip(), gr.skip(), "", gr.skip()]
         pulse = Pulse()
         for event in flow_map(settings, models, int(samples_)):

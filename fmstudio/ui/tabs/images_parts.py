@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from fmstudio.image.compare import compare
 from fmstudio.image.jobs import ALL_CLASSES, IMAGE_SOLVERS, LIMITS, NO_CLASS, ImageSettings
 from fmstudio.image.progress import Progress
 from fmstudio.ui.line import IMAGES, MOST_WAITING, waiting_words
+from fmstudio.ui.player import QuietMeta
 from fmstudio.ui.tabs.report import failed
 from fmstudio.ui.visitor import Visitor
 
@@ -29,6 +31,9 @@ SHOWN_COUNT = 8
 
 SHOWN_BESIDE = "fashion-rf2"
 """The model beside the default one in what is shown first."""
+
+ALL_IN_TURN, WITHOUT_CLASS = "all in turn", "no class"
+"""Choices of a class that are none."""
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 POOLED: dict[str, Any] = QUIET | {
@@ -61,16 +66,55 @@ class Sampler:
         """
         model, label, guidance, solver, shift, seed, bf16 = values
         given: dict[str, Any] = {
-            "model": model, "label": label, "guidance": guidance, "solver": solver, "shift": shift,
-            "seed": 0 if seed is None else seed, "bf16": bf16,
+            "model": model, "label": label_of(model, label), "guidance": guidance, "solver": solver,
+            "shift": shift, "seed": 0 if seed is None else seed, "bf16": bf16,
         }  # fmt: skip
         return ImageSettings(**given | more)
 
 
-def classes_of(model: str) -> list[tuple[str, int]]:
-    """The choices of a class."""
-    names = [(name, label) for label, name in enumerate(class_names(model))]
-    return [("all in turn", ALL_CLASSES), *names, ("no class", NO_CLASS)]
+class _Following:
+    """A choice whose list follows another control, and may not have done so yet when a button is pressed.
+
+    Gradio would refuse a value of the list before; here whoever reads it says what it means.
+    """
+
+    def preprocess(self, payload: Any) -> Any:
+        """The value as it came."""
+        return payload
+
+
+class FollowingMenu(_Following, gr.Dropdown, metaclass=QuietMeta):
+    """A menu of that kind."""
+
+    def get_block_name(self) -> str:
+        """Gradio draws this as its own menu."""
+        return "dropdown"
+
+
+class FollowingPills(_Following, gr.Radio, metaclass=QuietMeta):
+    """Radio buttons of that kind."""
+
+    def get_block_name(self) -> str:
+        """Gradio draws this as its own radio buttons."""
+        return "radio"
+
+
+def followed(choices: Sequence[Any], value: Any, otherwise: Any) -> Any:
+    """New choices for one that follows; its value stays where it is among them."""
+    known = [choice[1] if isinstance(choice, tuple) else choice for choice in choices]
+    return gr.update(choices=list(choices), value=value if value in known else otherwise)
+
+
+def classes_of(model: str) -> list[str]:
+    """The choices of a class: those of one image after the first, which is all of them in turn."""
+    return [ALL_IN_TURN, *class_names(model), WITHOUT_CLASS]
+
+
+def label_of(model: str, name: str, otherwise: int = ALL_CLASSES) -> int:
+    """The label behind a choice of `classes_of`; `otherwise` for a class that only another model has."""
+    names = class_names(model)
+    special = {ALL_IN_TURN: ALL_CLASSES, WITHOUT_CLASS: NO_CLASS}
+    return names.index(name) if name in names else special.get(name, otherwise)
 
 
 def model_choices() -> list[tuple[str, str]]:
@@ -84,14 +128,26 @@ def beside_choices(model: str) -> list[tuple[str, str]]:
     return [("nothing", ""), *((e.short_title, e.name) for e in repository_models().siblings(model))]
 
 
+def side_by_side(model: str, beside: str) -> tuple[str, ...]:
+    """The columns: a model, and the one chosen beside it if that can stand there."""
+    return (
+        (model, beside)
+        if beside in {entry.name for entry in repository_models().siblings(model)}
+        else (model,)
+    )
+
+
 def beside_dropdown(sampler: Sampler) -> gr.Dropdown:
     """The choice of a model beside the sampler's; it follows that one."""
-    beside = gr.Dropdown(
+    beside = FollowingMenu(
         beside_choices(ImageSettings().model), value=SHOWN_BESIDE, label="beside it", interactive=True,
         min_width=110,
     )  # fmt: skip
     sampler.model.change(
-        lambda model: gr.update(choices=beside_choices(model), value=""), sampler.model, beside, **QUIET
+        lambda model, value: followed(beside_choices(model), value, ""),
+        [sampler.model, beside],
+        beside,
+        **QUIET,
     )
     return beside
 
@@ -110,8 +166,8 @@ def build_sampler() -> Sampler:
         model = gr.Dropdown(
             model_choices(), value=default.model, label="model", interactive=True, elem_id="images-model"
         )
-        label = gr.Dropdown(
-            classes_of(default.model), value=ALL_CLASSES, label="class", interactive=True,
+        label = FollowingMenu(
+            classes_of(default.model), value=ALL_IN_TURN, label="class", interactive=True,
             elem_id="images-class",
         )  # fmt: skip
         guidance = gr.Slider(
@@ -134,7 +190,7 @@ def build_sampler() -> Sampler:
         bf16 = gr.Checkbox(default.bf16, label="bfloat16 where the machine has it", interactive=True)
     another.click(lambda value: int(value or 0) + 1, seed, seed, **QUIET)
     model.input(
-        lambda name: gr.update(choices=classes_of(name), value=ALL_CLASSES), model, label,
+        lambda name, value: followed(classes_of(name), value, ALL_IN_TURN), [model, label], label,
         trigger_mode="always_last", **QUIET,
     )  # fmt: skip
     return Sampler([model, label, guidance, solver, shift, seed, bf16], model, label, solver)
@@ -217,14 +273,12 @@ def stoppable(button: gr.Button, running: Any, visitor: gr.State, status: Compon
 
 
 def remind(sampler: Sampler, status: Component, action: str) -> None:
-    """Say in a status that what is shown is not of the model that was just chosen."""
-    sampler.model.input(
-        lambda model: said(f"Shown: what was sampled before. Press {action} for {model}."),
-        sampler.model,
-        status,
-        trigger_mode="always_last",
-        **QUIET,
-    )
+    """Say in a status that what is shown is not of the model that was just chosen.
+
+    The browser does it by itself: an answer of a busy server could come after what was sampled since.
+    """
+    words = json.dumps(said(f"Shown: what was sampled before. Press {action} for MODEL."))
+    sampler.model.input(None, sampler.model, status, js=f"(name) => {words}.replace('MODEL', name)", **QUIET)
 
 
 def _halt(state: Visitor) -> None:

@@ -17,12 +17,17 @@ from fmstudio.ui import words
 from fmstudio.ui.tabs.images_parts import (
     POOLED,
     QUIET,
+    WITHOUT_CLASS,
+    FollowingMenu,
+    FollowingPills,
     Pulse,
     Sampler,
     chosen_class,
     classes_of,
+    followed,
     go_and_stop,
     guarded,
+    label_of,
     progress_html,
     remind,
     said,
@@ -88,7 +93,7 @@ def _picture(visitor: gr.State, sampler: Sampler) -> None:
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### A picture, its noise, and back")
         with gr.Row(elem_classes=["fm-controls"]):
-            source = gr.Radio(
+            source = FollowingPills(
                 sources_of(default.model), value=TEST, label="picture", interactive=True,
                 elem_classes=["fm-pills"], min_width=360,
             )  # fmt: skip
@@ -97,17 +102,18 @@ def _picture(visitor: gr.State, sampler: Sampler) -> None:
                 elem_id="picture-number",
             )  # fmt: skip
             steps = gr.Slider(4, 128, value=32, step=1, label="steps", interactive=True, min_width=130)
-            target = gr.Dropdown(
-                classes_of(default.model)[1:], value=9, label="edit into", interactive=True, min_width=120
-            )
+            target = FollowingMenu(
+                classes_of(default.model)[1:], value=class_names(default.model)[-1], label="edit into",
+                interactive=True, min_width=120,
+            )  # fmt: skip
         strip = gr.HTML(test_strip(default.model), elem_id="picture-strip")
         with gr.Row(elem_classes=["fm-controls"]):
             upload = gr.Image(
                 label="your picture", type="pil", height=180, visible=False, sources=["upload", "clipboard"],
                 interactive=True, elem_id="picture-upload",
             )  # fmt: skip
-            kind = gr.Dropdown(
-                classes_of(default.model)[1:], value=NO_CLASS, label="what it is", visible=False,
+            kind = FollowingMenu(
+                classes_of(default.model)[1:], value=WITHOUT_CLASS, label="what it is", visible=False,
                 interactive=True, min_width=120,
             )  # fmt: skip
             negative = gr.Checkbox(
@@ -135,7 +141,10 @@ def _picture(visitor: gr.State, sampler: Sampler) -> None:
     def started(values: tuple[Any, ...]) -> tuple[ImageSettings, Source]:
         name, number_, picture, kind_, negative_, *rest = values
         settings = sampler.read(rest, count=1)
-        return settings, Source(name, int(number_), picture, int(kind_), bool(negative_))
+        sources = sources_of(settings.model)
+        known = name if name in sources else sources[0]
+        label = label_of(settings.model, kind_, NO_CLASS)
+        return settings, Source(known, int(number_), picture, label, bool(negative_))
 
     def do_invert(steps_: float, *values: Any) -> Iterator[Any]:
         settings, given = started(values)
@@ -145,11 +154,12 @@ def _picture(visitor: gr.State, sampler: Sampler) -> None:
         if isinstance(result, Inversion):
             yield [said("Done."), inversion_html(result)]
 
-    def do_edit(steps_: float, target_: int, *values: Any) -> Iterator[Any]:
+    def do_edit(steps_: float, target_: str, *values: Any) -> Iterator[Any]:
         settings, given = started(values)
         yield [progress_html(Progress("Loading the model", 0.0, None)), gr.skip()]
         image, label = yield from _showing(obtain(settings, given))
-        goal = _label(ImageSettings(model=settings.model, label=int(target_)))
+        last = len(class_names(settings.model)) - 1
+        goal = _label(ImageSettings(model=settings.model, label=label_of(settings.model, target_, last)))
         result = yield from _showing(edit(settings, image, label, goal, int(steps_)))
         if isinstance(result, Edit):
             yield [said("Done."), edit_html(result, image)]
@@ -179,17 +189,17 @@ def _picture(visitor: gr.State, sampler: Sampler) -> None:
     source.change(choose, source, [number, strip, upload, kind, negative], **QUIET)
     remind(sampler, status, "a button")
 
-    def other_model(model: str) -> list[Any]:
-        choices = classes_of(model)[1:]
-        sources = sources_of(model)
+    def other_model(model: str, source_: str, target_: str, kind_: str) -> list[Any]:
+        classes, sources = classes_of(model)[1:], sources_of(model)
         return [
-            gr.update(choices=sources, value=sources[0]),
+            followed(sources, source_, sources[0]),
             test_strip(model),
-            gr.update(choices=choices, value=min(9, len(choices) - 2)),
-            gr.update(choices=choices, value=NO_CLASS),
+            followed(classes, target_, class_names(model)[-1]),
+            followed(classes, kind_, WITHOUT_CLASS),
         ]
 
-    sampler.model.change(other_model, sampler.model, [source, strip, target, kind], **QUIET)
+    following = [sampler.model, source, target, kind]
+    sampler.model.change(other_model, following, [source, strip, target, kind], **QUIET)
 
 
 def _showing(events: Iterator[Any]) -> Generator[Any, None, Any]:
