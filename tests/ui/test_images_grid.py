@@ -13,12 +13,14 @@ from fmstudio.ui.tabs.images_parts import (
     beside_choices,
     classes_of,
     followed,
+    guarded,
     label_of,
     model_choices,
     side_by_side,
 )
 from fmstudio.ui.tabs.images_source import TEST, sources_of
 from fmstudio.ui.tabs.images_words import figures_text, grid_text, map_text, model_text
+from fmstudio.ui.visitor import Visitor
 from tests.image.tiny_colour import NAME, put_in_place, train_on
 
 
@@ -123,3 +125,15 @@ def test_only_models_of_the_same_classes_stand_side_by_side():
 def test_menus_name_kind_and_folder():
     assert ("student · fashion-one", "fashion-one") in model_choices()
     assert ("DiT · fashion-dit", "fashion-dit") in model_choices()
+
+
+def test_stop_of_one_action_leaves_the_others_alone():
+    visitor = Visitor()
+    grid, film = (guarded(lambda: iter("abc"), 1, name) for name in ("grid", "film"))
+    running = grid(visitor)
+    assert next(running) == "a"
+    visitor.images_halted.add("film")
+    assert next(running) == "b"
+    visitor.images_halted.add("grid")
+    assert list(running) == []
+    assert list(film(visitor)) == ["a", "b", "c"]

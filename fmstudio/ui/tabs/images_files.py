@@ -40,7 +40,7 @@ def files_card(visitor: gr.State, result: gr.State) -> None:
         )  # fmt: skip
     files = partial(_files, Path(gallery.GRADIO_CACHE))
     shown = [kept, gallery, sheet, archive]
-    keep.click(guarded(files, 4), [visitor, result], shown, **QUIET)
+    keep.click(guarded(files, 4, "files"), [visitor, result], shown, **QUIET)
     result.change(_another_grid, None, shown, **QUIET)
 
 

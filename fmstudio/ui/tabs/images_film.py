@@ -67,8 +67,8 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
             yield [said(summary(made)), film_json(made), halves_html(made)]
 
     outputs = [status, strip, halves]
-    running = go.click(guarded(draw, 3), [visitor, steps, *sampler.inputs], outputs, **POOLED)
-    stoppable(stop, running, visitor, status, "Stopped. The frames so far stay.")
+    running = go.click(guarded(draw, 3, "film"), [visitor, steps, *sampler.inputs], outputs, **POOLED)
+    stoppable(stop, running, visitor, status, "Stopped. The frames so far stay.", "film")
     remind(sampler, status, "Sample")
 
 

@@ -127,7 +127,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
 
     outputs = [status, grid, result, error_plot, quality_plot, middle, heading, reading]
     running = go.click(
-        guarded(draw, len(outputs)),
+        guarded(draw, len(outputs), "grid"),
         [visitor, steps, tolerances, count, beside, measured, nearest, *sampler.inputs],
         outputs,
         **POOLED,
@@ -138,6 +138,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         visitor,
         status,
         "Stopped. Finished rows stay; a pale row shows the images expected so far.",
+        "grid",
     )
     sampler.solver.change(
         lambda solver: [gr.update(visible=solver != "dopri5"), gr.update(visible=solver == "dopri5")],

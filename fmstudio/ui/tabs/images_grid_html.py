@@ -128,7 +128,7 @@ def summary(done: Comparison) -> str:
     rows = done.rows.values()
     seconds = sum(row.seconds for row in rows)
     steps = sum(row.step_count for row in rows)
-    text = f"Done: {steps} steps in {seconds:.1f} s."
+    text = f"Done: {steps} {'step' if steps == 1 else 'steps'} in {seconds:.1f} s."
     if has_metric(done.settings.model) and not measures(done.settings):
         text += " No FD: it compares with images of all classes, and these are of one."
     for key, share in sorted(done.copies.items(), reverse=True):

@@ -25,12 +25,17 @@ from fmstudio.ui.line import MOST_WAITING
 from fmstudio.ui.player import QuietMeta
 from fmstudio.ui.tabs import images_hub_html as pieces
 from fmstudio.ui.tabs.images_hub_actions import AUTO, drawing, fetching, settings_of
+from fmstudio.ui.tabs.images_parts import stoppable
 from fmstudio.ui.tabs.report import failed
+from fmstudio.ui.visitor import Visitor
 
 _log = logging.getLogger(__name__)
 
 FIRST = "Photoroom/prx-512-t2i-sft-distilled"
 """The model that is shown first: small, quick and free."""
+
+HALTED = "hub"
+"""What the Stop button calls the sampling here."""
 
 SIDES = (256, 512, 768, 1024, 1280)
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -74,7 +79,7 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
     """Lay the sub-tab out in the current tab; the machine is looked at whenever the tab is opened.
 
     Args:
-        visitor: the visitor's state; nothing of this sub-tab is kept there.
+        visitor: the visitor's state; of this sub-tab only whether it was asked to stop is kept there.
         tab: the current one.
     """
     any_model = _any_allowed()
@@ -170,9 +175,13 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
         except Exception as error:
             yield failed(RuntimeError(consent.explain(error, model_)))
 
-    def draw(*values: Any) -> Iterator[Any]:
+    def draw(state: Visitor, *values: Any) -> Iterator[Any]:
+        state.images_halted.discard(HALTED)
         try:
-            yield from drawing(settings_of(*values))
+            for shown in drawing(settings_of(*values)):
+                if HALTED in state.images_halted:
+                    return
+                yield shown
         except OutOfRoomError as error:
             smaller = error.smaller.title if error.smaller else AUTO
             offered = [AUTO] if error.smaller is None else [AUTO, smaller]
@@ -212,7 +221,7 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
         cancels=loading,
         **_QUIET,
     ).then(look, [model, revision], seen, **_QUIET)
-    inputs = [model, revision, prompt, steps, guidance, solver, shift, seed, side, count, way]
+    inputs = [visitor, model, revision, prompt, steps, guidance, solver, shift, seed, side, count, way]
     running = go.click(
         draw,
         inputs,
@@ -222,13 +231,8 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
         trigger_mode="once",
         **_QUIET,
     )
-    stop.click(
-        lambda: '<p class="fm-note">Stopped after the step in progress. The finished rows stay.</p>',
-        None,
-        status,
-        cancels=running,
-        **_QUIET,
-    )
+    words_ = "Stopped after the step in progress. The finished rows stay."
+    stoppable(stop, running, visitor, status, words_, HALTED)
 
 
 def _any_allowed() -> bool:

@@ -129,7 +129,7 @@ def _sampling(settings: Settings) -> Iterator[tuple[Any, ...]]:
             strip = []
             yield said(f"{done} of {total} steps"), same, "".join(html), pieces.schedule_html(rows), same
     spent = sum(row.seconds for row in rows)
-    yield said(f"Done: {total} steps in {pieces.duration(spent)}."), "", same, same, same
+    yield said(f"Done: {pieces.count_of(total)} in {pieces.duration(spent)}."), "", same, same, same
 
 
 def said(text: str) -> str:

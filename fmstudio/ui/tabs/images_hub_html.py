@@ -102,18 +102,16 @@ def live_html(step: StepShown) -> str:
 
 def row_html(finished: Finished, steps: Sequence[StepShown], opened: bool) -> str:
     """One step count: its pictures, its numbers, its film strip."""
-    count = finished.request.step_count
-    word = "step" if count == 1 else "steps"
+    steps_ = count_of(finished.request.step_count)
     straight = finished.trajectory.straightness
     pictures = "".join(
-        f'<img alt="a picture after {count} {word}" src="{source(picture, None)}">'
-        for picture in finished.pictures
+        f'<img alt="a picture after {steps_}" src="{source(picture, None)}">' for picture in finished.pictures
     )
     frames = "".join(
         _frame(shown, numbers) for shown, numbers in zip(steps, finished.trajectory.steps, strict=True)
     )
     return (
-        f'<div class="hub-row"><div class="head"><b>{count} {word}</b>'
+        f'<div class="hub-row"><div class="head"><b>{steps_}</b>'
         f"<span>{finished.seconds:.1f} s in steps</span><span>NFE {finished.nfe}</span>"
         f"<span>straightness {straight:.4f} (0: a straight line)</span></div>"
         f'<div class="pictures">{pictures}</div>'
@@ -137,7 +135,7 @@ def schedule_html(rows: Sequence[Finished]) -> str:
         lines.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.6"/>{dots}')
         lines.append(
             f'<text x="404" y="{24 + 14 * number}" text-anchor="end" style="fill:{colour}">'
-            f"{row.request.step_count} steps</text>"
+            f"{count_of(row.request.step_count)}</text>"
         )
     return (
         '<svg class="hub-curve" viewBox="0 0 420 160" role="img" aria-label="time after each step">'
@@ -160,6 +158,11 @@ def source(picture: Tensor, side: int | None = _LOOK_SIDE) -> str:
         image.thumbnail((side, side))
     image.save(buffer, "JPEG", quality=82)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def count_of(steps: int) -> str:
+    """So many steps, in words."""
+    return "1 step" if steps == 1 else f"{steps} steps"
 
 
 def duration(seconds: float) -> str:
@@ -191,8 +194,7 @@ def _line(model: Outlook, selected: bool) -> str:
 def _advice(card: ModelCard | None) -> str:
     if card is None:
         return "no card"
-    steps = "1 step" if card.steps == 1 else f"{card.steps} steps"
-    return f"{steps} · guidance {card.guidance:g} · {card.side} px"
+    return f"{count_of(card.steps)} · guidance {card.guidance:g} · {card.side} px"
 
 
 def _state(model: Outlook) -> tuple[str, str]:

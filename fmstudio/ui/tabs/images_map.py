@@ -85,9 +85,9 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
 
     outputs = [status, player, legend, looked, result]
     running = go.click(
-        guarded(draw, 5), [visitor, samples, steps, beside, *sampler.inputs], outputs, **POOLED
+        guarded(draw, 5, "map"), [visitor, samples, steps, beside, *sampler.inputs], outputs, **POOLED
     )
-    stoppable(stop, running, visitor, status, "Stopped. The map before stays.")
+    stoppable(stop, running, visitor, status, "Stopped. The map before stays.", "map")
     remind(sampler, status, "Draw the map")
     player.probe(_look, result, looked, **QUIET)
 

@@ -234,7 +234,7 @@ class Pulse:
         return True
 
 
-def guarded(work: Callable[..., Iterator[Any]], outputs: int) -> Callable[..., Iterator[Any]]:
+def guarded(work: Callable[..., Iterator[Any]], outputs: int, name: str) -> Callable[..., Iterator[Any]]:
     """A handler whose errors become a sentence in its first output; the others stay as they are.
 
     It takes the visitor before the other inputs. Once the visitor has pressed Stop nothing more comes from
@@ -243,10 +243,11 @@ def guarded(work: Callable[..., Iterator[Any]], outputs: int) -> Callable[..., I
     Args:
         work: a generator of the other inputs; its first output is the status.
         outputs: how many outputs it fills.
+        name: of the action, as its Stop button calls it (see `stoppable`).
     """
 
     def run(state: Visitor, *values: Any) -> Iterator[Any]:
-        state.images_halted = False
+        state.images_halted.discard(name)
         alone = outputs == 1
         others = [gr.skip()] * (outputs - 1)
 
@@ -256,7 +257,7 @@ def guarded(work: Callable[..., Iterator[Any]], outputs: int) -> Callable[..., I
 
         try:
             for shown in IMAGES.serve(lambda: work(*values), waiting):
-                if state.images_halted:
+                if name in state.images_halted:
                     return
                 yield shown
         except (ValueError, KeyError, RuntimeError, OSError) as error:
@@ -265,9 +266,15 @@ def guarded(work: Callable[..., Iterator[Any]], outputs: int) -> Callable[..., I
     return run
 
 
-def stoppable(button: gr.Button, running: Any, visitor: gr.State, status: Component, words: str) -> None:
+def stoppable(
+    button: gr.Button, running: Any, visitor: gr.State, status: Component, words: str, name: str
+) -> None:
     """Let a button end a running action and say so in its status, after whatever is still under way."""
-    button.click(_halt, visitor, None, cancels=running, **QUIET).then(
+
+    def halt(state: Visitor) -> None:
+        state.images_halted.add(name)
+
+    button.click(halt, visitor, None, cancels=running, **QUIET).then(
         lambda: said(words), None, status, **QUIET
     )
 
@@ -279,10 +286,6 @@ def remind(sampler: Sampler, status: Component, action: str) -> None:
     """
     words = json.dumps(said(f"Shown: what was sampled before. Press {action} for MODEL."))
     sampler.model.input(None, sampler.model, status, js=f"(name) => {words}.replace('MODEL', name)", **QUIET)
-
-
-def _halt(state: Visitor) -> None:
-    state.images_halted = True
 
 
 def warm_up() -> None:

@@ -83,8 +83,8 @@ def _between(visitor: gr.State, sampler: Sampler) -> None:
                 yield [progress_html(event), gr.skip()]
 
     inputs = [visitor, other, points, steps, *sampler.inputs]
-    running = go.click(guarded(draw, 2), inputs, [status, rows], **POOLED)
-    stoppable(stop, running, visitor, status, "Stopped. The images before stay.")
+    running = go.click(guarded(draw, 2, "between"), inputs, [status, rows], **POOLED)
+    stoppable(stop, running, visitor, status, "Stopped. The images before stay.", "between")
     remind(sampler, status, "Interpolate")
 
 
@@ -175,11 +175,11 @@ def _picture(visitor: gr.State, sampler: Sampler) -> None:
 
     outputs, rest = [status, shown], [*chosen, *sampler.inputs]
     running = [
-        to_noise.click(guarded(do_invert, 2), [visitor, steps, *rest], outputs, **POOLED),
-        change.click(guarded(do_edit, 2), [visitor, steps, target, *rest], outputs, **POOLED),
-        likely.click(guarded(do_bits, 2), [visitor, steps, dequantise, *rest], outputs, **POOLED),
+        to_noise.click(guarded(do_invert, 2, "picture"), [visitor, steps, *rest], outputs, **POOLED),
+        change.click(guarded(do_edit, 2, "picture"), [visitor, steps, target, *rest], outputs, **POOLED),
+        likely.click(guarded(do_bits, 2, "picture"), [visitor, steps, dequantise, *rest], outputs, **POOLED),
     ]
-    stoppable(stop, running, visitor, status, "Stopped. The result before stays.")
+    stoppable(stop, running, visitor, status, "Stopped. The result before stays.", "picture")
 
     def choose(name: str) -> list[Any]:
         own = gr.update(visible=name == UPLOAD)

@@ -74,8 +74,8 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         yield [said(f"Done: {len(done.cells)} images."), xy_html(done), done]
 
     inputs = [visitor, x_name, x_values, y_name, y_values, steps, *sampler.inputs]
-    running = go.click(guarded(draw, 3), inputs, [status, grid, result], **POOLED)
-    stoppable(stop, running, visitor, status, "Stopped. The finished images stay.")
+    running = go.click(guarded(draw, 3, "xy"), inputs, [status, grid, result], **POOLED)
+    stoppable(stop, running, visitor, status, "Stopped. The finished images stay.", "xy")
     remind(sampler, status, "Sample")
     for name, values in ((x_name, x_values), (y_name, y_values)):
         name.input(lambda chosen: DEFAULT_VALUES[chosen], name, values, trigger_mode="always_last", **QUIET)
