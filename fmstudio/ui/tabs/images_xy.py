@@ -89,7 +89,7 @@ def xy_html(grid: XYGrid) -> str:
         cells = "".join(_cell(grid, row, column) for column in range(len(grid.x.labels)))
         rows.append(f"<tr><th>{escape(label)}</th>{cells}</tr>")
     # Narrower pages scroll the table, so that its images stay large enough to see.
-    width = 74 + 52 * len(grid.x.labels)
+    width = 74 + 64 * len(grid.x.labels)
     corner = f"<th>{escape(grid.y.name)} ↓<br>{escape(grid.x.name)} →</th>"
     return (
         f'<div class="fm-scroll"><table class="fm-xy" style="min-width:{width}px">'
