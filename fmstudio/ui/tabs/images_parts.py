@@ -271,10 +271,11 @@ def stoppable(
 ) -> None:
     """Let a button end a running action and say so in its status, after whatever is still under way."""
 
-    def halt(state: Visitor) -> None:
+    def halt(state: Visitor) -> str:
         state.images_halted.add(name)
+        return said("Stopping…")
 
-    button.click(halt, visitor, None, cancels=running, **QUIET).then(
+    button.click(halt, visitor, status, cancels=running, **QUIET).then(
         lambda: said(words), None, status, **QUIET
     )
 
