@@ -97,23 +97,30 @@ def follow(field: VelocityField, start: Tensor, experiment: Experiment, times: T
 
 
 @torch.no_grad()
-def follow_noisily(field: VelocityField, start: Tensor, experiment: Experiment, times: Tensor) -> Motion:
+def follow_noisily(
+    field: VelocityField,
+    start: Tensor,
+    experiment: Experiment,
+    times: Tensor,
+    origin: VelocityField | None = None,
+) -> Motion:
     """Move particles by the SDE with g = κ σ_t, κ the experiment's ``sde_noise``, and the same marginals.
 
     Args:
         field, start, times: as :func:`follow`.
         experiment: with ``sample_steps`` Euler–Maruyama steps.
+        origin: whose score it is, where ``field`` only wraps another; None: ``field`` itself.
 
     Raises:
         ValueError: the score does not follow from this field: no Gaussian x₁ independent of x₀.
     """
     began = time.perf_counter()
-    path = path_of(experiment)
-    if isinstance(field, Oracle):
-        score = _exact_score(field)
+    path, origin = path_of(experiment), origin or field
+    if isinstance(origin, Oracle):
+        score = _exact_score(origin)
     else:
         known = coupling_of(experiment).independent and experiment.source == "standard normal"
-        score = score_from_velocity(path, field, score_is_exact=known)
+        score = score_from_velocity(path, origin, score_is_exact=known)
     noise = Proportional(path, experiment.sde_noise)
     generator = generator_of(experiment, 5)
     solved = integrate_sde(field, score, start, path_times(experiment.sample_steps), noise, generator)
@@ -128,10 +135,17 @@ def _exact_score(oracle: Oracle) -> VelocityField:
     return score
 
 
-def run_sampler(experiment: Experiment, field: VelocityField, start: Tensor, times: Tensor) -> Motion:
-    """The experiment's solver, or its SDE where ``sde_noise`` > 0."""
-    move = follow if experiment.sde_noise == 0 else follow_noisily
-    return move(field, start, experiment, times)
+def run_sampler(
+    experiment: Experiment,
+    field: VelocityField,
+    start: Tensor,
+    times: Tensor,
+    origin: VelocityField | None = None,
+) -> Motion:
+    """The experiment's solver, or its SDE where ``sde_noise`` > 0, with the score of ``origin`` or ``field``."""
+    if experiment.sde_noise == 0:
+        return follow(field, start, experiment, times)
+    return follow_noisily(field, start, experiment, times, origin)
 
 
 def _between(knots: Tensor, positions: Tensor, times: Tensor) -> Tensor:

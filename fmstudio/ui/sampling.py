@@ -60,16 +60,16 @@ def sample_room(visitor: Visitor, use_net: bool, tell: Tell = quietly) -> tuple[
     times = frame_times(experiment)
     pairs = draw_pairs(experiment, experiment.particles)
     original = original_paths(experiment, pairs, times)
-    # The SDE asks an oracle for more than its velocity.
-    if experiment.sde_noise == 0:
-        field = StoppableField(field, visitor, _calls(experiment), tell)
-    motion = run_sampler(experiment, field, original[0], times)
+    watched = StoppableField(field, visitor, _calls(experiment), tell)
+    motion = run_sampler(experiment, watched, original[0], times, origin=field)
     measured = distances(motion.positions, *fresh_draws(experiment, times))
     return sample_scene(experiment, times, pairs, original, motion, measured, use_net), motion, measured
 
 
 def _calls(experiment: Experiment) -> int:
     """How often the sampler will ask the field; 0 where the solver decides on the way."""
+    if experiment.sde_noise > 0:
+        return experiment.sample_steps
     if experiment.solver in ADAPTIVE:
         return 0
     return experiment.sample_steps * SOLVERS[experiment.solver].evaluations

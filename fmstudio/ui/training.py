@@ -56,6 +56,8 @@ def resume(visitor: Visitor) -> Iterator[Progress]:
         )
     device = chosen_device()
     yield from _run(visitor, train(experiment, resume=checkpoint, pairs=visitor.pairs, device=device))
+    if visitor.pairs is not None:
+        visitor.straightness.append(measure_straightness(visitor))
 
 
 def straighten(visitor: Visitor) -> Iterator[Progress]:
@@ -72,7 +74,10 @@ def straighten(visitor: Visitor) -> Iterator[Progress]:
         visitor.straightness = [measure_straightness(visitor)]
     generator = generator_of(visitor.experiment, 70 + len(visitor.straightness))
     source = source_of(visitor.experiment)
-    visitor.pairs = reflow_pairs(checkpoint.net, source, REFLOW_PAIRS, MIDPOINT, 30, generator)
+    pairs = reflow_pairs(checkpoint.net, source, REFLOW_PAIRS, MIDPOINT, 30, generator)
+    if visitor.stop_asked:
+        return
+    visitor.pairs = pairs
     yield from _run(
         visitor,
         train(visitor.experiment, start=checkpoint.network, pairs=visitor.pairs, device=chosen_device()),
@@ -159,9 +164,11 @@ def open_file(visitor: Visitor, file: str) -> Experiment:
     Raises:
         ValueError: the file is no checkpoint.
     """
-    visitor.checkpoint, visitor.shipped = checkpoints.load(file), False
+    checkpoint = checkpoints.load(file)
+    stop(visitor)  # A training that runs would put its own net in the place of this one.
+    visitor.checkpoint, visitor.shipped = checkpoint, False
     visitor.pairs, visitor.straightness = None, []
-    return visitor.checkpoint.experiment
+    return checkpoint.experiment
 
 
 def status(progress: Progress) -> list[tuple[str, str]]:
@@ -179,18 +186,22 @@ def status(progress: Progress) -> list[tuple[str, str]]:
     return rows
 
 
+def stray(visitor: Visitor) -> list[tuple[str, str]]:
+    """What the visitor's net learned, where that is not what the sidebar shows; else empty."""
+    checkpoint = visitor.checkpoint
+    if checkpoint is None or same_velocity(checkpoint.experiment, visitor.experiment):
+        return []
+    learned = checkpoint.experiment
+    return [("net", f"of another experiment ({learned.data}, {learned.path})")]
+
+
 def summary(visitor: Visitor) -> list[tuple[str, str]]:
     """The figures of the visitor's net at rest; empty without one."""
     checkpoint = visitor.checkpoint
     if checkpoint is None:
         return []
     curve = checkpoint.curve
-    rows = [("net", "shipped" if visitor.shipped else "trained here")]
-    if not same_velocity(checkpoint.experiment, visitor.experiment):
-        rows[0] = (
-            "net",
-            f"of another experiment ({checkpoint.experiment.data}, {checkpoint.experiment.path})",
-        )
+    rows = stray(visitor) or [("net", "shipped" if visitor.shipped else "trained here")]
     rows.append(("step", f"{checkpoint.step:,}"))
     if curve.points:
         last = curve.points[-1]

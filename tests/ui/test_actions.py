@@ -8,7 +8,8 @@ import torch
 from fmstudio.learn.experiment import DATA, PATHS, SOLVERS, Experiment, domain
 from fmstudio.plots.coefficients import coefficients_svg
 from fmstudio.plots.probe_panel import probe_html
-from fmstudio.ui import actions, sampling, words
+from fmstudio.ui import actions, sampling, training, words
+from fmstudio.ui.stoppable import Stopped, begin
 from fmstudio.ui.visitor import Visitor
 
 SMALL = Experiment(particles=60, frames=6, data_points=300)
@@ -117,3 +118,19 @@ def test_components_from_the_browser_are_checked(bad: object) -> None:
 def test_strokes_from_the_browser_are_checked(bad: object) -> None:
     with pytest.raises(ValueError, match="drawing"):
         words.strokes(bad)
+
+
+@pytest.mark.parametrize("use_net", [False, True])
+def test_a_noisy_sampling_ends_at_the_step_after_it_was_stopped(use_net: bool) -> None:
+    state = Visitor(Experiment(sde_noise=1, sample_steps=50, particles=20, frames=5))
+    training.adopt_shipped(state)
+    heard: list[tuple[int, int]] = []
+
+    def tell(done: int, calls: int) -> None:
+        heard.append((done, calls))
+        if done == 3:
+            begin(state)
+
+    with pytest.raises(Stopped):
+        sampling.sample_room(state, use_net, tell)
+    assert heard == [(k, 50) for k in range(4)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
@@ -62,7 +63,7 @@ def studio(browser: Any, studio_url: str) -> Iterator[Studio]:
     assert opened.outside == []
 
 
-def test_the_main_job(browser: Any, studio_url: str) -> None:
+def test_the_main_job(browser: Any, studio_url: str, tmp_path: Path) -> None:
     studio = Studio(browser, studio_url, "?train_steps=200000")
     page = studio.page
     # Particles move before any click.
@@ -84,7 +85,20 @@ def test_the_main_job(browser: Any, studio_url: str) -> None:
     page.wait_for_function("document.querySelector('#train-facts').innerText.includes('steps per second')")
     page.locator("#train-stop").click()
     page.wait_for_function("document.querySelector('#train-facts').innerText.includes('trained here')")
-    assert page.locator("#train-start").is_enabled()
+    page.wait_for_function("!document.querySelector('#train-start').disabled")
+    # One click hands the net over as a file, and the file opens again.
+    with page.expect_download() as saved:
+        page.locator("#train-save").click()
+    step = page.locator("#train-facts").inner_text().split("step")[1].split()[0].replace(",", "")
+    assert saved.value.suggested_filename == f"8-gaussians-{step}.safetensors"
+    page.locator("#train-reset").click()
+    page.wait_for_function("document.querySelector('#train-facts').innerText.includes('Nothing measured')")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Open a checkpoint").click()
+    file = tmp_path / saved.value.suggested_filename
+    saved.value.save_as(file)
+    chooser.value.set_files(file)
+    page.wait_for_function("document.querySelector('#train-facts').innerText.includes('trained here')")
     page.locator("#draw-error").click()
     page.wait_for_function("document.querySelector('#error-plot .fm-plot').dataset.drawn > 0")
 

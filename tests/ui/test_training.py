@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,6 +71,40 @@ def test_save_and_open_carry_the_net(tmp_path: Path) -> None:
     broken.write_bytes(b"not a net")
     with pytest.raises(ValueError, match="safetensors"):
         training.open_file(other, str(broken))
+
+
+def test_a_straightening_that_is_stopped_while_it_pairs_keeps_the_net(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    state = visitor(train_steps=50)
+    list(training.start(state))
+    before, pairing = state.checkpoint, training.reflow_pairs
+
+    def stopped_meanwhile(*given: Any) -> Any:
+        state.stop_asked = True
+        return pairing(*given)
+
+    monkeypatch.setattr(training, "reflow_pairs", stopped_meanwhile)
+    assert list(training.straighten(state)) == []
+    assert state.checkpoint is before
+    assert state.pairs is None
+
+
+def test_a_straightening_that_is_resumed_is_measured_at_its_end() -> None:
+    state = visitor(train_steps=300)
+    list(training.start(state))
+    next(training.straighten(state))
+    assert len(state.straightness) == 1
+    list(training.resume(state))
+    assert len(state.straightness) == 2
+
+
+def test_a_net_of_another_experiment_is_called_so() -> None:
+    state = visitor(train_steps=50)
+    list(training.start(state))
+    assert training.stray(state) == []
+    state.experiment = state.experiment.but(path="spherical")
+    assert "8 gaussians, linear" in dict(training.stray(state))["net"]
 
 
 def test_without_a_net_there_is_nothing_to_resume_straighten_or_save() -> None:

@@ -150,13 +150,16 @@ def build(visitor: gr.State) -> Room:
 
     def repaint(state: Visitor) -> list[Any]:
         begin(state)
+        work = state.work
         scene, said = drawn(state)
+        # What has begun meanwhile can be stopped.
+        at_rest = gr.update(interactive=False) if state.work == work else gr.skip()
         # Figures of another field are taken away; another sampler leaves them right.
         shows = (_field_of(state), id(state.checkpoint))
         kept = state.measured == shows
         state.measured = shows
         return [
-            scene, said, gr.update(interactive=False), actions.samples_the_net(state),
+            scene, said, at_rest, actions.samples_the_net(state),
             words.sampler_hint(state.experiment),
             *([gr.skip()] * 4 if kept else [None, None, None, ""]),
         ]  # fmt: skip

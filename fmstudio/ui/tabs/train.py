@@ -31,7 +31,17 @@ from fmstudio.ui.visitor import Visitor
 SAMPLES_EVERY = 0.7
 """Seconds between two pictures of samples; the loss is drawn at every report."""
 
+READY = [*[gr.update(interactive=True)] * 3, gr.update(interactive=False)]
+"""Start, Resume, Straighten and Stop while nothing runs."""
+
+BUSY = [*[gr.update(interactive=False)] * 3, gr.update(interactive=True)]
+"""The same while a training runs."""
+
 _SENTENCES = words.sections("train-figures")
+
+_DOWNLOAD = """(file) => {
+  if (file) Object.assign(document.createElement("a"), { href: file.url, download: file.orig_name }).click();
+}"""
 
 
 def build(visitor: gr.State) -> Room:
@@ -98,7 +108,9 @@ def build(visitor: gr.State) -> Room:
                 straightness = gr.HTML("", elem_id="straightness")
             with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown("#### Keep the net")
-                save = gr.DownloadButton("Save a checkpoint", size="sm", elem_id="train-save")
+                save = gr.Button("Save a checkpoint", size="sm", elem_id="train-save")
+                # A download button hands over what it held before its click; this one is written first.
+                saved = gr.File(visible="hidden")
                 load = gr.UploadButton("Open a checkpoint", size="sm", file_types=[".safetensors"])
             with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown(words.text("train"))
@@ -140,27 +152,24 @@ def build(visitor: gr.State) -> Room:
 
     def run(state: Visitor, reports: Iterator[Progress]) -> Iterator[list[Any]]:
         """Show a training's reports as they come; leave the buttons right, whatever ends it."""
+        training.stop(state)  # One at a time: two clicks may be quicker than the buttons.
         drawn = 0.0
-        buttons = [gr.update(interactive=False), gr.update(interactive=True)]
         state.training, state.stop_asked = True, False
+        rest = [gr.skip()] * 5
         try:
+            yield [state, *rest, training.straightness_html(state), *BUSY]
             for report in reports:
                 if state.stop_asked:
-                    return
+                    break
                 now = time.monotonic()
                 samples = report.done or now - drawn > SAMPLES_EVERY
                 drawn = now if samples else drawn
                 figures = painted(state) if report.done else live(state, samples)
-                yield [state, *figures, facts(training.status(report)), *buttons]
-            yield [state, *[gr.skip()] * 5, gr.update(interactive=True), gr.update(interactive=False)]
+                said = facts([*training.stray(state), *training.status(report)])
+                yield [state, *figures, said, training.straightness_html(state), *BUSY]
+            yield [state, *rest, training.straightness_html(state), *READY]
         except ValueError as problem:
-            yield [
-                state,
-                *[gr.skip()] * 4,
-                failed(problem),
-                gr.update(interactive=True),
-                gr.update(interactive=False),
-            ]
+            yield [state, *rest[:4], failed(problem), gr.skip(), *READY]
         finally:
             state.training = False
 
@@ -171,33 +180,28 @@ def build(visitor: gr.State) -> Room:
         yield from run(state, training.resume(state))
 
     def reflow(state: Visitor) -> Iterator[list[Any]]:
-        for update in run(state, training.straighten(state)):
-            yield [*update, training.straightness_html(state)]
+        yield from run(state, training.straighten(state))
+
+    def at_rest(state: Visitor) -> list[Any]:
+        return [*painted(state), facts(training.summary(state)), training.straightness_html(state)]
 
     def stopped(state: Visitor) -> list[Any]:
-        training.stop(state)
-        return [
-            *painted(state),
-            facts(training.summary(state)),
-            gr.update(interactive=True),
-            gr.update(interactive=False),
-        ]
+        return [*at_rest(state), *READY]
 
     def cleared(state: Visitor) -> list[Any]:
-        training.stop(state)
         training.reset(state)
-        return [*painted(state), facts([]), gr.update(interactive=True), gr.update(interactive=False), ""]
+        return [*at_rest(state), *READY]
 
     def drawn_error(state: Visitor, t: float) -> Any:
         state.error_time = t
         return error_map(state)
 
-    def saved(state: Visitor) -> Any:
+    def written(state: Visitor) -> str | None:
         try:
             return training.save(state)
         except ValueError as problem:
             gr.Warning(str(problem), title="Nothing to save")
-            return gr.skip()
+            return None
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     # "minimal" shows a visitor their place while they wait for one of the pool.
@@ -207,25 +211,28 @@ def build(visitor: gr.State) -> Room:
         "api_visibility": "private",
     }
     pool |= {"concurrency_id": "training", "concurrency_limit": training.POOL}
-    shown = [visitor, *plots, status, start, stop]
+    outputs = [*plots, status, straightness]
+    shown = [*outputs, start, resume, straighten, stop]
     trainings: Any = [
-        start.click(begin, visitor, shown, **pool),
-        resume.click(go_on, visitor, shown, **pool),
-        straighten.click(reflow, visitor, [*shown, straightness], **pool),
+        start.click(begin, visitor, [visitor, *shown], **pool),
+        resume.click(go_on, visitor, [visitor, *shown], **pool),
+        straighten.click(reflow, visitor, [visitor, *shown], **pool),
     ]
-    stop.click(stopped, visitor, [*plots, status, start, stop], cancels=trainings, **quiet)
-    reset.click(cleared, visitor, [*plots, status, start, stop, straightness], cancels=trainings, **quiet)
+    # What is under way when a training is cancelled may still arrive; the last word comes after it.
+    for button, last_word in ((stop, stopped), (reset, cleared)):
+        ended = button.click(training.stop, visitor, None, cancels=trainings, **quiet)
+        ended.then(last_word, visitor, shown, **quiet)
     draw_error.click(drawn_error, [visitor, when], error, **quiet)
     when.release(drawn_error, [visitor, when], error, trigger_mode="always_last", **quiet)
-    save.click(saved, visitor, save, **quiet)
+    save.click(written, visitor, saved, **quiet).then(None, saved, None, js=_DOWNLOAD, **quiet)
 
     def repaint(state: Visitor) -> list[Any]:
         training.adopt_shipped(state)
-        return [*painted(state), facts(training.summary(state))]
+        return at_rest(state)
 
     return Room(
         controls=controls,
         repaint=repaint,
-        outputs=[*plots, status],
+        outputs=outputs,
         opener=(load, training.open_file),
     )
