@@ -142,7 +142,7 @@ def run_sampler(
     times: Tensor,
     origin: VelocityField | None = None,
 ) -> Motion:
-    """The experiment's solver, or its SDE where ``sde_noise`` > 0, with the score of ``origin`` or ``field``."""
+    """The experiment's solver, or its SDE where ``sde_noise`` > 0; see :func:`follow_noisily`."""
     if experiment.sde_noise == 0:
         return follow(field, start, experiment, times)
     return follow_noisily(field, start, experiment, times, origin)

@@ -34,7 +34,7 @@ DEPTH, WORST = 8.0, 1.5
 #: What single precision leaves of a log p.
 ROUNDING = 1e-4
 _MAP, _CUT, _SCATTER = "log p on the plane", "A cut through log p", "Likelihood against the exact density"
-_NOISE, _COST = "Scatter of random probes", "Cost of one log p"
+_PROBED, _NOISE, _COST = "The divergence by random probes", "scatter", "cost"
 
 
 def density_time(s: Setting) -> float:
@@ -71,22 +71,24 @@ def predicted_panels(s: Setting) -> tuple[Panel, ...]:
     if s.dim > 1:
         noise = (
             Panel(
-                _NOISE,
+                _PROBED,
                 "Root mean square of what K random signs are off by at a point, against K.",
                 "random probes K",
                 "nats",
                 (),
                 log_x=True,
                 log_y=True,
+                stage=_NOISE,
             ),
         )
     cost = Panel(
-        _COST,
+        _PROBED,
         "Computing time for one point: the exact divergence takes d derivatives a step, a probe one.",
         "",
         "milliseconds",
         (),
         ticks=("exact", *(f"{k} probe{'s' if k > 1 else ''}" for k in PROBES)),
+        stage=_COST,
     )
     if s.dim == 2:
         grid, bounds = _grid(s)
@@ -264,9 +266,9 @@ def _noise(scatter: Tensor) -> Panel:
         series("slope −1/2, through the middle", "original", PROBES, [root / k**0.5 for k in PROBES]),
         series("measured", "error", PROBES, mean, error, "points"),
     )
-    return Panel(_NOISE, "", "", "", curves)
+    return Panel(_PROBED, "", "", "", curves, stage=_NOISE)
 
 
 def _cost(milliseconds: Tensor) -> Panel:
     bars = series("measured", "learned", range(1 + len(PROBES)), milliseconds, mark="bars")
-    return Panel(_COST, "", "", "", (bars,))
+    return Panel(_PROBED, "", "", "", (bars,), stage=_COST)
