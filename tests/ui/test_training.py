@@ -91,8 +91,8 @@ def test_a_straightening_that_is_stopped_while_it_pairs_keeps_the_net(
 
 
 def test_a_straightening_that_is_resumed_is_measured_at_its_end() -> None:
-    state = visitor(train_steps=300)
-    list(training.start(state))
+    state = visitor(train_steps=4_000)
+    next(training.start(state))
     next(training.straighten(state))
     assert len(state.straightness) == 1
     list(training.resume(state))
