@@ -113,9 +113,10 @@ function base64(buffer) {
   return btoa(parts.join(""));
 }
 
-/** The same page that fmstudio/plots/offline.py writes: player, style and scene in one file. */
+/** The same page that fmstudio/plots/offline.py writes: player, style and scene in one file, as it is seen. */
 function exportPage(player) {
+  const options = { ...player.options, curves: true, colour: player.colourMode, layers: Object.keys(player.layers).filter((key) => player.layers[key]) };
   const title = document.title.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`);
-  const fill = { TITLE: title, SCRIPT: SOURCE, SCENE: base64(player.scene.buffer) };
+  const fill = { TITLE: title, SCRIPT: SOURCE, SCENE: base64(player.scene.buffer), OPTIONS: JSON.stringify(options).replaceAll("<", "\\u003c") };
   return new Blob([OFFLINE_PAGE.replace(/\{\{(\w+)\}\}/g, (_, name) => fill[name])], { type: "text/html" });
 }

@@ -6,6 +6,8 @@ Object.assign(Player.prototype, {
     root.addEventListener("click", (event) => {
       const button = event.target.closest("button");
       if (!button || !root.contains(button)) return this.menu(false);
+      // After a click of the mouse the space bar plays; who came by Tab keeps the button.
+      if (event.detail) button.blur();
       const { do: what, layer, view } = button.dataset;
       if (what) this.act(what);
       if (layer) {

@@ -164,6 +164,12 @@ def test_keyboard(page: Any) -> None:
     wait(page, "Math.abs(P.t - 0.95) < 1e-6")
     page.keyboard.press("Space")
     wait(page, "P.playing")
+    # A button that was clicked does not take the space bar for itself.
+    page.locator("#main").get_by_role("button", name="trails").click()
+    trails = page.evaluate(f"{PROBE}.player.layers.trails")
+    page.keyboard.press("Space")
+    wait(page, "!P.playing")
+    assert page.evaluate(f"{PROBE}.player.layers.trails") == trails
     # Away from the player the keys are the page's own.
     page.get_by_role("spinbutton", name="again").click()
     playing = read(page, "playing")
@@ -303,7 +309,14 @@ def test_exports(page: Any, browser: Any, tmp_path: Path) -> None:
     film = exported("Film")
     assert film.read_bytes()[:4] == b"\x1a\x45\xdf\xa3"
     assert film.stat().st_size > 10_000
-    plays_offline(browser, exported("Offline player"))
+    page.locator("#main").get_by_role("button", name="velocity arrows").click()
+    page.locator("#main").get_by_label("colour").select_option("start")
+    offline = exported("Offline player")
+    plays_offline(browser, offline)
+    # What was on screen is on screen there.
+    options = offline.read_text("utf-8").rsplit('getElementById("player"), ', 1)[1]
+    assert '"colour":"start"' in options
+    assert '"arrows"' in options
 
     # The animation ends where the picture of the last moment is, to the coarseness of 255 colours.
     page.locator("#main").get_by_label("Time, from noise to data").fill("1")
