@@ -97,13 +97,14 @@ def wire_experiment(
 
         return chosen
 
-    def on_board(state: Visitor, event: gr.EventData) -> None:
+    def on_board(state: Visitor, event: gr.EventData) -> Updates:
         data = sent(event)
         state.shown.pop("board", None)  # The board shows what was drawn on it, taken or refused.
         if "components" in data:
             accept(state, lambda: state.experiment.but(mixture=words.mixture_json(data["components"])))
         else:
             accept(state, lambda: _with_cloud(state, clouds.from_strokes(words.strokes(data))))
+        return {side.cloud_note: gr.update(value="")}  # It is about a file.
 
     def on_upload(state: Visitor, file: str | None) -> Updates:
         read: list[clouds.Cloud] = []
@@ -112,9 +113,10 @@ def wire_experiment(
             read.append(clouds.from_file(Path(str(file))))
             return _with_cloud(state, read[0])
 
+        room: Updates = {side.upload: gr.update(value=None)}  # For another file.
         if file is None or not accept(state, change):
-            return {side.upload: gr.update(value=None)}  # Room for another file.
-        return {side.cloud_note: gr.update(value=words.cloud_note(read[0]), visible=True)}
+            return room
+        return {side.cloud_note: gr.update(value=words.cloud_note(read[0]), visible=True), **room}
 
     def on_lesson(state: Visitor, event: gr.EventData) -> None:
         number, experiment = read_step(event)
@@ -180,8 +182,8 @@ def wire_experiment(
     last_file: dict[str, Any] = {"trigger_mode": "always_last", **_SEEN}
     for name, part in controls.items():
         settles(gr.on(_edited(part), then_paint(edit(name)), [visitor, part], outputs, **last))
-    settles(side.board.input(then_paint(on_board), visitor, outputs, **last))
     told = [*outputs, side.cloud_note, side.upload]
+    settles(side.board.input(then_paint(on_board), visitor, told, **last))
     settles(side.upload.upload(then_paint(on_upload), [visitor, side.upload], told, **last_file))
     for button, read in (room.opener for room in rooms if room.opener):
         settles(button.upload(then_begin(on_file(read)), [visitor, button], visitor, **last_file))

@@ -268,3 +268,21 @@ def test_the_error_of_the_field_is_drawn_before_any_click(studio: Studio) -> Non
     studio.page.wait_for_function(
         "document.querySelector('#error-plot').textContent.includes('no trained net')"
     )
+
+
+def test_one_file_after_another_becomes_the_data(studio: Studio, tmp_path: Path) -> None:
+    page = studio.page
+    studio.data("points")
+    page.wait_for_function("location.search.includes('data=points')")
+    for count in (30, 40):
+        file = tmp_path / f"{count}.csv"
+        file.write_text("".join(f"{k},{k * k % 7}\n" for k in range(count)), "utf-8")
+        page.locator("#experiment input[type=file]").set_input_files(file)
+        page.get_by_text(f"{count} points, shown as").first.wait_for()
+    # What is drawn is not of the file.
+    board = page.locator("#board canvas").bounding_box()
+    page.mouse.move(board["x"] + 40, board["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(board["x"] + 140, board["y"] + 120, steps=10)
+    page.mouse.up()
+    page.get_by_text("40 points, shown as").first.wait_for(state="hidden")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from fmstudio.learn.checkpoints import Curve
 from fmstudio.learn.experiment import REGRESSIONS, SCHEDULES, TARGETS, TIME_LAWS
@@ -211,7 +212,7 @@ def build(visitor: gr.State) -> Room:
         "api_visibility": "private",
     }
     pool |= {"concurrency_id": "training", "concurrency_limit": training.POOL}
-    outputs = [*plots, status, straightness]
+    outputs: list[Component] = [*plots, status, straightness]
     shown = [*outputs, start, resume, straighten, stop]
     trainings: Any = [
         start.click(begin, visitor, [visitor, *shown], **pool),
