@@ -3,8 +3,52 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
+
+S = TypeVar("S")
+R = TypeVar("R")
+
+CORES = torch.get_num_threads()
+"""How many cores one piece of work may use: torch's own choice, or what ``OMP_NUM_THREADS`` says."""
+
+_here = threading.local()
+
+
+@contextmanager
+def one_core() -> Generator[None, None, None]:
+    """Let this thread's work with torch use one core.
+
+    A small net's products are too short to share: two cores finish them no sooner, and where another program
+    has one of the two, they wait for each other many times as long as they work.
+    """
+    if getattr(_here, "alone", False):
+        yield
+        return
+    _here.alone = True
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        _here.alone = False
+        torch.set_num_threads(CORES)
+
+
+def on_one_core(work: Generator[S, None, R]) -> Generator[S, None, R]:
+    """The same work, each step of it on one core; closing this closes the work."""
+    try:
+        while True:
+            with one_core():
+                shown = next(work)
+            yield shown
+    except StopIteration as end:
+        return end.value
+    finally:
+        work.close()
 
 
 def chosen_device(*, single_precision: bool = False) -> torch.device:

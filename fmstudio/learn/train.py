@@ -13,12 +13,13 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from fmstudio.device import on_one_core
 from fmstudio.flow.couplings import FixedPairs
 from fmstudio.learn.batches import Batches, Problem
 from fmstudio.learn.checkpoints import Checkpoint, Curve, Point, Resumable
@@ -143,7 +144,7 @@ def train(
         raise ValueError(f"Expected a net of {shape}; got one of {start.shape}.")
     network = Network(shape, first) if start is None else start.with_weights(start.flat)
     ruler = Ruler(experiment, problem, points) if measure else None
-    return _train(experiment, problem, network.to(where), draws, ruler, resume, interval)
+    return on_one_core(_train(experiment, problem, network.to(where), draws, ruler, resume, interval))
 
 
 def _train(
@@ -154,7 +155,7 @@ def _train(
     ruler: Ruler | None,
     resume: Checkpoint | None,
     interval: float,
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     began = last = time.perf_counter()
     batches = Batches(experiment, problem, draws)
     moments = Moments.start(network.flat)

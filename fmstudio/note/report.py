@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, TypeVar
 
+from fmstudio.device import on_one_core
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note import CLAIMS
 from fmstudio.note.claim import Claim, Measurement, Prediction, Verdict, merge
@@ -76,7 +77,7 @@ def run_claim(claim: Claim, experiment: Experiment, broken: bool = False) -> Gen
     if first.prediction is None:
         return first
     began = time.process_time()
-    measurement = yield from claim.steps(experiment, broken)
+    measurement = yield from on_one_core(claim.steps(experiment, broken))
     seconds = time.process_time() - began
     verdict = claim.verdict(first.prediction, measurement)
     return Result(

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+import torch
 from gradio.components import Component
 
+from fmstudio.device import CORES
 from fmstudio.ui.events import NOW
 from fmstudio.ui.room import Room
 from fmstudio.ui.training import adopt_shipped
@@ -21,7 +23,8 @@ Updates = dict[Component, Any]
 PATIENCE = 0.4
 """Seconds that an edit waits for its picture. A slower one comes after the controls are up to date."""
 
-_PAINTERS = ThreadPoolExecutor(8, thread_name_prefix="painter")
+# A thread of torch's that is new while another is held to one core would take that for the rule.
+_PAINTERS = ThreadPoolExecutor(8, "painter", initializer=torch.set_num_threads, initargs=(CORES,))
 
 
 @dataclass(frozen=True)
