@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
+def count_of_steps(count: int) -> str:
+    """So many steps, in words: "1 step" or "4 steps"."""
+    return f"{count} {'step' if count == 1 else 'steps'}"
+
+
 @dataclass(frozen=True)
 class Progress:
     """A moment of a long action.

@@ -24,6 +24,7 @@ from fmstudio.image.data import to_bytes
 from fmstudio.image.graphs import graphed
 from fmstudio.image.networks import VelocityNet
 from fmstudio.image.objective import generator_of
+from fmstudio.image.progress import count_of_steps
 
 
 def draw_noise(shape: tuple[int, ...], seed: int) -> Tensor:
@@ -392,7 +393,7 @@ def plan_words(plan: StepPlan) -> str:
     if isinstance(plan, AdaptivePlan):
         return f"tolerance {plan.tolerance:g}"
     if isinstance(plan, FixedPlan):
-        return f"{plan.step_count} {'step' if plan.step_count == 1 else 'steps'}"
+        return count_of_steps(plan.step_count)
     raise TypeError(f"Expected a plan with steps or a tolerance; got {plan!r}.")
 
 

@@ -165,10 +165,10 @@ def _row(visitor: Visitor, result: Result, own: bool) -> str:
         figures, sign, role = escape(reason or "Not yet measured."), "–", "original"
     else:
         checks = {c.name: c for c in result.verdict.checks}
+        failing = [c for c in result.verdict.checks if not c.holds]
         # On a line a point has no second coordinate, so a name may be missing.
-        best = [checks[name] for name in claim.headline if name in checks] or [result.verdict.checks[0]]
-        # A claim that fails shows what failed.
-        best = [c for c in result.verdict.checks if not c.holds][:2] or best
+        headline = [checks[name] for name in claim.headline if name in checks]
+        best = failing[:2] or headline or [result.verdict.checks[0]]
         figures = "".join(
             f"<span>{words_html(c.name)}</span><b>{quantity(c.measured, c.error)}</b>"
             f"<i>predicted {predicted_words(c)}</i>"

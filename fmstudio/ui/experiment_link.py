@@ -177,9 +177,9 @@ def wire_experiment(
         return event.then(settle, visitor, told, js=_PICTURE_FIRST, **order, **_QUIET)
 
     outputs = [visitor, *painting.outputs]
-    # Without the queue, an answer comes back on the request itself: two round trips less. It cannot warn.
-    last: dict[str, Any] = {"trigger_mode": "always_last", **_SEEN, "queue": False}
     last_file: dict[str, Any] = {"trigger_mode": "always_last", **_SEEN}
+    # Without the queue, an answer comes back on the request itself: two round trips less. It cannot warn.
+    last: dict[str, Any] = {**last_file, "queue": False}
     for name, part in controls.items():
         settles(gr.on(_edited(part), then_paint(edit(name)), [visitor, part], outputs, **last))
     told = [*outputs, side.cloud_note, side.upload]

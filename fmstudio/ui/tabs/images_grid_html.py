@@ -11,6 +11,7 @@ from fmstudio.image.backbones import repository_models, title_of
 from fmstudio.image.compare import Comparison
 from fmstudio.image.data import to_bytes
 from fmstudio.image.gallery import GAP, data_uri, strip_of
+from fmstudio.image.progress import count_of_steps
 from fmstudio.image.row_figures import Closest, has_metric, has_training, measures
 from fmstudio.image.sampling import AdaptivePlan, FixedPlan, plan_words
 from fmstudio.plots.image_figures import NfeCurve, copies_figure, error_figure, quality_figure
@@ -128,7 +129,7 @@ def summary(done: Comparison) -> str:
     rows = done.rows.values()
     seconds = sum(row.seconds for row in rows)
     steps = sum(row.step_count for row in rows)
-    text = f"Done: {steps} {'step' if steps == 1 else 'steps'} in {seconds:.1f} s."
+    text = f"Done: {count_of_steps(steps)} in {seconds:.1f} s."
     if has_metric(done.settings.model) and not measures(done.settings):
         text += " No FD: it compares with images of all classes, and these are of one."
     for key, share in sorted(done.copies.items(), reverse=True):

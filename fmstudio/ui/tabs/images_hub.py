@@ -25,7 +25,7 @@ from fmstudio.ui.line import MOST_WAITING
 from fmstudio.ui.player import QuietMeta
 from fmstudio.ui.tabs import images_hub_html as pieces
 from fmstudio.ui.tabs.images_hub_actions import AUTO, drawing, fetching, settings_of
-from fmstudio.ui.tabs.images_parts import stoppable
+from fmstudio.ui.tabs.images_parts import stoppable, until_stopped
 from fmstudio.ui.tabs.report import failed
 from fmstudio.ui.visitor import Visitor
 
@@ -176,12 +176,8 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
             yield failed(RuntimeError(consent.explain(error, model_)))
 
     def draw(state: Visitor, *values: Any) -> Iterator[Any]:
-        state.images_halted.discard(HALTED)
         try:
-            for shown in drawing(settings_of(*values)):
-                if HALTED in state.images_halted:
-                    return
-                yield shown
+            yield from until_stopped(state, HALTED, drawing(settings_of(*values)))
         except OutOfRoomError as error:
             smaller = error.smaller.title if error.smaller else AUTO
             offered = [AUTO] if error.smaller is None else [AUTO, smaller]

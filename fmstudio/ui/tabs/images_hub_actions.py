@@ -21,8 +21,10 @@ from fmstudio.image.hub.jobs import (
     this_machine,
 )
 from fmstudio.image.jobs import parse_steps
+from fmstudio.image.progress import count_of_steps
 from fmstudio.ui.line import HUB, waiting_words
 from fmstudio.ui.tabs import images_hub_html as pieces
+from fmstudio.ui.tabs.images_parts import said
 
 AUTO = "the fastest that fits"
 """The way to run a model that the plan chooses."""
@@ -47,7 +49,7 @@ def fetching(model: str, revision: str, lean: bool) -> Iterator[str]:
     seen = outlook(model, this_machine(), revision)
     known = seen.card
     if seen.found:
-        yield '<p class="fm-note">It is on this machine already.</p>'
+        yield said("It is on this machine already.")
         return
     without = known.optional if known and lean else ()
     for progress in fetch_model(model, revision, without):
@@ -129,9 +131,4 @@ def _sampling(settings: Settings) -> Iterator[tuple[Any, ...]]:
             strip = []
             yield said(f"{done} of {total} steps"), same, "".join(html), pieces.schedule_html(rows), same
     spent = sum(row.seconds for row in rows)
-    yield said(f"Done: {pieces.count_of(total)} in {pieces.duration(spent)}."), "", same, same, same
-
-
-def said(text: str) -> str:
-    """A quiet sentence in the place of progress."""
-    return f'<p class="fm-note">{text}</p>'
+    yield said(f"Done: {count_of_steps(total)} in {pieces.duration(spent)}."), "", same, same, same

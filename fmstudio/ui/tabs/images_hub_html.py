@@ -18,6 +18,7 @@ from fmstudio.image.hub.jobs import Outlook, StepShown
 from fmstudio.image.hub.plan import Plan
 from fmstudio.image.hub.schedule import SOLVERS
 from fmstudio.image.hub.trajectory import StepFigures
+from fmstudio.image.progress import count_of_steps
 from fmstudio.plots.palette import CLASSES
 
 GIB = 2**30
@@ -102,7 +103,7 @@ def live_html(step: StepShown) -> str:
 
 def row_html(finished: Finished, steps: Sequence[StepShown], opened: bool) -> str:
     """One step count: its pictures, its numbers, its film strip."""
-    steps_ = count_of(finished.request.step_count)
+    steps_ = count_of_steps(finished.request.step_count)
     straight = finished.trajectory.straightness
     pictures = "".join(
         f'<img alt="a picture after {steps_}" src="{source(picture, None)}">' for picture in finished.pictures
@@ -135,7 +136,7 @@ def schedule_html(rows: Sequence[Finished]) -> str:
         lines.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.6"/>{dots}')
         lines.append(
             f'<text x="404" y="{24 + 14 * number}" text-anchor="end" style="fill:{colour}">'
-            f"{count_of(row.request.step_count)}</text>"
+            f"{count_of_steps(row.request.step_count)}</text>"
         )
     return (
         '<svg class="hub-curve" viewBox="0 0 420 160" role="img" aria-label="time after each step">'
@@ -158,11 +159,6 @@ def source(picture: Tensor, side: int | None = _LOOK_SIDE) -> str:
         image.thumbnail((side, side))
     image.save(buffer, "JPEG", quality=82)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
-
-
-def count_of(steps: int) -> str:
-    """So many steps, in words."""
-    return "1 step" if steps == 1 else f"{steps} steps"
 
 
 def duration(seconds: float) -> str:
@@ -194,7 +190,7 @@ def _line(model: Outlook, selected: bool) -> str:
 def _advice(card: ModelCard | None) -> str:
     if card is None:
         return "no card"
-    return f"{count_of(card.steps)} · guidance {card.guidance:g} · {card.side} px"
+    return f"{count_of_steps(card.steps)} · guidance {card.guidance:g} · {card.side} px"
 
 
 def _state(model: Outlook) -> tuple[str, str]:

@@ -130,11 +130,8 @@ def beside_choices(model: str) -> list[tuple[str, str]]:
 
 def side_by_side(model: str, beside: str) -> tuple[str, ...]:
     """The columns: a model, and the one chosen beside it if that can stand there."""
-    return (
-        (model, beside)
-        if beside in {entry.name for entry in repository_models().siblings(model)}
-        else (model,)
-    )
+    siblings = {entry.name for entry in repository_models().siblings(model)}
+    return (model, beside) if beside in siblings else (model,)
 
 
 def beside_dropdown(sampler: Sampler) -> gr.Dropdown:
@@ -247,7 +244,6 @@ def guarded(work: Callable[..., Iterator[Any]], outputs: int, name: str) -> Call
     """
 
     def run(state: Visitor, *values: Any) -> Iterator[Any]:
-        state.images_halted.discard(name)
         alone = outputs == 1
         others = [gr.skip()] * (outputs - 1)
 
@@ -256,14 +252,20 @@ def guarded(work: Callable[..., Iterator[Any]], outputs: int, name: str) -> Call
             return text if alone else [text, *others]
 
         try:
-            for shown in IMAGES.serve(lambda: work(*values), waiting):
-                if name in state.images_halted:
-                    return
-                yield shown
+            yield from until_stopped(state, name, IMAGES.serve(lambda: work(*values), waiting))
         except (ValueError, KeyError, RuntimeError, OSError) as error:
             yield failed(error) if alone else [failed(error), *others]
 
     return run
+
+
+def until_stopped(state: Visitor, name: str, work: Iterator[Any]) -> Iterator[Any]:
+    """What an action shows, until its Stop button is pressed (see `stoppable`)."""
+    state.images_halted.discard(name)
+    for shown in work:
+        if name in state.images_halted:
+            return
+        yield shown
 
 
 def stoppable(
