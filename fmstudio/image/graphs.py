@@ -1,6 +1,5 @@
 """On a CUDA device, the forward pass of a velocity network as one CUDA graph.
 
-A small network is some two hundred launches, and a GPU waits for most of them. A captured pass is one launch.
 A graph reads and writes the places it was captured with; what it is asked is copied there, the answer is
 copied out, and one lock keeps visitors who share a model apart.
 """
@@ -9,22 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
 from weakref import WeakKeyDictionary, ref
 
 import torch
 from torch import Tensor
 
+from fmstudio.capture import Capture, cuda_graph
 from fmstudio.image.networks import VelocityNet
 
 MOST_GRAPHS = 4
 """Kinds of call that stay captured for one network; each keeps its intermediate values' memory."""
-
-WARM_UP = 3
-"""Passes before the capture: in them cuBLAS and cuDNN set themselves up, which no graph may hold."""
-
-Replay = Callable[[], None]
-Capture = Callable[[Replay, torch.device], Replay]
 
 _LOCK = threading.RLock()
 _OF: WeakKeyDictionary[VelocityNet, GraphedForward] = WeakKeyDictionary()
@@ -111,26 +104,3 @@ def graphed(net: VelocityNet) -> GraphedForward:
         if net not in _OF:
             _OF[net] = GraphedForward(net)
         return _OF[net]
-
-
-def cuda_graph(work: Replay, device: torch.device) -> Replay:
-    """Capture work on a CUDA device; what is returned does it again.
-
-    Args:
-        work: launches only: it allocates nothing that outlives it and never waits for the device.
-        device: where it runs.
-
-    Source: the PyTorch documentation, "CUDA semantics", section "CUDA Graphs".
-    """
-    with torch.cuda.device(device):
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(WARM_UP):
-                work()
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        # Other threads, a visitor's training say, may use the GPU meanwhile.
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            work()
-    return graph.replay

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fmstudio.capture import Capture, Replay
 from fmstudio.learn.networks import Network, quarter_turns, views
 
 BETA1 = 0.9
@@ -67,7 +68,7 @@ class Steps:
         batch: particles of a step, B.
         block: steps of a block, K.
         moments: the optimizer's memory, changed in place.
-        capture: whether whole blocks run from a CUDA graph, where the net is on CUDA.
+        capture: turns the steps of a whole block into one replay; None takes them one by one.
 
     Attributes:
         losses: mean squared error of each step of the last block, before its update, shape (K,).
@@ -75,7 +76,13 @@ class Steps:
     """
 
     def __init__(
-        self, net: Network, batch: int, block: int, moments: Moments, *, capture: bool = True
+        self,
+        net: Network,
+        batch: int,
+        block: int,
+        moments: Moments,
+        *,
+        capture: Capture | None = None,
     ) -> None:
         shape, flat = net.shape, net.flat
         self.net, self.batch, self.block, self.moments = net, batch, block, moments
@@ -121,9 +128,9 @@ class Steps:
         self._step_views = [
             (self._features[k], self._features[k].t(), self._targets[k], self.losses[k]) for k in range(block)
         ]
-        self._capture_blocks = capture
+        self._capture = capture
         self._count_views = list(self._counts.unbind())
-        self._graph: torch.cuda.CUDAGraph | None = None
+        self._replay: Replay | None = None
 
     def load(self, x: Tensor, t: Tensor, y: Tensor, asked: Tensor | None = None) -> None:
         """Put the batches of a block in place.
@@ -160,17 +167,17 @@ class Steps:
         self.moments.count.copy_(self._counts[len(rates) - 1])
 
     def _advance(self, rates: Sequence[float], pulls: Sequence[float]) -> None:
-        if not self.net.flat.is_cuda:
+        if self._capture is None:
             for k, (rate, pull) in enumerate(zip(rates, pulls, strict=True)):
                 self._step(k, rate, pull)
             return
         taken = len(rates)
-        self._rates[:taken].copy_(torch.tensor(rates).pin_memory(), non_blocking=True)
-        self._pulls[:taken].copy_(torch.tensor(pulls).pin_memory(), non_blocking=True)
-        if self._capture_blocks and taken == self.block:
-            if self._graph is None:
-                self._graph = self._capture()
-            self._graph.replay()
+        for place, values in ((self._rates, rates), (self._pulls, pulls)):
+            sent = torch.tensor(values)
+            place[:taken].copy_(sent.pin_memory() if place.is_cuda else sent, non_blocking=True)
+        if taken == self.block:
+            self._replay = self._replay or self._captured(self._capture)
+            self._replay()
         else:
             self._steps(taken)
 
@@ -178,22 +185,13 @@ class Steps:
         for k in range(taken):
             self._step(k, self._rates[k], self._pulls[k])
 
-    def _capture(self) -> torch.cuda.CUDAGraph:
-        """The K steps as a CUDA graph. Warming up and capturing leave weights and moments as they were."""
+    def _captured(self, capture: Capture) -> Replay:
+        """The K steps as one replay. Making it leaves weights and moments as they were."""
         kept = [x.clone() for x in self._state()]
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            # cuBLAS and the allocator set themselves up in the first calls, which a graph may not hold.
-            self._steps(min(self.block, 3))
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        # Other threads, another visitor's training say, may use the GPU meanwhile.
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            self._steps(self.block)
+        replay = capture(lambda: self._steps(self.block), self.net.flat.device)
         for x, old in zip(self._state(), kept, strict=True):
             x.copy_(old)
-        return graph
+        return replay
 
     def _state(self) -> tuple[Tensor, ...]:
         m = self.moments

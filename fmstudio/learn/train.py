@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from fmstudio.capture import cuda_graph
 from fmstudio.device import on_one_core
 from fmstudio.flow.couplings import FixedPairs
 from fmstudio.learn.batches import Batches, Problem
@@ -169,7 +170,8 @@ def _train(
         recent.extend(resume.resumable.recent.to(network.flat))
     if ruler is not None and ruler.floor is not None:
         curve = replace(curve, floor=ruler.floor.mean, floor_error=ruler.floor.error)
-    steps = Steps(network, experiment.batch, batches.block, moments)
+    capture = cuda_graph if network.flat.is_cuda else None
+    steps = Steps(network, experiment.batch, batches.block, moments, capture=capture)
     pace = _Pace(network.flat.device)
     seconds, measuring, total = curve.seconds, 0.0, experiment.train_steps
     reported, distance = step, None

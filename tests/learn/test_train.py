@@ -5,9 +5,12 @@ import time
 import pytest
 import torch
 
+from fmstudio.capture import cuda_graph
 from fmstudio.flow.couplings import FixedPairs
 from fmstudio.learn import checkpoints
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.networks import Network, Shape
+from fmstudio.learn.step import Moments, Steps
 from fmstudio.learn.train import Diverged, Progress, learning_rate, pull, train
 
 TINY = Experiment(data="8 gaussians", width=24, depth=2, fourier=6, batch=64, train_steps=300, seed=1)
@@ -182,27 +185,35 @@ def test_checkerboard_in_ten_seconds_of_one_core():
     assert seconds < 10
 
 
-@pytest.mark.gpu
-def test_captured_steps_equal_eager_steps():
-    """On CUDA a block replayed from its graph is the same as its steps one by one."""
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    from fmstudio.learn.networks import Network, Shape
-    from fmstudio.learn.step import Moments, Steps
+def warmed_up(work, device):
+    """A captured graph's stand-in without a GPU: the work runs before, and on every replay."""
+    work()
+    return work
 
-    net = Network(Shape(2, 32, 2, 8), torch.Generator().manual_seed(0)).to("cuda")
+
+@pytest.mark.parametrize(
+    ("device", "capture"), [("cpu", warmed_up), pytest.param("cuda", cuda_graph, marks=pytest.mark.gpu)]
+)
+def test_captured_steps_equal_steps_one_by_one(device, capture):
+    """Whole blocks from a replay, and the rest of a training without one."""
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    net = Network(Shape(2, 32, 2, 8), torch.Generator().manual_seed(0)).to(device)
     twin = net.with_weights(net.flat)
-    captured = Steps(net, 64, 8, Moments.start(net.flat))
-    eager = Steps(twin, 64, 8, Moments.start(twin.flat), capture=False)
-    g = torch.Generator("cuda").manual_seed(1)
-    for _ in range(3):
-        x, y = torch.randn(2, 512, 2, generator=g, device="cuda")
-        t = torch.rand(512, generator=g, device="cuda")
-        rates, pulls = [1e-3] * 8, [0.1] * 8
+    captured = Steps(net, 64, 8, Moments.start(net.flat), capture=capture)
+    eager = Steps(twin, 64, 8, Moments.start(twin.flat))
+    g = torch.Generator(device).manual_seed(1)
+    for taken in (8, 8, 8, 5):
+        x, y = torch.randn(2, 512, 2, generator=g, device=device)
+        t = torch.rand(512, generator=g, device=device)
+        rates, pulls = [1e-3 * (k + 1) for k in range(taken)], [0.1 / (k + 1) for k in range(taken)]
         for steps in (captured, eager):
             steps.load(x, t, y)
             steps.run(rates, pulls)
-    assert torch.allclose(net.flat, twin.flat, rtol=1e-5, atol=1e-6)
+        assert torch.allclose(captured.losses[:taken], eager.losses[:taken], rtol=1e-5)
+    for mine, other in ((net.flat, twin.flat), (captured.moments.mean, eager.moments.mean)):
+        assert torch.allclose(mine, other, rtol=1e-5, atol=1e-6)
+    assert captured.moments.count == eager.moments.count == 29
 
 
 @pytest.mark.gpu
