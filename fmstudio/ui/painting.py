@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -100,6 +100,10 @@ class Painting:
         state.painted[name], state.pending = shows, None
         return dict(zip(self.rooms[name].outputs, painted, strict=True))
 
+    def under_way(self, state: Visitor, name: str) -> bool:
+        """Whether the picture of this room, as the visitor now wants it, is being made."""
+        return state.pending is not None and state.pending[0] == (name, _shows(state))
+
 
 def _shows(state: Visitor) -> tuple[Any, int]:
     return state.experiment, id(state.checkpoint)
@@ -115,22 +119,29 @@ def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[
     calls = {name: gr.Number(0, visible="hidden") for name in rooms}
     painting = Painting(rooms, calls)
 
-    def calling(name: str) -> Callable[[Visitor], Updates]:
-        def call(state: Visitor) -> Updates:
+    def calling(name: str) -> Callable[[Visitor], Iterator[Updates]]:
+        def call(state: Visitor) -> Iterator[Updates]:
             try:
-                return {visitor: state, **painting.paint(state, name)}
+                painted = painting.paint(state, name, PATIENCE)
+                if not painted and painting.under_way(state, name):
+                    yield {visitor: state, **rooms[name].under_way}
+                    painted = painting.paint(state, name)
+                yield {visitor: state, **painted}
             except ValueError as error:
                 gr.Warning(str(error), title="Cannot be drawn")
-                return {visitor: state}
+                yield {visitor: state}
 
         return call
 
-    def entering(name: str) -> Callable[[Visitor, float], Updates]:
-        def enter(state: Visitor, moment: float) -> Updates:
+    def entering(name: str) -> Callable[[Visitor, float], Iterator[Updates]]:
+        def enter(state: Visitor, moment: float) -> Iterator[Updates]:
             if state.turn("room", moment):
                 state.room = name
             # While the page opens its link is not read yet: the picture would be of another experiment.
-            return calling(name)(state) if state.shown else {visitor: state}
+            if state.shown:
+                yield from calling(name)(state)
+            else:
+                yield {visitor: state}
 
         return enter
 

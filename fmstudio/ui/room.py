@@ -21,6 +21,8 @@ class Room:
         repaint: ``f(visitor) -> updates``, one for each of ``outputs``; called after a change,
             once the room is on screen.
         outputs: what ``repaint`` fills.
+        under_way: what the room's parts become while a picture that takes its time is made; they are among
+            ``outputs``.
         prompt: whether an edit brings the room's picture along. Every edit then carries the outputs, so only
             where they are few and the picture is quick; others follow once the controls are right.
         opener: a button that takes a file, and ``f(visitor, file)``, which reads it and returns the
@@ -30,5 +32,6 @@ class Room:
     controls: dict[str, Component] = field(default_factory=dict)
     repaint: Callable[..., Any] | None = None
     outputs: list[Component] = field(default_factory=list)
+    under_way: dict[Component, Any] = field(default_factory=dict)
     prompt: bool = False
     opener: tuple[gr.UploadButton, Callable[[Any, str], Experiment]] | None = None

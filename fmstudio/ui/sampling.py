@@ -62,7 +62,9 @@ def sample_room(visitor: Visitor, use_net: bool, tell: Tell = quietly) -> tuple[
     original = original_paths(experiment, pairs, times)
     watched = StoppableField(field, visitor, _calls(experiment), tell)
     motion = run_sampler(experiment, watched, original[0], times, origin=field)
+    watched.check()
     measured = distances(motion.positions, *fresh_draws(experiment, times))
+    watched.check()
     return sample_scene(experiment, times, pairs, original, motion, measured, use_net), motion, measured
 
 

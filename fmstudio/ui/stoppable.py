@@ -55,9 +55,17 @@ class StoppableField:
         self._count()
         return velocity_and_divergence(self.field, x, t)
 
-    def _count(self) -> None:
+    def check(self) -> None:
+        """Whether the visitor still waits.
+
+        Raises:
+            Stopped: they do not.
+        """
         if self.visitor.work != self.work:
             raise Stopped
+
+    def _count(self) -> None:
+        self.check()
         self.tell(self.done, self.calls)
         self.done += 1
 

@@ -22,7 +22,7 @@ from fmstudio.learn.shipped import same_velocity, shipped
 from fmstudio.learn.simulate import generator_of
 from fmstudio.learn.train import Diverged, Progress, train
 from fmstudio.ui.actions import net_field
-from fmstudio.ui.visitor import Visitor
+from fmstudio.ui.visitor import OPENED, SHIPPED, TRAINED, Visitor
 from fmstudio.ui.words import number
 
 POOL = 2
@@ -89,7 +89,7 @@ def _run(visitor: Visitor, work: Iterator[Progress]) -> Iterator[Progress]:
     """Hand reports on, keeping the net of each, so that a stopped training leaves a usable one."""
     try:
         for progress in work:
-            visitor.checkpoint, visitor.shipped = progress.checkpoint, False
+            visitor.checkpoint, visitor.net_from = progress.checkpoint, TRAINED
             yield progress
     except Diverged as error:
         raise ValueError(str(error)) from error
@@ -109,15 +109,14 @@ def stop(visitor: Visitor, patience: float = 3.0) -> None:
 
 def reset(visitor: Visitor) -> None:
     """Forget the net and everything measured of it."""
-    visitor.checkpoint, visitor.shipped, visitor.pairs, visitor.straightness = None, False, None, []
+    visitor.checkpoint, visitor.pairs, visitor.straightness = None, None, []
 
 
 def adopt_shipped(visitor: Visitor) -> None:
     """Take a net that came with the studio, where the visitor has none of their own that fits."""
-    if visitor.checkpoint is not None and not visitor.shipped:
+    if visitor.checkpoint is not None and visitor.net_from != SHIPPED:
         return
-    visitor.checkpoint = shipped(visitor.experiment)
-    visitor.shipped = visitor.checkpoint is not None
+    visitor.checkpoint, visitor.net_from = shipped(visitor.experiment), SHIPPED
 
 
 @torch.no_grad()
@@ -166,7 +165,7 @@ def open_file(visitor: Visitor, file: str) -> Experiment:
     """
     checkpoint = checkpoints.load(file)
     stop(visitor)  # A training that runs would put its own net in the place of this one.
-    visitor.checkpoint, visitor.shipped = checkpoint, False
+    visitor.checkpoint, visitor.net_from = checkpoint, OPENED
     visitor.pairs, visitor.straightness = None, []
     return checkpoint.experiment
 
@@ -201,7 +200,7 @@ def summary(visitor: Visitor) -> list[tuple[str, str]]:
     if checkpoint is None:
         return []
     curve = checkpoint.curve
-    rows = stray(visitor) or [("net", "shipped" if visitor.shipped else "trained here")]
+    rows = stray(visitor) or [("net", visitor.net_from)]
     rows.append(("step", f"{checkpoint.step:,}"))
     if curve.points:
         last = curve.points[-1]

@@ -12,6 +12,9 @@ from fmstudio.learn.experiment import Experiment
 from fmstudio.note.lineage import Lineage
 from fmstudio.note.report import Result
 
+SHIPPED, TRAINED, OPENED = "shipped", "trained here", "from a file"
+"""Where a net can come from."""
+
 
 @dataclass
 class Visitor:
@@ -20,7 +23,7 @@ class Visitor:
     Attributes:
         experiment: what the sidebar shows.
         checkpoint: the latest net with the experiment it learned, or None; a stopped training leaves one.
-        shipped: whether that net came with the studio; then another may take its place.
+        net_from: where that net came from, as the page says it; another may take a shipped one's place.
         pairs: reflow pairs that the net was trained on, or None.
         use_net: whether the visitor asked the Sample room for the net's field or for the exact one; None
             leaves it to the room, which takes the net where there is one.
@@ -43,7 +46,7 @@ class Visitor:
 
     experiment: Experiment = field(default_factory=Experiment)
     checkpoint: Checkpoint | None = None
-    shipped: bool = False
+    net_from: str = SHIPPED
     pairs: FixedPairs | None = None
     use_net: bool | None = None
     work: int = 0

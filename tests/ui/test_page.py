@@ -98,7 +98,7 @@ def test_the_main_job(browser: Any, studio_url: str, tmp_path: Path) -> None:
     file = tmp_path / saved.value.suggested_filename
     saved.value.save_as(file)
     chooser.value.set_files(file)
-    page.wait_for_function("document.querySelector('#train-facts').innerText.includes('trained here')")
+    page.wait_for_function("document.querySelector('#train-facts').innerText.includes('from a file')")
     page.locator("#draw-error").click()
     page.wait_for_function("document.querySelector('#error-plot .fm-plot').dataset.drawn > 0")
 
@@ -286,3 +286,18 @@ def test_one_file_after_another_becomes_the_data(studio: Studio, tmp_path: Path)
     page.mouse.move(board["x"] + 140, board["y"] + 120, steps=10)
     page.mouse.up()
     page.get_by_text("40 points, shown as").first.wait_for(state="hidden")
+
+
+def test_a_picture_that_takes_its_time_can_be_stopped(browser: Any, studio_url: str) -> None:
+    studio = Studio(browser, studio_url, "?particles=20000&sample_steps=200&sde_noise=1&solver=euler")
+    page = studio.page
+    studio.open("Sample")
+    page.locator("#sample-stop").get_by_text("Stop").wait_for()
+    page.wait_for_function("!document.querySelector('#sample-stop').disabled")
+    page.locator("#sample-stop").click()
+    page.wait_for_function("document.querySelector('#sample-stop').disabled")
+    # Nothing comes of it, and what is asked for next is drawn.
+    page.locator("#sample-go").click()
+    page.wait_for_function("document.querySelector('#sample-facts').innerText.includes('20,000')")
+    page.close()
+    assert studio.errors == []

@@ -67,6 +67,7 @@ def test_save_and_open_carry_the_net(tmp_path: Path) -> None:
     training.open_file(other, training.save(state))
     assert other.checkpoint is not None
     assert other.checkpoint.experiment == state.experiment
+    assert dict(training.summary(other))["net"] == "from a file"
     broken = tmp_path / "x.safetensors"
     broken.write_bytes(b"not a net")
     with pytest.raises(ValueError, match="safetensors"):
@@ -128,7 +129,7 @@ def test_a_training_that_diverges_says_what_to_try(monkeypatch: pytest.MonkeyPat
 def test_a_shipped_net_is_adopted_but_never_replaces_one_s_own() -> None:
     state = Visitor(Experiment())
     training.adopt_shipped(state)
-    assert state.shipped
+    assert dict(training.summary(state))["net"] == "shipped"
     assert state.checkpoint is not None
     mine = visitor(train_steps=20)
     list(training.start(mine))

@@ -165,7 +165,10 @@ def build(visitor: gr.State) -> Room:
         ]  # fmt: skip
 
     return Room(
-        controls=controls, repaint=repaint, outputs=[player, measured, stop, use_net, hint, *demanded]
+        controls=controls,
+        repaint=repaint,
+        outputs=[player, measured, stop, use_net, hint, *demanded],
+        under_way={stop: gr.update(interactive=True)},
     )
 
 
