@@ -40,6 +40,9 @@ EXPERIMENTS: dict[str, Experiment] = {
     "8-gaussians-to-moons": Experiment(data="moons", source="8 gaussians"),
 }
 
+CURVE_INTERVAL = 0.03
+"""Seconds between two points of a training curve."""
+
 CARD = """# Nets of the default experiments
 
 Small velocity nets, trained by `scripts/train_models.py` so that every room of the studio has one before the
@@ -66,7 +69,7 @@ the last column. With a coupling that is not independent the exact velocity has 
 
 def learn(name: str, experiment: Experiment) -> None:
     """Train one net to the end and save it."""
-    *_, last = train(experiment)
+    *_, last = train(experiment, interval=CURVE_INTERVAL)
     save(last.checkpoint.net_only(), FOLDER / f"{name}.safetensors")
     print(f"{name}: {last.seconds:.1f} s, energy distance {last.energy_distance:.5f}", flush=True)
 

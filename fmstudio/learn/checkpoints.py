@@ -29,7 +29,7 @@ from fmstudio.learn.networks import Network, Shape
 from fmstudio.learn.step import Moments
 
 FORMAT = "fmstudio net 1"
-#: Points that a curve holds at most.
+#: Points that a curve holds at most, an even number.
 MOST_POINTS = 600
 MOST_CLASSES = 64
 
@@ -51,6 +51,11 @@ class Point:
     energy_distance: float | None = None
 
 
+def _fuller(first: Point, second: Point) -> Point:
+    """The one of two points that says more."""
+    return second if first.energy_distance is None and second.energy_distance is not None else first
+
+
 @dataclass(frozen=True)
 class Curve:
     """How a training went.
@@ -67,10 +72,12 @@ class Curve:
     seconds: float = 0.0
 
     def then(self, point: Point, seconds: float) -> Curve:
-        """The curve with one more point; every second one is dropped when they are too many."""
-        points = (*self.points, point)
-        if len(points) > MOST_POINTS:
-            points = (*points[:-1:2], point)
+        """The curve with one more point; when they are too many, one of two stays: the fuller one."""
+        points = self.points
+        if len(points) == MOST_POINTS:
+            pairs = zip(points[1::2], points[2::2], strict=False)
+            points = (points[0], *(_fuller(a, b) for a, b in pairs), points[-1])
+        points = (*points, point)
         return replace(self, points=points, seconds=seconds)
 
 

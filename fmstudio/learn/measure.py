@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fmstudio.flow.densities import GaussianMixture
 from fmstudio.flow.loss_floor import LossFloor, Probes, probe
 from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.solvers import integrate, path_times
@@ -18,8 +19,9 @@ from fmstudio.learn.batches import Problem
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.net_field import NetField
 
-#: Points that the floor is measured on, and how many of them each report asks the net about.
-FLOOR_POINTS = 4096
+#: Points that the floor is measured on (of a cloud of points the oracle takes its time), and how many of them
+#: each report asks the net about.
+FLOOR_POINTS, FLOOR_POINTS_OF_A_CLOUD = 65_536, 16_384
 EXCESS_POINTS = 2048
 #: Samples and Heun steps of a measurement on the way, and of the last one.
 SAMPLES, SAMPLE_STEPS = 2000, 12
@@ -42,6 +44,7 @@ class Ruler:
         self._problem = problem
         self._probes: Probes | None = None
         if problem.oracle is not None:
+            closed = isinstance(problem.density, GaussianMixture)
             self._probes = probe(
                 problem.path,
                 problem.density,
@@ -49,7 +52,7 @@ class Ruler:
                 problem.oracle,
                 problem.target,
                 problem.law,
-                FLOOR_POINTS,
+                FLOOR_POINTS if closed else FLOOR_POINTS_OF_A_CLOUD,
                 generator,
                 coupling=problem.coupling,
                 label_drop=experiment.label_drop if problem.classes else None,

@@ -175,7 +175,7 @@ def status(progress: Progress) -> list[tuple[str, str]]:
     rows = [
         ("step", f"{progress.step:,} of {progress.steps:,}"),
         ("loss", f"{progress.loss:.4f}"),
-        *_floor_rows(progress.floor, progress.excess),
+        *_floor_rows(progress.floor, progress.floor_error, progress.excess),
         ("steps per second", f"{progress.steps_per_second:,.0f}"),
         ("learning rate", f"{progress.learning_rate:.2e}"),
         ("time", f"{progress.seconds:.1f} s"),
@@ -204,17 +204,18 @@ def summary(visitor: Visitor) -> list[tuple[str, str]]:
     rows.append(("step", f"{checkpoint.step:,}"))
     if curve.points:
         last = curve.points[-1]
-        rows += [("loss", f"{last.loss:.4f}"), *_floor_rows(curve.floor, last.excess)]
+        rows += [("loss", f"{last.loss:.4f}"), *_floor_rows(curve.floor, curve.floor_error, last.excess)]
         measured = [p.energy_distance for p in curve.points if p.energy_distance is not None]
         rows += [("energy distance", number(measured[-1]))] if measured else []
     rows.append(("time", f"{curve.seconds:.1f} s"))
     return rows
 
 
-def _floor_rows(floor: float | None, excess: float | None) -> list[tuple[str, str]]:
-    if floor is None:
+def _floor_rows(floor: float | None, error: float | None, excess: float | None) -> list[tuple[str, str]]:
+    if floor is None or error is None:
         return [("exact floor", "no closed form")]
-    return [("exact floor", f"{floor:.4f}"), *([("excess", f"{excess:.4f}")] if excess is not None else [])]
+    rows = [("exact floor", f"{floor:.4f} ± {error:.4f}")]
+    return rows if excess is None else [*rows, ("excess", f"{excess:.4f}")]
 
 
 def straightness_html(visitor: Visitor) -> str:

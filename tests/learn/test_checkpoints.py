@@ -117,10 +117,13 @@ def test_files_of_other_kinds_are_refused(tmp_path):
 def test_curve_keeps_both_ends_and_stays_small():
     curve = Curve()
     for step in range(5 * MOST_POINTS):
-        curve = curve.then(Point(step, 1.0), float(step))
+        measured = 0.5 if step % 100 == 1 else None
+        curve = curve.then(Point(step, 1.0, energy_distance=measured), float(step))
     assert len(curve.points) <= MOST_POINTS
     assert (curve.points[0].step, curve.points[-1].step) == (0, 5 * MOST_POINTS - 1)
     assert all(a.step < b.step for a, b in itertools.pairwise(curve.points))
+    # What was measured now and then, at one step of a hundred, is not thinned out like the rest.
+    assert sum(point.energy_distance is not None for point in curve.points) > 3 * len(curve.points) / 100
 
 
 def test_shipped_net_is_found_by_its_problem(trained, tmp_path, monkeypatch):
