@@ -23,7 +23,7 @@ def trajectories(experiment: dict[str, Any]) -> dict[str, Any]:
     """Original paths Q of an experiment: fields that are not given keep their defaults.
 
     Args:
-        experiment: a JSON object of experiment fields, e.g. {"data": "moons", "path": "spherical"}.
+        experiment: a JSON object of experiment fields, e.g. {"data": "moons"}, or its text.
 
     Returns:
         JSON: experiment (as JSON text), times (T), positions (T × n × d), labels, smooth.
@@ -86,7 +86,7 @@ def images(settings: dict[str, Any]) -> dict[str, Any]:
         JSON: settings, and rows with steps, tolerance, nfe, seconds and images (PNG in base64).
     """
     with IMAGES.turn():
-        return _tell(lambda: image_grid(settings))
+        return _tell(lambda: image_grid(_object(settings)))
 
 
 def add_endpoints() -> None:
@@ -103,8 +103,20 @@ def _answer(report: dict[str, Any]) -> dict[str, Any]:
     return report | {"experiment": json.dumps(report["experiment"])}
 
 
-def _read(experiment: dict[str, Any]) -> Experiment:
-    return _tell(lambda: Experiment.from_dict(experiment))
+def _object(given: Any) -> dict[str, Any]:
+    """A JSON object, also where it comes as text, as the answers carry their experiment."""
+    try:
+        values = json.loads(given) if isinstance(given, str) else given
+    except ValueError as error:
+        raise gr.Error(f"Expected a JSON object; {error}.", print_exception=False) from error
+    if not isinstance(values, dict):
+        kind = type(values).__name__
+        raise gr.Error(f"Expected a JSON object of settings; got {kind}.", print_exception=False)
+    return values
+
+
+def _read(experiment: Any) -> Experiment:
+    return _tell(lambda: Experiment.from_dict(_object(experiment)))
 
 
 def _tell(act: Any) -> Any:

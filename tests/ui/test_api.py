@@ -28,6 +28,16 @@ def test_trajectories(client: Client) -> None:
     assert Experiment.from_json(answer["experiment"]) == Experiment.from_dict(given)
     assert len(answer["positions"]) == len(answer["times"]) == 5
     assert len(answer["positions"][0]) == 50
+    # The experiment of an answer is an experiment to ask about.
+    again: Any = client.predict(answer["experiment"], api_name="/trajectories")
+    assert again["positions"] == answer["positions"]
+
+
+@pytest.mark.parametrize("given", ["[1, 2]", "moons", 3])
+def test_what_is_no_object_is_refused_in_words(client: Client, given: Any) -> None:
+    for name in ("/trajectories", "/images"):
+        with pytest.raises(AppError, match="Expected a JSON object"):
+            client.predict(given, api_name=name)
 
 
 def test_train_then_sample_its_net(client: Client) -> None:
