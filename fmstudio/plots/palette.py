@@ -106,9 +106,10 @@ def css_variables() -> str:
     """The palette as CSS: ``--fm-<name>`` on :root for light, and on ``.dark`` for dark.
 
     Returns:
-        Two CSS rules. Names are those of :data:`ROLES` and :data:`SURFACES`, and class-0, class-1, …
+        CSS rules. Names are those of :data:`ROLES` and :data:`SURFACES`, and class-0, class-1, … What the
+        browser draws itself (scroll bars, the arrows of a number, the list of a choice) goes dark too.
     """
     named = {**ROLES, **SURFACES, **{f"class-{k}": colour for k, colour in enumerate(CLASSES)}}
     light = "".join(f"--fm-{name}:{colour.light};" for name, colour in named.items())
     dark = "".join(f"--fm-{name}:{colour.dark};" for name, colour in named.items())
-    return f":root{{{light}}}\n.dark{{{dark}}}\n"
+    return f":root{{{light}}}\n.dark{{{dark}}}\n:root:has(.dark){{color-scheme:dark}}\n"

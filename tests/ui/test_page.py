@@ -19,6 +19,7 @@ LOADED = """([id, loads]) => {
 }"""
 PLAYER = "(id) => ({...document.querySelector(id + ' .fm-player').__player})"
 SLOW_MACHINE = 60_000
+ROOMS = ("Paths", "Train", "Sample", "The note", "Images")
 
 
 class Studio:
@@ -168,11 +169,39 @@ def test_two_visitors_do_not_see_each_other(browser: Any, studio_url: str) -> No
 @pytest.mark.parametrize("width", [1440, 390])
 def test_nothing_scrolls_sideways(browser: Any, studio_url: str, width: int) -> None:
     studio = Studio(browser, studio_url, width=width)
-    for room in ("Paths", "Train", "Sample", "The note", "Images"):
+    for room in ROOMS:
         studio.open(room)
         studio.page.wait_for_timeout(500)
         assert studio.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 1, room
     studio.page.close()
+
+
+@pytest.mark.parametrize("width", [1440, 1121, 1000, 861])
+def test_the_rooms_keep_to_one_line(browser: Any, studio_url: str, width: int) -> None:
+    """Between the title and the actions, and nothing lies over the tabs of a room."""
+    studio = Studio(browser, studio_url, width=width)
+    studio.open("Images")
+    boxes = [studio.page.get_by_role("tab", name=room, exact=True).bounding_box() for room in ROOMS]
+    assert len({box["y"] for box in boxes}) == 1
+    ends = [box["x"] + box["width"] for box in boxes]
+    title = studio.page.evaluate(
+        """() => {
+        const text = document.createRange();
+        text.selectNodeContents(document.querySelector("#bar .title"));
+        return text.getBoundingClientRect().right; }"""
+    )
+    assert title < boxes[0]["x"]
+    assert ends[-1] < studio.page.get_by_role("button", name="Lessons").bounding_box()["x"]
+    assert all(end <= box["x"] + 0.5 for end, box in zip(ends, boxes[1:], strict=False))
+    studio.page.get_by_role("tab", name="Film strip").click()
+    studio.page.close()
+
+
+def test_what_the_browser_draws_itself_goes_dark_too(studio: Studio) -> None:
+    scheme = "getComputedStyle(document.documentElement).colorScheme"
+    assert studio.page.evaluate(scheme) == "normal"
+    studio.page.get_by_label("Switch between light and dark").click()
+    assert studio.page.evaluate(scheme) == "dark"
 
 
 def test_a_refused_choice_is_set_back_and_blocks_no_other(studio: Studio) -> None:
