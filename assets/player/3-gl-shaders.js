@@ -89,7 +89,7 @@ precision highp float;
 precision highp sampler2DArray;
 in vec2 vPixel;
 uniform sampler2DArray uField;
-uniform vec2 uSize, uUvOffset, uUvScale;
+uniform vec2 uSize, uUvOffset, uUvScale, uFade;
 uniform float uLayer, uStrength, uRound;
 uniform vec3 uInk;
 out vec4 result;
@@ -105,7 +105,7 @@ float smoothAt(vec2 uv, float layer) {
 }
 void main() {
   vec2 uv = uUvOffset + uUvScale * vPixel;
-  vec2 inside = smoothstep(vec2(0.0), vec2(0.02), uv) * smoothstep(vec2(0.0), vec2(0.02), 1.0 - uv);
+  vec2 inside = smoothstep(vec2(0.0), uFade, uv) * smoothstep(vec2(0.0), uFade, 1.0 - uv);
   float low = floor(uLayer), value = smoothAt(uv, low);
   if (uLayer > low) value = mix(value, smoothAt(uv, low + 1.0), uLayer - low);
   vec2 corner = abs(vPixel - 0.5 * uSize) - 0.5 * uSize + uRound;

@@ -239,6 +239,7 @@ class GlRenderer {
     gl.uniform2f(where.uSize, view.rect[2], view.rect[3]);
     gl.uniform2f(where.uUvOffset, view.uv[0], view.uv[1]);
     gl.uniform2f(where.uUvScale, view.uv[2], view.uv[3]);
+    gl.uniform2f(where.uFade, ...view.fade);
     gl.uniform1f(where.uLayer, layer);
     gl.uniform1f(where.uStrength, look.strength);
     gl.uniform1f(where.uRound, plan.round);

@@ -95,8 +95,9 @@ class SoftRenderer {
     // The frame between two slices, once; then linear look-ups.
     const slice = new Float32Array(size);
     for (let i = 0; i < size; i++) slice[i] = (here[i] + (next[i] - here[i]) * mix) * (strength / 255);
+    const across = Float32Array.from({ length: width }, (_, x) => inside(u0 + du * (x + 0.5), view.fade[0]));
     for (let y = 0; y < height; y++) {
-      const v = v0 + dv * (y + 0.5);
+      const v = v0 + dv * (y + 0.5), along = inside(v, view.fade[1]);
       if (v < 0 || v > 1) continue;
       const row = clamp(v * rows - 0.5, 0, rows - 1), r0 = Math.min(rows - 2, Math.floor(row)), fy = row - r0;
       for (let x = 0; x < width; x++) {
@@ -104,7 +105,7 @@ class SoftRenderer {
         if (u < 0 || u > 1) continue;
         const column = clamp(u * columns - 0.5, 0, columns - 1), c0 = Math.min(columns - 2, Math.floor(column)), fx = column - c0, k = r0 * columns + c0;
         const low = slice[k] + (slice[k + 1] - slice[k]) * fx, high = slice[k + columns] + (slice[k + columns + 1] - slice[k + columns]) * fx;
-        const alpha = low + (high - low) * fy, o = 4 * (y * width + x);
+        const alpha = (low + (high - low) * fy) * across[x] * along, o = 4 * (y * width + x);
         if (alpha < 0.003) continue;
         pixels[o] += (ink[0] - pixels[o]) * alpha;
         pixels[o + 1] += (ink[1] - pixels[o + 1]) * alpha;
@@ -116,6 +117,12 @@ class SoftRenderer {
   dispose() {
     this.images = [];
   }
+}
+
+// 1 within the field, softly 0 at its ends 0 and 1.
+function inside(share, fade) {
+  const near = clamp(Math.min(share, 1 - share) / fade, 0, 1);
+  return near * near * (3 - 2 * near);
 }
 
 // Blend a colour (three bytes of `table` from `c`) into one pixel.

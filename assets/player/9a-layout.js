@@ -32,7 +32,7 @@ Object.assign(Player.prototype, {
     const { bounds, box } = this.scene, dpr = this.dpr, [left, right, bottom, top] = bounds, c = this.coordinate;
     this.views = this.frames.map(({ x, y, w, h }) => {
       const scale = Math.min(w / (right - left), h / (top - bottom));
-      let ox = 0, oy, sx = 1, sy;
+      let ox = 0, oy, sx = 1, sy, fade = [0.02, 0.02];
       const plot = { left: 34, right: w - 14, top: 12, bottom: h - 24 }, span = this.first - this.end;
       const cssTimeX = (t) => plot.left + ((this.first - t) / span) * (plot.right - plot.left);
       let norm, uv;
@@ -48,11 +48,13 @@ Object.assign(Player.prototype, {
         ox = w / 2 - (sx * (left + right)) / 2;
         oy = h / 2 - (sy * (bottom + top)) / 2;
         norm = [ox + sx * box[0], oy + sy * box[1], sx * box[2], sy * box[3]];
+        // The field ends where the plane was measured; the more room a pane has beyond, the softer.
+        fade = [w / (scale * (right - left)), h / (scale * (top - bottom))].map((room) => clamp((room - 1) / 2, 0.02, 0.15));
         uv = [(-ox / sx - left) / (right - left), (-oy / sy - bottom) / (top - bottom), 1 / (sx * (right - left) * dpr), 1 / (sy * (top - bottom) * dpr)];
       }
       const rect = [Math.round(x * dpr), Math.round(y * dpr), Math.round(w * dpr), Math.round(h * dpr)];
       return {
-        x, y, w, h, plot, rect, uv, scale, cssTimeX, cssNorm: norm,
+        x, y, w, h, plot, rect, uv, fade, scale, cssTimeX, cssNorm: norm,
         norm: norm.map((v) => v * dpr),
         timeX: (t) => cssTimeX(t) * dpr,
         cssY: (point) => oy + sy * point[this.time ? c : 1],

@@ -339,6 +339,33 @@ def test_offline_page_from_python_plays(browser: Any, tmp_path: Path) -> None:
     plays_offline(browser, target)
 
 
+@pytest.mark.browser
+def test_the_marginal_fades_where_a_wide_pane_goes_on_beyond_it(browser: Any, tmp_path: Path) -> None:
+    # Uniform up to the ends of the plane, where its shade would stop at once.
+    times = np.linspace(1, 0, 3)
+    cloud = np.random.default_rng(0).uniform(-4, 4, size=(20_000, 2))
+    pane = Pane("Q", "", np.stack([cloud] * 3))
+    target = tmp_path / "wide.html"
+    target.write_text(offline_page(Scene(times, (pane,), 1 - times, times, (-4, 4, -4, 4))), "utf-8")
+    page = browser.new_page(viewport={"width": 1300, "height": 900})
+    page.goto(target.as_uri())
+    page.wait_for_function("document.querySelector('.fm-player')?.__player?.count >= 2")
+    shade = page.evaluate(
+        """() => {
+        const { player } = document.querySelector(".fm-player").__player, [x, y, w, h] = player.views[0].rect;
+        player.setPlaying(false);
+        player.layers = { field: true };
+        player.draw();
+        const row = player.base.getContext("2d").getImageData(x, y + Math.round(h / 2), w, 1).data;
+        return Array.from({ length: w }, (_, i) => row[4 * i]); }"""
+    )
+    page.close()
+    ink = shade[0] - np.array(shade, float)
+    assert ink[0] == ink[-1] == 0
+    assert ink.max() > 15
+    assert np.abs(np.diff(ink)).max() < 0.2 * ink.max()
+
+
 def plays_offline(browser: Any, file: Path) -> None:
     page = browser.new_context(offline=True).new_page()
     problems: list[str] = []
