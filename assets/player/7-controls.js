@@ -56,7 +56,7 @@ function playerMarkup(names) {
         <span class="fm-items" role="menu" hidden>
           <button type="button" role="menuitem" data-do="png">Picture <small>PNG</small></button>
           <button type="button" role="menuitem" data-do="gif">Animation <small>GIF, one sweep</small></button>
-          <button type="button" role="menuitem" data-do="film">Film <small>WebM or MP4, one sweep</small></button>
+          <button type="button" role="menuitem" data-do="film">Film <small>MP4 or WebM, one sweep</small></button>
           <button type="button" role="menuitem" data-do="html">Offline player <small>one HTML file</small></button>
         </span></span>
     </span>

@@ -1,4 +1,4 @@
-// Files made in the browser: a picture, a film of one sweep, and one HTML page that plays offline.
+// Files made in the browser: a picture, and one HTML page that plays offline; what a frame of a GIF or film shows.
 
 function download(blob, name) {
   const link = document.createElement("a");
@@ -76,35 +76,6 @@ function exportPicture(player) {
   player.draw();
   composite(player, canvas);
   return new Promise((resolve) => canvas.toBlob((blob) => resolve(blob), "image/png"));
-}
-
-/** Record one sweep from noise to data with a short hold, at the chosen speed. */
-function exportFilm(player) {
-  const kind = ["video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm", "video/mp4"].find((type) => window.MediaRecorder && MediaRecorder.isTypeSupported(type));
-  if (!kind) return Promise.reject(new Error("This browser cannot record films; take the GIF."));
-  const canvas = document.createElement("canvas"), before = { t: player.t, playing: player.playing, loop: player.loop };
-  player.seek(player.first);
-  player.draw();
-  composite(player, canvas);
-  const stream = canvas.captureStream(30), recorder = new MediaRecorder(stream, { mimeType: kind, videoBitsPerSecond: 9e6 }), parts = [];
-  recorder.ondataavailable = (event) => event.data.size && parts.push(event.data);
-  return new Promise((resolve, reject) => {
-    const done = () => {
-      player.afterDraw = player.afterSweep = null;
-      stream.getTracks().forEach((track) => track.stop());
-      player.loop = before.loop;
-      player.setPlaying(before.playing);
-      player.seek(before.t);
-      resolve(new Blob(parts, { type: kind.split(";")[0] }));
-    };
-    recorder.onstop = done;
-    recorder.onerror = () => reject(new Error("The recording failed."));
-    player.afterDraw = () => composite(player, canvas);
-    player.afterSweep = () => recorder.state === "recording" && recorder.stop();
-    player.loop = false;
-    recorder.start(500);
-    player.setPlaying(true);
-  });
 }
 
 function base64(buffer) {

@@ -386,6 +386,8 @@ class Player {
   async export(kind) {
     if (!this.scene || this.exporting) return;
     this.exporting = true;
+    // What the pointer shows is for who holds it.
+    this.pointer = null;
     if (kind === "png" || kind === "film") {
       this.sharp = kind === "png" || this.renderer.name === "webgl2" ? 2 : 1.5;
       this.layout();
@@ -395,10 +397,8 @@ class Player {
       if (kind === "png") download(await exportPicture(this), "flow-matching.png");
       if (kind === "gif") download(await exportGif(this), "flow-matching.gif");
       if (kind === "film") {
-        this.tell("Recording one sweep …");
         const film = await exportFilm(this);
         download(film, `flow-matching.${film.type.includes("mp4") ? "mp4" : "webm"}`);
-        this.tell("");
       }
     } catch (error) {
       this.tell(error.message);

@@ -63,7 +63,7 @@ Object.assign(Player.prototype, {
     this.root.addEventListener("pointerleave", () => (this.hovered = false), { signal });
     this.stage.addEventListener("pointermove", (event) => {
       const was = this.pointer;
-      this.pointer = event.pointerType === "touch" ? null : place(event);
+      this.pointer = event.pointerType === "touch" || this.exporting ? null : place(event);
       if (this.pointer || was) this.wake();
     }, { signal });
     this.stage.addEventListener("pointerleave", () => {
