@@ -197,6 +197,19 @@ def test_the_rooms_keep_to_one_line(browser: Any, studio_url: str, width: int) -
     studio.page.close()
 
 
+def test_a_paragraph_is_no_box_that_scrolls(studio: Studio) -> None:
+    """A symbol's foot reaches under the last line; Firefox would draw a scroll bar beside the text."""
+    for room in ROOMS:
+        studio.open(room)
+        studio.page.wait_for_timeout(500)
+        boxes = studio.page.evaluate(
+            """() => [...document.querySelectorAll(".fm-card .block:has(.prose), .gr-accordion")]
+            .filter((box) => box.offsetParent && getComputedStyle(box).overflowY === "auto")
+            .map((box) => box.innerText)"""
+        )
+        assert boxes == [], room
+
+
 def test_what_the_browser_draws_itself_goes_dark_too(studio: Studio) -> None:
     scheme = "getComputedStyle(document.documentElement).colorScheme"
     assert studio.page.evaluate(scheme) == "normal"
