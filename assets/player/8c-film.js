@@ -46,6 +46,10 @@ async function drawFilm(player, canvas, config) {
     },
     error: (error) => (failed = error),
   });
+  const check = () => {
+    if (failed) throw new Error(`This browser's encoder failed (${failed.message}); take the GIF.`);
+    if (player.gone) throw new Error("The player was closed.");
+  };
   encoder.configure(config);
   for (let k = 0; k < count; k++) {
     player.tell(`Drawing frame ${k + 1} of ${count} …`);
@@ -57,10 +61,10 @@ async function drawFilm(player, canvas, config) {
     frame.close();
     // The page breathes between two frames, and the encoder keeps up.
     do await new Promise((resolve) => setTimeout(resolve)); while (!failed && encoder.encodeQueueSize > 4);
-    if (failed) throw failed;
-    if (player.gone) throw new Error("The player was closed.");
+    check();
   }
-  await encoder.flush();
+  await encoder.flush().catch((error) => (failed ||= error));
+  check();
   encoder.close();
   return encodeMp4({ width, height, rate: FILM_RATE, config: { ...decoder, codec: config.codec }, frames });
 }

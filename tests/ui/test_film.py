@@ -24,6 +24,11 @@ const asked = VideoEncoder.isConfigSupported.bind(VideoEncoder);
 const refused = { supported: false };
 VideoEncoder.isConfigSupported = (config) => config.codec.startsWith("vp09") ? asked(config) : refused;
 """
+BROKEN = """
+window.VideoEncoder = class extends VideoEncoder {
+  constructor(calls) { super(calls); setTimeout(() => calls.error(new Error("gone")), 50); }
+};
+"""
 SILENT = """
 MediaRecorder.prototype.start = function () { this.dispatchEvent(new Event("start")); };
 MediaRecorder.prototype.stop = function () { this.dispatchEvent(new Event("stop")); };
@@ -110,8 +115,9 @@ def test_where_no_encoder_is_lent_the_canvas_is_recorded(browser: Any, tmp_path:
     [
         (WITHOUT_ENCODER + "delete window.MediaRecorder;", "This browser cannot make films; take the GIF."),
         (WITHOUT_ENCODER + SILENT, "This browser recorded nothing; take the GIF."),
+        (BROKEN, "This browser's encoder failed (gone); take the GIF."),
     ],
-    ids=["no recorder", "empty recording"],
+    ids=["no recorder", "empty recording", "broken encoder"],
 )
 def test_a_film_that_cannot_be_had_is_answered_in_words(
     browser: Any, tmp_path: Path, script: str, said: str
