@@ -6,6 +6,7 @@ Colours are written as ``var(--fm-…)``; the page fills them in, so that light 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -108,10 +109,10 @@ def excess_figure(steps: ArrayLike, excess: ArrayLike, measured: Sequence[tuple[
         at, values = zip(*measured, strict=True)
         style = {"mode": "lines+markers", "marker": {"size": 4}}
         traces.append(line(at, _above_zero(values), "energy distance of samples", "learned", **style))
-    return figure(
-        traces, height=280, x="training step (10⁻⁴ stands for all that is smaller)",
-        yaxis={"type": "log", "exponentformat": "power", "dtick": 1},
-    )  # fmt: skip
+    powers = range(round(math.log10(LEAST_DRAWN)), 7)
+    words = [f"≤ 10<sup>{powers[0]}</sup>", *(f"10<sup>{k}</sup>" for k in powers[1:])]
+    ticks = {"tickvals": [10.0**k for k in powers], "ticktext": words}
+    return figure(traces, height=280, x="training step", yaxis={"type": "log", **ticks})
 
 
 LEAST_DRAWN = 1e-4
