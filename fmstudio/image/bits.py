@@ -106,13 +106,13 @@ def bits_per_dimension(
         return torch.cat([v, divergence[:, None]], dim=1)
 
     state = torch.cat([x, x.new_zeros(draws, 1)], dim=1).to(device)
-    pace = Pace({"steps": 1.0})
+    pace = Pace({"way": 1.0})
     nfe, before = 0, 0.0
     timed = _Timed(carried)
     for reached in _walk(timed, state, settings, step_count):
-        time, state, nfe = reached
-        pace.add("steps", time - before, timed.spent())
-        before = time
+        way, time, state, nfe = reached
+        pace.add("way", way - before, timed.spent())
+        before = way
         yield pace.now(f"t = {time:.2f}, NFE {nfe}")
     end = state[:, :dim].cpu()
     log_prior = -0.5 * end.square().sum(dim=1) - 0.5 * dim * math.log(2 * math.pi)
@@ -124,16 +124,16 @@ def bits_per_dimension(
 
 def _walk(
     field: Callable[[Tensor, Tensor], Tensor], state: Tensor, settings: ImageSettings, step_count: int
-) -> Iterator[tuple[float, Tensor, int]]:
-    """(time, state, NFE) after every step from data to noise."""
+) -> Iterator[tuple[float, float, Tensor, int]]:
+    """(share of the way, time, state, NFE) after every step from data to noise."""
     if settings.adaptive:
         ends = torch.tensor([0.0, 1.0])
         for step in adaptive_steps(field, state, ends, rtol=INVERSION_TOLERANCE, atol=INVERSION_TOLERANCE):
-            yield step.time, step.x, step.nfe
+            yield step.time, step.time, step.x, step.nfe
         return
     times = shifted_times(step_count, settings.shift, 0.0, 1.0)
     for step in steps(field, state, times, SOLVERS[settings.solver]):
-        yield step.time, step.x, step.nfe
+        yield step.index / step_count, step.time, step.x, step.nfe
 
 
 class _Timed:

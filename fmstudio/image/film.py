@@ -17,7 +17,7 @@ from fmstudio.image.backbones import backbone
 from fmstudio.image.data import to_bytes
 from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.progress import Pace, Progress
-from fmstudio.image.sampling import SampleStep
+from fmstudio.image.sampling import SampleStep, way_done
 
 
 @dataclass
@@ -94,10 +94,11 @@ def film(settings: ImageSettings) -> Iterator[Film | Progress]:
     guided, noise = settings.field(model, settings.labels(model)), settings.noise(model)
     made = Film(settings)
     half = None if settings.adaptive else settings.steps[0] // 2
-    pace = Pace({"steps": settings.steps[0] + (half or 0)})
+    pace = Pace({"way": 1.5 if half else 1.0})
     last: SampleStep | None = None
     for step in plan.run(guided, noise):
-        pace.add("steps", 1, step.seconds - (last.seconds if last else 0.0))
+        way = way_done(step) - (way_done(last) if last else 0.0)
+        pace.add("way", way, step.seconds - (last.seconds if last else 0.0))
         _enter(made, 1.0 if last is None else last.t, noise if last is None else last.x, step)
         last = step
         yield made
@@ -113,7 +114,7 @@ def film(settings: ImageSettings) -> Iterator[Film | Progress]:
         shorter = replace(settings, steps=(half,)).plans()[0]
         seconds = 0.0
         for step in shorter.run(guided, noise):
-            pace.add("steps", 1, step.seconds - seconds)
+            pace.add("way", 0.5 / half, step.seconds - seconds)
             seconds = step.seconds
             yield pace.now(f"half as many: step {step.index} of {half}")
             made.halved = step.x[0].float().cpu()

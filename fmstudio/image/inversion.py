@@ -19,7 +19,14 @@ from fmstudio.image.backbones import backbone
 from fmstudio.image.data import to_unit
 from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.progress import Pace, Progress
-from fmstudio.image.sampling import GuidedField, SampleStep, draw_noise, sample_adaptive, sample_steps
+from fmstudio.image.sampling import (
+    GuidedField,
+    SampleStep,
+    draw_noise,
+    sample_adaptive,
+    sample_steps,
+    way_done,
+)
 
 EDIT_TIMES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """How far back toward noise an edit goes."""
@@ -119,8 +126,8 @@ def invert(
     for name, start, end in (("to its noise", 0.0, 1.0), ("back", 1.0, 0.0)):
         seconds, last = 0.0, None
         for last in follow(field, x, settings, steps, start, end):
-            share = abs(last.t - start)
-            _count(pace, 2.0 * steps, (len(ends) + share) / 2, last.seconds - seconds)
+            share = (len(ends) + way_done(last, start, end)) / 2
+            _count(pace, 2.0 * steps, share, last.seconds - seconds)
             seconds = last.seconds
             yield pace.now(f"{name}: step {last.index}, t = {last.t:.2f}")
         assert last is not None
@@ -178,7 +185,7 @@ def edit(
     for t in EDIT_TIMES:
         seconds, last = 0.0, None
         for last in follow(up, own, settings, steps, before, t):
-            at = done + abs(last.t - before)
+            at = done + (t - before) * way_done(last, before, t)
             _count(pace, whole * steps, at / whole, last.seconds - seconds)
             seconds = last.seconds
             yield pace.now(f"toward noise, t = {last.t:.2f}")
@@ -187,7 +194,7 @@ def edit(
         mixed = (1 - t) * x0 + t * noise
         seconds = 0.0
         for last in follow(down, torch.cat([mixed, own]), settings, steps, t, 0.0):
-            at = done + abs(last.t - t)
+            at = done + t * way_done(last, t)
             _count(pace, whole * steps, at / whole, last.seconds - seconds)
             seconds = last.seconds
             yield pace.now(f"down from t = {t:g}: step {last.index}")
@@ -254,7 +261,7 @@ def interpolate(
     pace = Pace({"steps": float(steps)})
     seconds, last = 0.0, None
     for last in plan.run(field, torch.cat([arc, line]).to(model.net.device)):
-        _count(pace, float(steps), 1 - last.t, last.seconds - seconds)
+        _count(pace, float(steps), way_done(last), last.seconds - seconds)
         seconds = last.seconds
         yield pace.now(f"step {last.index}, t = {last.t:.2f}")
     assert last is not None

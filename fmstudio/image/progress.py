@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from statistics import median
+
+FEWEST = 3
+"""Steps to measure before anything is promised: the first one of a net may take a hundred times as long."""
+
+REMEMBERED = 64
+"""Latest steps of each kind that tell the speed."""
+
+OUTLIER = 3
+"""A step that took so many times the median is not counted in it."""
 
 
 def count_of_steps(count: int) -> str:
@@ -18,7 +29,7 @@ class Progress:
     Args:
         what: what is being done, in a few words.
         share: done so far, in [0, 1].
-        left: seconds left by the steps measured so far; None before the first.
+        left: seconds left by the steps measured so far; None before there are `FEWEST`.
     """
 
     what: str
@@ -35,18 +46,16 @@ class Pace:
     """
 
     remaining: dict[str, float]
-    _done: dict[str, float] = field(default_factory=dict)
-    _seconds: dict[str, float] = field(default_factory=dict)
+    _steps: dict[str, deque[tuple[float, float]]] = field(default_factory=dict)
+    _spent: float = 0.0
+    _share: float = 0.0
 
     def add(self, kind: str, units: float, seconds: float) -> None:
-        """So many units were done in so many seconds."""
+        """One step: so many units were done in so many seconds."""
         self.remaining[kind] = max(self.remaining.get(kind, 0.0) - units, 0.0)
-        self._done[kind] = self._done.get(kind, 0.0) + units
-        self._seconds[kind] = self._seconds.get(kind, 0.0) + seconds
-
-    def expect(self, kind: str, units: float) -> None:
-        """Set what is left of one kind, where it was only guessed before."""
-        self.remaining[kind] = units
+        self._spent += seconds
+        if units > 0:
+            self._steps.setdefault(kind, deque(maxlen=REMEMBERED)).append((units, seconds))
 
     def drop(self, kinds: Mapping[str, float]) -> None:
         """Take units off the list without having done them, such as what was found in a cache."""
@@ -54,10 +63,23 @@ class Pace:
             self.remaining[kind] = max(self.remaining.get(kind, 0.0) - units, 0.0)
 
     def now(self, what: str) -> Progress:
-        """Where the action stands. A kind that was not measured yet is taken to be as slow as the others."""
-        done, spent = sum(self._done.values()), sum(self._seconds.values())
-        if not done:
-            return Progress(what, 0.0, None)
-        rate = {kind: self._seconds[kind] / units for kind, units in self._done.items() if units}
-        left = sum(units * rate.get(kind, spent / done) for kind, units in self.remaining.items())
-        return Progress(what, spent / (spent + left) if spent + left else 1.0, left)
+        """Where the action stands. A kind hardly measured yet is taken to be as slow as the rest."""
+        if self._steps and not any(self.remaining.values()):
+            return Progress(what, 1.0, 0.0)
+        every = [step for steps in self._steps.values() for step in steps]
+        if len(every) < FEWEST:
+            return Progress(what, self._share, None)
+        usual = seconds_a_unit(every)
+        rate = {kind: seconds_a_unit(steps) for kind, steps in self._steps.items() if len(steps) >= FEWEST}
+        left = sum(units * rate.get(kind, usual) for kind, units in self.remaining.items())
+        share = self._spent / (self._spent + left) if self._spent + left else 1.0
+        self._share = max(self._share, share)  # what turns out to be longer than it seemed stands still
+        return Progress(what, self._share, left)
+
+
+def seconds_a_unit(steps: Iterable[tuple[float, float]]) -> float:
+    """What a unit takes by (units, seconds) of some steps, without those that took far longer than most."""
+    known = list(steps)
+    usual = median(seconds / units for units, seconds in known)
+    counted = [step for step in known if step[1] <= OUTLIER * usual * step[0]]
+    return sum(seconds for _, seconds in counted) / sum(units for units, _ in counted)

@@ -38,8 +38,8 @@ from fmstudio.image.sampling import (
 REFERENCE = FixedPlan(128, HEUN)
 """What a row's images are compared with; in float32."""
 
-GUESSED_EVALUATIONS = 60
-"""What an adaptive row is taken to cost before it has started."""
+GUESSED_EVALUATIONS = 10
+"""What an adaptive row of tolerance 1 is taken to cost before it has started; see `guessed_evaluations`."""
 
 BATCH = 100
 _KEPT = 32
@@ -229,8 +229,13 @@ def paced(
             pace.add(kind, (event.nfe - nfe) * size, event.seconds - seconds)
             nfe, seconds = event.nfe, event.seconds
         elif isinstance(plan, AdaptivePlan):
-            pace.drop({kind: max(GUESSED_EVALUATIONS - event.nfe, 0) * size})
+            pace.drop({kind: max(guessed_evaluations(plan) - event.nfe, 0) * size})
         yield event
+
+
+def guessed_evaluations(plan: AdaptivePlan) -> float:
+    """What an adaptive row may cost: a method of order 5 takes tolerance^(−1/5) as many steps."""
+    return GUESSED_EVALUATIONS * plan.tolerance**-0.2
 
 
 def expected_work(each: Sequence[ImageSettings], distances: bool, figures: int) -> dict[str, float]:
@@ -250,7 +255,7 @@ def expected_work(each: Sequence[ImageSettings], distances: bool, figures: int) 
         measured = measures(settings) or has_training(settings.model)
         extra = max(figures - settings.count, 0) if measured else 0
         for plan in settings.plans():
-            evaluations = plan.evaluations if isinstance(plan, FixedPlan) else GUESSED_EVALUATIONS
+            evaluations = plan.evaluations if isinstance(plan, FixedPlan) else guessed_evaluations(plan)
             more(_kind(settings, False), evaluations * (settings.count + extra) * factor)
         if distances and _reference_key(settings) not in _references:
             more(_kind(settings, True), REFERENCE.evaluations * settings.count * factor)

@@ -167,6 +167,11 @@ class SampleStep:
     seconds: float
 
 
+def way_done(step: SampleStep, start: float = 1.0, end: float = 0.0) -> float:
+    """The share of the way from one time to another: by steps, or by time where the solver chooses them."""
+    return step.index / step.steps if step.steps else abs(step.t - start) / abs(end - start)
+
+
 class _Clock:
     """Seconds spent at work, without the pauses in which the reader has the word."""
 

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -76,4 +77,11 @@ def test_progress_ends_with_nothing_left():
     shares = [event.share for event in film(SETTINGS) if isinstance(event, Progress)]
     assert len(shares) == 6
     assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("solver", ["heun", "dopri5"])
+def test_progress_of_a_film_ends_with_its_image(solver):
+    settings = replace(SETTINGS, solver=solver, tolerances=(0.03,), shift=4.0)
+    shares = [event.share for event in film(settings) if isinstance(event, Progress)]
     assert shares[-1] == pytest.approx(1.0)

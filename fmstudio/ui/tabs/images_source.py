@@ -15,6 +15,7 @@ from fmstudio.image.gallery import data_uri, strip_of
 from fmstudio.image.inversion import fit_picture
 from fmstudio.image.jobs import NO_CLASS, ImageSettings
 from fmstudio.image.progress import Pace, Progress
+from fmstudio.image.sampling import way_done
 from fmstudio.ui.tabs.images_parts import chosen_class
 
 TEST, SAMPLE, UPLOAD = "a test picture", "a fresh sample", "your own"
@@ -79,10 +80,10 @@ def obtain(settings: ImageSettings, source: Source) -> Iterator[Progress | tuple
         settings, label=chosen_class(settings), count=1, steps=(SAMPLE_STEPS,), tolerances=(0.03,)
     )
     labels = alone.labels(model)
-    pace, seconds, before = Pace({"t": 1.0}), 0.0, 1.0
+    pace, seconds, before = Pace({"way": 1.0}), 0.0, 0.0
     for step in alone.plans()[0].run(alone.field(model, labels), alone.noise(model)):
-        pace.add("t", before - step.t, step.seconds - seconds)
-        seconds, before, x = step.seconds, step.t, step.x
+        pace.add("way", way_done(step) - before, step.seconds - seconds)
+        seconds, before, x = step.seconds, way_done(step), step.x
         yield pace.now(f"sampling: step {step.index}")
         if step.t == 0:
             # Rounded to whole pixel values, as a picture has.
