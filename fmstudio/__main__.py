@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, text in (
         ("train", _train, "train a net: net.safetensors and train.json"),
         ("sample", _sample, "follow a net or the exact velocity: sample.json and samples.npy"),
-        ("images", _images, "sample a shipped image model: images.json and one PNG a step count"),
+        ("images", _images, "sample a shipped image model: images.json and a PNG for each image"),
         ("note", _note, "predict and measure the note's claims: JSON and one HTML report"),
     ):
         command = commands.add_parser(name, help=text, description=text)
@@ -79,8 +79,9 @@ def _images(values: dict[str, Any], out: Path, options: argparse.Namespace) -> N
 
     report = image_grid(values)
     for row in report["rows"]:
+        made = f"steps-{row['steps']:02d}" if row["tolerance"] is None else f"tolerance-{row['tolerance']:g}"
         for place, image in enumerate(row["images"]):
-            (out / f"steps-{row['steps']:02d}-{place:02d}.png").write_bytes(base64.b64decode(image))
+            (out / f"{made}-{place:02d}.png").write_bytes(base64.b64decode(image))
     _write(out / "images.json", report)
 
 

@@ -37,6 +37,13 @@ def test_images(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "steps-02-00.png").exists()
 
 
+def test_images_of_rows_that_took_as_many_steps_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    file = tmp_path / "images.json"
+    file.write_text(json.dumps({"solver": "dopri5", "tolerances": [0.5, 0.4], "count": 1}), "utf-8")
+    assert main(["images", str(file), "--out", str(tmp_path / "out")]) == 0
+    assert len(list((tmp_path / "out").glob("*.png"))) == 2
+
+
 @pytest.mark.parametrize("fields", [{"seed": -1}, {"nonsense": 1}, {"path": "zig-zag", "around": "linear"}])
 def test_a_wrong_experiment_is_one_sentence(
     tmp_path: Path, fields: dict[str, object], capsys: pytest.CaptureFixture[str]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -26,7 +26,7 @@ from fmstudio.image.row_figures import (
     paced,
     reference_images,
 )
-from fmstudio.image.sampling import GridRow, SampleStep, grid_row, plan_words, step_words
+from fmstudio.image.sampling import AdaptivePlan, GridRow, SampleStep, grid_row, plan_words, step_words
 
 
 @dataclass(frozen=True)
@@ -97,14 +97,14 @@ class Comparison:
             self.qualities[key] = event
 
     def curve(self, side: int, what: Literal["distance", "quality", "copies"]) -> list[tuple[int, float]]:
-        """(NFE, value) of one model's rows that have the figure, by NFE."""
+        """(NFE, value) of one model's rows that have the figure, by NFE and then in the rows' order."""
         if what == "distance":
             known = self.distances
         else:
             measured = self.qualities if what == "quality" else self.copies
             known = {key: event.value for key, event in measured.items()}
-        found = [(self.rows[key].nfe, value) for key, value in known.items() if key[1] == side]
-        return sorted(found)
+        found = [(self.rows[key].nfe, value) for key, value in sorted(known.items()) if key[1] == side]
+        return sorted(found, key=lambda point: point[0])
 
     def sheet(self) -> list[Tensor]:
         """The finished rows' images."""
@@ -113,9 +113,13 @@ class Comparison:
     def pictures(self) -> list[Picture]:
         """Every image of every finished row, ready to keep."""
         out: list[Picture] = []
-        for (_, side), row in sorted(self.rows.items()):
+        for (place, side), row in sorted(self.rows.items()):
             model = self.models[side]
             settings = replace(self.settings, model=model)
+            if isinstance(row.plan, AdaptivePlan):
+                own: dict[str, Any] = {"tolerances": [row.plan.tolerance]}
+            else:
+                own = {"steps": [row.step_count]}
             names = backbone(model).class_names
             labels = settings.labels(backbone(model)).tolist()
             for number, (image, label) in enumerate(zip(row.images, labels, strict=True)):
@@ -123,11 +127,10 @@ class Comparison:
                 how = plan_words(row.plan)
                 out.append(
                     Picture(
-                        f"{model}-{how.replace(' ', '-')}-{number:02d}",
+                        f"{model}-{place:02d}-{how.replace(' ', '-')}-{number:02d}",
                         f"{title_of(model)}, {how}: {called}",
                         image,
-                        settings.to_dict()
-                        | {"steps": [row.step_count], "image": number, "class": called, "nfe": row.nfe},
+                        settings.to_dict() | own | {"image": number, "class": called, "nfe": row.nfe},
                     )
                 )
         return out

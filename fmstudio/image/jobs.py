@@ -190,7 +190,8 @@ def number(name: str, value: Any, low: float | None = None, high: float | None =
 
 def _some(name: str, values: Sequence[Any]) -> Sequence[Any]:
     if isinstance(values, str | bytes) or not 1 <= len(values) <= MOST_ROWS:
-        raise ValueError(f"{name}: expected 1 to {MOST_ROWS} of them; got {values!r}.")
+        given = repr(values) if isinstance(values, str | bytes) else len(values) or "none"
+        raise ValueError(f"{name}: expected 1 to {MOST_ROWS} of them; got {given}.")
     return values
 
 

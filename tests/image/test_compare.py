@@ -11,7 +11,8 @@ from fmstudio.image.classifier import judge
 from fmstudio.image.compare import Comparison, Distance, Preview, Progress, Quality, Row, compare
 from fmstudio.image.gallery import settings_in
 from fmstudio.image.jobs import ImageSettings
-from fmstudio.image.sampling import FixedPlan, GuidedField, sample
+from fmstudio.image.row_figures import guessed_evaluations
+from fmstudio.image.sampling import AdaptivePlan, FixedPlan, GuidedField, sample
 
 SETTINGS = ImageSettings(steps=(1, 3), count=2, seed=7, bf16=False)
 MODELS = ("fashion-rf1", "fashion-rf2")
@@ -88,6 +89,22 @@ def test_an_adaptive_solver_has_a_row_for_each_tolerance():
     assert done.distances.keys() == {(0, 0), (1, 0)}
 
 
+def test_what_an_adaptive_row_may_cost_is_guessed_from_its_tolerance():
+    tolerances = (0.3, 0.1, 0.03, 0.01, 0.001)
+    settings = replace(SETTINGS, solver="dopri5", tolerances=tolerances)
+    rows = kinds(compare(settings, MODELS[:1], distances=False), Row)
+    for row, tolerance in zip(rows, tolerances, strict=True):
+        assert 0.5 < guessed_evaluations(AdaptivePlan(tolerance)) / row.made.nfe < 2
+
+
+def test_a_curve_of_rows_that_cost_the_same_keeps_their_order():
+    done = Comparison(SETTINGS, MODELS[:1])
+    for event in compare(replace(SETTINGS, steps=(2, 2)), MODELS[:1], distances=False):
+        done.take(event)
+    done.distances = {(1, 0): 0.1, (0, 0): 0.2}
+    assert done.curve(0, "distance") == [(2, 0.2), (2, 0.1)]
+
+
 def test_progress_falls_to_nothing_left_and_previews_are_expected_images():
     events = list(compare(SETTINGS, MODELS[:1], distances=False))
     shares = [event.share for event in kinds(events, Progress)]
@@ -119,6 +136,20 @@ def test_every_picture_says_how_it_was_made():
     assert inside["image"] == 1
     assert inside["class"] == "Trouser"
     assert inside["seed"] == 7
+
+
+def test_the_files_of_rows_that_took_as_many_steps_have_names_of_their_own():
+    for settings in (
+        replace(SETTINGS, steps=(2, 2)),
+        replace(SETTINGS, solver="dopri5", tolerances=(0.5, 0.4)),
+    ):
+        done = Comparison(settings, MODELS[:1])
+        for event in compare(settings, MODELS[:1], distances=False):
+            done.take(event)
+        pictures = done.pictures()
+        assert len({picture.name for picture in pictures}) == len(pictures)
+    inside = settings_in(pictures[0].png())
+    assert inside["tolerances"] == [0.5]
 
 
 def test_models_of_other_shapes_are_not_put_side_by_side(monkeypatch):
