@@ -9,10 +9,14 @@ import csv
 import gzip
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package `dataset-fashion-mnist` puts its files."""
@@ -165,23 +169,39 @@ def _idx_path(folder: Path, name: str) -> Path:
     )
 
 
-def _open_square(path: Path, size: int, mode: str) -> np.ndarray:
-    """One picture, cropped to its central square and resized."""
+def square_of(picture: Image.Image, size: int, channels: int, backdrop: str = "white") -> Tensor:
+    """A picture's central square, upright and resized.
+
+    Args:
+        picture: of any size and mode; 16 bits are made 8.
+        size: side in pixels, at least 1.
+        channels: 1 for grey, 3 for colour.
+        backdrop: "white" or "black", what transparent parts are laid on.
+
+    Returns:
+        uint8, shape (channels, size, size).
+    """
+    from PIL import Image, ImageOps
+
+    upright = ImageOps.exif_transpose(picture)
+    side = min(upright.size)
+    left, top = (upright.width - side) // 2, (upright.height - side) // 2
+    square = upright.crop((left, top, left + side, top + side))
+    if square.mode.startswith("I"):  # 16 bits; Pillow would take all above 255 for white
+        square = Image.fromarray((np.asarray(square) // 257).clip(0, 255).astype(np.uint8))
+    if "transparency" in square.info or square.mode in ("RGBA", "LA", "PA"):
+        solid = square.convert("RGBA")
+        square = Image.alpha_composite(Image.new("RGBA", solid.size, backdrop), solid)
+    small = square.convert("L" if channels == 1 else "RGB").resize((size, size), Image.Resampling.LANCZOS)
+    pixels = torch.from_numpy(np.array(small)).reshape(size, size, channels)
+    return pixels.permute(2, 0, 1).contiguous()
+
+
+def _open_square(path: Path, size: int, channels: int) -> Tensor:
     from PIL import Image
 
     with Image.open(path) as picture:
-        if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA"):
-            solid = picture.convert("RGBA")
-            white = Image.new("RGBA", solid.size, "white")
-            picture_rgb = Image.alpha_composite(white, solid).convert(mode)
-        else:
-            picture_rgb = picture.convert(mode)
-    side = min(picture_rgb.size)
-    left, top = (picture_rgb.width - side) // 2, (picture_rgb.height - side) // 2
-    square = picture_rgb.resize(
-        (size, size), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side)
-    )
-    return np.asarray(square).reshape(size, size, len(square.getbands()))
+        return square_of(picture, size, channels)
 
 
 def image_folder(
@@ -214,11 +234,10 @@ def image_folder(
         )
     if grey is None:
         grey = all(_is_grey(path) for path, _ in named)
-    mode = "L" if grey else "RGB"
-    pixels = np.stack([_open_square(path, size, mode) for path, _ in named])
+    pixels = torch.stack([_open_square(path, size, 1 if grey else 3) for path, _ in named])
     class_names = tuple(sorted({label for _, label in named}))
     labels = torch.tensor([class_names.index(label) for _, label in named])
-    return ImageSet(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), labels, class_names)
+    return ImageSet(pixels, labels, class_names)
 
 
 def _is_grey(path: Path) -> bool:

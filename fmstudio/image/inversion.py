@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fmstudio.flow.solvers import SOLVERS
 from fmstudio.image.backbones import backbone
-from fmstudio.image.data import to_unit
+from fmstudio.image.data import square_of, to_unit
 from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.progress import Pace, Progress
 from fmstudio.image.sampling import (
@@ -37,27 +37,22 @@ INVERSION_TOLERANCE = 1e-3
 MOST_STEPS = 128
 
 
-def fit_picture(picture: Image.Image, shape: tuple[int, int, int], negative: bool = False) -> Tensor:
+def fit_picture(
+    picture: Image.Image, shape: tuple[int, int, int], negative: bool = False, backdrop: str = "black"
+) -> Tensor:
     """A picture as a model's image: its central square, resized, in the model's colours.
 
     Args:
-        picture: of any size and mode; transparent parts are laid on black.
-        shape: channels (1 or 3), height and width of the model's images.
+        picture: of any size and mode (see `data.square_of`).
+        shape: channels (1 or 3), height and width of the model's images, which are square.
         negative: swap dark and light, for a dark thing on white and a model of light things on black.
+        backdrop: "white" or "black", what lies behind transparent parts in the end.
 
     Returns:
         Float32 in [−1, 1], whole steps of 2/255, shape (channels, height, width).
     """
-    channels, height, width = shape
-    solid = picture.convert("RGBA")
-    flat = Image.alpha_composite(Image.new("RGBA", solid.size, "black"), solid)
-    flat = flat.convert("L" if channels == 1 else "RGB")
-    side = min(flat.size)
-    left, top = (flat.width - side) // 2, (flat.height - side) // 2
-    box = (left, top, left + side, top + side)
-    small = flat.resize((width, height), Image.Resampling.LANCZOS, box=box)
-    pixels = torch.frombuffer(bytearray(small.tobytes()), dtype=torch.uint8)
-    pixels = pixels.reshape(height, width, channels).permute(2, 0, 1)
+    laid_on = {"white": "black", "black": "white"}[backdrop] if negative else backdrop
+    pixels = square_of(picture, shape[1], shape[0], laid_on)
     return to_unit(255 - pixels if negative else pixels)
 
 

@@ -1,6 +1,7 @@
 import gzip
 import struct
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -13,6 +14,7 @@ from fmstudio.image.data import (
     image_folder,
     load_images,
     read_idx,
+    square_of,
     to_bytes,
     to_unit,
 )
@@ -118,6 +120,30 @@ def test_a_folder_takes_labels_from_a_csv(tmp_path):
 def test_transparent_pictures_lie_on_white(tmp_path):
     picture(tmp_path / "clear.png", (0, 0, 0, 0), "RGBA")
     assert image_folder(tmp_path, 2).pixels.unique().tolist() == [255]
+
+
+def test_pictures_of_sixteen_bits_keep_their_greys(tmp_path):
+    values = np.arange(256, dtype=np.uint16).reshape(16, 16) * 257
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    made = square_of(Image.open(tmp_path / "deep.png"), 16, 1)
+    assert torch.equal(made.flatten(), torch.arange(256, dtype=torch.uint8))
+
+
+def test_pictures_stand_upright(tmp_path):
+    lying = Image.new("L", (20, 20), 0)
+    lying.paste(255, (0, 0, 10, 20))  # its left half is white
+    tag = Image.Exif()
+    tag[274] = 6  # to be turned clockwise by a quarter
+    lying.save(tmp_path / "lying.png", exif=tag)
+    made = square_of(Image.open(tmp_path / "lying.png"), 20, 1)
+    assert made[0, :10].min() == 255
+    assert made[0, 10:].max() == 0
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "L", "LA", "RGB", "RGBA", "CMYK", "I", "F", "HSV"])
+@pytest.mark.parametrize("size", [(1, 1), (3, 500), (500, 3)])
+def test_pictures_of_any_mode_and_size_are_taken(mode, size):
+    assert square_of(Image.new("RGB", size, "white").convert(mode), 8, 3).shape == (3, 8, 8)
 
 
 def test_pictures_are_cropped_to_their_centre(tmp_path):

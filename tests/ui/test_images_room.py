@@ -112,6 +112,12 @@ def test_wrong_input_is_answered_in_words_and_the_room_goes_on(room: ImagesRoom)
     page.locator("#picture-upload").wait_for()
     page.locator("#invert-go").click()
     room.wait_text("#picture-status", "No picture yet")
+    spoilt = {"name": "words.png", "mimeType": "image/png", "buffer": b"not a picture"}
+    page.locator("#picture-upload input[type=file]").set_input_files(spoilt)
+    page.locator("#picture-upload img").wait_for(state="attached")
+    page.locator("#invert-go").click()
+    room.wait_text("#picture-status", "could not be read as one")
+    assert page.locator(".toast-body").count() == 0
 
 
 def test_a_film_of_a_few_steps_and_its_scrubber(room: ImagesRoom) -> None:

@@ -35,6 +35,7 @@ from fmstudio.ui.tabs.images_parts import (
 )
 from fmstudio.ui.tabs.images_results import bits_html, edit_html, interpolation_html, inversion_html
 from fmstudio.ui.tabs.images_source import TEST, UPLOAD, Source, obtain, sources_of, test_strip
+from fmstudio.ui.tabs.images_upload import UploadedPicture
 
 OPENING = Path(__file__).resolve().parents[3] / "assets" / "pictures" / "images-between.html"
 """An interpolation with the default settings, made by ``scripts/pictures.py``."""
@@ -108,9 +109,9 @@ def _picture(visitor: gr.State, sampler: Sampler) -> None:
             )  # fmt: skip
         strip = gr.HTML(test_strip(default.model), elem_id="picture-strip")
         with gr.Row(elem_classes=["fm-controls"]):
-            upload = gr.Image(
-                label="your picture", type="pil", height=180, visible=False, sources=["upload", "clipboard"],
-                interactive=True, elem_id="picture-upload",
+            upload = UploadedPicture(
+                label="your picture", type="filepath", height=180, visible=False,
+                sources=["upload", "clipboard"], interactive=True, elem_id="picture-upload",
             )  # fmt: skip
             kind = FollowingMenu(
                 classes_of(default.model)[1:], value=WITHOUT_CLASS, label="what it is", visible=False,

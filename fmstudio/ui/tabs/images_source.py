@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from fmstudio.image.backbones import backbone, class_names, repository_models
@@ -17,6 +16,7 @@ from fmstudio.image.jobs import NO_CLASS, ImageSettings
 from fmstudio.image.progress import Pace, Progress
 from fmstudio.image.sampling import way_done
 from fmstudio.ui.tabs.images_parts import chosen_class
+from fmstudio.ui.tabs.images_upload import open_picture
 
 TEST, SAMPLE, UPLOAD = "a test picture", "a fresh sample", "your own"
 SOURCES = (TEST, SAMPLE, UPLOAD)
@@ -30,14 +30,14 @@ class Source:
     Args:
         name: one of `SOURCES`.
         number: of the test picture.
-        picture: uploaded, or None.
+        picture: the uploaded file, or None.
         label: its class; `NO_CLASS` for none.
         negative: swap light and dark of the upload.
     """
 
     name: str
     number: int
-    picture: Image.Image | None
+    picture: str | None
     label: int
     negative: bool
 
@@ -61,7 +61,10 @@ def obtain(settings: ImageSettings, source: Source) -> Iterator[Progress | tuple
         if source.picture is None:
             raise ValueError("No picture yet: drop one into the field, or choose a test picture.")
         label = none if source.label == NO_CLASS else source.label
-        yield fit_picture(source.picture, model.net.image_shape, source.negative), label
+        with open_picture(source.picture) as picture:
+            shape = model.net.image_shape
+            fitted = fit_picture(picture, shape, source.negative, backdrop_of(settings.model))
+        yield fitted, label
         return
     if source.name == TEST:
         metric = repository_models().metric_of(settings.model)
@@ -88,6 +91,19 @@ def obtain(settings: ImageSettings, source: Source) -> Iterator[Progress | tuple
         if step.t == 0:
             # Rounded to whole pixel values, as a picture has.
             yield to_unit(to_bytes(x[0]).cpu()), int(labels[0])
+
+
+def backdrop_of(model: str) -> str:
+    """White or black: what the model's own pictures have in their corners; black where none come with it."""
+    metric, training = repository_models().metric_of(model), repository_models().training(model)
+    if training is not None:
+        pictures = training.pixels
+    elif metric is not None:
+        pictures = repository_models().reference(metric).pictures
+    else:
+        return "black"
+    corners = pictures[..., [0, 0, -1, -1], [0, -1, 0, -1]]
+    return "white" if float(corners.float().median()) > 127 else "black"
 
 
 def sources_of(model: str) -> list[str]:

@@ -1,0 +1,70 @@
+"""An uploaded picture: whatever the file holds, the action answers with its image or with one sentence."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from PIL import Image
+
+from fmstudio.image.jobs import NO_CLASS, ImageSettings
+from fmstudio.ui.tabs import images_upload
+from fmstudio.ui.tabs.images_source import TEST, UPLOAD, Source, backdrop_of, obtain
+from fmstudio.ui.tabs.images_upload import UploadedPicture, open_picture
+from tests.image.tiny_colour import NAME, put_in_place
+
+
+def obtained(file: Path, model: str = "fashion-rf1", negative: bool = False) -> torch.Tensor:
+    source = Source(UPLOAD, 0, str(file), NO_CLASS, negative)
+    image, label = list(obtain(ImageSettings(model=model), source))[-1]
+    assert label == 10
+    return image
+
+
+def test_the_field_hands_on_the_file_whatever_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "words.png").write_text("not a picture")
+    field = UploadedPicture()
+    assert field.preprocess(None) is None
+    assert field.preprocess(SimpleNamespace(path=str(tmp_path / "words.png"))) == str(tmp_path / "words.png")
+    assert field.get_block_name() == "image"
+
+
+def test_a_file_that_is_no_picture_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "words.png").write_text("not a picture")
+    Image.effect_noise((60, 60), 90).save(tmp_path / "whole.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:1000])
+    (tmp_path / "drawing.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    for name in ("words.png", "cut.png", "drawing.svg"):
+        with pytest.raises(ValueError, match=r"could not be read as one\. Choose another"):
+            open_picture(str(tmp_path / name))
+
+
+def test_a_huge_picture_is_refused_before_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("L", (40, 30)).save(tmp_path / "huge.png")
+    monkeypatch.setattr(images_upload, "MOST_PIXELS", 1000)
+    with pytest.raises(ValueError, match="got 40 × 30"):
+        open_picture(str(tmp_path / "huge.png"))
+
+
+def test_a_spoilt_upload_does_not_stand_in_the_way_of_another_source(tmp_path: Path) -> None:
+    (tmp_path / "words.png").write_text("not a picture")
+    source = Source(TEST, 15, str(tmp_path / "words.png"), NO_CLASS, False)
+    image, label = list(obtain(ImageSettings(), source))[-1]
+    assert (image.shape, label) == ((1, 28, 28), 7)
+
+
+def test_transparent_parts_become_what_lies_behind_the_models_own_pictures(tmp_path: Path) -> None:
+    Image.new("RGBA", (30, 30), (90, 90, 90, 0)).save(tmp_path / "clear.png")
+    assert backdrop_of("fashion-rf1") == "black"
+    assert backdrop_of("emoji-rf1") == "white"
+    for negative in (False, True):
+        assert obtained(tmp_path / "clear.png", negative=negative).max() == -1
+
+
+def test_a_model_without_pictures_has_black_behind_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (put_in_place(tmp_path, monkeypatch) / "training.safetensors").unlink()
+    assert backdrop_of(NAME) == "black"
