@@ -50,6 +50,7 @@ window.fmFilm = (element, props, watch) => {
     film = JSON.parse(props.value);
     strip.src = film.x; stripHat.src = film.x0;
     range.max = film.t.length - 1;
+    box.style.setProperty("--frames", film.t.length);
     if (atEnd || frame > film.t.length - 1) frame = film.t.length - 1;
     if (film.frame !== undefined) frame = film.frame;
     chart(charts[0], film.speed, "noise"); chart(charts[1], film.bend, "error");

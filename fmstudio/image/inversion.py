@@ -31,8 +31,8 @@ from fmstudio.image.sampling import (
 EDIT_TIMES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """How far back toward noise an edit goes."""
 
-INVERSION_TOLERANCE = 1e-3
-"""Of the adaptive solver."""
+INVERSION_TOLERANCE, BETWEEN_TOLERANCE = 1e-3, 0.03
+"""Of the adaptive solver, for a picture and between two noises."""
 
 MOST_STEPS = 128
 
@@ -252,7 +252,7 @@ def interpolate(
     arc = torch.stack([slerp(first, second, s) for s in shares])
     line = torch.stack([torch.lerp(first, second, s) for s in shares])
     field = settings.field(model, torch.full((2 * points,), label))
-    plan = replace(settings, steps=(steps,), tolerances=(0.03,)).plans()[0]
+    plan = replace(settings, steps=(steps,), tolerances=(BETWEEN_TOLERANCE,)).plans()[0]
     pace = Pace({"steps": float(steps)})
     seconds, last = 0.0, None
     for last in plan.run(field, torch.cat([arc, line]).to(model.net.device)):

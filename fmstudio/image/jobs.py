@@ -184,7 +184,7 @@ def number(name: str, value: Any, low: float | None = None, high: float | None =
         given = math.nan
     if not lowest <= given <= highest:
         kind = "a whole number" if name in ("steps", "label", "seed", "count") else "a number"
-        raise ValueError(f"{name}: expected {kind} in [{lowest:g}, {highest:g}]; got {value!r}.")
+        raise ValueError(f"{name}: expected {kind} in [{lowest:.10g}, {highest:.10g}]; got {value!r}.")
     return given
 
 

@@ -99,6 +99,11 @@ def test_wrong_input_is_answered_in_words_and_the_room_goes_on(room: ImagesRoom)
     page.get_by_label("step counts, each 1…128").fill("1 2 many")
     page.locator("#images-go").click()
     room.wait_text("#images-status", "steps: expected a whole number")
+    page.locator("#images-sampler").get_by_label("seed").fill("-5")
+    page.get_by_label("step counts, each 1…128").fill("1 2")
+    page.locator("#images-go").click()
+    room.wait_text("#images-status", "seed: expected a whole number in [0, 2147483647]; got -5")
+    page.locator("#images-sampler").get_by_label("seed").fill("0")
     assert page.locator("#images-grid figure img").count() == 12
     page.locator(".fm-keep").locator("visible=true").click()
     page.get_by_text("There is no grid of yours yet").wait_for()
@@ -164,3 +169,34 @@ def test_stop_keeps_what_is_done_and_the_next_click_works(room: ImagesRoom) -> N
     room.set_slider("number input for images", 3)
     page.locator("#between-go").click()
     room.wait("document.querySelector('#between-rows').closest('.column').innerText.includes('Done.')")
+
+
+def test_an_adaptive_solver_says_which_settings_it_does_not_take(room: ImagesRoom) -> None:
+    page = room.page
+    page.locator("#images-solver input").click()
+    page.get_by_role("option", name="dopri5").click()
+    room.wait_text("#images-sampler", "time shift: dopri5 has its own times")
+    room.open("Film strip")
+    room.wait_text("#film-steps", "dopri5's own, tolerance 0.03")
+    page.locator("#film-go").click()
+    room.wait("document.querySelector('#film-strip .fm-film').__film.frames < 20")
+    room.wait_text("#film-halves", "An adaptive solver chooses its own steps")
+    assert page.locator("#film-steps input[type=range]").is_disabled()
+
+
+def test_the_gallery_is_as_high_as_its_images_and_hides_none_on_a_phone(room: ImagesRoom) -> None:
+    page = room.page
+    page.get_by_label("step counts, each 1…128").fill("1")
+    page.locator("#images-go").click()
+    room.wait_text("#images-status", "Done: 2 steps")
+    page.locator(".fm-keep").locator("visible=true").click()
+    page.get_by_text("16 images. Each PNG").wait_for()
+    gallery = page.locator(".fm-pixels").locator("visible=true")
+    for width, columns in ((1440, 8), (390, 3)):
+        page.set_viewport_size({"width": width, "height": 900})
+        places = [box.bounding_box() for box in gallery.locator(".thumbnail-item").all()]
+        edges = gallery.bounding_box()
+        assert len({round(place["x"]) for place in places}) == columns
+        assert all(place["x"] + place["width"] <= edges["x"] + edges["width"] for place in places)
+        below = edges["y"] + edges["height"] - max(place["y"] + place["height"] for place in places)
+        assert below < 40

@@ -35,8 +35,8 @@ def files_card(visitor: gr.State, result: gr.State) -> None:
             said("Sample a grid first; then its images can be seen one by one, zoomed and downloaded.")
         )
         gallery = gr.Gallery(
-            columns=COLUMNS, height=520, object_fit="contain", show_label=False, visible=False,
-            elem_classes=["fm-pixels"], interactive=False, format="png",
+            columns=COLUMNS, height="auto", object_fit="contain", show_label=False, visible=False,
+            elem_classes=["fm-pixels"], interactive=False, format="png", buttons=["download", "fullscreen"],
         )  # fmt: skip
     files = partial(_files, Path(gallery.GRADIO_CACHE))
     shown = [kept, gallery, sheet, archive]

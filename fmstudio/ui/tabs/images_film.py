@@ -26,6 +26,7 @@ from fmstudio.ui.tabs.images_parts import (
     progress_html,
     remind,
     said,
+    steps_follow,
     stoppable,
 )
 
@@ -70,6 +71,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
     running = go.click(guarded(draw, 3, "film"), [visitor, steps, *sampler.inputs], outputs, **POOLED)
     stoppable(stop, running, visitor, status, "Stopped. The frames so far stay.", "film")
     remind(sampler, status, "Sample")
+    steps_follow(sampler, steps, FILM_TOLERANCE)
 
 
 def summary(made: Film) -> str:

@@ -76,7 +76,11 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
             )  # fmt: skip
             go, stop = go_and_stop("Sample", "images")
         status = gr.HTML(
-            said("Shown: the default settings, sampled and measured beforehand."), elem_id="images-status"
+            said(
+                "Shown: the default settings, sampled and measured beforehand, elsewhere: what a row takes "
+                "here stands under it once you sample."
+            ),
+            elem_id="images-status",
         )
         grid = gr.HTML(OPENING.read_text("utf-8") if OPENING.exists() else "", elem_id="images-grid")
         below = gr.Markdown(grid_text(default.model), elem_id="images-below")

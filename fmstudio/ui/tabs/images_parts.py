@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from fmstudio.flow.solvers import ADAPTIVE
 from fmstudio.image.backbones import backbone_names, class_names, repository_models
 from fmstudio.image.compare import compare
 from fmstudio.image.jobs import ALL_CLASSES, IMAGE_SOLVERS, LIMITS, NO_CLASS, ImageSettings
@@ -31,6 +32,9 @@ SHOWN_COUNT = 8
 
 SHOWN_BESIDE = "fashion-rf2"
 """The model beside the default one in what is shown first."""
+
+SHIFT, BF16 = "time shift s (1: none)", "bfloat16 where the machine has it"
+"""Labels of what an adaptive solver does not ask for."""
 
 ALL_IN_TURN, WITHOUT_CLASS = "all in turn", "no class"
 """Choices of a class that are none."""
@@ -175,22 +179,44 @@ def build_sampler() -> Sampler:
             [(name if name != "dopri5" else "dopri5 (adaptive)", name) for name in IMAGE_SOLVERS],
             value=default.solver, label="solver", interactive=True, elem_id="images-solver",
         )  # fmt: skip
-        shift = gr.Slider(
-            *LIMITS["shift"], value=default.shift, step=0.1, label="time shift s (1: none)",
-            interactive=True,
-        )  # fmt: skip
+        shift = gr.Slider(*LIMITS["shift"], value=default.shift, step=0.1, label=SHIFT, interactive=True)
         with gr.Row():
-            seed = gr.Number(
-                default.seed, label="seed", precision=0, minimum=0, interactive=True, min_width=80
-            )
+            seed = gr.Number(default.seed, label="seed", precision=0, interactive=True, min_width=80)
             another = gr.Button("Another", size="sm", min_width=60, elem_classes=["fm-low"])
-        bf16 = gr.Checkbox(default.bf16, label="bfloat16 where the machine has it", interactive=True)
+        bf16 = gr.Checkbox(default.bf16, label=BF16, interactive=True)
+    solver.change(_what_dopri5_leaves, solver, [shift, bf16], **QUIET)
     another.click(lambda value: int(value or 0) + 1, seed, seed, **QUIET)
     model.input(
         lambda name, value: followed(classes_of(name), value, ALL_IN_TURN), [model, label], label,
         trigger_mode="always_last", **QUIET,
     )  # fmt: skip
     return Sampler([model, label, guidance, solver, shift, seed, bf16], model, label, solver)
+
+
+def _what_dopri5_leaves(solver: str) -> list[Any]:
+    """The time shift and the precision, which an adaptive solver does not ask for."""
+    fixed = solver not in ADAPTIVE
+    return [
+        gr.update(interactive=fixed, label=SHIFT if fixed else "time shift: dopri5 has its own times"),
+        gr.update(interactive=fixed, label=BF16 if fixed else "bfloat16: dopri5 needs float32"),
+    ]
+
+
+def steps_follow(sampler: Sampler, steps: gr.Slider, tolerance: float) -> None:
+    """Let a number of steps say that an adaptive solver does not take it.
+
+    Args:
+        sampler: with the solver.
+        steps: labelled "steps".
+        tolerance: what the solver takes in their place.
+    """
+
+    def follow(solver: str) -> Any:
+        fixed = solver not in ADAPTIVE
+        text = "steps" if fixed else f"steps: {solver}'s own, tolerance {tolerance:g}"
+        return gr.update(interactive=fixed, label=text)
+
+    sampler.solver.change(follow, sampler.solver, steps, **QUIET)
 
 
 def chosen_class(settings: ImageSettings) -> int:

@@ -10,7 +10,16 @@ import gradio as gr
 
 from fmstudio.image.backbones import class_names
 from fmstudio.image.bits import Bits, bits_per_dimension
-from fmstudio.image.inversion import Edit, Interpolation, Inversion, edit, interpolate, invert
+from fmstudio.image.inversion import (
+    BETWEEN_TOLERANCE,
+    INVERSION_TOLERANCE,
+    Edit,
+    Interpolation,
+    Inversion,
+    edit,
+    interpolate,
+    invert,
+)
 from fmstudio.image.jobs import NO_CLASS, ImageSettings, whole
 from fmstudio.image.progress import Progress
 from fmstudio.ui import words
@@ -31,6 +40,7 @@ from fmstudio.ui.tabs.images_parts import (
     progress_html,
     remind,
     said,
+    steps_follow,
     stoppable,
 )
 from fmstudio.ui.tabs.images_results import bits_html, edit_html, interpolation_html, inversion_html
@@ -58,9 +68,7 @@ def _between(visitor: gr.State, sampler: Sampler) -> None:
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### Between two noises")
         with gr.Row(elem_classes=["fm-controls"]):
-            other = gr.Number(
-                SHOWN_OTHER, label="second seed", precision=0, minimum=0, interactive=True, min_width=90
-            )
+            other = gr.Number(SHOWN_OTHER, label="second seed", precision=0, interactive=True, min_width=90)
             points = gr.Slider(
                 3, 13, value=SHOWN_POINTS, step=1, label="images", interactive=True, min_width=120
             )
@@ -87,6 +95,7 @@ def _between(visitor: gr.State, sampler: Sampler) -> None:
     running = go.click(guarded(draw, 2, "between"), inputs, [status, rows], **POOLED)
     stoppable(stop, running, visitor, status, "Stopped. The images before stay.", "between")
     remind(sampler, status, "Interpolate")
+    steps_follow(sampler, steps, BETWEEN_TOLERANCE)
 
 
 def _picture(visitor: gr.State, sampler: Sampler) -> None:
@@ -189,6 +198,7 @@ def _picture(visitor: gr.State, sampler: Sampler) -> None:
 
     source.change(choose, source, [number, strip, upload, kind, negative], **QUIET)
     remind(sampler, status, "a button")
+    steps_follow(sampler, steps, INVERSION_TOLERANCE)
 
     def other_model(model: str, source_: str, target_: str, kind_: str) -> list[Any]:
         classes, sources = classes_of(model)[1:], sources_of(model)
