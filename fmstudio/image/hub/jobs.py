@@ -14,11 +14,13 @@ from fmstudio.image.hub import consent, store
 from fmstudio.image.hub.adapter import Finished, HubModel, Request, load_model
 from fmstudio.image.hub.cards import CARDS, EULER, ModelCard
 from fmstudio.image.hub.describe import Description, UnsuitableModelError, describe
+from fmstudio.image.hub.loading import complete_class
 from fmstudio.image.hub.machine import Machine, measure_machine
 from fmstudio.image.hub.memory import forget_frames, is_out_of_memory, release_memory
 from fmstudio.image.hub.plan import Choice, Plan, Weights, choose_plan, next_smaller
 from fmstudio.image.hub.recorder import StepRecord
 from fmstudio.image.hub.shelf import Shelf
+from fmstudio.image.jobs import whole
 
 TINY_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
 """What a small decoder is made of."""
@@ -174,10 +176,13 @@ def outlook(
         )
     if card is None and _is_folder(name):
         described = describe(Path(name).expanduser())
+        complete_class(described)
         choice = choose_plan(store.weights_of(described), machine, side or 1024, count)
         return Outlook(name, "", None, described, "", choice)
     check_name(name, revision)
     found, choice = _find(name, revision, card, machine, side, count)
+    if card is None and found is not None:
+        complete_class(found.description)
     return Outlook(
         name,
         revision,
@@ -226,6 +231,7 @@ def sample_rows(settings: Settings) -> Iterator[Loaded | StepShown | Finished]:
     ]
     if not requests:
         raise ValueError("Give at least one step count.")
+    whole("seed", settings.seed)
     seen = outlook(settings.model, this_machine(), settings.revision, settings.side, settings.count)
     if seen.found is None or seen.choice is None:
         raise ValueError(f"{seen.title} is not on this machine yet. Fetch it first.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import threading
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,9 @@ from fmstudio.image.hub.cards import CARDS
 from fmstudio.image.hub.describe import Description, UnsuitableModelError
 from fmstudio.image.hub.plan import QUANTISABLE, Placement, Plan
 from fmstudio.image.hub.schedule import is_flow_scheduler
+
+_importing = threading.Lock()
+"""diffusers and transformers import their classes when asked for one, and do not bear two who ask at once."""
 
 INSTAFLOW = "RectifiedFlowPipeline"
 """What InstaFlow's index calls its pipeline: no class of diffusers. The parts are Stable Diffusion's."""
@@ -28,19 +33,17 @@ def pipeline_class(description: Description) -> type[Any]:
 
     Raises:
         UnsuitableModelError: diffusers has no such class, or it makes something else than pictures from
-        text, or
-            its scheduler is none of flow matching.
+            text, or its scheduler is none of flow matching.
     """
-    import diffusers
-
-    if is_instaflow(description):
-        return diffusers.StableDiffusionPipeline
-    found = getattr(diffusers, description.pipeline, None)
-    if not (inspect.isclass(found) and issubclass(found, diffusers.DiffusionPipeline)):
+    instaflow = is_instaflow(description)
+    found = _imported("StableDiffusionPipeline" if instaflow else description.pipeline)
+    if found is None:
         raise UnsuitableModelError(
-            f"diffusers {diffusers.__version__} has no pipeline {description.pipeline}. Its own code would "
+            f"diffusers {version('diffusers')} has no pipeline {description.pipeline}. Its own code would "
             "be needed, and only diffusers' classes are run here."
         )
+    if instaflow:
+        return found
     takes = inspect.signature(found.__call__).parameters
     required = [
         name
@@ -59,6 +62,30 @@ def pipeline_class(description: Description) -> type[Any]:
     return found
 
 
+def _imported(name: str) -> type[Any] | None:
+    """The pipeline of that name in diffusers, if there is one."""
+    with _importing:
+        import diffusers
+
+        found = getattr(diffusers, name, None)
+        known = inspect.isclass(found) and issubclass(found, diffusers.DiffusionPipeline)
+        return found if known else None
+
+
+def complete_class(description: Description) -> type[Any]:
+    """diffusers' class for a folder that has all that it needs.
+
+    Raises:
+        UnsuitableModelError: as `pipeline_class`, or a part is missing.
+    """
+    found = pipeline_class(description)
+    can_miss = {*found._optional_components, *(name for card in CARDS for name in card.optional)}
+    for name in description.missing:
+        if name not in can_miss:
+            raise UnsuitableModelError(f"The folder lacks the {name}, which {found.__name__} needs.")
+    return found
+
+
 def load_pipeline(description: Description, plan: Plan) -> Any:
     """Load a model as planned; it is ready to be called.
 
@@ -71,11 +98,7 @@ def load_pipeline(description: Description, plan: Plan) -> Any:
         ValueError: the plan needs an accelerator, and there is none.
     """
     _check_device(plan)
-    loader = pipeline_class(description)
-    can_miss = {*loader._optional_components, *(name for card in CARDS for name in card.optional)}
-    for name in description.missing:
-        if name not in can_miss:
-            raise UnsuitableModelError(f"The folder lacks the {name}, which {loader.__name__} needs.")
+    loader = complete_class(description)
     arguments: dict[str, Any] = {
         "dtype": getattr(torch, plan.dtype),
         "use_safetensors": True,

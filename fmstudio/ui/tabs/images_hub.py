@@ -138,7 +138,7 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
                 shift = gr.Number(0, label="time shift s (0: the model's own)", step=0.5, interactive=True)
                 side = gr.Dropdown(list(SIDES), value=first.side, label="side in pixels", interactive=True)
                 count = gr.Slider(1, 4, value=1, step=1, label="pictures a row", interactive=True)
-                seed = gr.Number(0, label="seed", precision=0, minimum=0, interactive=True)
+                seed = gr.Number(0, label="seed", precision=0, interactive=True)
                 way = gr.Dropdown([AUTO], value=AUTO, label="way to run it", interactive=True)
                 with gr.Row():
                     go = gr.Button("Sample", variant="primary", elem_id="hub-go")

@@ -129,6 +129,7 @@ def _sampling(settings: Settings) -> Iterator[tuple[Any, ...]]:
             rows.append(event)
             html.append(pieces.row_html(event, strip, opened=False))
             strip = []
-            yield said(f"{done} of {total} steps"), same, "".join(html), pieces.schedule_html(rows), same
+            told = said(f"{done} of {total} steps")
+            yield told, same, pieces.rows_html(html), pieces.schedule_html(rows), same
     spent = sum(row.seconds for row in rows)
     yield said(f"Done: {count_of_steps(total)} in {pieces.duration(spent)}."), "", same, same, same

@@ -121,6 +121,11 @@ def row_html(finished: Finished, steps: Sequence[StepShown], opened: bool) -> st
     )
 
 
+def rows_html(rows: Sequence[str]) -> str:
+    """Rows of `row_html` together; those of one picture stand side by side where there is room."""
+    return f'<div class="hub-rows">{"".join(rows)}</div>'
+
+
 def schedule_html(rows: Sequence[Finished]) -> str:
     """σ after each step of each row, over the share of steps taken."""
     if not rows:

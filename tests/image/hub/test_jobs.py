@@ -1,6 +1,8 @@
 """From settings to pictures, on a store that holds tiny models under the names of real ones."""
 
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -158,3 +160,41 @@ def test_a_folder_of_this_machine_if_the_owner_allows(stocked, tiny_folder, monk
             jobs.outlook(name, HERE)
     with pytest.raises(ValueError, match="revision"):
         jobs.outlook("some/other", HERE, "../x")
+
+
+def test_a_folder_that_cannot_run_is_not_called_ready(tiny_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("FMSTUDIO_HUB", "any")
+    folder = tmp_path / "named"
+    shutil.copytree(tiny_folder("Flux"), folder)
+    assert jobs.outlook(str(folder), HERE).found is not None
+    shutil.rmtree(folder / "vae")
+    with pytest.raises(UnsuitableModelError, match="lacks the vae, which FluxPipeline needs"):
+        jobs.outlook(str(folder), HERE)
+
+
+def test_a_seed_that_is_none_is_refused_before_anything_is_loaded():
+    with pytest.raises(ValueError, match="seed: expected a whole number"):
+        next(jobs.sample_rows(settings(seed=-3)))
+
+
+ASKED_AT_ONCE = """
+import sys, threading
+from pathlib import Path
+from fmstudio.image.hub.describe import describe
+from fmstudio.image.hub.loading import pipeline_class
+
+seen, known = describe(Path(sys.argv[1])), []
+threads = [threading.Thread(target=lambda: known.append(pipeline_class(seen))) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+sys.exit(len(known) != 4)
+"""
+
+
+@pytest.mark.slow
+def test_visitors_who_ask_for_a_class_at_once_all_get_it(tiny_folder):
+    """In a process of its own: only the first import of a class can go wrong."""
+    asked = [sys.executable, "-c", ASKED_AT_ONCE, str(tiny_folder("Flux"))]
+    assert subprocess.run(asked, capture_output=True, check=False).returncode == 0
