@@ -62,12 +62,18 @@ def error_figure(curves: Sequence[NfeCurve]) -> dict[str, Any]:
 
 def quality_figure(curves: Sequence[NfeCurve], real: float | None) -> dict[str, Any]:
     """Fréchet distance against NFE, with the line that real images reach at the same number."""
-    traces = [curve.trace() for curve in curves]
-    every = [nfe for curve in curves for nfe, _ in curve.points]
-    if real is not None and every:
-        traces.append(line([min(every), max(every)], [real, real], "real images", "exact", dash="dash"))
+    traces = [*(curve.trace() for curve in curves), *_real_line(curves, real)]
     values = [value for curve in curves for _, value in curve.points] + ([] if real is None else [real])
     return figure(traces, height=_HEIGHT, x="NFE", y="", xaxis=_NFE, yaxis=_LOG | _between_ticks(values))
+
+
+def _real_line(curves: Sequence[NfeCurve], real: float | None) -> list[dict[str, Any]]:
+    """The line that real images reach, a little longer than the curves: it is seen beside a single point."""
+    every = [nfe for curve in curves for nfe, _ in curve.points]
+    if real is None or not every:
+        return []
+    ends = [min(every) / 1.3, max(every) * 1.3]
+    return [line(ends, [real, real], "real images", "exact", dash="dash")]
 
 
 def _between_ticks(values: Sequence[float]) -> dict[str, Any]:
@@ -82,10 +88,7 @@ def _between_ticks(values: Sequence[float]) -> dict[str, Any]:
 
 def copies_figure(curves: Sequence[NfeCurve], real: float | None) -> dict[str, Any]:
     """Share of copies against NFE, with the line of the training images, each left out in turn."""
-    traces = [curve.trace() for curve in curves]
-    every = [nfe for curve in curves for nfe, _ in curve.points]
-    if real is not None and every:
-        traces.append(line([min(every), max(every)], [real, real], "real images", "exact", dash="dash"))
+    traces = [*(curve.trace() for curve in curves), *_real_line(curves, real)]
     shares = [value for curve in curves for _, value in curve.points] + [real or 0.0]
     share: dict[str, Any] = {"tickformat": "~%", "range": [0, max(0.1, 1.1 * max(shares))]}
     return figure(traces, height=_HEIGHT, x="NFE", y="", xaxis=_NFE, yaxis=share)

@@ -25,3 +25,10 @@ def test_the_real_images_line_is_within_the_axis():
 @pytest.mark.parametrize(("points", "top"), [([], 0.1), ([(1, 0.0)], 0.1), ([(1, 0.5)], 0.55)])
 def test_a_share_of_copies_starts_at_nothing(points, top):
     assert copies_figure([NfeCurve("a", points)], None)["layout"]["yaxis"]["range"] == [0, pytest.approx(top)]
+
+
+@pytest.mark.parametrize("figure", [quality_figure, copies_figure])
+def test_the_real_images_line_is_seen_beside_a_single_point(figure):
+    line = figure([NfeCurve("a", [(4, 0.5)])], 0.1)["data"][-1]
+    assert line["name"] == "real images"
+    assert line["x"][0] < 4 < line["x"][1]

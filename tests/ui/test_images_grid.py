@@ -97,6 +97,7 @@ def test_every_shipped_model_has_its_words(model):
     width = entry.image_shape[2]
     assert f"{width} × {width}" in model_text(model)
     assert ("copies" in grid_text(model).lower()) == entry.has_training
+    assert ("2-RF" in grid_text(model)) == model.startswith("fashion")
     assert "{" not in model_text(model) + grid_text(model) + map_text(model)
 
 

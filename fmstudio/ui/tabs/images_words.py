@@ -34,7 +34,8 @@ def facts(entry: ModelEntry) -> str:
 def grid_text(model: str) -> str:
     """What stands under the step grid."""
     told = sections("images-grid")
-    parts = [told["rows"], told["off by"]]
+    straight = f" {told['straight']}" if repository_models().siblings(model) else ""
+    parts = [told["rows"].format(straight=straight), told["off by"]]
     parts += [told["FD"]] if has_metric(model) else []
     parts += [told["copies"]] if has_training(model) else []
     return "\n\n".join(parts)
