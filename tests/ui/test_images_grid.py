@@ -6,14 +6,14 @@ from fmstudio.image.backbones import backbone_names, repository_models
 from fmstudio.image.compare import Comparison, compare
 from fmstudio.image.jobs import ALL_CLASSES, NO_CLASS, ImageSettings
 from fmstudio.ui.tabs.images_grid_html import figure_kind, figures_of, grid_html, summary
-from fmstudio.ui.tabs.images_parts import (
+from fmstudio.ui.tabs.images_parts import guarded
+from fmstudio.ui.tabs.images_sampler import (
     ALL_IN_TURN,
     WITHOUT_CLASS,
     FollowingMenu,
     beside_choices,
     classes_of,
     followed,
-    guarded,
     label_of,
     model_choices,
     side_by_side,

@@ -10,7 +10,8 @@ import gradio as gr
 from fmstudio.image.jobs import ImageSettings
 from fmstudio.ui.room import Room
 from fmstudio.ui.tabs import images_film, images_grid, images_hub, images_map, images_picture, images_xy
-from fmstudio.ui.tabs.images_parts import QUIET, build_sampler, warm_up
+from fmstudio.ui.tabs.images_parts import QUIET, warm_up
+from fmstudio.ui.tabs.images_sampler import build_sampler
 from fmstudio.ui.tabs.images_words import model_text
 from fmstudio.ui.visitor import Visitor
 

@@ -16,19 +16,8 @@ from fmstudio.image.gallery import data_uri, picture_of
 from fmstudio.image.progress import Progress
 from fmstudio.ui import words
 from fmstudio.ui.film_strip import FilmStrip, film_json
-from fmstudio.ui.tabs.images_parts import (
-    POOLED,
-    Pulse,
-    Sampler,
-    chosen_class,
-    go_and_stop,
-    guarded,
-    progress_html,
-    remind,
-    said,
-    steps_follow,
-    stoppable,
-)
+from fmstudio.ui.tabs.images_parts import POOLED, Pulse, go_and_stop, guarded, progress_html, said, stoppable
+from fmstudio.ui.tabs.images_sampler import Sampler, chosen_class, remind, steps_follow
 
 OPENING = Path(__file__).resolve().parents[3] / "assets" / "pictures" / "images-film.json"
 """A film of the default settings, made by ``scripts/pictures.py``."""

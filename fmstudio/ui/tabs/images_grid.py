@@ -22,16 +22,13 @@ from fmstudio.ui.tabs.images_parts import (
     QUIET,
     SHOWN_COUNT,
     Pulse,
-    Sampler,
-    beside_dropdown,
     go_and_stop,
     guarded,
     progress_html,
-    remind,
     said,
-    side_by_side,
     stoppable,
 )
+from fmstudio.ui.tabs.images_sampler import Sampler, beside_dropdown, remind, side_by_side
 from fmstudio.ui.tabs.images_words import figures_text, grid_text
 
 PICTURES = Path(__file__).resolve().parents[3] / "assets" / "pictures"

@@ -20,16 +20,13 @@ from fmstudio.ui.tabs.images_parts import (
     POOLED,
     QUIET,
     Pulse,
-    Sampler,
-    beside_dropdown,
     go_and_stop,
     guarded,
     progress_html,
-    remind,
     said,
-    side_by_side,
     stoppable,
 )
+from fmstudio.ui.tabs.images_sampler import Sampler, beside_dropdown, remind, side_by_side
 from fmstudio.ui.tabs.images_words import map_text
 from fmstudio.ui.tabs.report import failed
 

@@ -26,24 +26,26 @@ from fmstudio.ui import words
 from fmstudio.ui.tabs.images_parts import (
     POOLED,
     QUIET,
+    Pulse,
+    go_and_stop,
+    guarded,
+    progress_html,
+    said,
+    stoppable,
+)
+from fmstudio.ui.tabs.images_results import bits_html, edit_html, interpolation_html, inversion_html
+from fmstudio.ui.tabs.images_sampler import (
     WITHOUT_CLASS,
     FollowingMenu,
     FollowingPills,
-    Pulse,
     Sampler,
     chosen_class,
     classes_of,
     followed,
-    go_and_stop,
-    guarded,
     label_of,
-    progress_html,
     remind,
-    said,
     steps_follow,
-    stoppable,
 )
-from fmstudio.ui.tabs.images_results import bits_html, edit_html, interpolation_html, inversion_html
 from fmstudio.ui.tabs.images_source import TEST, UPLOAD, Source, obtain, sources_of, test_strip
 from fmstudio.ui.tabs.images_upload import UploadedPicture
 

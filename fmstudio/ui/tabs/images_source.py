@@ -15,7 +15,7 @@ from fmstudio.image.inversion import fit_picture
 from fmstudio.image.jobs import NO_CLASS, ImageSettings
 from fmstudio.image.progress import Pace, Progress
 from fmstudio.image.sampling import way_done
-from fmstudio.ui.tabs.images_parts import chosen_class
+from fmstudio.ui.tabs.images_sampler import chosen_class
 from fmstudio.ui.tabs.images_upload import open_picture
 
 TEST, SAMPLE, UPLOAD = "a test picture", "a fresh sample", "your own"

@@ -19,15 +19,13 @@ from fmstudio.ui.tabs.images_parts import (
     POOLED,
     QUIET,
     Pulse,
-    Sampler,
-    chosen_class,
     go_and_stop,
     guarded,
     progress_html,
-    remind,
     said,
     stoppable,
 )
+from fmstudio.ui.tabs.images_sampler import Sampler, chosen_class, remind
 
 OPENING = Path(__file__).resolve().parents[3] / "assets" / "pictures" / "images-xy.html"
 """Guidance over classes with the default settings, drawn by ``scripts/pictures.py``."""
