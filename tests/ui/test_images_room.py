@@ -192,11 +192,14 @@ def test_the_gallery_is_as_high_as_its_images_and_hides_none_on_a_phone(room: Im
     page.locator(".fm-keep").locator("visible=true").click()
     page.get_by_text("16 images. Each PNG").wait_for()
     gallery = page.locator(".fm-pixels").locator("visible=true")
+    across = """(count) => new Set([...document.querySelectorAll(".fm-pixels .thumbnail-item")]
+        .map((item) => Math.round(item.getBoundingClientRect().x))).size === count"""
     for width, columns in ((1440, 8), (390, 3)):
         page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function(across, arg=columns)
         places = [box.bounding_box() for box in gallery.locator(".thumbnail-item").all()]
         edges = gallery.bounding_box()
-        assert len({round(place["x"]) for place in places}) == columns
+        assert len(places) == 16
         assert all(place["x"] + place["width"] <= edges["x"] + edges["width"] for place in places)
         below = edges["y"] + edges["height"] - max(place["y"] + place["height"] for place in places)
         assert below < 40
