@@ -85,8 +85,8 @@ class Place:
 
 def waiting_words(ahead: int) -> str:
     """What somebody in line is told."""
-    others = "One visitor is" if ahead == 1 else f"{ahead} visitors are"
-    return f"{others} before you: this machine samples for one at a time. Yours starts by itself."
+    others = "One action is" if ahead == 1 else f"{ahead} actions are"
+    return f"{others} before this one: the machine samples for one at a time. It starts by itself."
 
 
 IMAGES = Line()

@@ -40,7 +40,8 @@ class Visitor:
         claims: the visitor's own results in the note's room, by the claim's number and whether it was broken.
         lineage: the visitor's own table of the lineage with what it is of, or None.
         page: what the note's room is opened at; halted: whether its work has been asked to end.
-        images_halted: actions of the Images room that have been asked to end.
+        images_running: actions of the Images room that are under way; images_halted: those that have been
+            asked to end.
         straightness: of the flow before the first straightening, and after each.
     """
 
@@ -67,6 +68,7 @@ class Visitor:
     lineage: tuple[dict[str, Any], Lineage] | None = None
     page: str = "overview"
     halted: bool = False
+    images_running: set[str] = field(default_factory=set)
     images_halted: set[str] = field(default_factory=set)
 
     def turn(self, kind: str, moment: float) -> bool:

@@ -165,7 +165,7 @@ def test_a_second_visitor_hears_who_is_before(monkeypatch):
     monkeypatch.setattr(images_hub_actions, "_sampling", lambda settings: iter([(settings, "", "", "", "")]))
     first, second = drawing("first"), drawing("second")
     assert next(first)[0] == "first"
-    assert "One visitor is before you" in next(second)[0]
+    assert "One action is before this one" in next(second)[0]
     assert list(first) == []
     assert next(second)[0] == "second"
     second.close()

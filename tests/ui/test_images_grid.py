@@ -1,12 +1,13 @@
 """The Images room follows the model chosen: its words, its controls, and the nearest training images."""
 
+import gradio as gr
 import pytest
 
 from fmstudio.image.backbones import backbone_names, repository_models
 from fmstudio.image.compare import Comparison, compare
 from fmstudio.image.jobs import ALL_CLASSES, NO_CLASS, ImageSettings
 from fmstudio.ui.tabs.images_grid_html import figure_kind, figures_of, grid_html, summary
-from fmstudio.ui.tabs.images_parts import guarded
+from fmstudio.ui.tabs.images_parts import guarded, stoppable, until_stopped
 from fmstudio.ui.tabs.images_sampler import (
     ALL_IN_TURN,
     WITHOUT_CLASS,
@@ -138,3 +139,33 @@ def test_stop_of_one_action_leaves_the_others_alone():
     visitor.images_halted.add("grid")
     assert list(running) == []
     assert list(film(visitor)) == ["a", "b", "c"]
+    assert visitor.images_running == {"grid"}
+
+
+def test_stop_speaks_only_where_something_was_stopped():
+    with gr.Blocks() as page:
+        visitor, status, go, stop = gr.State(Visitor()), gr.HTML(), gr.Button(), gr.Button()
+        stoppable(stop, go.click(lambda: None), visitor, status, "It stopped.", "grid")
+    halt, halted = [event.fn for event in page.fns.values() if event.fn][-2:]
+    state = Visitor()
+    assert (halt(state), halted(state)) == (gr.skip(), gr.skip())
+    work = until_stopped(state, "grid", iter("ab"))
+    next(work)
+    work.close()  # as the page does when Stop cancels it
+    assert "Stopping" in halt(state)
+    assert "It stopped." in halted(state)
+    assert halt(state) == gr.skip()
+
+
+def test_an_action_that_ended_or_failed_is_no_longer_under_way():
+    visitor = Visitor()
+
+    def fails():
+        yield "a"
+        raise ValueError("no")
+
+    assert next(until_stopped(visitor, "grid", fails())) == "a"
+    assert visitor.images_running == {"grid"}
+    assert len(list(guarded(fails, 1, "grid")(visitor))) == 2
+    assert list(until_stopped(visitor, "film", iter("ab"))) == ["a", "b"]
+    assert visitor.images_running == set()

@@ -62,5 +62,5 @@ def test_a_call_without_a_page_waits_for_its_turn():
 
 
 def test_words_for_one_and_for_many():
-    assert waiting_words(1).startswith("One visitor is before you")
-    assert waiting_words(3).startswith("3 visitors are before you")
+    assert waiting_words(1).startswith("One action is before this one")
+    assert waiting_words(3).startswith("3 actions are before this one")

@@ -108,10 +108,17 @@ def guarded(work: Callable[..., Iterator[Any]], outputs: int, name: str) -> Call
 def until_stopped(state: Visitor, name: str, work: Iterator[Any]) -> Iterator[Any]:
     """What an action shows, until its Stop button is pressed (see `stoppable`)."""
     state.images_halted.discard(name)
-    for shown in work:
-        if name in state.images_halted:
-            return
-        yield shown
+    state.images_running.add(name)
+    try:
+        for shown in work:
+            if name in state.images_halted:
+                return
+            yield shown
+    except Exception:
+        state.images_running.discard(name)
+        raise
+    # One that the page has cancelled never comes here: then Stop has the last word.
+    state.images_running.discard(name)
 
 
 def stoppable(
@@ -119,13 +126,19 @@ def stoppable(
 ) -> None:
     """Let a button end a running action and say so in its status, after whatever is still under way."""
 
-    def halt(state: Visitor) -> str:
+    def halt(state: Visitor) -> Any:
+        if name not in state.images_running:
+            return gr.skip()
         state.images_halted.add(name)
         return said("Stopping…")
 
-    button.click(halt, visitor, status, cancels=running, **QUIET).then(
-        lambda: said(words), None, status, **QUIET
-    )
+    def halted(state: Visitor) -> Any:
+        if name not in state.images_halted:
+            return gr.skip()
+        state.images_running.discard(name)
+        return said(words)
+
+    button.click(halt, visitor, status, cancels=running, **QUIET).then(halted, visitor, status, **QUIET)
 
 
 def warm_up() -> None:
