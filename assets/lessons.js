@@ -41,7 +41,8 @@
   one("back").addEventListener("click", () => move(-1));
   one("next").addEventListener("click", () => move(1));
   one("close").addEventListener("click", () => { strip.hidden = true; });
-  window.addEventListener("fm-lessons", () => {
+  window.addEventListener("fm-lessons", (event) => {
+    event.preventDefault();
     strip.hidden = !strip.hidden;
     if (!strip.hidden) { show(); strip.scrollIntoView({ block: "nearest" }); }
   });

@@ -12,7 +12,9 @@
     const dark = document.body.classList.toggle("dark");
     remembered((store) => store.setItem("fm-theme", dark ? "dark" : "light"));
   });
-  on("[data-fm=lessons]", () => window.dispatchEvent(new CustomEvent("fm-lessons")));
+  // Asked again until the strip is there: it may come after the bar.
+  const lessons = () => window.dispatchEvent(new CustomEvent("fm-lessons", { cancelable: true })) && setTimeout(lessons, 100);
+  on("[data-fm=lessons]", lessons);
   on("[data-fm=fold]", (button) => {
     const open = document.querySelector("#experiment").classList.toggle("fm-open");
     button.setAttribute("aria-expanded", String(open));
