@@ -21,10 +21,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         values = {} if options.experiment == "-" else json.loads(Path(options.experiment).read_text("utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError(f"expected a JSON object of settings; got {type(values).__name__}.")
         out = Path(options.out)
         out.mkdir(parents=True, exist_ok=True)
         options.run(values, out, options)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         print(f"{options.experiment}: {error}", file=sys.stderr)
         return 2
     return 0

@@ -224,7 +224,7 @@ def draw_paths(
         # The same law as source.sample, without picking the one component n times.
         x1 = draw_like(x0.T, generator).T if normal_source else source.sample(n, generator).points
         if not coupling.independent:
-            x0, x1, labels = _paired(coupling, x0, x1, labels, coupling_batch, within_classes, generator)
+            x0, x1, labels = pair_batches(coupling, x0, x1, labels, coupling_batch, within_classes, generator)
     t = law.sample(n, generator).to(x0) if times is None else times.to(x0)
     low, high = training_times(path)
     t = t.clamp(max(low, 1e-6), high)
@@ -232,7 +232,7 @@ def draw_paths(
     return Draw(x0, x1, z, t, path.position(x0, x1, t, z), labels)
 
 
-def _paired(
+def pair_batches(
     coupling: Coupling,
     x0: Tensor,
     x1: Tensor,
@@ -241,7 +241,19 @@ def _paired(
     within_classes: bool,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Pair within consecutive mini-batches, and there within classes if asked."""
+    """Pair points within consecutive mini-batches.
+
+    Args:
+        coupling: who is paired with whom.
+        x0, x1: end points, shape (n, d).
+        labels: classes of x0, shape (n,), or None.
+        size: of a mini-batch.
+        within_classes: whether each class is paired by itself.
+        generator: of the coupling's draws.
+
+    Returns:
+        Paired x0 and x1, shape (n, d), and their classes.
+    """
     order = torch.arange(len(x0), device=x0.device)
     if within_classes and labels is not None:
         # Sorted by class inside each mini-batch, so that a group is a slice.

@@ -5,8 +5,6 @@ A plan π of shape (n, m) says how much of point i goes to point j: Σ_j π_ij =
 
 from __future__ import annotations
 
-import warnings
-
 import torch
 from torch import Tensor
 
@@ -44,11 +42,9 @@ def optimal_plan(cost: Tensor) -> Tensor:
     n, m = cost.shape
     left = torch.full((n,), 1 / n, dtype=torch.float64).numpy()
     right = torch.full((m,), 1 / m, dtype=torch.float64).numpy()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        plan = ot.emd(left, right, cost.detach().double().cpu().numpy(), numItermax=10_000_000)
-    if caught:
-        raise RuntimeError(f"Optimal transport of {n} × {m} points failed: {caught[0].message}")
+    plan, log = ot.emd(left, right, cost.detach().double().cpu().numpy(), numItermax=10_000_000, log=True)
+    if log["warning"]:
+        raise RuntimeError(f"Optimal transport of {n} × {m} points failed: {log['warning']}")
     return torch.from_numpy(plan)
 
 

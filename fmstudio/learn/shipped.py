@@ -61,12 +61,16 @@ def problem(experiment: Experiment) -> dict[str, Any]:
 def same_velocity(one: Experiment, other: Experiment) -> bool:
     """Whether two experiments have one marginal velocity, whatever a net predicts to know it.
 
+    A coupling that is not independent pairs each class by itself for a conditional net: another flow.
+
     >>> same_velocity(Experiment(target="x0", seed=5), Experiment())
+    True
+    >>> same_velocity(Experiment(conditional=True), Experiment())
     True
     >>> same_velocity(Experiment(data="moons"), Experiment())
     False
     """
-    of_the_net = ("target", "conditional")
+    of_the_net = ("target", "conditional") if one.coupling == "independent" else ("target",)
     left, right = (
         {name: value for name, value in problem(e).items() if name not in of_the_net} for e in (one, other)
     )

@@ -11,6 +11,7 @@ from torch import Tensor
 from fmstudio.flow.diffusion import Proportional, integrate_sde, score_from_velocity
 from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.metrics import energy_distance, shuffled_energy_distances
+from fmstudio.flow.objectives import pair_batches
 from fmstudio.flow.oracle import Oracle
 from fmstudio.flow.solvers import ADAPTIVE, SOLVERS, integrate, integrate_adaptive, path_times
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
@@ -55,20 +56,15 @@ def frame_times(experiment: Experiment) -> Tensor:
 
 
 def draw_pairs(experiment: Experiment, count: int, stream: int = 0) -> Pairs:
-    """Draw end points and pair them by the experiment's coupling, mini-batch by mini-batch."""
+    """Draw end points and pair them as training does: in mini-batches, and for a conditional net by class."""
     generator = generator_of(experiment, stream)
     coupling = coupling_of(experiment)
     samples = density_of(experiment).sample(count, generator)
     x0, x1, labels = samples.points, source_of(experiment).sample(count, generator).points, samples.labels
     if coupling.independent:
         return Pairs(x0, x1, labels)
-    rows = []
-    for start in range(0, count, experiment.coupling_batch):
-        stop = min(start + experiment.coupling_batch, count)
-        paired = coupling.pair(x0[start:stop], x1[start:stop], generator)
-        rows.append((paired.x0, paired.x1, paired.index + start))
-    left, right, index = (torch.cat(column) for column in zip(*rows, strict=True))
-    return Pairs(left, right, None if labels is None else labels[index])
+    batch, by_class = experiment.coupling_batch, experiment.conditional
+    return Pairs(*pair_batches(coupling, x0, x1, labels, batch, by_class, generator))
 
 
 def original_paths(experiment: Experiment, pairs: Pairs, times: Tensor, stream: int = 1) -> Tensor:

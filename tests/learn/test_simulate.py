@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fmstudio.flow.metrics import transport_cost
-from fmstudio.learn.build import oracle_of
+from fmstudio.flow.metrics import energy_distance, transport_cost
+from fmstudio.flow.objectives import draw_paths
+from fmstudio.learn.batches import Problem
+from fmstudio.learn.build import oracle_of, path_of
 from fmstudio.learn.experiment import PATHS, Experiment
 from fmstudio.learn.simulate import distances, draw_pairs, follow, frame_times, fresh_draws, original_paths
 
@@ -64,3 +66,22 @@ def test_the_same_seed_draws_the_same_and_another_does_not() -> None:
     first, again, other = (draw_pairs(SMALL.but(seed=seed), 30).x0 for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("coupling", ["optimal transport", "sinkhorn"])
+def test_paths_that_are_shown_are_those_that_are_trained_on(coupling: str) -> None:
+    """A conditional net is trained on pairs within classes, and they are what the rooms show."""
+    e = Experiment(conditional=True, coupling=coupling, coupling_batch=64, batch=64)
+    pairs = draw_pairs(e, 2000)
+    problem = Problem.of(e, None, torch.device("cpu"))
+    made = draw_paths(
+        problem.path, problem.density, problem.source, problem.coupling, problem.law, 2000,
+        torch.Generator().manual_seed(1), coupling_batch=64, within_classes=True,
+    )  # fmt: skip
+    shown, trained = (
+        (path_of(e).position(p.x0, p.x1, torch.full((2000,), 0.5), None)) for p in (pairs, made)
+    )
+    assert abs(float(energy_distance(shown, trained))) < 0.01
+    across = draw_pairs(e.but(conditional=False), 2000)
+    other = path_of(e).position(across.x0, across.x1, torch.full((2000,), 0.5), None)
+    assert float(energy_distance(other, trained)) > 0.03

@@ -74,7 +74,7 @@ def build(visitor: gr.State) -> Room:
         try:
             scene, motion, distance = sampling.sample_room(state, actions.samples_the_net(state), tell)
             quality = sampling.sample_quality(state.experiment, motion.positions[-1])
-        except ValueError as error:
+        except (ValueError, RuntimeError) as error:
             return gr.skip(), failed(error)
         except Stopped:
             return gr.skip(), gr.skip()
@@ -109,7 +109,7 @@ def build(visitor: gr.State) -> Room:
             for curve in sampling.error_curves(state, net):
                 done[curve.solver] = (curve.nfe, curve.error)
                 yield [figure_json(nfe_figure(done, "distance to 400 RK4 steps", role)), gr.skip()]
-        except ValueError as error:
+        except (ValueError, RuntimeError) as error:
             gr.Warning(str(error), title="Not measured")
         except Stopped:
             pass
@@ -124,7 +124,7 @@ def build(visitor: gr.State) -> Room:
         try:
             found = sampling.likelihood_map(state, net, tell=_telling(progress, "steps of the flow"))
             shown = _likelihood(found, net)
-        except ValueError as error:
+        except (ValueError, RuntimeError) as error:
             gr.Warning(str(error), title="Not drawn")
         except Stopped:
             pass
