@@ -93,7 +93,8 @@ class Target:
 
 def _spread(path: Path, t: Tensor) -> Tensor:
     """σ of shape t's, with a coordinate axis where t has one entry for each point."""
-    sigma = path.at(t).variance.sqrt()
+    # In float64: σ² of a steep path is 0 in float32 long before σ is.
+    sigma = path.at(t.double()).variance.sqrt().to(t)
     return sigma.unsqueeze(-1) if sigma.ndim else sigma
 
 

@@ -23,10 +23,11 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.densities import GaussianMixture
-from fmstudio.flow.paths import Coefficients, Path, act
+from fmstudio.flow import paths
+from fmstudio.flow.paths import Coefficients, Path
 
-#: Denominators smaller than this count as zero.
-TINY = 1e-12
+#: A determinant smaller than this share of its two terms counts as zero.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +83,8 @@ def from_v(path: Path, v: Tensor, x: Tensor, t: Tensor, source: GaussianMixture 
     c = _coefficients(path, t)
     mixed, variance = _mixed(c), c.variance
     denominator = mixed * c.a - c.da * variance
+    zero = denominator.abs() <= ROUNDING * ((mixed * c.a).abs() + (c.da * variance).abs())
+    denominator = torch.where(zero, torch.zeros_like(denominator), denominator)
     _check(path, denominator, t, "conversion from the velocity", "the denominator is")
     x0 = act(mixed / denominator, x) - act(variance / denominator, v)
     return _completed(path, x0, _noise(path, c, x0, x, t, source), v, x, t, source)
@@ -184,13 +187,21 @@ def solve(path: Path, v: Tensor, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         raise ValueError("Position and velocity do not determine x₀, x₁ and z; use a path without a latent.")
     c = _coefficients(path, t)
     d = c.determinant
+    zero = d.abs() <= ROUNDING * ((c.a * c.db).abs() + (c.da * c.b).abs())
+    d = torch.where(zero, torch.zeros_like(d), d)
     _check(path, d, t, "conversion from the velocity", "D = a b′ − a′b is")
     x0 = act(c.db / d, x) - act(c.b / d, v)
     return x0, act(c.a / d, v) - act(c.da / d, x)
 
 
 def _coefficients(path: Path, t: Tensor) -> Coefficients:
-    return path.at(torch.as_tensor(t))
+    # In float64: near an end a steep path's b is small, and b² far smaller.
+    return path.at(torch.as_tensor(t).double())
+
+
+def act(coefficient: Tensor, x: Tensor) -> Tensor:
+    """:func:`fmstudio.flow.paths.act` with a coefficient in float64, in the dtype of the points."""
+    return paths.act(coefficient.to(x.dtype.to_complex() if coefficient.is_complex() else x.dtype), x)
 
 
 def _conjugate(c: Tensor) -> Tensor:
@@ -236,11 +247,11 @@ def _completed(
 
 def _check(path: Path, c: Tensor, t: Tensor, what: str, because: str) -> None:
     """Raise the sentence about a singular time, if c vanishes or is not finite at one."""
-    bad = ~(c.abs() > TINY) | ~c.abs().isfinite()
+    bad = (c == 0) | ~c.abs().isfinite()
     if not bool(bad.any()):
         return
     at = float(torch.as_tensor(t).expand(c.shape)[bad].reshape(-1)[0])
-    value = "0" if float(c.abs()[bad].reshape(-1)[0]) <= TINY else "not finite"
+    value = "0" if float(c.abs()[bad].reshape(-1)[0]) == 0 else "not finite"
     advice = "t ≥ 1e-3" if at < 0.5 else "t ≤ 0.999"
     raise ValueError(
         f"{type(path).__name__} path has no {what} at t = {at:.4g} ({because} {value}); "

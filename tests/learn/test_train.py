@@ -227,3 +227,10 @@ def test_training_on_cuda_learns_and_resumes():
     resumed = last(train(TINY, device="cuda", resume=first.checkpoint))
     assert whole.excess < 0.5
     assert torch.allclose(resumed.checkpoint.network.flat, whole.checkpoint.network.flat, atol=1e-5)
+
+
+@pytest.mark.parametrize("target", ["v", "x0", "eps", "score"])
+def test_steep_paths_train_whatever_the_target(target):
+    """b = t⁸ is 1e-16 where a translation begins, and its square 0 in float32."""
+    experiment = TINY.but(path="polynomial", power=8.0, target=target, train_steps=100)
+    assert last(train(experiment)).loss < 100
