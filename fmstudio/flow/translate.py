@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from fmstudio.flow.densities import GaussianMixture
 from fmstudio.flow import paths
+from fmstudio.flow.densities import GaussianMixture
 from fmstudio.flow.paths import Coefficients, Path
 
 #: A determinant smaller than this share of its two terms counts as zero.
