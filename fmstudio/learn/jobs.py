@@ -17,10 +17,13 @@ from torch import Tensor
 from fmstudio.device import chosen_device
 from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.metrics import energy_distance
-from fmstudio.learn.build import coupling_of, density_of, oracle_of
+from fmstudio.learn.build import coupling_of, oracle_of
 from fmstudio.learn.checkpoints import Checkpoint, load, save
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.shipped import same_velocity
 from fmstudio.learn.simulate import (
+    asked_density,
+    conditioned,
     distances,
     draw_pairs,
     frame_times,
@@ -44,12 +47,18 @@ def chosen_field(experiment: Experiment, checkpoint: Checkpoint | None) -> Veloc
     """The field to sample: the net given, else the exact u.
 
     Raises:
-        ValueError: no net is given, and the coupling leaves no closed form.
+        ValueError: the net learned another flow; or no net is given, and the coupling leaves no closed form.
     """
     if checkpoint is not None:
+        learned = checkpoint.experiment
+        if not same_velocity(learned, experiment):
+            raise ValueError(
+                f"The net learned {learned.data}, path {learned.path}, source {learned.source}, coupling "
+                f"{learned.coupling}; the experiment asks for another flow. Sample the net's own experiment."
+            )
         return checkpoint.field(experiment)
     if coupling_of(experiment).independent:
-        return oracle_of(experiment)
+        return conditioned(oracle_of(experiment), experiment)
     raise ValueError(
         f"With the coupling {experiment.coupling!r} the mean velocity has no closed form: give a checkpoint."
     )
@@ -84,10 +93,10 @@ def sample(experiment: Experiment, checkpoint: Checkpoint | None = None) -> dict
     """
     small = experiment.but(particles=min(experiment.particles, MOST_PARTICLES))
     times = frame_times(small)
-    start = original_paths(small, draw_pairs(small, small.particles), times)[0]
+    start = original_paths(small, draw_pairs(small, small.particles, asked=True), times)[0]
     motion = run_sampler(small, chosen_field(small, checkpoint), start, times)
-    fresh = density_of(small).sample(len(start), generator_of(small, 61)).points
-    measured = distances(motion.positions, *fresh_draws(small, times))
+    fresh = asked_density(small).sample(len(start), generator_of(small, 61)).points
+    measured = distances(motion.positions, *fresh_draws(small, times, asked=True))
     return {
         "experiment": small.to_dict(),
         "field": "exact" if checkpoint is None else "net",

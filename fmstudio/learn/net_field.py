@@ -62,7 +62,9 @@ class NetField:
         known = self.network.shape.classes
         if self.label is not None:
             low, high = int(torch.as_tensor(self.label).min()), int(torch.as_tensor(self.label).max())
-            if low < 0 or high > known or not known:
+            # For each row it may be "none", which is class ``classes``.
+            last = known if isinstance(self.label, Tensor) else known - 1
+            if low < 0 or high > last or not known:
                 raise ValueError(
                     f"Expected a class in [0, {known - 1}]; got {low if low < 0 else high}."
                     if known

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fmstudio.flow.densities import Density
 from fmstudio.flow.diffusion import Proportional, integrate_sde, score_from_velocity
-from fmstudio.flow.fields import VelocityField
+from fmstudio.flow.fields import Guided, VelocityField
 from fmstudio.flow.metrics import energy_distance, shuffled_energy_distances
 from fmstudio.flow.objectives import pair_batches
 from fmstudio.flow.oracle import Oracle
@@ -55,11 +56,41 @@ def frame_times(experiment: Experiment) -> Tensor:
     return torch.linspace(1, 0, experiment.frames)
 
 
-def draw_pairs(experiment: Experiment, count: int, stream: int = 0) -> Pairs:
-    """Draw end points and pair them as training does: in mini-batches, and for a conditional net by class."""
+def asked_density(experiment: Experiment) -> Density:
+    """The data of the class that the sampler is asked for; all data where it is asked for none.
+
+    Raises:
+        ValueError: a class that the data do not have.
+    """
+    density = density_of(experiment)
+    return density.given(experiment.label) if asks_for_a_class(experiment) else density
+
+
+def asks_for_a_class(experiment: Experiment) -> bool:
+    """Whether the sampler of a conditional experiment is asked for one class."""
+    return experiment.conditional and experiment.label >= 0
+
+
+def conditioned(oracle: Oracle, experiment: Experiment) -> VelocityField:
+    """The oracle given the experiment's label and guided, u∅ + w (u_c − u∅); without a label the oracle."""
+    if not asks_for_a_class(experiment):
+        return oracle
+    return Guided(oracle, oracle.given(experiment.label), experiment.guidance)
+
+
+def draw_pairs(experiment: Experiment, count: int, stream: int = 0, *, asked: bool = False) -> Pairs:
+    """Draw end points and pair them as training does: in mini-batches, and for a conditional net by class.
+
+    Args:
+        experiment: its data, source and coupling.
+        count: of pairs.
+        stream: of the experiment's random numbers.
+        asked: only of the class that the sampler is asked for.
+    """
     generator = generator_of(experiment, stream)
     coupling = coupling_of(experiment)
-    samples = density_of(experiment).sample(count, generator)
+    density = asked_density(experiment) if asked else density_of(experiment)
+    samples = density.sample(count, generator)
     x0, x1, labels = samples.points, source_of(experiment).sample(count, generator).points, samples.labels
     if coupling.independent:
         return Pairs(x0, x1, labels)
@@ -152,11 +183,17 @@ def _between(knots: Tensor, positions: Tensor, times: Tensor) -> Tensor:
     return torch.lerp(positions[low], positions[high], share[:, None, None])
 
 
-def fresh_draws(experiment: Experiment, times: Tensor, count: int = 1_200) -> tuple[Tensor, Tensor]:
-    """Two independent draws of Q that share nothing with the particles shown, each (T, count, d)."""
+def fresh_draws(
+    experiment: Experiment, times: Tensor, count: int = 1_200, *, asked: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Two independent draws of Q that share nothing with the particles shown, each (T, count, d).
+
+    With ``asked`` they are of the class that the sampler is asked for.
+    """
 
     def draw(stream: int) -> Tensor:
-        return original_paths(experiment, draw_pairs(experiment, count, stream), times, stream + 1)
+        pairs = draw_pairs(experiment, count, stream, asked=asked)
+        return original_paths(experiment, pairs, times, stream + 1)
 
     return draw(11), draw(13)
 

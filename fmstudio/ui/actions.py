@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from fmstudio.flow.fields import Guided, VelocityField
+from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.oracle import EmpiricalOracle, Oracle
 from fmstudio.learn.build import coupling_of, oracle_of, path_of
 from fmstudio.learn.experiment import Experiment
@@ -54,13 +54,6 @@ def exact_field(experiment: Experiment) -> Oracle:
     if not has_closed_form(experiment):
         raise ValueError(NO_CLOSED_FORM.format(coupling=experiment.coupling))
     return oracle_of(experiment)
-
-
-def conditioned(oracle: Oracle, experiment: Experiment) -> VelocityField:
-    """The oracle given the experiment's label and guided, u∅ + w (u_c − u∅); without a label the oracle."""
-    if experiment.label < 0 or not experiment.conditional:
-        return oracle
-    return Guided(oracle, oracle.given(experiment.label), experiment.guidance)
 
 
 def net_field(visitor: Visitor) -> VelocityField | None:

@@ -18,6 +18,8 @@ from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.simulate import (
     Distances,
     Motion,
+    asked_density,
+    conditioned,
     distances,
     draw_pairs,
     frame_times,
@@ -28,7 +30,7 @@ from fmstudio.learn.simulate import (
 )
 from fmstudio.plots.room_scenes import sample_scene
 from fmstudio.plots.scene import Scene
-from fmstudio.ui.actions import conditioned, exact_field, net_field
+from fmstudio.ui.actions import exact_field, net_field
 from fmstudio.ui.stoppable import StoppableField
 from fmstudio.ui.visitor import Visitor
 
@@ -58,12 +60,12 @@ def sample_room(visitor: Visitor, use_net: bool, tell: Tell = quietly) -> tuple[
             "and the SDE would be wrong. Set the noise to 0."
         )
     times = frame_times(experiment)
-    pairs = draw_pairs(experiment, experiment.particles)
+    pairs = draw_pairs(experiment, experiment.particles, asked=True)
     original = original_paths(experiment, pairs, times)
     watched = StoppableField(field, visitor, _calls(experiment), tell)
     motion = run_sampler(experiment, watched, original[0], times, origin=field)
     watched.check()
-    measured = distances(motion.positions, *fresh_draws(experiment, times))
+    measured = distances(motion.positions, *fresh_draws(experiment, times, asked=True))
     watched.check()
     return sample_scene(experiment, times, pairs, original, motion, measured, use_net), motion, measured
 
@@ -209,6 +211,6 @@ def field_error(visitor: Visitor, t: float, size: int = 48) -> tuple[Tensor, flo
 
 
 def sample_quality(experiment: Experiment, samples: Tensor) -> float:
-    """Energy distance of samples to fresh data points."""
-    fresh = density_of(experiment).sample(len(samples), generator_of(experiment, 61)).points
+    """Energy distance of samples to fresh data points, of the class that was asked for if one was."""
+    fresh = asked_density(experiment).sample(len(samples), generator_of(experiment, 61)).points
     return float(energy_distance(samples, fresh))

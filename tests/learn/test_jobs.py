@@ -1,0 +1,35 @@
+"""Whole runs: the net that is sampled is the experiment's, and so is the class."""
+
+from __future__ import annotations
+
+import pytest
+
+from fmstudio.learn import jobs
+from fmstudio.learn.experiment import Experiment
+
+SMALL = Experiment(width=24, depth=2, fourier=6, batch=128, train_steps=150, particles=300, frames=4)
+
+
+@pytest.fixture(scope="module")
+def told():
+    """A net that is told the class."""
+    return jobs.train_net(SMALL.but(conditional=True))[1]
+
+
+def test_a_net_of_another_flow_is_refused(told):
+    for change in ({"path": "spherical"}, {"data": "moons"}, {"coupling": "optimal transport"}):
+        with pytest.raises(ValueError, match="The net learned 8 gaussians"):
+            jobs.sample(SMALL.but(conditional=True, **change), told)
+    assert jobs.sample(SMALL, told)["field"] == "net"
+
+
+@pytest.mark.parametrize("exact", [True, False], ids=["exact", "net"])
+def test_samples_of_a_class_are_compared_with_the_class(told, exact):
+    asked = SMALL.but(conditional=True, label=3, guidance=1.0, sample_steps=30)
+    report = jobs.sample(asked, None if exact else told)
+    x, y = (sum(p[k] for p in report["samples"]) / 300 for k in (0, 1))
+    assert abs(x + 1.41) + abs(y - 1.41) < (0.1 if exact else 0.8)
+    assert report["energy_distance"] < (0.02 if exact else 0.2)
+    # One more than the last class is no class.
+    with pytest.raises(ValueError, match="No class 8"):
+        jobs.sample(asked.but(label=8), told)
