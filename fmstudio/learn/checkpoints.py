@@ -108,6 +108,8 @@ class Checkpoint:
         step: steps taken.
         curve: of the training so far.
         resumable: None for a net that is only to be used.
+        of_pairs: whether it was trained on given pairs (reflow), which the experiment does not hold. Its x₀
+            and x₁ are not independent, so no score follows from its velocity.
     """
 
     experiment: Experiment
@@ -115,6 +117,7 @@ class Checkpoint:
     step: int
     curve: Curve = Curve()
     resumable: Resumable | None = None
+    of_pairs: bool = False
 
     def net_only(self) -> Checkpoint:
         """The same without what a training needs to go on: a quarter of the size."""
@@ -155,6 +158,7 @@ def save(checkpoint: Checkpoint, path: str | Path) -> None:
         "classes": str(checkpoint.network.shape.classes),
         "step": str(checkpoint.step),
         "curve": json.dumps(asdict(checkpoint.curve)),
+        "of_pairs": json.dumps(checkpoint.of_pairs),
     }
     tensors = {f"net.{name}": x for name, x in checkpoint.network.state_dict().items()}
     if checkpoint.resumable is not None:
@@ -206,7 +210,7 @@ def load(path: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
         )
     try:
         return _assemble(metadata, tensors, torch.device(device))
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path.name} cannot be read as a checkpoint: {error}") from error
 
 
@@ -219,7 +223,7 @@ def _assemble(metadata: dict[str, str], tensors: dict[str, Tensor], device: torc
     shape = Shape(experiment.dim, experiment.width, experiment.depth, experiment.fourier, classes)
     network = Network(shape, torch.Generator(device))
     network.load_state_dict({k.removeprefix("net."): x for k, x in tensors.items() if k.startswith("net.")})
-    if not network.flat.isfinite().all():
+    if not all(x.isfinite().all() for x in (network.flat, network.space, network.time)):
         raise ValueError("a weight is not finite.")
     parts = {k.removeprefix("training."): x for k, x in tensors.items() if k.startswith("training.")}
     resumable = None
@@ -229,7 +233,10 @@ def _assemble(metadata: dict[str, str], tensors: dict[str, Tensor], device: torc
             if x.shape != (shape.weights,):
                 raise ValueError(f"expected {shape.weights} weights; got shape {tuple(x.shape)}.")
         resumable = Resumable(flat, moments, parts["draws"].cpu(), parts["recent"].cpu())
-    return Checkpoint(experiment, network, int(metadata["step"]), _curve(metadata["curve"]), resumable)
+    step, of_pairs = int(metadata["step"]), metadata.get("of_pairs", "false") == "true"
+    if step < 0:
+        raise ValueError(f"expected a step ≥ 0; got {step}.")
+    return Checkpoint(experiment, network, step, _curve(metadata["curve"]), resumable, of_pairs)
 
 
 def _curve(text: str) -> Curve:

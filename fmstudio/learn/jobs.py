@@ -30,6 +30,7 @@ from fmstudio.learn.simulate import (
     fresh_draws,
     generator_of,
     original_paths,
+    refuse_noise_after_reflow,
     run_sampler,
 )
 from fmstudio.learn.train import Diverged, Progress, train
@@ -56,6 +57,7 @@ def chosen_field(experiment: Experiment, checkpoint: Checkpoint | None) -> Veloc
                 f"The net learned {learned.data}, path {learned.path}, source {learned.source}, coupling "
                 f"{learned.coupling}; the experiment asks for another flow. Sample the net's own experiment."
             )
+        refuse_noise_after_reflow(experiment, checkpoint.of_pairs)
         return checkpoint.field(experiment)
     if coupling_of(experiment).independent:
         return conditioned(oracle_of(experiment), experiment)

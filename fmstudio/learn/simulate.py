@@ -162,6 +162,19 @@ def _exact_score(oracle: Oracle) -> VelocityField:
     return score
 
 
+def refuse_noise_after_reflow(experiment: Experiment, of_pairs: bool) -> None:
+    """Refuse the SDE for a net that was trained on given pairs.
+
+    Raises:
+        ValueError: with the reason.
+    """
+    if of_pairs and experiment.sde_noise > 0:
+        raise ValueError(
+            "After reflow x₀ and x₁ are no longer independent: the score does not follow from the velocity, "
+            "and the SDE would be wrong. Set the noise to 0."
+        )
+
+
 def run_sampler(
     experiment: Experiment,
     field: VelocityField,

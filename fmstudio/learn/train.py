@@ -140,6 +140,11 @@ def train(
     shape = Shape(experiment.dim, experiment.width, experiment.depth, experiment.fourier, problem.classes)
     if resume is not None:
         check_resume(experiment, shape, resume, draws)
+        if resume.of_pairs and pairs is None:
+            raise ValueError(
+                "This net was straightened on pairs that its file does not hold. Straighten it again, or "
+                "start a new training."
+            )
         start = resume.network
     if start is not None and start.shape != shape:
         raise ValueError(f"Expected a net of {shape}; got one of {start.shape}.")
@@ -208,7 +213,8 @@ def _train(
         resumable = Resumable(
             network.flat.clone(), moments.clone(), draws.get_state(), torch.stack(list(recent)).cpu()
         )
-        checkpoint = Checkpoint(experiment, kept, step, curve, resumable)
+        of_pairs = isinstance(problem.coupling, FixedPairs)
+        checkpoint = Checkpoint(experiment, kept, step, curve, resumable, of_pairs)
         pause = time.perf_counter()
         yield Progress(
             step,

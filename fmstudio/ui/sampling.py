@@ -26,6 +26,7 @@ from fmstudio.learn.simulate import (
     fresh_draws,
     generator_of,
     original_paths,
+    refuse_noise_after_reflow,
     run_sampler,
 )
 from fmstudio.plots.room_scenes import sample_scene
@@ -54,11 +55,8 @@ def sample_room(visitor: Visitor, use_net: bool, tell: Tell = quietly) -> tuple[
     """
     experiment = visitor.experiment
     field = chosen_field(visitor, use_net)
-    if use_net and visitor.pairs is not None and experiment.sde_noise > 0:
-        raise ValueError(
-            "After reflow x₀ and x₁ are no longer independent: the score does not follow from the velocity, "
-            "and the SDE would be wrong. Set the noise to 0."
-        )
+    if use_net and visitor.checkpoint is not None:
+        refuse_noise_after_reflow(experiment, visitor.checkpoint.of_pairs)
     times = frame_times(experiment)
     pairs = draw_pairs(experiment, experiment.particles, asked=True)
     original = original_paths(experiment, pairs, times)

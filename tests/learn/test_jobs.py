@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
+from fmstudio.flow.couplings import FixedPairs
 from fmstudio.learn import jobs
+from fmstudio.learn.checkpoints import load, save
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.train import train
 
 SMALL = Experiment(width=24, depth=2, fourier=6, batch=128, train_steps=150, particles=300, frames=4)
 
@@ -29,7 +33,22 @@ def test_samples_of_a_class_are_compared_with_the_class(told, exact):
     report = jobs.sample(asked, None if exact else told)
     x, y = (sum(p[k] for p in report["samples"]) / 300 for k in (0, 1))
     assert abs(x + 1.41) + abs(y - 1.41) < (0.1 if exact else 0.8)
-    assert report["energy_distance"] < (0.02 if exact else 0.2)
+    assert report["energy_distance"] < (0.02 if exact else 0.8)
     # One more than the last class is no class.
     with pytest.raises(ValueError, match="No class 8"):
         jobs.sample(asked.but(label=8), told)
+
+
+def test_a_straightened_net_remembers_it(tmp_path):
+    """In its file too: the SDE is refused, and so is going on without the pairs."""
+    g = torch.Generator().manual_seed(0)
+    pairs = FixedPairs(torch.randn(200, 2, generator=g), torch.randn(200, 2, generator=g))
+    *_, last = train(SMALL, pairs=pairs)
+    save(last.checkpoint, tmp_path / "net.safetensors")
+    again = load(tmp_path / "net.safetensors")
+    assert again.of_pairs
+    assert jobs.sample(SMALL, again)["field"] == "net"
+    with pytest.raises(ValueError, match="After reflow"):
+        jobs.sample(SMALL.but(sde_noise=1.0), again)
+    with pytest.raises(ValueError, match="straightened on pairs"):
+        train(SMALL.but(train_steps=300), resume=again)
