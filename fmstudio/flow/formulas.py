@@ -25,6 +25,7 @@ from fmstudio.flow.paths import Coefficients, Path
 LONGEST = 200
 DEEPEST = 100
 _TYPED = str.maketrans({"−": "-", "–": "-", "×": "*", "·": "*", "÷": "/", "π": "pi", "^": "**"})
+_KINKS = re.compile(r"\b(min|max|abs)\b")
 _TOKEN = re.compile(
     r" *(?:(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
     r"|(?P<name>[A-Za-z]\w*)|(?P<mark>[-+*/(),]))"
@@ -198,8 +199,9 @@ class Custom(Path):
     Raises:
         ValueError: saying which coefficient has which value at which t.
 
-    Limits: a derivative may be ±inf at t = 0 or 1, as that of sqrt(t) at 0. Where the rules of
-    differentiation meet 0·∞ at an end, as in t*sqrt(t), the derivative there is the one 1e-6 away from it.
+    Limits: b′ may be infinite at t = 0, as that of sqrt(t) is: there the marginal velocity has a limit. Where
+    the rules of differentiation meet 0·∞ at an end, as in t*sqrt(t), or a corner of min, max or abs, the
+    derivative there is the one 1e-6 away from it.
     A formula that misbehaves only between the points of the grid is not noticed.
     """
 
@@ -263,5 +265,15 @@ def _check(formula: Formula, name: str, ends: tuple[float, float]) -> tuple[floa
                 f"your formula gives {float(heights[low[0]]):.6g} at t = {float(t):.6g}."
             )
     beside = formula.at(torch.tensor([1e-6, 1 - 1e-6], dtype=torch.float64))[1].tolist()
-    first, last = (b if math.isnan(s) else s for s, b in zip(end_slopes, beside, strict=True))
+    kinked = _KINKS.search(formula.text) is not None
+    first, last = (
+        b if math.isnan(s) or (kinked and math.isfinite(s)) else s
+        for s, b in zip(end_slopes, beside, strict=True)
+    )
+    for t, slope in ((0, first), (1, last)):
+        if math.isinf(slope) and (name, t) != ("b", 0):
+            raise ValueError(
+                f"The derivative of {name}(t) must be finite at t = {t}, or every path would be infinitely "
+                f"fast there; your formula gives {slope}."
+            )
     return first, last

@@ -163,6 +163,13 @@ def check_target(
     Raises:
         ValueError: with the reason and what to choose instead.
     """
+    if target.at_noise:
+        inside = path.at(torch.linspace(0, 1, 1001, dtype=torch.float64)[1:-1]).a
+        if not inside.is_complex() and bool((inside <= 0).any()):
+            raise ValueError(
+                f"{target.name} does not determine the velocity where a = 0, and this path's a is 0 or below "
+                "between t = 0 and 1. Choose the target v or x0."
+            )
     if target is V:
         return
     exact = is_standard_normal(source) and coupling.independent

@@ -10,6 +10,7 @@ import csv
 import io
 import math
 import re
+import tokenize
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,7 +76,7 @@ def from_npy(data: bytes) -> Cloud:
         if version not in read:
             raise ValueError(f"version {version} of the format")
         shape, _, dtype = read[version](stream)
-    except (ValueError, EOFError, SyntaxError, TypeError, UnicodeError) as error:
+    except (ValueError, EOFError, SyntaxError, TypeError, UnicodeError, tokenize.TokenError) as error:
         raise ValueError(f"The .npy header cannot be read: {error}.") from None
     if dtype.kind not in "fiub" or dtype.hasobject:
         raise ValueError(f"Expected an array of real numbers; got {dtype}.")
@@ -188,13 +189,17 @@ def _table(read: tuple[list[_Row], bool]) -> _Table:
         if len(row.cells) != width:
             raise ValueError(f"Line {row.line} has {len(row.cells)} columns; expected {width}.")
     is_number = [_mostly_numbers([row.cells[c] for row in rows[1:]], comma) for c in range(width)]
-    first = [_float(cell, comma) for cell in rows[0].cells]
-    named = any(number and value is None for number, value in zip(is_number, first, strict=True))
-    names = [cell if named and cell else f"Column {c + 1}" for c, cell in enumerate(rows[0].cells)]
+    top = [_float(cell, comma) for cell in rows[0].cells]
+    of_numbers = [value is not None for number, value in zip(is_number, top, strict=True) if number]
+    named = bool(of_numbers) and not any(of_numbers)
+    header = rows[0].cells
+    names = [cell if named and cell else f"Column {c + 1}" for c, cell in enumerate(header)]
     rows = rows[1:] if named else rows
     _check_count(len(rows))
     label = _label_column(rows, names, is_number, comma)
-    coordinates = [c for c in range(width) if is_number[c] and c != label][:2]
+    # A first column without a name, where the others have one, is the row's number.
+    first = int(named and width > 1 and not header[0])
+    coordinates = [c for c in range(first, width) if is_number[c] and c != label][:2]
     if not coordinates:
         raise ValueError("Expected one or two columns of numbers; found none.")
     return _Table(rows, names, coordinates, label, comma)

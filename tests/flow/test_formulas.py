@@ -1,6 +1,7 @@
 """Formulas: they mean what Python's arithmetic means, differentiate as torch does, and run nothing."""
 
 import math
+import re
 import threading
 from typing import NamedTuple
 
@@ -372,7 +373,9 @@ def test_what_is_no_path_is_told_which_value_it_has_where(a, b, words):
         ("t*sqrt(t)", 0.0, 1.5),
         ("sqrt(t^3)", 0.0, 1.5),
         ("t**1.5", 0.0, 1.5),
-        ("1 - sqrt(1 - t)", 0.5, math.inf),
+        ("min(t, 1)", 1.0, 1.0),
+        ("max(t, t^2)", 1.0, 1.0),
+        ("abs(t)", 1.0, 1.0),
         ("sqrt(1 - cos(pi*t/2))", math.pi / math.sqrt(8), math.pi / 4),
         ("tan(pi*t/4)", math.pi / 4, math.pi / 2),
     ],
@@ -382,6 +385,16 @@ def test_derivatives_at_the_ends_are_limits(b, at_0, at_1):
     assert c.b.tolist() == [0.0, 1.0]
     assert c.a.tolist() == [1.0, 0.0]
     torch.testing.assert_close(c.db.tolist(), [at_0, at_1], rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "where"),
+    [("sqrt(1-t)", "t", "a(t) must be finite at t = 1"), ("1-sqrt(t)", "t", "a(t) must be finite at t = 0"),
+     ("1-t", "1-sqrt(1-t)", "b(t) must be finite at t = 1")],
+)  # fmt: skip
+def test_paths_that_are_infinitely_fast_are_refused(a, b, where):
+    with pytest.raises(ValueError, match=re.escape(where)):
+        Custom(a, b)
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, torch.enable_grad])

@@ -564,3 +564,22 @@ def test_files_refused(tmp_path: Path):
         file.truncate(5_000_001)
     with pytest.raises(ValueError, match="5,000,001 bytes"):
         clouds.from_file(tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize("top", ["1,2x", "NA,2", ",2"])
+def test_a_first_line_that_is_no_header_is_refused_like_any_other(top):
+    with pytest.raises(ValueError, match="Line 1: "):
+        shown(f"{top}\n1,3\n4,5\n6,7")
+
+
+def test_the_numbers_of_the_rows_are_no_coordinate():
+    """As pandas writes a table: the index first, without a name."""
+    cloud = shown(",x,y\n0,1,3\n1,4,5\n2,6,9")
+    assert cloud.note.startswith("Coordinates: x and y.")
+
+
+def test_a_header_that_breaks_off_is_a_sentence():
+    text = b"{'descr': '<f8', 'fortran_order': False, 'shape': (5, 2, }"
+    header = text.ljust(118 - 1) + b"\n"
+    with pytest.raises(ValueError, match="header cannot be read"):
+        clouds.from_npy(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)

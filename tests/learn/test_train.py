@@ -234,3 +234,11 @@ def test_steep_paths_train_whatever_the_target(target):
     """b = t⁸ is 1e-16 where a translation begins, and its square 0 in float32."""
     experiment = TINY.but(path="polynomial", power=8.0, target=target, train_steps=100)
     assert last(train(experiment)).loss < 100
+
+
+@pytest.mark.parametrize("target", ["eps", "score"])
+def test_a_path_that_loses_its_data_on_the_way_needs_another_target(target):
+    lost = TINY.but(path="custom", formula_a="(1-t)*(1-2*t)", target=target)
+    with pytest.raises(ValueError, match="a is 0 or below"):
+        train(lost)
+    assert last(train(lost.but(target="v", train_steps=20))).step == 20
