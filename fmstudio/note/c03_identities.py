@@ -7,9 +7,9 @@ whose trajectory it is. Memory is the share of x₀ that its x₁ explains: with
 
 less its mean by chance, d/(n − 1). Along independent original paths M = 0. Particles that swap at every
 meeting lose their identity, and with it the memory of *their* path; what remains is where they are, so M
-tends to that of the flow, a deterministic map. A cell of side h jolts a particle by about h at each of T
-meetings, and picking a path at random adds the drift of C6, so M ≈ M_flow − α T h² − β/T; the two terms are
-extrapolated away.
+tends to that of the flow, a deterministic map. A cell of side h jolts a particle by about h at each of its S
+swaps, and picking a path at random adds the drift of C6, so M ≈ M_flow − α S h² − β/S; the two terms are
+extrapolated away. S is counted: whoever is alone in a small cell swaps with nobody.
 
 Source: Wu & Lizarraga, About Flow Matching, 2024, section 2.
 """
@@ -86,6 +86,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
     s = Setting(experiment, 3)
     low, high = window(s.path)
     table = torch.zeros(REPEATS, len(MEETINGS), len(CELLS), dtype=torch.float64)
+    swaps = torch.zeros_like(table)
     few = torch.zeros(REPEATS, len(CELLS), dtype=torch.float64)
     original = torch.zeros(REPEATS, dtype=torch.float64)
     mismatch, jump = 0.0, 0.0
@@ -100,6 +101,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
                 reach = math.inf if broken else cell
                 partners = identity_switching(rows, reach, generator)
                 table[repeat, j, k] = memory(rows[-1][partners[-1]], rows[0])
+                swaps[repeat, j, k] = count * (partners[1:] != partners[:-1]).double().mean()
                 if repeat == 0:
                     mismatch = max(mismatch, _mismatch(rows, partners))
                     jump = max(jump, _largest_jump(rows, partners) / (cell * math.sqrt(s.dim)))
@@ -115,7 +117,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
     numbers = [
         Measured("largest difference of the sorted snapshots", mismatch),
         Measured("memory of the original paths", *mean_error(original)),
-        Measured("memory in the limit", *mean_error(torch.stack([_limit(m) for m in table]))),
+        Measured("memory in the limit", *mean_error(torch.stack([*map(_limit, table, swaps)]))),
         Measured("largest jump at a swap, in cell diagonals", jump),
     ]
     for k, (a, b) in enumerate(_neighbours()):
@@ -147,12 +149,11 @@ def _largest_jump(rows: Tensor, partners: Tensor) -> float:
     return max(float((row[new] - row[old]).norm(dim=1).max()) for row, old, new in pairs)
 
 
-def _limit(table: Tensor) -> Tensor:
-    """M at T h² → 0 and 1/T → 0 by least squares on the finer cells, from a table (meetings, cells)."""
-    count = torch.tensor(MEETINGS, dtype=torch.float64)[:, None].expand_as(table)
-    jolt = count * torch.tensor(CELLS, dtype=torch.float64) ** 2
-    kept = jolt <= MOST_JOLT * (1 + 1e-9)
-    design = torch.stack([torch.ones_like(jolt[kept]), jolt[kept], 1 / count[kept]], 1)
+def _limit(table: Tensor, swaps: Tensor) -> Tensor:
+    """M at S h² → 0 and 1/S → 0 by least squares on the finer cells, from tables (meetings, cells)."""
+    jolt = swaps * torch.tensor(CELLS, dtype=torch.float64) ** 2
+    kept = jolt <= MOST_JOLT
+    design = torch.stack([torch.ones_like(jolt[kept]), jolt[kept], 1 / swaps[kept].clamp(min=1)], 1)
     return torch.linalg.lstsq(design, table[kept][:, None]).solution[0, 0]
 
 
@@ -213,7 +214,7 @@ CLAIM = Claim(
     ),
     formula=(
         r"\{x_t^{(i)}\}=\{x_t^{(\pi_t(i))}\},\qquad "
-        r"M\to M_{\text{flow}}\ \text{as}\ T h^2\to0,\ T\to\infty"
+        r"M\to M_{\text{flow}}\ \text{as}\ S h^2\to0,\ S\to\infty"
     ),
     breaks="Particles swap with anyone, not only with those at the same place: they jump, and forget all.",
     question=(
