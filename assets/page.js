@@ -37,15 +37,25 @@
     field.value = String(Number.isFinite(inside) ? inside : field.min);
     field.dispatchEvent(new Event("input", { bubbles: true }));
   }, true);
+  // Outside https and this machine, and in some frames, a page may not write to the clipboard; the old command may.
+  const copied = async (text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      const field = Object.assign(document.createElement("textarea"), { value: text });
+      document.body.append(field);
+      field.select();
+      const done = document.execCommand("copy");
+      field.remove();
+      return done;
+    }
+  };
   on("[data-fm=link]", async (button) => {
     const said = button.innerHTML;
-    try {
-      await navigator.clipboard.writeText(location.href);
-      button.style.minWidth = `${button.offsetWidth}px`;
-      button.textContent = "Copied";
-    } catch {
-      window.prompt("The link to this experiment:", location.href);
-    }
+    if (!(await copied(location.href))) return void window.prompt("The link to this experiment:", location.href);
+    button.style.minWidth = `${button.offsetWidth}px`;
+    button.textContent = "Copied";
     setTimeout(() => { button.innerHTML = said; }, 1400);
   });
   // The code dialog: what lies under it cannot be reached while it is open, and focus goes back where it was.

@@ -36,7 +36,11 @@ from fmstudio.learn.simulate import (
 from fmstudio.learn.train import Diverged, Progress, train
 
 MOST_PARTICLES = 20_000
-"""A JSON answer holds at most this many particles."""
+"""Particles that are sampled at once; their distances take the square of it."""
+
+MOST_POSITIONS = 120_000
+"""Positions in one answer: the default 2,000 particles × 60 frames. While a larger one is written, the server
+answers nobody else."""
 
 
 def numbers(values: Tensor, digits: int = 5) -> list[Any]:
@@ -71,17 +75,25 @@ def trajectories(experiment: Experiment) -> dict[str, Any]:
 
     Returns:
         ``experiment``, ``times`` (T,), ``positions`` (T, n, d), ``labels`` (n,) or None, ``smooth``.
+
+    Raises:
+        ValueError: more than :data:`MOST_POSITIONS`.
     """
-    small = experiment.but(particles=min(experiment.particles, MOST_PARTICLES))
-    times = frame_times(small)
-    pairs = draw_pairs(small, small.particles)
-    positions = original_paths(small, pairs, times)
+    n, frames = experiment.particles, experiment.frames
+    if n * frames > MOST_POSITIONS:
+        raise ValueError(
+            f"particles × frames: an answer holds at most {MOST_POSITIONS:,} positions; got {n:,} × {frames}."
+            " Ask for fewer, or take fmstudio.learn.simulate.original_paths in Python."
+        )
+    times = frame_times(experiment)
+    pairs = draw_pairs(experiment, n)
+    positions = original_paths(experiment, pairs, times)
     return {
-        "experiment": small.to_dict(),
+        "experiment": experiment.to_dict(),
         "times": numbers(times),
         "positions": numbers(positions, 4),
         "labels": None if pairs.labels is None else pairs.labels.tolist(),
-        "smooth": small.path not in ("zig-zag",),
+        "smooth": experiment.path not in ("zig-zag",),
     }
 
 
@@ -92,15 +104,22 @@ def sample(experiment: Experiment, checkpoint: Checkpoint | None = None) -> dict
         ``experiment``, ``field`` ("net" or "exact"), ``samples`` (n, d), ``nfe``, ``seconds``,
         ``energy_distance`` to fresh data, ``times`` (T,) and ``distance`` (T,) of p_t to q_t, ``band`` (T, 2)
         of what two fresh samples differ by.
+
+    Raises:
+        ValueError: more than :data:`MOST_PARTICLES`, or a net of another flow.
     """
-    small = experiment.but(particles=min(experiment.particles, MOST_PARTICLES))
-    times = frame_times(small)
-    start = original_paths(small, draw_pairs(small, small.particles, asked=True), times)[0]
-    motion = run_sampler(small, chosen_field(small, checkpoint), start, times)
-    fresh = asked_density(small).sample(len(start), generator_of(small, 61)).points
-    measured = distances(motion.positions, *fresh_draws(small, times, asked=True))
+    if experiment.particles > MOST_PARTICLES:
+        raise ValueError(
+            f"particles: at most {MOST_PARTICLES:,} are sampled at once; got {experiment.particles:,}. "
+            "Sample several times with other seeds."
+        )
+    times = frame_times(experiment)
+    start = original_paths(experiment, draw_pairs(experiment, experiment.particles, asked=True), times)[0]
+    motion = run_sampler(experiment, chosen_field(experiment, checkpoint), start, times)
+    fresh = asked_density(experiment).sample(len(start), generator_of(experiment, 61)).points
+    measured = distances(motion.positions, *fresh_draws(experiment, times, asked=True))
     return {
-        "experiment": small.to_dict(),
+        "experiment": experiment.to_dict(),
         "field": "exact" if checkpoint is None else "net",
         "samples": numbers(motion.positions[-1], 4),
         "nfe": motion.nfe,

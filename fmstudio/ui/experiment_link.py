@@ -24,7 +24,11 @@ from fmstudio.ui.room import Room
 from fmstudio.ui.sidebar import PATH_FIELDS, Sidebar, around_options, shown_fields
 from fmstudio.ui.visitor import Visitor
 
-_WRITE_LINK = "(query) => { history.replaceState(null, '', query ? '?' + query : location.pathname); }"
+_WRITE_LINK = """(query) => {
+  history.replaceState(null, "", query ? "?" + query : location.pathname);
+  // A Space shows the page in a frame; its own address carries the link on this request.
+  if (parent !== window) parent.postMessage({ queryString: query }, "https://huggingface.co");
+}"""
 _PICTURE_FIRST = "async (state) => { await window.FMPlayer?.idle(); return state; }"
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _SEEN: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}

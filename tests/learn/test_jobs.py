@@ -52,3 +52,13 @@ def test_a_straightened_net_remembers_it(tmp_path):
         jobs.sample(SMALL.but(sde_noise=1.0), again)
     with pytest.raises(ValueError, match="straightened on pairs"):
         train(SMALL.but(train_steps=300), resume=again)
+
+
+def test_an_answer_is_as_large_as_asked_for_or_refused():
+    """Never with fewer particles than were asked for."""
+    few = Experiment(particles=600, frames=200)
+    assert len(jobs.trajectories(few)["positions"][0]) == 600
+    with pytest.raises(ValueError, match="at most 120,000 positions; got 601 × 200"):
+        jobs.trajectories(few.but(particles=601))
+    with pytest.raises(ValueError, match="at most 20,000 are sampled at once; got 20,001"):
+        jobs.sample(Experiment(particles=20_001))

@@ -142,6 +142,42 @@ def test_settings_survive_the_link_and_a_reload(studio: Studio) -> None:
     assert "path=bow" in page.url
 
 
+def test_in_a_frame_the_surrounding_page_is_told_the_link(browser: Any, studio_url: str) -> None:
+    page = browser.new_page()
+    page.set_default_timeout(SLOW_MACHINE)
+    page.goto(f"{studio_url}nowhere", wait_until="commit")
+    page.evaluate(
+        """(address) => {
+          window.told = [];
+          window.postMessage = (...message) => window.told.push(message);
+          document.body.innerHTML = `<iframe src="${address}" style="width: 1400px; height: 800px"></iframe>`;
+        }""",
+        studio_url,
+    )
+    frame = page.frame_locator("iframe")
+    frame.locator("#experiment").get_by_text("bow", exact=True).click()
+    page.wait_for_function("told.some(([said]) => said.queryString === 'path=bow')")
+    assert (
+        page.evaluate("told.find(([said]) => said.queryString === 'path=bow')[1]") == "https://huggingface.co"
+    )
+    page.close()
+
+
+def test_the_link_is_copied_where_the_clipboard_is_kept_from_pages(studio: Studio) -> None:
+    page = studio.page
+    page.evaluate(
+        """() => {
+          Object.defineProperty(navigator, "clipboard", { value: undefined });
+          document.addEventListener("copy", () => { window.copied = document.activeElement.value; });
+        }"""
+    )
+    studio.choose("spiral")
+    page.wait_for_function("location.search.includes('path=spiral')")
+    page.get_by_role("button", name="Copy link").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    assert page.evaluate("window.copied") == page.url
+
+
 def test_a_wrong_link_and_a_wrong_formula_are_answered_in_words(browser: Any, studio_url: str) -> None:
     studio = Studio(browser, studio_url, "?seed=-5")
     page = studio.page
