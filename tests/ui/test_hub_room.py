@@ -7,7 +7,7 @@ import huggingface_hub
 import pytest
 
 from fmstudio.image.hub import jobs
-from fmstudio.image.hub.cards import CARDS, card
+from fmstudio.image.hub.cards import CARDS, card, usual_revision
 from fmstudio.image.hub.download import Progress
 from fmstudio.image.hub.jobs import catalogue, outlook
 from fmstudio.image.hub.machine import GIB, Accelerator, Machine
@@ -60,7 +60,7 @@ def test_the_next_step_follows_from_the_state(monkeypatch):
     assert "does not fit" in pieces.next_step(small)
     klein = outlook("black-forest-labs/FLUX.2-klein-4B", GPU)
     assert pieces.next_step(klein).startswith("Fetch it first")
-    folder = folder_of(klein.name, "main")
+    folder = folder_of(klein.name, klein.revision)
     folder.mkdir(parents=True)
     (folder / "x.part").write_bytes(b"0" * 1000)
     assert "earlier attempt" in pieces.next_step(outlook(klein.name, GPU))
@@ -84,7 +84,7 @@ def test_what_may_not_be_fetched_is_refused_before_anything_is_asked():
 def settings(**changes):
     values = {
         "model": SD3,
-        "revision": "main",
+        "revision": "",
         "prompt": "a red fox",
         "steps": "1 3",
         "guidance": 1.0,
@@ -110,7 +110,7 @@ def test_controls_become_settings():
 
 
 def test_rows_with_their_film_strips(empty_store):
-    folder = tiny.save("SD3", folder_of(SD3, "main"))
+    folder = tiny.save("SD3", folder_of(SD3, usual_revision(SD3)))
     (folder / COMMIT_FILE).write_text("a" * 40)
     updates = list(drawing(settings()))
     jobs._shelf.clear()

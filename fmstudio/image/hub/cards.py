@@ -29,8 +29,8 @@ class ModelCard:
         steps: the step count that its authors recommend.
         guidance: the guidance that its authors recommend.
         side: of the square image it is at home with, in pixels.
-        revision: branch, tag or commit that is loaded. "main" where no commit was verified: then the commit
-            that a download resolved to is shown, and giving it as the revision pins the model.
+        revision: the commit that is loaded, so that a model stays what it was. "main" where none is known to
+            work: then the commit that a download resolved to is shown, and giving it as the revision pins it.
         gated: whether one must log in and accept terms before the files can be fetched.
         commercial: whether the licence allows commercial use.
         optional: parts that the pipeline can do without, at a cost that `note` states.
@@ -88,6 +88,7 @@ CARDS: tuple[ModelCard, ...] = (
         id="XCLiu/instaflow_0_9B_from_sd_1_5",
         title="InstaFlow 0.9B",
         pipeline="InstaFlow",
+        revision="5095524f30694797f224357bc4eaaff75925ffa8",
         licence="CC BY-NC 4.0 (not for commercial use)",
         commercial=False,
         parts=(("unet", 0.86), ("text_encoder", 0.12), ("vae", 0.08)),
@@ -99,7 +100,7 @@ CARDS: tuple[ModelCard, ...] = (
         tiny_vae="madebyollin/taesd",
         note="Rectified flow distilled into one step. Its network points from noise to data, opposite to all "
         "the others here; it runs in this project's own Euler loop.",
-        unchecked=("parts", "guidance"),
+        unchecked=("guidance",),
     ),
     ModelCard(
         id="Photoroom/prx-512-t2i-sft-distilled",
@@ -119,6 +120,7 @@ CARDS: tuple[ModelCard, ...] = (
         id="Efficient-Large-Model/Sana_600M_512px_diffusers",
         title="Sana 0.6B, 512 px",
         pipeline="SanaPipeline",
+        revision="83d7a190bfd1fd070570a793d2dab5c7a3231b9d",
         licence="NVIDIA licence, NSCL v2 (not for commercial use); Gemma 2 under the Gemma terms of use",
         commercial=False,
         parts=(("transformer", 0.59), ("text_encoder", 2.61), ("vae", 0.31)),
@@ -133,18 +135,20 @@ CARDS: tuple[ModelCard, ...] = (
         id="Alpha-VLLM/Lumina-Image-2.0",
         title="Lumina-Image 2.0",
         pipeline="Lumina2Pipeline",
+        revision="26d0f62a411a7d084b898a3b74f58a59a53d096f",
         licence="Apache-2.0; Gemma 2 under the Gemma terms of use",
         parts=(("transformer", 2.6), ("text_encoder", 2.61), ("vae", 0.08)),
-        steps=30,
+        steps=50,
         guidance=4.0,
         tiny_vae="madebyollin/taef1",
         note="2.6 billion parameters with a language model as its text encoder.",
-        unchecked=("parts", "guidance", "tiny_vae"),
+        unchecked=("steps", "guidance", "tiny_vae"),
     ),
     ModelCard(
         id="black-forest-labs/FLUX.2-klein-4B",
         title="FLUX.2 klein 4B",
         pipeline="Flux2KleinPipeline",
+        revision="e7b7dc27f91deacad38e78976d1f2b499d76a294",
         licence="Apache-2.0",
         parts=(("transformer", 3.9), ("text_encoder", 4.02), ("vae", 0.08)),
         steps=4,
@@ -156,6 +160,7 @@ CARDS: tuple[ModelCard, ...] = (
         id="stabilityai/stable-diffusion-3-medium-diffusers",
         title="Stable Diffusion 3 medium",
         pipeline="StableDiffusion3Pipeline",
+        revision="ea42f8cef0f178587cf766dc8129abd379c90671",
         licence=_STABILITY,
         gated=True,
         parts=(
@@ -178,6 +183,7 @@ CARDS: tuple[ModelCard, ...] = (
         id="stabilityai/stable-diffusion-3.5-medium",
         title="Stable Diffusion 3.5 medium",
         pipeline="StableDiffusion3Pipeline",
+        revision="b940f670f0eda2d07fbb75229e779da1ad11eb80",
         licence=_STABILITY,
         gated=True,
         parts=(
@@ -189,19 +195,19 @@ CARDS: tuple[ModelCard, ...] = (
         ),
         optional=("text_encoder_3",),
         half=("bfloat16", "float16"),
-        steps=28,
-        guidance=7.0,
+        steps=40,
+        guidance=4.5,
         tiny_vae="madebyollin/taesd3",
         note="Without its T5 encoder it needs 7 GB and follows long prompts and spelling less well.",
-        unchecked=("parts", "guidance", "tiny_vae"),
+        unchecked=("parts", "steps", "guidance", "tiny_vae"),
     ),
     ModelCard(
         id="fal/AuraFlow-v0.3",
         title="AuraFlow 0.3",
         pipeline="AuraFlowPipeline",
+        revision="2cd8588f04c886002be4571697d84654a50e3af3",
         licence="Apache-2.0",
         parts=(("transformer", 6.8), ("text_encoder", 1.22), ("vae", 0.08)),
-        revision="2cd8588f04c886002be4571697d84654a50e3af3",
         half=("bfloat16", "float16"),
         steps=50,
         guidance=3.5,
@@ -213,6 +219,7 @@ CARDS: tuple[ModelCard, ...] = (
         id="Tongyi-MAI/Z-Image-Turbo",
         title="Z-Image Turbo",
         pipeline="ZImagePipeline",
+        revision="f332072aa78be7aecdf3ee76d5c247082da564a6",
         licence="Apache-2.0",
         parts=(("transformer", 6.15), ("text_encoder", 4.02), ("vae", 0.08)),
         steps=8,
@@ -225,6 +232,7 @@ CARDS: tuple[ModelCard, ...] = (
         id="black-forest-labs/FLUX.1-schnell",
         title="FLUX.1 schnell",
         pipeline="FluxPipeline",
+        revision="741f7c3ce8b383c54771c7003378a50191e9efe9",
         licence="Apache-2.0",
         parts=(("transformer", 11.9), ("text_encoder", 0.12), ("text_encoder_2", _T5_XXL), ("vae", 0.08)),
         steps=4,
@@ -237,6 +245,7 @@ CARDS: tuple[ModelCard, ...] = (
         id="black-forest-labs/FLUX.1-dev",
         title="FLUX.1 dev",
         pipeline="FluxPipeline",
+        revision="3de623fc3c33e44ffbe2bad470d0f45bccf2eb21",
         licence="FLUX.1 [dev] non-commercial licence",
         commercial=False,
         gated=True,
@@ -251,6 +260,7 @@ CARDS: tuple[ModelCard, ...] = (
         id="Qwen/Qwen-Image",
         title="Qwen-Image",
         pipeline="QwenImagePipeline",
+        revision="75e0b4be04f60ec59a75f475837eced720f823b6",
         licence="Apache-2.0",
         parts=(("transformer", 20.4), ("text_encoder", 8.29), ("vae", 0.13)),
         steps=50,
@@ -260,6 +270,11 @@ CARDS: tuple[ModelCard, ...] = (
     ),
 )
 """The models on offer, the lightest first."""
+
+
+def usual_revision(model_id: str) -> str:
+    """The commit of a model's card; "main" for a model without one."""
+    return next((known.revision for known in CARDS if known.id == model_id), "main")
 
 
 def card(model_id: str) -> ModelCard:

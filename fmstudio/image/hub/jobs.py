@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fmstudio.image.hub import consent, store
 from fmstudio.image.hub.adapter import Finished, HubModel, Request, load_model
-from fmstudio.image.hub.cards import CARDS, EULER, ModelCard
+from fmstudio.image.hub.cards import CARDS, EULER, ModelCard, usual_revision
 from fmstudio.image.hub.describe import Description, UnsuitableModelError, describe
 from fmstudio.image.hub.loading import complete_class
 from fmstudio.image.hub.machine import Machine, measure_machine
@@ -76,7 +76,7 @@ class Settings:
 
     Args:
         model: a card's id, or, if the owner allows any, a repository or a folder.
-        revision: branch, tag or commit.
+        revision: branch, tag or commit; "" for its card's.
         prompt: in words.
         steps: step counts, one row each.
         guidance: as the pipeline counts it.
@@ -89,7 +89,7 @@ class Settings:
     """
 
     model: str
-    revision: str = "main"
+    revision: str = ""
     prompt: str = ""
     steps: tuple[int, ...] = (4,)
     guidance: float = 1.0
@@ -151,24 +151,25 @@ def this_machine(again: bool = True) -> Machine:
 
 def catalogue(machine: Machine) -> list[Outlook]:
     """Every card on this machine, in the cards' order."""
-    return [outlook(card.id, machine, card.revision) for card in CARDS]
+    return [outlook(card.id, machine) for card in CARDS]
 
 
 def outlook(
-    name: str, machine: Machine, revision: str = "main", side: int | None = None, count: int = 1
+    name: str, machine: Machine, revision: str = "", side: int | None = None, count: int = 1
 ) -> Outlook:
     """A model on this machine.
 
     Args:
         name: a card's id; if the owner allows any, also a repository or a folder.
         machine: as measured.
-        revision: branch, tag or commit.
+        revision: branch, tag or commit; "" for its card's.
         side, count: of the pictures; None for the side the model is at home with.
 
     Raises:
         ValueError: nothing of that name may be run here, or the folder cannot be.
     """
-    name, revision = name.strip(), revision.strip() or "main"
+    name = name.strip()
+    revision = revision.strip() or usual_revision(name)
     card = next((known for known in CARDS if known.id == name), None)
     if card is None and not consent.may_name_any():
         raise ValueError(

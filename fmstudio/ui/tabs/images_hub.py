@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from fmstudio.image.hub import consent
-from fmstudio.image.hub.cards import CARDS, EULER, card
+from fmstudio.image.hub.cards import CARDS, EULER, card, usual_revision
 from fmstudio.image.hub.download import DownloadError
 from fmstudio.image.hub.jobs import (
     Outlook,
@@ -115,7 +115,7 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
                     elem_id="hub-model",
                 )
                 revision = gr.Textbox(
-                    "main", label="revision: a branch, a tag, or a commit to pin it", max_lines=1
+                    first.revision, label="revision: a commit, a tag, or a branch", max_lines=1
                 )
                 detail = gr.HTML(elem_id="hub-detail")
                 gate = gr.Markdown(elem_id="hub-gate")
@@ -163,13 +163,18 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
         """Another model: its revision and what its authors recommend."""
         known = next((one for one in CARDS if one.id == model_), None)
         if known is None:
-            return ["main", gr.skip(), gr.skip(), gr.update(choices=_solvers(tuple(SOLVERS)), value=EULER)]
+            return [
+                usual_revision(model_),
+                gr.skip(),
+                gr.skip(),
+                gr.update(choices=_solvers(tuple(SOLVERS)), value=EULER),
+            ]
         chosen = gr.update(choices=_solvers(known.solvers), value=EULER)
         return [known.revision, known.guidance, known.side, chosen]
 
     def fetch_it(model_: str, revision_: str, lean_: bool) -> Iterator[Any]:
         try:
-            yield from fetching(model_.strip(), revision_.strip() or "main", lean_)
+            yield from fetching(model_.strip(), revision_, lean_)
         except (DownloadError, ValueError) as error:
             yield failed(error)
         except Exception as error:

@@ -37,7 +37,7 @@ def fetching(model: str, revision: str, lean: bool) -> Iterator[str]:
 
     Args:
         model: a card's id or a repository.
-        revision: branch, tag or commit.
+        revision: branch, tag or commit; "" for its card's.
         lean: whether to leave out the parts that the pipeline can do without.
 
     Raises:
@@ -52,7 +52,7 @@ def fetching(model: str, revision: str, lean: bool) -> Iterator[str]:
         yield said("It is on this machine already.")
         return
     without = known.optional if known and lean else ()
-    for progress in fetch_model(model, revision, without):
+    for progress in fetch_model(seen.name, seen.revision, without):
         yield pieces.fetching_html(progress, seen.title)
     note = ""
     if known and known.tiny_vae:
@@ -85,7 +85,7 @@ def settings_of(
     """
     return Settings(
         model=(model or "").strip(),
-        revision=revision.strip() or "main",
+        revision=revision.strip(),
         prompt=prompt,
         steps=parse_steps(steps),
         guidance=float(guidance or 0.0),

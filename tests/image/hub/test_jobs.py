@@ -10,7 +10,7 @@ import torch
 
 from fmstudio.image.hub import jobs
 from fmstudio.image.hub.adapter import Finished
-from fmstudio.image.hub.cards import CARDS, card
+from fmstudio.image.hub.cards import CARDS, card, usual_revision
 from fmstudio.image.hub.describe import UnsuitableModelError
 from fmstudio.image.hub.jobs import Loaded, OutOfRoomError, Settings, StepShown
 from fmstudio.image.hub.machine import GIB, Machine
@@ -27,7 +27,7 @@ def stocked(tiny_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("FMSTUDIO_HUB_FOLDER", str(tmp_path))
     monkeypatch.delenv("FMSTUDIO_HUB", raising=False)
     for model_id, name in ((SD3, "SD3"), (KLEIN, "Flux2")):
-        folder = folder_of(model_id, "main")
+        folder = folder_of(model_id, usual_revision(model_id))
         shutil.copytree(tiny_folder(name), folder)
         (folder / COMMIT_FILE).write_text("a" * 40)
     yield tmp_path
@@ -66,13 +66,13 @@ def test_the_outlook_of_every_card(stocked):
 
 
 def test_a_model_without_its_optional_part_is_run_without_it(stocked):
-    shutil.rmtree(folder_of(SD3, "main") / "text_encoder_3")
+    shutil.rmtree(folder_of(SD3, usual_revision(SD3)) / "text_encoder_3")
     assert jobs.outlook(SD3, HERE).ready
     assert isinstance(list(jobs.sample_rows(settings()))[-1], Finished)
 
 
 def test_a_model_without_a_needed_part_is_not_there(stocked):
-    shutil.rmtree(folder_of(SD3, "main") / "vae")
+    shutil.rmtree(folder_of(SD3, usual_revision(SD3)) / "vae")
     assert not jobs.outlook(SD3, HERE).ready
     with pytest.raises(ValueError, match="Fetch it first"):
         list(jobs.sample_rows(settings()))
