@@ -1,6 +1,6 @@
 // The player: state, clock, pointer and keys. It draws only in requestAnimationFrame.
 
-const SWEEP = 4000, HOLD = 1000, FOLLOWED = 2;
+const SWEEP = 4000, HOLD = 1000, FOLLOWED = 2, COSTLY = 6, GIVE_WAY = 400;
 
 class Player {
   /**
@@ -156,6 +156,7 @@ class Player {
     this.renderer.load(scene);
     this.strip.load(scene);
     this.loads++;
+    this.waits = 0;
     this.reflect();
     this.layout();
     this.recolour();
@@ -188,9 +189,9 @@ class Player {
       this.advance(step);
     }
     this.last = this.playing ? now : undefined;
-    // Where a frame takes the processor long, every other one is left out: the page, and the scene that is coming,
-    // get half of its time.
-    this.skips = this.playing && !this.exporting && !this.skips && (this.cost || 0) > 6;
+    // Where a frame takes the processor long, every other one is left out, so that the page gets half of its time;
+    // and all of them for a moment after a choice, while the page asks for the scene of it.
+    this.skips = this.playing && !this.exporting && (this.cost || 0) > COSTLY && (!this.skips || now < this.waits);
     if (!this.skips) {
       const began = performance.now();
       this.draw();
@@ -198,6 +199,11 @@ class Player {
       if (this.afterDraw) this.afterDraw();
     }
     if (this.playing) this.wake();
+  }
+
+  /** A choice was made: a scene may be coming. */
+  giveWay() {
+    this.waits = performance.now() + GIVE_WAY;
   }
 
   advance(milliseconds) {

@@ -12,6 +12,8 @@ async function idle() {
   await wait(80);
 }
 
+document.addEventListener("change", () => players.forEach((player) => player.giveWay()), true);
+
 /** Connects a player to Gradio's gr.HTML: value.scene is a file, `overlay` a prop, the event carries a probe. */
 function attach(element, { props, watch, send }) {
   const root = element.querySelector(".fm-player") || element.appendChild(document.createElement("div"));

@@ -219,6 +219,37 @@ def test_a_new_scene_keeps_clock_and_layout(page: Any) -> None:
 
 
 @pytest.mark.browser
+def test_a_slow_renderer_gives_way_after_a_choice(page: Any) -> None:
+    """For a moment only, and not once the scene has come."""
+    frames = page.evaluate(
+        """async () => {
+          const probe = PROBE, player = probe.player;
+          const wait = (ms) => new Promise((next) => setTimeout(next, ms));
+          const drawn = async (ms) => {
+            const before = probe.count;
+            await wait(ms);
+            return probe.count - before;
+          };
+          const draw = player.draw.bind(player);
+          player.draw = () => { draw(); player.cost = 50; };
+          const choose = () => document.body.dispatchEvent(new Event("change", { bubbles: true }));
+          await wait(300);
+          choose();
+          await wait(50);
+          const held = await drawn(250), later = await drawn(1000);
+          choose();
+          const named = (button) => button.textContent.includes("another scene");
+          [...document.querySelectorAll("button")].find(named).click();
+          const loads = probe.loads;
+          while (probe.loads === loads) await wait(5);
+          return { held, later, waits: player.waits };
+        }""".replace("PROBE", PROBE)
+    )
+    assert frames["held"] == 0
+    assert frames["later"] > 0
+    assert frames["waits"] == 0
+
+
 def test_layers_colours_views_and_curves(page: Any) -> None:
     pause(page)
     main = page.locator("#main")
