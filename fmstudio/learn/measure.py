@@ -37,11 +37,13 @@ class Ruler:
         generator: draws the points, and nothing else.
 
     Attributes:
-        floor: of the loss; None where the coupling leaves no closed form.
+        floor: of the loss; 0 where the loss regresses on the mean itself; None where the coupling leaves no
+            closed form.
     """
 
     def __init__(self, experiment: Experiment, problem: Problem, generator: torch.Generator) -> None:
         self._problem = problem
+        self._without_variance = experiment.regression == "closed-form mean"
         self._probes: Probes | None = None
         if problem.oracle is not None:
             closed = isinstance(problem.density, GaussianMixture)
@@ -63,7 +65,9 @@ class Ruler:
     @property
     def floor(self) -> LossFloor | None:
         """The least loss any net can reach."""
-        return None if self._probes is None else self._probes.floor
+        if self._probes is None:
+            return None
+        return LossFloor(0.0, 0.0) if self._without_variance else self._probes.floor
 
     def excess(self, net: NetField) -> float | None:
         """E |f − E[y|x_t]|² at the fixed points; None where the exact answer is not known."""

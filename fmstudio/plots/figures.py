@@ -86,12 +86,16 @@ def numbers(values: ArrayLike, digits: int = 5) -> list[float | None]:
 
 
 def loss_figure(steps: ArrayLike, loss: ArrayLike, floor: float | None, log: bool = False) -> Figure:
-    """The training loss over steps, above its exact floor E var_t (none where there is no closed form)."""
+    """The training loss over steps, above its exact floor.
+
+    The floor is E var_t for sampled velocities, 0 for their mean, and None where there is no closed form.
+    """
     values = np.asarray(loss, dtype=float)
     x = np.asarray(steps, dtype=float)
     traces = [line(x, values, "loss", "learned", width=1.8)]
     if floor is not None and x.size:
-        traces.append(line([0, max(x[-1], 1)], [floor, floor], "exact floor E var", "exact", dash="dash"))
+        name = "exact floor E var" if floor else "exact floor 0"
+        traces.append(line([0, max(x[-1], 1)], [floor, floor], name, "exact", dash="dash"))
     shown = values[np.isfinite(values)]
     layout: dict[str, Any] = {"yaxis": {"type": "log"} if log else {"rangemode": "normal"}}
     if shown.size and not log:
@@ -104,7 +108,8 @@ def loss_figure(steps: ArrayLike, loss: ArrayLike, floor: float | None, log: boo
 
 def excess_figure(steps: ArrayLike, excess: ArrayLike, measured: Sequence[tuple[int, float]]) -> Figure:
     """What is left to learn: loss above the floor, and the samples' energy distance to data, log scale."""
-    traces = [line(steps, _above_zero(excess), "excess loss", "error", width=1.6)]
+    known = np.isfinite(np.asarray(excess, dtype=float)).any()
+    traces = [line(steps, _above_zero(excess), "excess loss", "error", width=1.6)] if known else []
     if measured:
         at, values = zip(*measured, strict=True)
         style = {"mode": "lines+markers", "marker": {"size": 4}}

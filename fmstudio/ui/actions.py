@@ -67,6 +67,11 @@ def net_field(visitor: Visitor) -> VelocityField | None:
     return checkpoint.field(visitor.experiment)
 
 
+def is_straightened(visitor: Visitor) -> bool:
+    """Whether the visitor's net learned pairs that a net had made (reflow), not the experiment's paths."""
+    return visitor.checkpoint is not None and visitor.checkpoint.of_pairs
+
+
 def samples_the_net(visitor: Visitor) -> bool:
     """Whether the Sample room follows the net: there is one, and the visitor did not ask for the exact u."""
     wanted = visitor.use_net is not False or not has_closed_form(visitor.experiment)

@@ -31,7 +31,7 @@ from fmstudio.learn.simulate import (
 )
 from fmstudio.plots.room_scenes import sample_scene
 from fmstudio.plots.scene import Scene
-from fmstudio.ui.actions import exact_field, net_field
+from fmstudio.ui.actions import exact_field, has_closed_form, is_straightened, net_field
 from fmstudio.ui.stoppable import StoppableField
 from fmstudio.ui.visitor import Visitor
 
@@ -193,12 +193,24 @@ def field_error(visitor: Visitor, t: float, size: int = 48) -> tuple[Tensor, flo
     On the line the grid is one row of points.
 
     Raises:
-        ValueError: no net, or no closed form to compare it with.
+        ValueError: no net, or nothing exact to compare it with: a coupling without closed form, or a net that
+            was straightened and follows other paths than the experiment's.
     """
     experiment = visitor.experiment
-    oracle, net = exact_field(experiment), net_field(visitor)
+    net = net_field(visitor)
     if net is None:
         raise ValueError("There is no trained net for this experiment yet: start a training first.")
+    if not has_closed_form(experiment):
+        raise ValueError(
+            "With this coupling the mean velocity has no closed form: there is nothing exact to compare "
+            "the net with."
+        )
+    if is_straightened(visitor):
+        raise ValueError(
+            "A straightened net follows paths of its own, whose mean velocity has no closed form: there is "
+            "nothing exact to compare it with."
+        )
+    oracle = exact_field(experiment)
     span = plane_span(experiment)
     grid, shape = _grid(experiment, span, size)
     when = torch.tensor(min(max(t, 0.01), 0.99))

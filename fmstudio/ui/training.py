@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 
 import torch
@@ -213,18 +212,22 @@ def summary(visitor: Visitor) -> list[tuple[str, str]]:
 
 def _floor_rows(floor: float | None, error: float | None, excess: float | None) -> list[tuple[str, str]]:
     if floor is None or error is None:
-        return [("exact floor", "no closed form")]
-    rows = [("exact floor", f"{floor:.4f} ± {error:.4f}")]
+        return [("exact floor", "not known")]
+    rows = [("exact floor", f"{floor:.4f} ± {error:.4f}" if floor else "0")]
     return rows if excess is None else [*rows, ("excess", f"{excess:.4f}")]
 
 
-def straightness_html(visitor: Visitor) -> str:
-    """Straightness before and after each straightening, as a table."""
-    if not visitor.straightness:
+def straightness_html(visitor: Visitor, report: Progress | None = None) -> str:
+    """Straightness before and after each straightening, as a table.
+
+    Args:
+        visitor: whose net.
+        report: of a straightening that is under way, which has a row of its own.
+    """
+    told = [f"S = {value:.4f}" for value in visitor.straightness]
+    if told and report is not None and not report.done:
+        told.append(f"step {report.step:,} of {report.steps:,}")
+    if not told:
         return ""
-    names = ["1-rectified flow", *(f"{k + 2}-rectified flow" for k in range(len(visitor.straightness) - 1))]
-    rows = "".join(
-        f"<tr><td>{escape(name)}</td><td>S = {value:.4f}</td></tr>"
-        for name, value in zip(names, visitor.straightness, strict=True)
-    )
+    rows = "".join(f"<tr><td>{k + 1}-rectified flow</td><td>{text}</td></tr>" for k, text in enumerate(told))
     return f'<table class="fm-facts">{rows}</table>'

@@ -63,11 +63,17 @@ def data_note(experiment: Experiment) -> str:
     return sections("data")[experiment.data]
 
 
-def sampler_hint(experiment: Experiment) -> str:
-    """What must be known about the sampler as it is set, or an empty text."""
+def sampler_hint(experiment: Experiment, straightened: bool = False) -> str:
+    """What must be known about the sampler as it is set, or an empty text.
+
+    Args:
+        experiment: its settings.
+        straightened: whether it follows a net that was straightened.
+    """
     hints = sections("sampler-hints")
     told = {
         "class": experiment.conditional and experiment.label >= 0,
+        "straightened": straightened,
         "noise": experiment.sde_noise > 0,
         "dopri5": experiment.solver == "dopri5" and experiment.sde_noise == 0,
     }
@@ -80,8 +86,8 @@ def lines(sentence: str, width: int = 46) -> str:
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A number with so many decimals and a true minus sign."""
-    return f"{value:.{digits}f}".replace("-", "−")
+    """A number with so many decimals and a true minus sign; never a negative zero."""
+    return f"{value:z.{digits}f}".replace("-", "−")
 
 
 def class_names(experiment: Experiment, count: int) -> list[str]:

@@ -117,6 +117,8 @@ def test_regressing_on_the_mean_learns_faster_and_has_the_same_answer():
     assert mean.excess < 0.75 * sampled.excess
     # The regression's own loss has no floor left.
     assert mean.loss < 0.2 * sampled.loss
+    assert (mean.floor, mean.floor_error) == (0, 0)
+    assert sampled.floor > 0
 
 
 def test_other_couplings_have_no_floor_and_say_so():

@@ -38,6 +38,14 @@ def test_what_is_not_finite_is_a_gap() -> None:
 def test_the_floor_is_drawn_only_where_it_is_known() -> None:
     assert len(EVERY["loss"]["data"]) == 2
     assert len(EVERY["loss without a floor"]["data"]) == 1
+    zero = figures.loss_figure(STEPS, [3.0, 2.0, 1.5], 0.0)["data"][1]
+    assert (zero["name"], zero["y"]) == ("exact floor 0", [0, 0])
+
+
+def test_an_excess_that_was_never_measured_is_not_in_the_legend() -> None:
+    never = figures.excess_figure(STEPS, [float("nan")] * 3, [(10, 0.2)])
+    assert [trace["name"] for trace in never["data"]] == ["energy distance of samples"]
+    assert len(EVERY["excess"]["data"]) == 2
 
 
 def test_a_logarithmic_axis_never_gets_a_value_at_or_below_zero() -> None:

@@ -55,9 +55,31 @@ def test_straightening_makes_the_flow_straighter() -> None:
     before, after = state.straightness
     assert after < before / 2
     assert "2-rectified flow" in training.straightness_html(state)
+    # Its own paths are not the experiment's: their mean velocity is not the oracle's.
+    with pytest.raises(ValueError, match="straightened net follows paths of its own"):
+        sampling.field_error(state, 0.5)
     state.experiment = state.experiment.but(sde_noise=0.5)
     with pytest.raises(ValueError, match="no longer independent"):
         sampling.sample_room(state, use_net=True)
+
+
+def test_a_straightening_tells_how_far_it_is_where_its_button_is() -> None:
+    state = visitor()
+    list(training.start(state))
+    state.experiment = state.experiment.but(train_steps=20_000)
+    reports = training.straighten(state)
+    report = next(reports)
+    said = training.straightness_html(state, report)
+    reports.close()
+    assert f"<td>2-rectified flow</td><td>step {report.step:,} of 20,000</td>" in said
+    assert "2-rectified" not in training.straightness_html(state)
+
+
+def test_the_error_of_a_net_without_an_exact_field_says_why() -> None:
+    state = visitor(train_steps=20, coupling="optimal transport", coupling_batch=32)
+    list(training.start(state))
+    with pytest.raises(ValueError, match="nothing exact to compare the net with"):
+        sampling.field_error(state, 0.5)
 
 
 def test_save_and_open_carry_the_net(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import wait
 from typing import Any
 
 import gradio as gr
@@ -100,7 +101,8 @@ def build(visitor: gr.State) -> Room:
         yield from sample(state)
 
     def solvers(state: Visitor) -> Iterator[list[Any]]:
-        begin(state)
+        if not after_the_picture(state):
+            return
         work, net = state.work, actions.samples_the_net(state)
         done: dict[str, tuple[list[int], list[float]]] = {}
         role = "learned" if net else "exact"
@@ -117,7 +119,8 @@ def build(visitor: gr.State) -> Room:
             yield [gr.skip(), gr.update(interactive=False)]
 
     def maps(state: Visitor, progress: gr.Progress = _PROGRESS) -> Iterator[list[Any]]:
-        begin(state)
+        if not after_the_picture(state):
+            return
         work, net = state.work, actions.samples_the_net(state)
         yield [gr.skip(), gr.skip(), gr.skip(), gr.update(interactive=True)]
         shown: list[Any] = [gr.skip()] * 3
@@ -130,6 +133,16 @@ def build(visitor: gr.State) -> Room:
             pass
         if state.work == work:
             yield [*shown, gr.update(interactive=False)]
+
+    def after_the_picture(state: Visitor) -> bool:
+        """Let a picture that is under way be finished, then begin; false where Stop was pressed meanwhile."""
+        work, pending = state.work, state.pending
+        if pending is not None:
+            wait([pending[1]])
+        if state.work != work:
+            return False
+        begin(state)
+        return True
 
     def stopped(state: Visitor) -> Any:
         begin(state)
@@ -160,7 +173,9 @@ def build(visitor: gr.State) -> Room:
         state.measured = shows
         return [
             scene, said, at_rest, actions.samples_the_net(state),
-            words.sampler_hint(state.experiment),
+            words.sampler_hint(
+                state.experiment, actions.samples_the_net(state) and actions.is_straightened(state)
+            ),
             *([gr.skip()] * 4 if kept else [None, None, None, ""]),
         ]  # fmt: skip
 

@@ -103,7 +103,8 @@ def build(visitor: gr.State) -> Room:
             with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown(
                     "#### Straighten (reflow)\nPair every noise point with where the net takes it, "
-                    "and train again on these pairs."
+                    "and train again on these pairs. **S** says how far the flow is from straight: 0 where "
+                    "every particle keeps its velocity."
                 )
                 straighten = gr.Button("Straighten", size="sm", elem_id="train-straighten")
                 straightness = gr.HTML("", elem_id="straightness")
@@ -167,7 +168,8 @@ def build(visitor: gr.State) -> Room:
                 drawn = now if samples else drawn
                 figures = painted(state) if report.done else live(state, samples)
                 said = facts([*training.stray(state), *training.status(report)])
-                yield [state, *figures, said, training.straightness_html(state), *BUSY]
+                straighter = training.straightness_html(state, report if state.pairs is not None else None)
+                yield [state, *figures, said, straighter, *BUSY]
             yield [state, *rest, training.straightness_html(state), *READY]
         except ValueError as problem:
             yield [state, *rest[:4], failed(problem), gr.skip(), *READY]
