@@ -1,7 +1,8 @@
 // What is drawn over the particles, on one 2-D canvas: axes, arrows, the particle under the pointer, the probe.
 
 const MINUS = (text) => text.replace("-", "−");
-const fixed = (value, digits = 2) => MINUS(value.toFixed(digits));
+// Never a negative zero.
+const fixed = (value, digits = 2) => MINUS(value.toFixed(digits).replace(/^-(?=[0.]*$)/, ""));
 
 /** Round numbers that divide [low, high] into about `count` steps. */
 function ticks(low, high, count) {
@@ -26,6 +27,9 @@ function drawAxes(c, scene, view, plan) {
   const { theme } = plan, { x, y, w, h, plot } = view;
   const low = scene.bounds[2 * plan.coordinate], high = scene.bounds[2 * plan.coordinate + 1];
   c.font = "11px ui-sans-serif, system-ui, sans-serif";
+  // The trajectories that leave the plot end above its axis.
+  c.fillStyle = css(theme.sunk);
+  c.fillRect(x, y + plot.bottom + 4, w, h - plot.bottom);
   c.lineWidth = 1;
   c.strokeStyle = css(theme["ink-faint"], 0.22);
   c.beginPath();

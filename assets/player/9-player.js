@@ -148,6 +148,7 @@ class Player {
       const section = this.boxes[i].parentElement;
       typeset(section.querySelector("h3"), pane.title);
       typeset(section.querySelector("p"), pane.caption);
+      section.querySelector("p").title = pane.caption.replaceAll("_", "");
       this.boxes[i].setAttribute("aria-label", `${pane.title}: ${scene.count} particles. Press Enter to choose a point.`);
     });
     if (first || was.dim !== scene.dim) this.time = scene.dim === 1;
@@ -374,6 +375,7 @@ class Player {
       const key = chip.dataset.layer;
       chip.setAttribute("aria-pressed", String(this.layers[key]));
       chip.disabled = able[key] === false;
+      if (key === "arrows") chip.hidden = this.time;
       if (key === "field" && scene) chip.textContent = !this.time && scene.panes.some((pane) => pane.field?.kind === "error") ? "error" : "marginal";
       if (key === "trails") chip.textContent = this.time ? "trajectories" : "trails";
     }

@@ -5,12 +5,16 @@ Object.assign(Player.prototype, {
   layout() {
     const width = this.stage.clientWidth;
     if (!width) return;
-    const narrow = this.root.clientWidth < 640, number = this.boxes.length, full = document.fullscreenElement === this.root;
+    const narrow = this.root.clientWidth < 520, number = this.boxes.length, full = document.fullscreenElement === this.root;
     this.root.classList.toggle("fm-narrow", narrow);
     this.root.classList.toggle("fm-tight", this.root.clientWidth < 780);
     const columns = narrow ? 1 : Math.max(2, number), gap = 12, each = (width - gap * (columns - 1)) / columns - 26;
     let height = narrow ? Math.min(0.92 * (width - 22), 420) : clamp(number === 3 ? each * 1.12 : each, 220, this.options.height || 460);
-    if (full) height = Math.max(180, (innerHeight - this.root.querySelector(".fm-bar").offsetHeight - this.root.querySelector(".fm-chips").offsetHeight - this.strip.card.offsetHeight - 90) / (narrow ? number : 1) - 56);
+    const room = () => (innerHeight - this.root.querySelector(".fm-bar").offsetHeight - this.root.querySelector(".fm-chips").offsetHeight - this.strip.card.offsetHeight - 90) / (narrow ? number : 1) - 56;
+    // On a low screen the particles need the room that the curves would take.
+    this.root.classList.remove("fm-low");
+    if (full && room() < 0.5 * innerHeight) this.root.classList.add("fm-low");
+    if (full) height = Math.max(120, room());
     this.stage.style.setProperty("--view", `${Math.round(height)}px`);
     // A picture or film is drawn finer than the page needs.
     this.dpr = Math.max(this.sharp || 0, Math.min(devicePixelRatio || 1, this.renderer.name === "webgl2" ? 2 : 1.5));

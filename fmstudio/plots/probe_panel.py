@@ -65,7 +65,7 @@ def _dot(role: str) -> str:
 
 
 def _point(x: Tensor) -> str:
-    values = ", ".join(f"{float(value):.2f}".replace("-", "−") for value in x)
+    values = ", ".join(f"{float(value):z.2f}".replace("-", "−") for value in x)
     return f"({values})" if len(x) > 1 else values
 
 

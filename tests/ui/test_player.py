@@ -267,6 +267,8 @@ def test_layers_colours_views_and_curves(page: Any) -> None:
     page.mouse.click(strip["x"] + strip["width"] - 7, strip["y"] + 40)
     wait(page, "P.t < 0.01")
     page.wait_for_function("document.querySelector('#main .fm-legend b').innerText === '0.00'")
+    # Nothing that a view cannot show is offered in it.
+    assert not main.get_by_role("button", name="velocity arrows").is_visible()
 
 
 @pytest.mark.browser
@@ -298,6 +300,21 @@ def test_theme_and_narrow_pages(page: Any) -> None:
     first, second = views.nth(0).bounding_box(), views.nth(1).bounding_box()
     assert second["y"] > first["y"] + first["height"]
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("height", "curves"), [(480, False), (1000, True)])
+def test_full_screen_shows_every_pane_whole(page: Any, height: int, curves: bool) -> None:
+    page.set_viewport_size({"width": 853, "height": height})
+    page.locator("#main").get_by_label("Full screen").click()
+    page.wait_for_function("document.fullscreenElement === P.player.root".replace("P", PROBE))
+    page.wait_for_function(
+        f"document.querySelector('#main .fm-strip').checkVisibility() === {str(curves).lower()}"
+    )
+    panes, chips = page.locator("#main .fm-pane").first, page.locator("#main .fm-chips")
+    assert panes.bounding_box()["y"] >= 0
+    assert page.locator("#main .fm-view").first.bounding_box()["height"] > 0.45 * height
+    assert chips.bounding_box()["y"] + chips.bounding_box()["height"] <= height
 
 
 @pytest.mark.browser
