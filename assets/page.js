@@ -15,10 +15,32 @@
   // Asked again until the strip is there: it may come after the bar.
   const lessons = () => window.dispatchEvent(new CustomEvent("fm-lessons", { cancelable: true })) && setTimeout(lessons, 100);
   on("[data-fm=lessons]", lessons);
+  const top = () => { if (scrollY > 0) scrollTo({ top: 0 }); };
   on("[data-fm=fold]", (button) => {
     const open = document.querySelector("#experiment").classList.toggle("fm-open");
     button.setAttribute("aria-expanded", String(open));
+    if (open) top();
   });
+  // The address names the room: a link opens it, the back button returns to the one before.
+  const TABS = '#rooms > .tab-wrapper [role="tab"]', hash = (tab) => `#${tab.textContent.trim().toLowerCase().replaceAll(" ", "-")}`;
+  const address = (room) => (window.fmQuery ?? location.search) + room || location.pathname;
+  const enter = () => {
+    const tabs = [...document.querySelectorAll(TABS)];
+    if (!tabs.length) return void setTimeout(enter, 100);
+    const wanted = tabs.find((tab) => hash(tab) === location.hash) || tabs[0];
+    if (wanted.getAttribute("aria-selected") !== "true") wanted.click();
+  };
+  on(TABS, (tab) => {
+    top();
+    const first = tab === document.querySelector(TABS), room = first ? "" : hash(tab);
+    if (room !== location.hash) history.pushState(null, "", address(room));
+  });
+  window.addEventListener("popstate", () => {
+    // The experiment stays as it is: only the room goes back.
+    history.replaceState(null, "", address(location.hash));
+    enter();
+  });
+  if (location.hash) enter();
   // Gradio hears a slider only when a pointer lets go of it, and its number only when focus leaves; keys count too.
   document.addEventListener("keyup", (event) => {
     const field = event.target;
@@ -80,10 +102,12 @@
   document.addEventListener("click", (event) => { if (event.target.id === "code-dialog") showCode(false); });
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") showCode(false); });
   // The drawing of a_t and b_t follows the player's clock.
-  window.addEventListener("fm-clock", (event) => {
+  let t = 1, drawn = null;
+  const follow = () => {
     const drawing = document.querySelector(".fm-coefficients svg");
+    drawn = drawing;
     if (!drawing) return;
-    const t = event.detail.t, rows = JSON.parse(drawing.dataset.rows), last = rows.a.length - 1;
+    const rows = JSON.parse(drawing.dataset.rows), last = rows.a.length - 1;
     const at = (values) => {
       const place = Math.min(last, Math.max(0, t * last)), low = Math.floor(place), high = Math.min(last, low + 1);
       return values[low] + (values[high] - values[low]) * (place - low);
@@ -100,5 +124,12 @@
     const line = drawing.querySelector(".clock");
     line.setAttribute("x1", x);
     line.setAttribute("x2", x);
+  };
+  window.addEventListener("fm-clock", (event) => {
+    t = event.detail.t;
+    follow();
   });
+  // A new drawing comes without the clock, which may be paused.
+  new MutationObserver(() => { if (document.querySelector(".fm-coefficients svg") !== drawn) follow(); })
+    .observe(document.body, { childList: true, subtree: true });
 }

@@ -13,6 +13,10 @@ WIDTH, HEIGHT, LEFT, TOP = 208.0, 84.0, 12.0, 10.0
 _SAMPLES = 81
 
 
+def _key(role: str) -> str:
+    return f'<i style="background:var(--fm-{role})"></i>'
+
+
 def coefficients_svg(path: Path, formula: str) -> str:
     """Draw a_t and b_t of a path as an SVG whose dots follow the player's clock.
 
@@ -56,5 +60,6 @@ def coefficients_svg(path: Path, formula: str) -> str:
         f'<text x="{LEFT + WIDTH}" y="{bottom + 15}" font-size="10.5" fill="var(--fm-data)" '
         f'text-anchor="end">data</text></svg>'
         f'<div class="read"><span>{escape(formula)}{turned}</span><span>'
-        f'a <b class="value-a">0.00</b> · b <b class="value-b">1.00</b></span></div></div>'
+        f'{_key("data")}a <b class="value-a">0.00</b> {_key("noise")}b <b class="value-b">1.00</b>'
+        f"</span></div></div>"
     )

@@ -25,7 +25,8 @@ from fmstudio.ui.sidebar import PATH_FIELDS, Sidebar, around_options, shown_fiel
 from fmstudio.ui.visitor import Visitor
 
 _WRITE_LINK = """(query) => {
-  history.replaceState(null, "", query ? "?" + query : location.pathname);
+  window.fmQuery = query ? "?" + query : "";
+  history.replaceState(null, "", window.fmQuery + location.hash || location.pathname);
   // A Space shows the page in a frame; its own address carries the link on this request.
   if (parent !== window) parent.postMessage({ queryString: query }, "https://huggingface.co");
 }"""

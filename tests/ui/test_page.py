@@ -142,6 +142,58 @@ def test_settings_survive_the_link_and_a_reload(studio: Studio) -> None:
     assert "path=bow" in page.url
 
 
+def test_the_address_names_the_room_and_the_back_button_returns_to_the_last(
+    browser: Any, studio_url: str
+) -> None:
+    studio = Studio(browser, studio_url)
+    page = studio.page
+    in_room = "(room) => document.body.dataset.room === room && document.querySelector('#rooms').innerText"
+    studio.open("Train")
+    page.wait_for_function("location.hash === '#train'")
+    studio.choose("bow")
+    page.wait_for_function("location.search === '?path=bow' && location.hash === '#train'")
+    studio.open("The note")
+    page.wait_for_function("location.hash === '#the-note'")
+    page.go_back()
+    page.wait_for_function(in_room, arg="Train")
+    page.go_back()
+    page.wait_for_function(in_room, arg="Paths")
+    # The room went back, the experiment did not, and the address says so.
+    page.wait_for_function("location.search === '?path=bow' && location.hash === ''")
+    page.goto(f"{studio_url}?sample_steps=2#sample")
+    page.reload()
+    page.wait_for_function(in_room, arg="Sample")
+    page.wait_for_function("document.querySelector('#sample-facts').innerText.includes('NFE')")
+    assert page.url.endswith("?sample_steps=2#sample")
+    page.close()
+    assert studio.errors == []
+
+
+def test_a_room_is_entered_at_its_top_with_the_experiment_in_sight(studio: Studio) -> None:
+    page = studio.page
+    studio.data("points")
+    page.wait_for_function("location.search.includes('data=points')")
+    sinkhorn = page.locator("#experiment").get_by_text("Sinkhorn", exact=True)
+    sinkhorn.scroll_into_view_if_needed()
+    # The picture stays in sight while the last card of the experiment is.
+    assert page.evaluate("scrollY") == 0
+    page.evaluate("scrollTo(0, 300)")
+    page.wait_for_function("scrollY > 0")
+    assert sinkhorn.bounding_box()["y"] < 900
+    studio.open("Train")
+    page.wait_for_function("scrollY === 0")
+
+
+def test_an_edit_keeps_the_drawing_of_the_path_at_the_paused_clock(studio: Studio) -> None:
+    page = studio.page
+    page.locator("#paths-player").get_by_label("Pause").click()
+    page.locator("#paths-player").get_by_label("Time, from noise to data").fill("0.75")
+    page.wait_for_function("document.querySelector('.value-b').innerText === '0.25'")
+    studio.choose("spherical")
+    page.wait_for_function("document.querySelector('.fm-coefficients').innerText.includes('cos')")
+    page.wait_for_function("document.querySelector('.value-b').innerText === '0.38'")
+
+
 def test_in_a_frame_the_surrounding_page_is_told_the_link(browser: Any, studio_url: str) -> None:
     page = browser.new_page()
     page.set_default_timeout(SLOW_MACHINE)
@@ -304,6 +356,23 @@ def test_the_experiment_unfolds_on_a_telephone(browser: Any, studio_url: str) ->
     assert studio.errors == []
 
 
+def test_at_a_large_zoom_the_unfolded_experiment_stands_beside_the_panes(
+    browser: Any, studio_url: str
+) -> None:
+    studio = Studio(browser, studio_url, width=853)
+    page = studio.page
+    page.evaluate("scrollTo(0, 300)")
+    page.get_by_label("Show or hide the experiment").click()
+    page.wait_for_function("scrollY === 0")
+    side = page.locator("#experiment").bounding_box()
+    left, right = (page.locator("#paths-player .fm-view").nth(k).bounding_box() for k in (0, 1))
+    assert side["x"] + side["width"] <= left["x"] < left["x"] + left["width"] < right["x"]
+    assert left["y"] == right["y"] < 300
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    page.close()
+    assert studio.errors == []
+
+
 def test_classes_are_offered_by_name_where_the_net_is_told_them(studio: Studio) -> None:
     page = studio.page
     studio.data("moons")
@@ -364,6 +433,19 @@ def test_one_file_after_another_becomes_the_data(studio: Studio, tmp_path: Path)
     page.mouse.move(board["x"] + 140, board["y"] + 120, steps=10)
     page.mouse.up()
     page.get_by_text("40 points, shown as").first.wait_for(state="hidden")
+
+
+def test_what_is_measured_waits_for_the_picture_that_is_under_way(browser: Any, studio_url: str) -> None:
+    studio = Studio(browser, studio_url, "?particles=20000&sample_steps=100&sde_noise=1&solver=euler")
+    page = studio.page
+    studio.open("Sample")
+    page.wait_for_function("!document.querySelector('#sample-stop').disabled")
+    page.locator("#draw-likelihood").click()
+    page.wait_for_function("document.querySelector('#likelihood-flow .fm-plot').dataset.drawn > 0")
+    studio.wait_for_scene("#sample-player")
+    page.wait_for_function("document.querySelector('#sample-facts').innerText.includes('20,000')")
+    page.close()
+    assert studio.errors == []
 
 
 def test_a_picture_that_takes_its_time_can_be_stopped(browser: Any, studio_url: str) -> None:
