@@ -32,6 +32,9 @@
     opened += 1;
     trigger("input", { query, count: opened });
     [...document.querySelectorAll('#rooms [role="tab"]')].find((tab) => tab.textContent.trim() === room)?.click();
+    // What a step shows moves, although the last one may have asked to pause.
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    for (const player of document.querySelectorAll("#paths-player .fm-player, #sample-player .fm-player")) player.__player?.player.setPlaying(true);
   };
   const move = (by) => {
     step += by;

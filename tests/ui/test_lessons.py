@@ -47,8 +47,14 @@ def test_a_step_sets_the_experiment_and_opens_its_room(browser: Any, studio_url:
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.set_default_timeout(60_000)
     page.goto(studio_url)
+    playing = "document.querySelector('#sample-player .fm-player')?.__player?.playing"
+    page.get_by_role("tab", name="Sample").click()
+    page.wait_for_function(playing.replace("playing", "loads"))
+    page.locator("#sample-player").get_by_label("Pause").click()
+    page.wait_for_function(f"!{playing}")
     page.locator("[data-fm=lessons]").click()
     page.get_by_role("button", name="Classes and guidance").click()
+    page.wait_for_function(playing)
     page.get_by_role("button", name="Next", exact=True).click()
     page.get_by_role("button", name="Next", exact=True).click()
     # Steps that are passed quickly all arrive, the last one last.
