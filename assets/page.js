@@ -50,6 +50,17 @@
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && event.target.matches?.('.gradio-container input[type="number"][data-testid="number-input"]')) event.target.blur();
   });
+  // Enter takes the number that was typed, not the first of the list that begins like it, unless arrows went there.
+  let walked = false;
+  document.addEventListener("keydown", (event) => {
+    if (!event.target.matches?.(".fm-number input")) return;
+    if (event.key === "Enter" && !walked) {
+      event.stopPropagation();
+      event.preventDefault();
+      event.target.blur();
+    }
+    walked = event.key.startsWith("Arrow");
+  }, true);
   // A number beyond a slider's ends becomes the end before Gradio sends it.
   document.addEventListener("blur", (event) => {
     const field = event.target;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from fmstudio.ui.events import sent
 from fmstudio.ui.lessons import Lessons, read_step
 from fmstudio.ui.painting import Painting, Updates
 from fmstudio.ui.room import Room
-from fmstudio.ui.sidebar import PATH_FIELDS, Sidebar, around_options, shown_fields
+from fmstudio.ui.sidebar import PATH_FIELDS, Sidebar, around_options, number_choices, shown_fields
 from fmstudio.ui.visitor import Visitor
 
 _WRITE_LINK = """(query) => {
@@ -82,6 +82,11 @@ def wire_experiment(
     }
 
     at_first = {name: {"value": part.value, "visible": part.visible} for name, part in controls.items()}
+    offered: dict[str, list[Any]] = {}
+    for name, part in controls.items():
+        if isinstance(part, gr.Dropdown) and "fm-number" in part.elem_classes:
+            offered[name] = [value for _, value in part.choices]
+            at_first[name]["choices"] = list(part.choices)
 
     def accept(state: Visitor, change: Callable[[], Experiment]) -> bool:
         """Make the change if it can be built; else keep the experiment as it was, and why."""
@@ -166,7 +171,7 @@ def wire_experiment(
             gr.Warning(state.refused, title="Not changed")
             state.refused = ""
         with _CHANGES:
-            now = _shown(state.experiment, list(controls))
+            now = _shown(state.experiment, list(controls), offered)
             before, state.shown = state.shown or at_first, now
         updates: Updates = {}
         for name, part in parts.items():
@@ -200,8 +205,16 @@ def wire_experiment(
     loaded.then(None, query, None, js=_WRITE_LINK, **_QUIET)
 
 
-def _shown(experiment: Experiment, controls: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What the sidebar and the rooms' controls show of an experiment, by the part's name."""
+def _shown(
+    experiment: Experiment, controls: Sequence[str], offered: Mapping[str, Sequence[float]]
+) -> dict[str, dict[str, Any]]:
+    """What the sidebar and the rooms' controls show of an experiment, by the part's name.
+
+    Args:
+        experiment: what to show.
+        controls: the names of all controls.
+        offered: the numbers to choose from, by the name of a control that takes others too.
+    """
     note = words.path_note(experiment)
     drawn = experiment.data == "points"
     classes = density_of(experiment).classes
@@ -211,6 +224,8 @@ def _shown(experiment: Experiment, controls: Sequence[str]) -> dict[str, dict[st
     for name, seen in shown_fields(experiment, classes).items():
         shown[name]["visible"] = seen
     shown["label"]["choices"] = [("every class", -1), *zip(names, range(classes), strict=True)]
+    for name, choices in offered.items():
+        shown[name]["choices"] = number_choices(choices, values[name])
     shown["around"]["visible"] = "around" in PATH_FIELDS.get(experiment.path, ())
     shown["around"]["choices"] = list(around_options(experiment))
     return shown | {

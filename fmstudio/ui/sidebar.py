@@ -83,13 +83,18 @@ def numbers(field: str, label: str, offered: Sequence[float]) -> gr.Dropdown:
     """A field whose values spread over magnitudes: a few round ones to choose from, any other to type."""
     value = getattr(Experiment(), field)
     return gr.Dropdown(
-        [(f"{number:g}", number) for number in sorted({*offered, value})],
+        number_choices(offered, value),
         value=value,
         label=label,
         allow_custom_value=True,
         interactive=True,
         elem_classes=["fm-number"],
     )
+
+
+def number_choices(offered: Sequence[float], value: float) -> list[tuple[str, float]]:
+    """The numbers to choose from, and the present one: Gradio cannot edit one that is not among them."""
+    return [(f"{number:.12g}", number) for number in sorted({*offered, value})]
 
 
 def pills(

@@ -325,6 +325,17 @@ def test_a_refused_choice_is_set_back_and_blocks_no_other(studio: Studio) -> Non
     particles.fill("700")
     particles.press("Enter")
     page.wait_for_function("location.search.includes('particles=700')")
+    # What is typed counts, not the first of the list that begins like it; the list counts where arrows went.
+    particles.fill("50")
+    particles.press("Enter")
+    page.wait_for_function("location.search.includes('particles=50') && !location.search.includes('500')")
+    particles.fill("5")
+    particles.press("ArrowDown")
+    particles.press("Enter")
+    page.wait_for_function("/particles=50+0/.test(location.search)")
+    particles.fill("700")
+    particles.press("Enter")
+    page.wait_for_function("location.search.includes('particles=700')")
     particles.fill("many")
     particles.press("Enter")
     page.get_by_text("particles: expected a number").first.wait_for()
@@ -352,6 +363,10 @@ def test_the_experiment_unfolds_on_a_telephone(browser: Any, studio_url: str) ->
     page.locator("#data-choice").wait_for(state="visible")
     studio.choose("bow")
     page.wait_for_function("location.search.includes('path=bow')")
+    # In a room, too, every control has its place.
+    studio.open("Train")
+    page.get_by_label("range slider for time t").wait_for(state="visible")
+    assert page.get_by_label("range slider for time t").bounding_box()["width"] > 100
     page.close()
     assert studio.errors == []
 
@@ -433,6 +448,18 @@ def test_one_file_after_another_becomes_the_data(studio: Studio, tmp_path: Path)
     page.mouse.move(board["x"] + 140, board["y"] + 120, steps=10)
     page.mouse.up()
     page.get_by_text("40 points, shown as").first.wait_for(state="hidden")
+
+
+def test_the_exact_field_is_not_chosen_where_there_is_none(browser: Any, studio_url: str) -> None:
+    studio = Studio(browser, studio_url, "?coupling=optimal+transport")
+    page = studio.page
+    studio.open("Sample")
+    page.wait_for_function("document.querySelector('#sample-facts').innerText.includes('NFE')")
+    page.locator("#sample-field").get_by_text("exact u").click()
+    page.locator(".toast-body").get_by_text("has no closed form. Train a net").wait_for()
+    page.wait_for_function("document.querySelector('#sample-field .selected').innerText === 'trained net'")
+    page.close()
+    assert studio.errors == []
 
 
 def test_what_is_measured_waits_for_the_picture_that_is_under_way(browser: Any, studio_url: str) -> None:

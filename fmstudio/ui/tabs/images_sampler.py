@@ -16,7 +16,7 @@ from fmstudio.image.jobs import ALL_CLASSES, IMAGE_SOLVERS, LIMITS, NO_CLASS, Im
 from fmstudio.ui.player import QuietMeta
 from fmstudio.ui.tabs.images_parts import QUIET, SHOWN_BESIDE, said
 
-SHIFT, BF16 = "time shift s (1: none)", "bfloat16 where the machine has it"
+SHIFT, BF16 = "time shift s", "bfloat16 where the machine has it"
 """Labels of what an adaptive solver does not ask for."""
 
 ALL_IN_TURN, WITHOUT_CLASS = "all in turn", "no class"
@@ -141,7 +141,7 @@ def build_sampler() -> Sampler:
             elem_id="images-class",
         )  # fmt: skip
         guidance = gr.Slider(
-            *LIMITS["guidance"], value=default.guidance, step=0.1, label="guidance w (1: none)",
+            *LIMITS["guidance"], value=default.guidance, step=0.1, label="guidance w",
             interactive=True,
         )  # fmt: skip
         solver = gr.Dropdown(

@@ -97,8 +97,13 @@ def build(visitor: gr.State) -> Room:
             yield [scene, said, gr.update(interactive=False)]
 
     def choose(state: Visitor, net: bool) -> Iterator[list[Any]]:
+        if not net and not actions.has_closed_form(state.experiment):
+            gr.Warning(actions.NO_CLOSED_FORM.format(coupling=state.experiment.coupling))
+            yield [gr.skip(), gr.skip(), gr.skip(), actions.samples_the_net(state)]
+            return
         state.use_net = net
-        yield from sample(state)
+        for updates in sample(state):
+            yield [*updates, gr.skip()]
 
     def solvers(state: Visitor) -> Iterator[list[Any]]:
         if not after_the_picture(state):
@@ -153,8 +158,9 @@ def build(visitor: gr.State) -> Room:
     drawing = [player, measured, stop]
     go.click(sample, visitor, drawing, show_progress_on=measured, **seen)
     use_net.input(
-        choose, [visitor, use_net], drawing, show_progress_on=measured, trigger_mode="always_last", **seen
-    )
+        choose, [visitor, use_net], [*drawing, use_net], show_progress_on=measured,
+        trigger_mode="always_last", **seen,
+    )  # fmt: skip
     measure.click(solvers, visitor, [curves, stop], **quiet)
     likelihood.click(
         maps, visitor, [flow_map, exact_map, likelihood_note, stop], show_progress_on=likelihood_note, **seen
