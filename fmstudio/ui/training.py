@@ -63,12 +63,17 @@ def straighten(visitor: Visitor) -> Iterator[Progress]:
     """Reflow: pair noise with where the net takes it, and train the net again on these pairs.
 
     Raises:
-        ValueError: there is no net of this experiment's size.
+        ValueError: there is no net of this experiment's size, or the loss wants a mean that is not known.
     """
     field = net_field(visitor)
     checkpoint = visitor.checkpoint
     if field is None or checkpoint is None:
         raise ValueError("There is no net to straighten: start a training first.")
+    if visitor.experiment.regression != "sampled":
+        raise ValueError(
+            "The mean velocity of a straightened flow has no closed form: choose 'sampled' under Net and "
+            "objective, then straighten."
+        )
     if not visitor.straightness:
         visitor.straightness = [measure_straightness(visitor)]
     generator = generator_of(visitor.experiment, 70 + len(visitor.straightness))

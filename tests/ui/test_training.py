@@ -75,6 +75,15 @@ def test_a_straightening_tells_how_far_it_is_where_its_button_is() -> None:
     assert "2-rectified" not in training.straightness_html(state)
 
 
+def test_a_straightening_without_a_closed_form_is_refused_before_it_pairs() -> None:
+    state = visitor(regression="closed-form mean")
+    list(training.start(state))
+    with pytest.raises(ValueError, match="choose 'sampled'"):
+        next(training.straighten(state))
+    assert state.pairs is None
+    assert state.straightness == []
+
+
 def test_the_error_of_a_net_without_an_exact_field_says_why() -> None:
     state = visitor(train_steps=20, coupling="optimal transport", coupling_batch=32)
     list(training.start(state))

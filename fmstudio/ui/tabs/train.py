@@ -172,6 +172,7 @@ def build(visitor: gr.State) -> Room:
                 yield [state, *figures, said, straighter, *BUSY]
             yield [state, *rest, training.straightness_html(state), *READY]
         except ValueError as problem:
+            gr.Warning(str(problem))  # The button may be far below the card that says it, too.
             yield [state, *rest[:4], failed(problem), gr.skip(), *READY]
         finally:
             state.training = False
