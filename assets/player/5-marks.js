@@ -51,7 +51,7 @@ function drawAxes(c, scene, view, plan) {
   c.fillText("data", x + plot.right, y + h - 7);
   c.textAlign = "left";
   c.textBaseline = "middle";
-  c.fillStyle = css(theme["ink-faint"]);
+  c.fillStyle = css(theme["ink-soft"]);
   const marks = ticks(low, high, 5);
   for (const value of marks.values) {
     const py = y + view.cssY(plan.coordinate ? [0, value] : [value, 0]);

@@ -95,7 +95,7 @@ class Strip {
       c.moveTo(this.left, y);
       c.lineTo(w - 6, y);
       c.stroke();
-      c.fillStyle = css(theme["ink-faint"]);
+      c.fillStyle = css(theme["ink-soft"]);
       c.fillText(texts[i], this.left - 7, y);
     });
     c.textBaseline = "alphabetic";
