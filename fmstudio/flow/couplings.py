@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from fmstudio.flow.plans import entropic_plan, optimal_plan, squared_distances
+from fmstudio.flow.plans import check_finite, entropic_plan, optimal_plan, squared_distances
 
 
 class Paired(NamedTuple):
@@ -87,6 +87,7 @@ class OptimalTransport:
         del generator
         _check_batches(x0, x1)
         if x0.shape[1] == 1:
+            check_finite(x0, x1)
             order0, order1 = torch.argsort(x0[:, 0]), torch.argsort(x1[:, 0])
             index = torch.empty_like(order0)
             index[order1] = order0
@@ -106,7 +107,8 @@ class Sinkhorn:
     all in one batch, and the data marginal holds in the mean over draws.
 
     Args:
-        reg: ε > 0, in units of squared distance. The smaller, the more iterations.
+        reg: ε > 0, in units of squared distance; at least 1e-12 of a batch's largest one. The smaller, the
+            more iterations.
         tolerance: Σ_i |Σ_j π_ij − 1/n| at most, for the data points; the noise points' marginal is exact.
         max_iterations: of the scaling, at most.
 
@@ -126,7 +128,7 @@ class Sinkhorn:
         """π, shape (n, n), float64: rows are data points, columns noise points, entries sum to 1.
 
         Raises:
-            ValueError: the shapes differ, or a point is not finite.
+            ValueError: the shapes differ, a point is not finite, or ε is too small for the distances.
             RuntimeError: the scaling did not converge.
         """
         _check_batches(x0, x1)
@@ -136,7 +138,7 @@ class Sinkhorn:
         """Draw a partner x₀ for every x₁ from the plan.
 
         Raises:
-            ValueError: the shapes differ, or a point is not finite.
+            ValueError: the shapes differ, a point is not finite, or ε is too small for the distances.
             RuntimeError: the scaling did not converge.
         """
         columns = self.plan(x0, x1).T.contiguous().to(generator.device)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from fmstudio.flow.densities import Density
 from fmstudio.flow.fields import VelocityField
-from fmstudio.flow.plans import optimal_plan, squared_distances
+from fmstudio.flow.plans import check_finite, optimal_plan, squared_distances
 from fmstudio.flow.solvers import Trajectory
 
 #: Metric(x, y) of clouds (n, d) and (m, d).
@@ -289,7 +289,4 @@ def _check_clouds(x: Tensor, y: Tensor, at_least: int) -> None:
             f"Expected clouds of shape (n, d) and (m, d), n, m ≥ {at_least}; "
             f"got {tuple(x.shape)} and {tuple(y.shape)}."
         )
-    for cloud in (x, y):
-        bad = ~torch.isfinite(cloud).all(dim=1)
-        if bool(bad.any()):
-            raise ValueError(f"Expected finite points; row {int(bad.nonzero()[0])} of {len(cloud)} is not.")
+    check_finite(x, y)

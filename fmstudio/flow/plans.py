@@ -8,6 +8,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+#: The least ε as a share of the largest cost: below it the rounding of f_i + g_j − cost_ij shows in the plan.
+FINEST = 1e-12
+
+
+def check_finite(*clouds: Tensor) -> None:
+    """Refuse points that are not finite.
+
+    Raises:
+        ValueError: naming the first such row.
+    """
+    for points in clouds:
+        bad = ~torch.isfinite(points).all(dim=1)
+        if bool(bad.any()):
+            raise ValueError(f"Expected finite points; row {int(bad.nonzero()[0])} of {len(points)} is not.")
+
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     """|x_i − y_j|² in float64 from the differences themselves, shape (n, m).
@@ -15,10 +30,7 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     Raises:
         ValueError: a point is not finite.
     """
-    for points in (x, y):
-        bad = ~torch.isfinite(points).all(dim=1)
-        if bool(bad.any()):
-            raise ValueError(f"Expected finite points; row {int(bad.nonzero()[0])} of {len(points)} is not.")
+    check_finite(x, y)
     return torch.cdist(x.double(), y.double(), compute_mode="donot_use_mm_for_euclid_dist").square_()
 
 
@@ -53,12 +65,12 @@ def entropic_plan(cost: Tensor, reg: float, tolerance: float, max_iterations: in
 
         π_ij = u_i exp((f_i + g_j − cost_ij)/ε) v_j,     u ← (1/n)/(K v),  v ← (1/m)/(Kᵀ u)
 
-    The potentials f, g take up u and v whenever these grow large, so nothing overflows however small ε is.
+    The potentials f, g take up u and v whenever these grow large, so nothing overflows.
     They start from a larger ε, which is halved until it is the one asked for: far fewer iterations.
 
     Args:
         cost: shape (n, m), float64, finite.
-        reg: ε > 0.
+        reg: ε > 0, at least ``FINEST`` of the largest cost.
         tolerance: Σ_i |Σ_j π_ij − 1/n| at most. Columns sum to 1/m to rounding.
         max_iterations: at the last ε.
 
@@ -66,11 +78,18 @@ def entropic_plan(cost: Tensor, reg: float, tolerance: float, max_iterations: in
         π of shape (n, m), float64.
 
     Raises:
+        ValueError: an ε that float64 does not resolve.
         RuntimeError: the tolerance is not met within ``max_iterations``.
 
     Source: Cuturi 2013, arXiv:1306.0895; Schmitzer 2019, arXiv:1610.06519, sections 3.1 and 3.2.
     """
     n, m = cost.shape
+    least = FINEST * float(cost.max())
+    if reg < least:
+        raise ValueError(
+            f"Sinkhorn: expected reg ≥ {least:.2g}, {FINEST:g} of the largest squared distance; got {reg:g}. "
+            "Use a larger reg, or the exact optimal transport."
+        )
     f = cost.min(dim=1).values
     g = (cost - f[:, None]).min(dim=0).values
     eps = max(reg, float(cost.max()) / 8)

@@ -133,6 +133,19 @@ def test_sinkhorn_that_does_not_converge_says_so():
         Sinkhorn(0.0)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-3, 1e6])
+def test_sinkhorn_keeps_its_marginals_down_to_the_least_reg_and_refuses_below(scale):
+    x0, x1 = (scale * x for x in batches(16))
+    least = 1e-12 * float(squared_distances(x0, x1).max())
+    plan = Sinkhorn(1.01 * least).plan(x0, x1)
+    torch.testing.assert_close(plan.sum(0), torch.full((16,), 1 / 16, dtype=torch.float64), rtol=1e-3, atol=0)
+    for reg in (0.99 * least, 1e-30 * least, 5e-324):
+        with pytest.raises(
+            ValueError, match=r"expected reg ≥ .*, 1e-12 of the largest squared distance; got"
+        ):
+            Sinkhorn(reg).pair(x0, x1, generator())
+
+
 def test_same_seed_same_partners():
     x0, x1 = batches(30)
     first, again = (Sinkhorn(1.0).pair(x0, x1, generator(3)).index for _ in range(2))
@@ -175,5 +188,6 @@ def test_bad_batches_are_refused(coupling):
     if not coupling.independent:
         broken = torch.zeros(3, 2)
         broken[1, 0] = float("nan")
-        with pytest.raises(ValueError, match="row 1 of 3"):
-            coupling.pair(broken, torch.zeros(3, 2), generator())
+        for d in (1, 2):
+            with pytest.raises(ValueError, match="row 1 of 3"):
+                coupling.pair(broken[:, :d], torch.zeros(3, d), generator())
