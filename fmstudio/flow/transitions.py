@@ -105,7 +105,8 @@ def identity_switching(trajectories: Tensor, cell: float, generator: torch.Gener
 
     Args:
         trajectories: original positions in the order of travel, shape (T, n, d), finite.
-        cell: side of the cells, > 0; with inf all particles share one cell, and swap wherever they are.
+        cell: side of the cells, at least 2⁻⁵² of the largest coordinate: narrower ones cannot be told apart.
+            With inf all particles share one cell, and swap wherever they are.
         generator: of the permutations.
 
     Returns:
@@ -124,6 +125,11 @@ def identity_switching(trajectories: Tensor, cell: float, generator: torch.Gener
         )
     if not bool(torch.isfinite(trajectories).all()):
         raise ValueError("Expected finite trajectories.")
+    narrowest = float(trajectories.abs().max()) * torch.finfo(torch.float64).eps
+    if cell < narrowest:
+        raise ValueError(
+            f"Expected a cell of at least {narrowest:.2g} for coordinates this large; got {cell:g}."
+        )
     steps, n, _ = trajectories.shape
     partners = torch.empty((steps, n), dtype=torch.int64, device=trajectories.device)
     partners[0] = torch.arange(n, device=trajectories.device)
@@ -147,31 +153,8 @@ def _cells(x: Tensor, side: float) -> Tensor:
     for column in place[:, 1:].T:
         size = int(column.max()) + 1
         if count * size > 2**62:
-            key, count = torch.unique(key, return_inverse=True)[1], len(x)
+            # Numbers without gaps: fewer than there are points.
+            key, column = (torch.unique(c, return_inverse=True)[1] for c in (key, column))
+            count = size = len(x)
         key, count = key * size + column, count * size
     return key
-
-
-def memory(x0: Tensor, x1: Tensor) -> float:
-    """How much a particle's end remembers of its start: the correlation of x₀ with x₁ along the particle.
-
-        Σ_j Cov(x₀ⱼ, x₁ⱼ) / √(Σ_j Var x₀ⱼ · Σ_j Var x₁ⱼ)
-
-    Near 0 for independent ends, within about 1/√(n d); below 0 where ends lie opposite their starts. A path
-    that turns the plane can hide memory from it.
-
-    Args:
-        x0, x1: ends of the particles, shape (n, d), n ≥ 2.
-
-    Raises:
-        ValueError: the shapes differ, or all ends are in one place.
-    """
-    if x0.shape != x1.shape or x0.ndim != 2 or len(x0) < 2:
-        raise ValueError(
-            f"Expected ends of one shape (n, d), n ≥ 2; got {tuple(x0.shape)} and {tuple(x1.shape)}."
-        )
-    p, q = (x.double() - x.double().mean(dim=0) for x in (x0, x1))
-    scale = float((p.square().sum() * q.square().sum()).sqrt())
-    if scale == 0:
-        raise ValueError("A correlation needs ends that are not all in one place.")
-    return float((p * q).sum()) / scale

@@ -12,7 +12,7 @@ from fmstudio.flow.oracle import EmpiricalOracle, MixtureOracle, Oracle
 from fmstudio.flow.paths import Bow, Latent, Linear, Path, Spherical, VariancePreserving, ZigZag
 from fmstudio.flow.solvers import integrate, path_times
 from fmstudio.flow.tableaux import HEUN
-from fmstudio.flow.transitions import _cells, identity_switching, memory, random_path_process
+from fmstudio.flow.transitions import _cells, identity_switching, random_path_process
 
 #: The data that the slow tests' figures were worked out for.
 DATA = eight_gaussians(radius=2.0, std=0.2)
@@ -30,6 +30,12 @@ def original_paths(path: Path, n: int, times: Tensor, seed: int = 0) -> Tensor:
     g = generator(seed)
     x0 = DATA.sample(n, g).points
     return path.trajectories(x0, torch.randn(n, 2, generator=g), times, g)
+
+
+def memory(x0: Tensor, x1: Tensor) -> float:
+    """Correlation of the ends along a particle: Σ_j Cov(x₀ⱼ, x₁ⱼ) / √(Σ_j Var x₀ⱼ · Σ_j Var x₁ⱼ)."""
+    p, q = (x.double() - x.double().mean(dim=0) for x in (x0, x1))
+    return float((p * q).sum() / (p.square().sum() * q.square().sum()).sqrt())
 
 
 @pytest.mark.parametrize("path", [Linear(), Spherical(), Bow(0.5)], ids=lambda p: type(p).__name__)
@@ -192,19 +198,19 @@ def test_bad_arguments_are_refused():
         identity_switching(torch.zeros(0, 3, 2), 1.0, generator())
     with pytest.raises(ValueError, match="finite"):
         identity_switching(torch.full((2, 3, 2), torch.nan), 1.0, generator())
-    with pytest.raises(ValueError, match="one shape"):
-        memory(torch.zeros(3, 2), torch.zeros(4, 2))
-    with pytest.raises(ValueError, match="one place"):
-        memory(torch.zeros(3, 2), torch.zeros(3, 2))
+    # 1e-19 of the grid's sides would not fit into 64 bits; every cell that is taken holds one place only.
+    rows = torch.tensor([[-3.0], [0.0], [3.0], [3.0]]).expand(2, 4, 1)
+    with pytest.raises(ValueError, match="a cell of at least 6.7e-16"):
+        identity_switching(rows, 1e-19, generator())
+    assert identity_switching(rows, 1e-15, generator(1))[1, :2].tolist() == [0, 1]
 
 
-def test_memory():
-    x = torch.randn(5000, 2, generator=generator(1))
-    noise = torch.randn(5000, 2, generator=generator(2))
-    assert memory(x, 3 * x - 1) == pytest.approx(1)
-    assert memory(x, -x) == pytest.approx(-1)
-    assert abs(memory(x, noise)) < 4 / math.sqrt(10_000)
-    assert memory(0.6 * x + 0.8 * noise, x) == pytest.approx(0.6, abs=0.03)
+def test_cells_of_many_points_on_the_finest_grid_differ():
+    """2⁵³ rows of places and 3,000 columns with points: their product does not fit into 64 bits."""
+    points = torch.zeros(3000, 2, dtype=torch.float64)
+    points[:, 0] = torch.linspace(-1, 1, 3000)
+    points[0, 1], points[1, 1] = -1, 1 - 2.0**-52
+    assert len(_cells(points, 2.0**-52).unique()) == 3000
 
 
 def flow_memory(n: int) -> float:
