@@ -344,7 +344,8 @@ class ZigZag(Path):
         x, a, b2 = x0, torch.ones_like(c.a[0]), torch.zeros_like(c.a[0])
         rows = []
         for a_t, b_t in zip(c.a, c.b, strict=True):
-            ratio = a_t / a
+            # The same time again is no step, also at t = 1, where a is 0.
+            ratio = torch.where(a_t == a, 1.0, a_t / a)
             variance = (b_t**2 - ratio**2 * b2).clamp_min(0)
             x = ratio * x + variance.sqrt() * draw_like(x1, generator)
             a, b2 = a_t, b_t**2

@@ -208,6 +208,13 @@ def test_zig_zag_has_the_marginals_of_its_path_and_is_markov(around):
     assert correlation[0, 1].abs() <= 5 / math.sqrt(2 * n)
 
 
+@pytest.mark.parametrize("around", [Spherical(), VariancePreserving()], ids=repr)
+def test_zig_zag_stays_where_a_time_is_given_twice(around):
+    rows = ZigZag(around).trajectories(points(50), points(50), torch.tensor([1.0, 0.3, 1.0, 0.3]), seeded())
+    assert rows.isfinite().all()
+    assert torch.equal(rows[:2], rows[2:])
+
+
 def test_zig_zag_speed_grows_without_bound():
     x0 = points(2_000).float()
     speeds = []
