@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
@@ -156,10 +157,10 @@ class Experiment:
             ValueError: unknown field, wrong type, or out of bounds.
         """
         known = {f.name for f in fields(Experiment)}
-        unknown = sorted(set(values) - known)
+        unknown = sorted(map(_seen, set(values) - known))
         if unknown:
             raise ValueError(
-                f"Unknown field {unknown[0]!r} in the experiment; known: {', '.join(sorted(known))}."
+                f"Unknown field {unknown[0]} in the experiment; known: {', '.join(sorted(known))}."
             )
         return Experiment(**dict(values))
 
@@ -171,9 +172,10 @@ class Experiment:
             ValueError: text that is not a JSON object, or as :meth:`from_dict`.
         """
         try:
-            values = json.loads(text)
+            # A whole number of thousands of digits is inf as a float, and refused by its field's name.
+            values = json.loads(text, parse_int=float)
         except (ValueError, RecursionError) as error:
-            raise ValueError(f"The experiment is not JSON: {error}.") from error
+            raise ValueError(f"Expected a JSON object of fields; this is not JSON: {error}.") from error
         if not isinstance(values, dict):
             raise ValueError(f"Expected a JSON object of fields; got {type(values).__name__}.")
         return Experiment.from_dict(values)
@@ -197,7 +199,7 @@ def _checked(name: str, kind: Any, limits: Mapping[str, Any], value: Any) -> Any
     """The value as its field's type, or an error that names field, bound and value."""
     if "options" in limits:
         if value not in limits["options"]:
-            raise ValueError(f"{name}: expected one of {', '.join(limits['options'])}; got {value!r}.")
+            raise ValueError(f"{name}: expected one of {', '.join(limits['options'])}; got {_seen(value)}.")
         return value
     if "longest" in limits:
         if not isinstance(value, str) or len(value) > limits["longest"]:
@@ -210,18 +212,26 @@ def _checked(name: str, kind: Any, limits: Mapping[str, Any], value: Any) -> Any
             return True
         if value in (False, "False", "false", "0"):
             return False
-        raise ValueError(f"{name}: expected true or false; got {value!r}.")
+        raise ValueError(f"{name}: expected true or false; got {_seen(value)}.")
     try:
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{name}: expected a number; got {value!r}.") from None
+        raise ValueError(f"{name}: expected a number; got {_seen(value)}.") from None
     except OverflowError:
         number = math.inf
     low, high = limits["low"], limits["high"]
     if not (math.isfinite(number) and low <= number <= high):
-        raise ValueError(f"{name}: expected a number in [{low}, {high}]; got {value}.")
+        raise ValueError(f"{name}: expected a number in [{low}, {high}]; got {_seen(value)}.")
     if kind == "int":
         if number != int(number):
-            raise ValueError(f"{name}: expected a whole number; got {value}.")
+            raise ValueError(f"{name}: expected a whole number; got {_seen(value)}.")
         return int(number)
     return number
+
+
+def _seen(value: Any) -> str:
+    """The value as an error shows it: short, whatever it is."""
+    try:
+        return reprlib.repr(value)
+    except ValueError:
+        return "a number of thousands of digits"

@@ -107,7 +107,7 @@ def _object(given: Any) -> dict[str, Any]:
     """A JSON object, also where it comes as text, as the answers carry their experiment."""
     try:
         values = json.loads(given) if isinstance(given, str) else given
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise gr.Error(f"Expected a JSON object; {error}.", print_exception=False) from error
     if not isinstance(values, dict):
         kind = type(values).__name__
@@ -116,6 +116,8 @@ def _object(given: Any) -> dict[str, Any]:
 
 
 def _read(experiment: Any) -> Experiment:
+    if isinstance(experiment, str):
+        return _tell(lambda: Experiment.from_json(experiment))
     return _tell(lambda: Experiment.from_dict(_object(experiment)))
 
 

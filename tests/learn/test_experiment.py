@@ -132,7 +132,33 @@ def test_truths(name):
             Experiment().but(**{name: value})
 
 
+@pytest.mark.parametrize("name", FIELDS)
+def test_odd_values_are_refused_by_name_in_a_short_sentence(name):
+    deep: list = []
+    for _ in range(10_000):
+        deep = [deep]
+    odd = [
+        None,
+        [],
+        [1],
+        {},
+        {"a": [None]},
+        deep,
+        -(10**5_000),
+        [10**5_000],
+        object(),
+        "9" * 5_000 + "x",
+        2 + 3j,
+    ]
+    for value in [value for value in odd if not (name in TEXTS and isinstance(value, str))]:
+        with pytest.raises(ValueError, match=rf"^{name}: expected") as refused:
+            Experiment.from_dict({name: value})
+        assert len(str(refused.value)) < 260
+
+
 def test_unknown_fields_are_refused_by_name():
+    with pytest.raises(ValueError, match="Unknown field 3 in the experiment"):
+        Experiment.from_dict({3: 1, None: 2})  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="Unknown field 'colour' in the experiment"):
         Experiment.from_dict({"colour": "red"})
     with pytest.raises(ValueError, match="Unknown field 'colour'"):
@@ -145,9 +171,11 @@ def test_unknown_fields_are_refused_by_name():
         ("", "not JSON"),
         ("{", "not JSON"),
         ("[" * 100_000, "not JSON"),
-        ('{"seed": ' + "9" * 5_000 + "}", "not JSON"),
+        ('{"seed": ' + "9" * 5_000 + "}", "^seed: expected a number in .*; got inf"),
+        ('{"data": ' + "9" * 5_000 + "}", "^data: expected one of"),
+        ('{"conditional": {"a": [' + "9" * 5_000 + "]}}", "^conditional: expected true or false"),
         ("[]", "JSON object of fields; got list"),
-        ("3", "JSON object of fields; got int"),
+        ("3", "JSON object of fields; got float"),
         ("null", "got NoneType"),
         ('{"seed": NaN}', "^seed: expected a number in"),
         ('{"seed": 1e400}', "^seed: expected a number in"),

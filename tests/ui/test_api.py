@@ -33,11 +33,16 @@ def test_trajectories(client: Client) -> None:
     assert again["positions"] == answer["positions"]
 
 
-@pytest.mark.parametrize("given", ["[1, 2]", "moons", 3])
+@pytest.mark.parametrize("given", ["[1, 2]", "moons", 3, "[" * 100_000])
 def test_what_is_no_object_is_refused_in_words(client: Client, given: Any) -> None:
     for name in ("/trajectories", "/images"):
         with pytest.raises(AppError, match="Expected a JSON object"):
             client.predict(given, api_name=name)
+
+
+def test_an_experiment_as_text_is_refused_by_the_fields_name(client: Client) -> None:
+    with pytest.raises(AppError, match="seed: expected a number"):
+        client.predict('{"seed": ' + "9" * 5_000 + "}", api_name="/trajectories")
 
 
 def test_train_then_sample_its_net(client: Client) -> None:
