@@ -169,6 +169,15 @@ def _idx_path(folder: Path, name: str) -> Path:
     )
 
 
+def eight_bit(picture: Image.Image) -> Image.Image:
+    """The picture with at most 8 bits a channel; Pillow would take all above 255 for white."""
+    from PIL import Image
+
+    if not picture.mode.startswith("I"):
+        return picture
+    return Image.fromarray((np.asarray(picture) // 257).clip(0, 255).astype(np.uint8))
+
+
 def square_of(picture: Image.Image, size: int, channels: int, backdrop: str = "white") -> Tensor:
     """A picture's central square, upright and resized.
 
@@ -186,9 +195,7 @@ def square_of(picture: Image.Image, size: int, channels: int, backdrop: str = "w
     upright = ImageOps.exif_transpose(picture)
     side = min(upright.size)
     left, top = (upright.width - side) // 2, (upright.height - side) // 2
-    square = upright.crop((left, top, left + side, top + side))
-    if square.mode.startswith("I"):  # 16 bits; Pillow would take all above 255 for white
-        square = Image.fromarray((np.asarray(square) // 257).clip(0, 255).astype(np.uint8))
+    square = eight_bit(upright.crop((left, top, left + side, top + side)))
     if "transparency" in square.info or square.mode in ("RGBA", "LA", "PA"):
         solid = square.convert("RGBA")
         square = Image.alpha_composite(Image.new("RGBA", solid.size, backdrop), solid)

@@ -82,12 +82,15 @@ def standardised(points: Tensor, labels: Tensor | None, names: tuple[str, ...], 
         ValueError: a coordinate that is the same everywhere, or numbers so far apart that they overflow.
     """
     x = points.double()
-    mean, scale = x.mean(0), x.std(0, correction=0) / SPREAD
-    for name, centre, width in zip(names, mean.tolist(), scale.tolist(), strict=True):
-        if not (math.isfinite(centre) and math.isfinite(width)):
+    mean = x.mean(0)
+    widest = (x - mean).abs().amax(0)
+    # Of numbers up to 1: the squares of the differences themselves may overflow, or be 0.
+    scale = widest * ((x - mean) / widest).std(0, correction=0) / SPREAD
+    for name, centre, width in zip(names, mean.tolist(), widest.tolist(), strict=True):
+        if not math.isfinite(width):
             raise ValueError(f"The numbers of {name} are too large; rescale them.")
         # Below this the differences between the points are rounding errors.
-        if width <= 1e-12 * abs(centre) or width == 0:
+        if width <= 1e-12 * abs(centre):
             raise ValueError(f"{name} is {centre:g} everywhere; expected numbers that differ.")
     transform = Transform(tuple(mean.tolist()), tuple(scale.tolist()))
     return Cloud(transform.apply(x).float(), labels, transform, note)

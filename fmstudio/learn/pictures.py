@@ -16,6 +16,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from fmstudio.image.data import eight_bit
 from fmstudio.learn.cloud import PACKED, Cloud, Transform, unmoved
 
 #: Half the longer side of a word or a picture in the plane.
@@ -143,7 +144,7 @@ def _ink(data: bytes) -> Tensor:
                     f"at most {MOST_PIXELS:,} are read."
                 )
             picture.draft("L", (_LONGEST_SIDE, _LONGEST_SIDE))
-            upright = ImageOps.exif_transpose(picture).convert("RGBA")
+            upright = eight_bit(ImageOps.exif_transpose(picture)).convert("RGBA")
     except (UnidentifiedImageError, OSError, SyntaxError, EOFError, *bombs):
         raise ValueError(
             "The file is not a picture that can be read; use PNG, JPEG, GIF, BMP or WebP."

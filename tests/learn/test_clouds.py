@@ -167,6 +167,17 @@ def test_points_are_standardised_and_the_transform_undoes_it():
     assert cloud.labels.unique().tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-45, 1e-20, 1e20, 1e29, 1e300])
+def test_points_of_any_size_become_the_same_cloud(scale):
+    points = normal(200).double()
+    usual, cloud = clouds.from_points(points), clouds.from_points(scale * points)
+    torch.testing.assert_close(cloud.points, usual.points)
+    if scale < 1e30:
+        torch.testing.assert_close(clouds.from_npy(npy((scale * points).numpy())).points, usual.points)
+    if 1e-38 < scale < 1e38:
+        torch.testing.assert_close(clouds.from_points((scale * points).float()).points, usual.points)
+
+
 @pytest.mark.parametrize(
     ("points", "words"),
     [
@@ -174,7 +185,7 @@ def test_points_are_standardised_and_the_transform_undoes_it():
         (torch.zeros(3, 3), "shape"),
         (torch.tensor([[0.0, 1.0], [1.0, math.inf]]), "Row 2 is not finite"),
         (torch.tensor([[0.0, 1.0], [1.0, 1.0]]), "y is 1 everywhere"),
-        (torch.tensor([[1e200], [-1e200]], dtype=torch.float64), "x are too large"),
+        (torch.tensor([[1.7e308], [1.7e308], [-1.7e308]], dtype=torch.float64), "x are too large"),
     ],
 )
 def test_points_refused(points, words):
@@ -463,6 +474,15 @@ def test_dark_is_dense():
     assert float(x.abs().max()) <= 3.0
     assert float(y.abs().max()) <= 1.5
     assert cloud.transform.scale == (80 / 6, 80 / 6)
+
+
+def test_a_picture_of_16_bits_has_the_ink_of_one_of_8():
+    ramp = np.linspace(0, 255, 60).round().astype(np.uint8)[None].repeat(40, 0)
+    stream = io.BytesIO()
+    Image.fromarray(ramp.astype(np.uint16) * 257).save(stream, "PNG")
+    assert Image.open(stream).mode == "I;16"
+    fine, coarse = (clouds.from_image(data, 500, seeded()) for data in (stream.getvalue(), png(ramp)))
+    assert torch.equal(fine.points, coarse.points)
 
 
 def test_transparent_is_empty():
