@@ -158,6 +158,12 @@ class GaussianMixture(Density):
         turned = torch.einsum("nij,nj->ni", self.factors.to(dtype)[pick], noise)
         return Samples(self.means[pick] + turned, None if self.labels is None else self.labels[pick])
 
+    @property
+    def is_standard_normal(self) -> bool:
+        """Whether this is N(0, I): one component, mean 0, covariance I."""
+        eye = torch.eye(self.dim).to(self.covariances)
+        return len(self.means) == 1 and not bool(self.means.any()) and torch.equal(self.covariances[0], eye)
+
     def component_log_density(self, x: Tensor) -> Tensor:
         """log π_k + log N(x; μ_k, Σ_k) for every component.
 

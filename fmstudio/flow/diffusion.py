@@ -302,9 +302,7 @@ def conditional_score(oracle: Oracle, generator: torch.Generator) -> Score:
     Source: Wu & Lizarraga, About Flow Matching, 2024, section 3; Vincent 2011, A connection between score
     matching and denoising autoencoders.
     """
-    source = oracle.source
-    eye = torch.eye(source.dim, dtype=source.covariances.dtype, device=source.covariances.device)
-    if len(source.means) > 1 or bool(source.means.any()) or not torch.equal(source.covariances[0], eye):
+    if not oracle.source.is_standard_normal:
         raise ValueError("The score given x₀ is −(x − a x₀)/σ² only for the source N(0, I).")
 
     def score(x: Tensor, t: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ Points are (n, d), t is () or (n,), and the answer is (n, d). A field may also k
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -168,51 +167,3 @@ class Guided:
         null, null_div = velocity_and_divergence(self.null, x, t)
         u, div = velocity_and_divergence(self.conditional, x, t)
         return torch.lerp(null, u, self.weight), torch.lerp(null_div, div, self.weight)
-
-
-@dataclass(frozen=True, eq=False)
-class ByLabel:
-    """Each row has its own field: row i is answered by ``fields[labels[i]]``.
-
-    Args:
-        fields: one field for each class.
-        labels: class of each row, shape (n,); a call must bring these n rows.
-
-    Raises:
-        ValueError: a label without a field, or a call with another number of rows.
-    """
-
-    fields: Sequence[VelocityField]
-    labels: Tensor
-
-    def __post_init__(self) -> None:
-        known = len(self.fields)
-        if self.labels.ndim != 1 or not len(self.labels):
-            raise ValueError(f"Expected labels of shape (n,) with n ≥ 1; got {tuple(self.labels.shape)}.")
-        low, high = int(self.labels.min()), int(self.labels.max())
-        if low < 0 or high >= known:
-            raise ValueError(
-                f"Expected labels in [0, {known - 1}], one field each; got {low if low < 0 else high}."
-            )
-
-    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
-        """The velocity of each row in its own field, shape (n, d)."""
-        u = torch.empty_like(x)
-        for field, rows in self._groups(x):
-            u[rows] = field(x[rows], t[rows] if t.ndim else t)
-        return u
-
-    def velocity_and_divergence(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Velocity and divergence of each row in its own field, shapes (n, d) and (n,)."""
-        u, divergence = torch.empty_like(x), x.new_empty(len(x))
-        for field, rows in self._groups(x):
-            part = velocity_and_divergence(field, x[rows], t[rows] if t.ndim else t)
-            u[rows], divergence[rows] = part
-        return u, divergence
-
-    def _groups(self, x: Tensor) -> Iterator[tuple[VelocityField, Tensor]]:
-        """Each field that is needed, with the mask of its rows."""
-        if len(x) != len(self.labels):
-            raise ValueError(f"Expected the {len(self.labels)} rows that have labels; got {len(x)}.")
-        for label in self.labels.unique().tolist():
-            yield self.fields[label], self.labels == label

@@ -172,7 +172,7 @@ def check_target(
             )
     if target is V:
         return
-    exact = is_standard_normal(source) and coupling.independent
+    exact = source.is_standard_normal and coupling.independent
     if target.needs_normal and not exact:
         raise ValueError(
             "The score target needs x₁ ~ N(0, I) independent of x₀: otherwise −ε̂/b is not the score. "
@@ -183,12 +183,6 @@ def check_target(
             f"With a latent, {target.name} determines the velocity only for independent x₀ and x₁ ~ N(0, I). "
             "Choose the target v, or a path without a latent."
         )
-
-
-def is_standard_normal(source: GaussianMixture) -> bool:
-    """Whether a mixture is N(0, I): one component, mean 0, covariance I."""
-    eye = torch.eye(source.dim).to(source.covariances)
-    return bool(len(source.means) == 1 and (source.means == 0).all() and (source.covariances[0] == eye).all())
 
 
 def draw_paths(
@@ -225,7 +219,7 @@ def draw_paths(
         x0, x1 = coupling.draw(n, generator)
         labels = None
     else:
-        samples, normal_source = density.sample(n, generator), is_standard_normal(source)
+        samples, normal_source = density.sample(n, generator), source.is_standard_normal
         x0, labels = samples.points, samples.labels
         # Coordinates one after the other in memory: what follows then runs along the n points, not along d.
         x0 = torch.stack(x0.unbind(1)).T

@@ -34,7 +34,7 @@ from fmstudio.flow.linear_gaussian import (
 )
 from fmstudio.flow.paths import Path, draw_like
 from fmstudio.flow.point_law import CentredPoints, PointLaw, row_count
-from fmstudio.flow.posterior import Ends, Oracle, Parts, Rest, categories, pick
+from fmstudio.flow.posterior import Ends, Oracle, Parts, Rest, categories, matvec, pick
 
 
 class PointParts(Parts):
@@ -160,7 +160,7 @@ class EmpiricalOracle(Oracle):
             covariances = self.source.covariances.double()
             x0 = self.cloud.points.double()[point]
             x1 = self.source.means.double()[k]
-            x1 = x1 + _times(self.source.factors[k], draw_like(x0, generator))
+            x1 = x1 + matvec(self.source.factors[k], draw_like(x0, generator))
             z = draw_like(x0, generator)
             # A draw from the prior, moved onto the plane a x₀ + b x₁ + γ z = x; at σ = 0 it stays.
             noise = noise_covariance(w, covariances[..., None])
@@ -168,8 +168,8 @@ class EmpiricalOracle(Oracle):
             unit = scalar(torch.ones_like(w.gamma), x.shape[1])
             precision = inverse(torch.where(inside, noise, unit))[0] * inside
             miss = x.double()[:, None] - turn(a, x0, 2) - turn(b, x1, 2) - gamma * z
-            pull = _times(pick(precision, k), miss)
-            x1 = x1 + _times(covariances[k], turn(conjugate(b), pull, 2))
+            pull = matvec(pick(precision, k), miss)
+            x1 = x1 + matvec(covariances[k], turn(conjugate(b), pull, 2))
             z = z + gamma * pull
             return Ends(x0.to(x), x1.to(x), z.to(x) if self.path.has_latent else None)
 
@@ -237,11 +237,6 @@ class EmpiricalOracle(Oracle):
             refusal=f"{type(self.path).__name__} path has no score at t = 0 for a cloud of points (σ = 0); "
             "got t = 0.0. Use t ≥ 1e-3.",
         )
-
-
-def _times(matrices: Tensor, x: Tensor) -> Tensor:
-    """Matrices (n, count, d, d) on vectors (n, count, d)."""
-    return (matrices @ x[..., None]).squeeze(-1)
 
 
 def _join(rows: Tensor, first: Parts, rest: Parts) -> Parts:

@@ -35,7 +35,7 @@ from fmstudio.flow.linear_gaussian import (
     weights_at,
 )
 from fmstudio.flow.paths import Path, draw_like
-from fmstudio.flow.posterior import Ends, Oracle, Parts, Rest, categories, pick
+from fmstudio.flow.posterior import Ends, Oracle, Parts, Rest, categories, matvec, pick
 
 #: Numbers (rows × pairs) worked on together: few enough to stay in the cache.
 BLOCK = 1 << 15
@@ -196,19 +196,14 @@ class MixtureOracle(Oracle):
             z = draw_like(x0, generator)
             a, b, gamma = w.a[:, None], w.b[:, None], w.gamma[:, None, None]
             miss = x.double()[:, None] - turn(a, x0, 2) - turn(b, x1, 2) - gamma * z
-            pull = _times(pick(inverse(self._pairs.covariance(w))[0], index), miss)
-            x0 = x0 + _times(self.mixture.covariances.double()[j], turn(conjugate(a), pull, 2))
-            x1 = x1 + _times(self.source.covariances.double()[k], turn(conjugate(b), pull, 2))
+            pull = matvec(pick(inverse(self._pairs.covariance(w))[0], index), miss)
+            x0 = x0 + matvec(self.mixture.covariances.double()[j], turn(conjugate(a), pull, 2))
+            x1 = x1 + matvec(self.source.covariances.double()[k], turn(conjugate(b), pull, 2))
             z = z + gamma * pull
             return Ends(x0.to(x), x1.to(x), z.to(x) if self.path.has_latent else None)
-
-
-def _times(matrices: Tensor, x: Tensor) -> Tensor:
-    """Matrices (n, count, d, d) on vectors (n, count, d)."""
-    return (matrices @ x[..., None]).squeeze(-1)
 
 
 def _draw(mixture: GaussianMixture, index: Tensor, generator: torch.Generator) -> Tensor:
     """One point of each component in ``index`` (n, count): shape (n, count, d), float64."""
     means = mixture.means.double()[index]
-    return means + _times(mixture.factors[index], draw_like(means, generator))
+    return means + matvec(mixture.factors[index], draw_like(means, generator))

@@ -241,6 +241,11 @@ def pick(matrices: Tensor, index: Tensor) -> Tensor:
     return rows[torch.arange(len(index), device=index.device)[:, None], index]
 
 
+def matvec(matrices: Tensor, x: Tensor) -> Tensor:
+    """Matrices (n, count, d, d) on vectors (n, count, d)."""
+    return (matrices @ x[..., None]).squeeze(-1)
+
+
 def categories(probability: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Draw indices with the given probabilities (n, C), not necessarily normalised: shape (n, count)."""
     ladder = probability.double().cumsum(-1)

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from fmstudio.flow import paths
 from fmstudio.flow.densities import GaussianMixture
+from fmstudio.flow.linear_gaussian import conjugate
 from fmstudio.flow.paths import Coefficients, Path
 
 #: A determinant smaller than this share of its two terms counts as zero.
@@ -131,7 +132,7 @@ def from_eps(
     _refuse_source(source, "a latent path mixes x₁ with z ~ N(0, I)")
     _check(path, c.b, t, "conversion from ε̂", "b is")
     # With b* = |b|²/b: r = σ² ε̂/b* and (b′b* + γγ′) r/σ² = (b′ + γγ′/b*) ε̂.
-    ratio = 1 / _conjugate(c.b)
+    ratio = 1 / conjugate(c.b)
     x0 = act(1 / c.a, x - act(c.variance * ratio, eps_hat))
     v = act(c.da, x0) + act(c.db + c.gamma_dgamma * ratio, eps_hat)
     return _completed(path, x0, eps_hat, v, x, t, source)
@@ -154,7 +155,7 @@ def from_score(
     _check(path, c.a, t, "conversion from the score", "a is")
     _check(path, c.variance, t, "conversion from the score", "σ² is")
     x0 = act(1 / c.a, x + act(c.variance, score))
-    eps = -act(_conjugate(c.b), score)
+    eps = -act(conjugate(c.b), score)
     return Prediction(x0, eps, act(c.da, x0) - act(_mixed(c), score), score)
 
 
@@ -204,13 +205,9 @@ def act(coefficient: Tensor, x: Tensor) -> Tensor:
     return paths.act(coefficient.to(x.dtype.to_complex() if coefficient.is_complex() else x.dtype), x)
 
 
-def _conjugate(c: Tensor) -> Tensor:
-    return c.conj().resolve_conj() if c.is_complex() else c
-
-
 def _mixed(c: Coefficients) -> Tensor:
     """b′b* + γγ′."""
-    return c.db * _conjugate(c.b) + c.gamma_dgamma
+    return c.db * conjugate(c.b) + c.gamma_dgamma
 
 
 def _noise(
@@ -220,7 +217,7 @@ def _noise(
     if path.has_latent:
         _refuse_source(source, "a latent path mixes x₁ with z ~ N(0, I)")
     _check(path, c.variance, t, "conversion from x̂₀", "σ² is")
-    return act(_conjugate(c.b) / c.variance, x - act(c.a, x0))
+    return act(conjugate(c.b) / c.variance, x - act(c.a, x0))
 
 
 def _completed(
@@ -242,7 +239,7 @@ def _completed(
     # −ε̂/b* keeps the digits of ε̂ where b is small; with b = 0 < γ the residual does.
     if path.has_latent:
         return Prediction(x0, eps, v, act(1 / c.variance, act(c.a, x0) - x))
-    return Prediction(x0, eps, v, -act(1 / _conjugate(c.b), eps))
+    return Prediction(x0, eps, v, -act(1 / conjugate(c.b), eps))
 
 
 def _check(path: Path, c: Tensor, t: Tensor, what: str, because: str) -> None:
@@ -260,11 +257,7 @@ def _check(path: Path, c: Tensor, t: Tensor, what: str, because: str) -> None:
 
 
 def _refuse_source(source: GaussianMixture | None, reason: str) -> None:
-    if source is None:
-        return
-    eye = torch.eye(source.dim, dtype=source.means.dtype, device=source.means.device)
-    normal = len(source.means) == 1 and bool((source.means == 0).all())
-    if not (normal and bool((source.covariances[0] == eye).all())):
+    if source is not None and not source.is_standard_normal:
         raise ValueError(
             f"This needs the source N(0, I), because {reason}; the oracle knows the score of others."
         )

@@ -13,7 +13,6 @@ import torch
 
 from fmstudio import __version__
 from fmstudio.flow.densities import GaussianMixture, PointCloud
-from fmstudio.flow.objectives import is_standard_normal
 from fmstudio.learn.batches import Problem
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.export_coupling import coupling_code
@@ -64,7 +63,7 @@ def script(experiment: Experiment) -> str:
 def _check(e: Experiment, problem: Problem) -> None:
     if problem.classes and e.label >= problem.classes:
         raise ValueError(f"label: expected a class in [−1, {problem.classes - 1}]; got {e.label}.")
-    if e.sde_noise and not (problem.coupling.independent and is_standard_normal(problem.source)):
+    if e.sde_noise and not (problem.coupling.independent and problem.source.is_standard_normal):
         raise ValueError(
             "sde_noise: the score follows from the velocity only for x₁ ~ N(0, I) independent of x₀. "
             "Set the noise of the SDE to 0, or choose the standard normal source and independent coupling."

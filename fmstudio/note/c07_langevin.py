@@ -19,6 +19,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fmstudio.flow.diffusion import Score, conditional_score
 from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.paths import act, draw_like
 from fmstudio.learn.experiment import Experiment
@@ -90,13 +91,14 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
     done = 0.0
     for k, part in enumerate(STEPS):
         generator = s.generator(k)
+        drawn = _strangers_score(s, generator) if broken else conditional_score(s.oracle, generator)
         h, count = part * variance, round(SPAN / part)
         marginal = conditional = s.snapshot(n, TIME, generator)
         total = torch.zeros_like(marginal)
         for j in range(count):
             noise = h**0.5 * draw_like(marginal, generator)
             marginal = marginal + h / 2 * s.oracle.score(marginal, t) + noise
-            given = _conditional_score(s, conditional, t, generator, broken)
+            given = drawn(conditional, t)
             total = total + h / 2 * (given - s.oracle.score(conditional, t))
             conditional = conditional + h / 2 * given + noise
             if j % 8 == 7:
@@ -137,12 +139,14 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
     return Measurement(numbers, panels, repeats=REPEATS)
 
 
-def _conditional_score(s: Setting, x: Tensor, t: Tensor, generator: torch.Generator, anyone: bool) -> Tensor:
-    """−(x − a x₀)/σ² with x₀ ~ w(x, t), or with any x₀ of the data."""
-    c = s.path.at(t)
-    own = s.oracle.draw(x, t, 1, generator).x0[:, 0]
-    x0 = s.density.sample(len(x), generator).points if anyone else own
-    return -(x - act(c.a, x0)) / c.variance
+def _strangers_score(s: Setting, generator: torch.Generator) -> Score:
+    """−(x − a x₀)/σ² with any x₀ of the data in place of one drawn from w(x, t)."""
+
+    def score(x: Tensor, t: Tensor) -> Tensor:
+        c = s.path.at(t)
+        return (act(c.a, s.density.sample(len(x), generator).points) - x) / c.variance
+
+    return score
 
 
 def _blocks(values: Tensor) -> Tensor:

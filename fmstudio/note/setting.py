@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.densities import Density, GaussianMixture
+from fmstudio.flow.objectives import training_times
 from fmstudio.flow.oracle import Oracle
 from fmstudio.flow.paths import Path, ZigZag
 from fmstudio.learn.build import density_of, oracle_of, path_of, source_of
@@ -119,9 +120,8 @@ def normal_source(experiment: Experiment) -> str | None:
 def window(path: Path) -> tuple[float, float]:
     """The times [low, high] at which single velocities have a variance one can average: all of [0, 1], but
     ``GAP`` away from an end where a′, b′ or γ′ is infinite (a latent; variance preserving at t = 0)."""
-    c = path.at(torch.tensor([0.0, 1.0], dtype=torch.float64))
-    fine = torch.stack([x.abs().isfinite() for x in (c.da, c.db, c.dgamma)]).all(0).tolist()
-    return 0.0 if fine[0] else GAP, 1.0 if fine[1] else 1 - GAP
+    low, high = training_times(path)
+    return GAP if low > 0 else 0.0, 1 - GAP if high < 1 else 1.0
 
 
 def marginal_path(path: Path) -> Path:

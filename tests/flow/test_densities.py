@@ -255,3 +255,11 @@ def test_point_cloud_given_a_label():
 def test_refuses_what_is_no_cloud(points, words):
     with pytest.raises(ValueError, match=words):
         PointCloud(points)
+
+
+def test_standard_normal_is_recognised():
+    assert all(standard_normal(dim).is_standard_normal for dim in (1, 2, 5))
+    assert standard_normal().to(torch.float64).is_standard_normal
+    mean, covariance, one = torch.zeros(1, 2), torch.eye(2)[None], torch.ones(1)
+    others = [GaussianMixture(mean + 1, covariance, one), GaussianMixture(mean, 2 * covariance, one)]
+    assert not any(other.is_standard_normal for other in [eight_gaussians(), *others])

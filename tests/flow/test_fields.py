@@ -1,4 +1,4 @@
-"""Fields share one protocol; counting, guidance and labels change nothing else."""
+"""Fields share one protocol; counting and guidance change nothing else."""
 
 import pytest
 import torch
@@ -6,7 +6,6 @@ from torch import Tensor
 
 from fmstudio.flow.densities import PointCloud, eight_gaussians, standard_normal
 from fmstudio.flow.fields import (
-    ByLabel,
     Counted,
     Guided,
     velocity_and_divergence,
@@ -90,24 +89,3 @@ def test_guidance_of_exact_fields(weight: float) -> None:
 def test_guidance_needs_a_number() -> None:
     with pytest.raises(ValueError, match="finite guidance weight; got nan"):
         Guided(swirl, swirl, float("nan"))
-
-
-def test_each_row_has_the_field_of_its_label() -> None:
-    oracle = MixtureOracle(Linear(), eight_gaussians(), standard_normal())
-    labels = torch.tensor([3, 0, 7, 3])
-    field = ByLabel([oracle.given(k) for k in range(8)], labels)
-    x, t = points(4), torch.linspace(0.1, 0.9, 4)
-    u, divergence = velocity_and_divergence(field, x, t)
-    for i, label in enumerate(labels.tolist()):
-        one = slice(i, i + 1)
-        want = velocity_and_divergence(oracle.given(label), x[one], t[one])
-        torch.testing.assert_close(field(x, t)[one], want[0])
-        torch.testing.assert_close(u[one], want[0])
-        torch.testing.assert_close(divergence[one], want[1])
-
-
-def test_labels_without_a_field_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"labels in \[0, 1\].*got 2"):
-        ByLabel([swirl, swirl], torch.tensor([0, 2]))
-    with pytest.raises(ValueError, match="2 rows that have labels; got 3"):
-        ByLabel([swirl], torch.tensor([0, 0]))(points(3), torch.tensor(0.5))

@@ -18,7 +18,6 @@ from fmstudio.flow.objectives import (
     V,
     check_target,
     draw_paths,
-    is_standard_normal,
     regress_on,
     training_times,
 )
@@ -234,10 +233,3 @@ def test_target_that_does_not_determine_the_velocity_is_refused(target, path, so
     with pytest.raises(ValueError, match=message):
         check_target(target, path, source, coupling)
     check_target(V, path, source, coupling)
-
-
-def test_standard_normal_is_recognised():
-    assert is_standard_normal(NORMAL)
-    assert is_standard_normal(standard_normal(1))
-    assert not is_standard_normal(eight_gaussians())
-    assert not is_standard_normal(GaussianMixture(torch.ones(1, 2), torch.eye(2)[None], torch.ones(1)))

@@ -200,7 +200,7 @@ def test_bad_arguments_are_refused():
         identity_switching(torch.full((2, 3, 2), torch.nan), 1.0, generator())
     # 1e-19 of the grid's sides would not fit into 64 bits; every cell that is taken holds one place only.
     rows = torch.tensor([[-3.0], [0.0], [3.0], [3.0]]).expand(2, 4, 1)
-    with pytest.raises(ValueError, match="a cell of at least 6.7e-16"):
+    with pytest.raises(ValueError, match=r"a cell of at least 6\.7e-16"):
         identity_switching(rows, 1e-19, generator())
     assert identity_switching(rows, 1e-15, generator(1))[1, :2].tolist() == [0, 1]
 
