@@ -16,7 +16,7 @@ from fmstudio.flow.densities import GaussianMixture, PointCloud
 from fmstudio.learn.batches import Problem
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.export_coupling import coupling_code
-from fmstudio.learn.export_data import data_code, source_code
+from fmstudio.learn.export_data import class_code, data_code, source_code
 from fmstudio.learn.export_path import (
     Terms,
     path_code,
@@ -61,8 +61,8 @@ def script(experiment: Experiment) -> str:
 
 
 def _check(e: Experiment, problem: Problem) -> None:
-    if problem.classes and e.label >= problem.classes:
-        raise ValueError(f"label: expected a class in [−1, {problem.classes - 1}]; got {e.label}.")
+    if problem.classes and e.label >= 0:
+        problem.density.given(e.label)
     if e.sde_noise and not (problem.coupling.independent and problem.source.is_standard_normal):
         raise ValueError(
             "sde_noise: the score follows from the velocity only for x₁ ~ N(0, I) independent of x₀. "
@@ -144,7 +144,10 @@ class _Sections:
 
     def data(self) -> str:
         assert isinstance(self.p.density, GaussianMixture | PointCloud)
-        return data_code(self.e, self.p.density, self.labelled)
+        code = data_code(self.e, self.p.density, self.labelled)
+        if self.labelled and self.e.label >= 0:
+            code += "\n\n" + class_code(self.e, self.p.density)
+        return code
 
     def source(self) -> str:
         return source_code(self.e, self.p.source)
@@ -286,11 +289,7 @@ class _Sections:
             fresh = [f"(data, _), (more, _) = sample_data({n}), sample_data({n})"]
         if self.labelled and e.label >= 0:
             text = f"fresh data of class {e.label}"
-            fresh = [
-                "data, label = sample_data(100_000)",
-                f"data = data[label == {e.label}]",
-                f"data, more = data[:{n}], data[{n}:{2 * n}]",
-            ]
+            fresh = [f"data, more = sample_class({n}), sample_class({n})"]
         measured = "samples" if n == e.particles else f"samples[:{n}]"
         lines = [
             "parser = argparse.ArgumentParser()",

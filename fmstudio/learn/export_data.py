@@ -97,6 +97,20 @@ def data_code(experiment: Experiment, density: GaussianMixture | PointCloud, lab
     return _mixture("sample_data", density, labelled)
 
 
+def class_code(experiment: Experiment, density: GaussianMixture | PointCloud) -> str:
+    """``sample_class(n)``: n data points of the class that the sampler is asked for, however rare it is."""
+    label = experiment.label
+    if isinstance(density, GaussianMixture):
+        return _mixture("sample_class", density.given(label), False)
+    if experiment.data in SHAPE_CODE:
+        # A shape has at most five classes, all as likely.
+        lines, points = "points, label = sample_data(20 * n)", f"points[label == {label}][:n]"
+    else:
+        lines = f"own = CLOUD[CLASSES == {label}]"
+        points = "own[torch.randint(len(own), (n,))]"
+    return _function("sample_class", f"Data of class {label}.", lines, points, False)
+
+
 def source_code(experiment: Experiment, source: GaussianMixture) -> str:
     """``sample_source(n)``: n noise points."""
     if experiment.source == "standard normal":
@@ -178,7 +192,14 @@ def unpack(text):
         )
     else:
         text += f"    return {points}\n\n\nCLOUD = unpack(POINTS)\n\n\n"
-    pick = "pick = torch.randint(len(CLOUD), (n,))" + "\nlabel = CLASSES[pick]" * labelled
-    return text + _function(
-        "sample_data", "Points of the cloud, each as likely.", pick, "CLOUD[pick]", labelled
-    )
+    what, pick = "Points of the cloud, each as likely.", "pick = torch.randint(len(CLOUD), (n,))"
+    if labelled:
+        pick += "\nlabel = CLASSES[pick]"
+    if labelled and count < total:
+        assert density.labels is not None
+        what = "Points of the cloud, the classes as often as among all its points."
+        pick = f"""\
+share = torch.tensor({density.labels.bincount().tolist()}) / {total}
+pick = torch.multinomial((share / CLASSES.bincount())[CLASSES], n, replacement=True)
+label = CLASSES[pick]"""
+    return text + _function("sample_data", what, pick, "CLOUD[pick]", labelled)

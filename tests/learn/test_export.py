@@ -18,6 +18,7 @@ import torch
 
 from fmstudio import __version__
 from fmstudio.flow.couplings import Sinkhorn
+from fmstudio.flow.densities import PointCloud
 from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.objectives import TARGETS, Draw
 from fmstudio.flow.shapes import SHAPES
@@ -102,6 +103,45 @@ def test_a_large_cloud_is_thinned_with_every_class_kept() -> None:
     whole = density_of(Experiment(data="word", word="flow"))
     # Every point is one of the studio's, to the 16 bits it is kept in.
     assert float(torch.cdist(names["CLOUD"], whole.points).min(1).values.max()) < 2e-3  # pyright: ignore
+
+
+def unequal_cloud() -> Experiment:
+    """4,999 points of class 0, none of class 1, and 1 of class 2."""
+    points = torch.randn(5_000, 2, generator=torch.Generator().manual_seed(0))
+    labels = 2 * (torch.arange(5_000) < 1).long()
+    packed = clouds.pack(points + 4 * labels[:, None], labels)
+    return Experiment(data="points", points=packed, conditional=True, label=2)
+
+
+def test_classes_are_as_likely_as_in_the_studio_however_unequal() -> None:
+    density = density_of(unequal_cloud())
+    assert isinstance(density, PointCloud)
+    assert density.labels is not None
+    share = float((density.labels == 2).double().mean())
+    torch.manual_seed(0)
+    _, label = functions(unequal_cloud())["sample_data"](400_000)
+    error = math.sqrt(share * (1 - share) / 400_000)
+    assert abs(float((label == 2).double().mean()) - share) < 4 * error
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        unequal_cloud(),
+        Experiment(data="mixture", mixture="[[1000000,-2,0,1,0,1],[0.000001,3,1,0.5,0.2,0.1]]", label=1),
+        *(Experiment(data=data, label=1) for data in CLASSES),
+    ],
+    ids=lambda e: f"{e.data}-{len(e.points + e.mixture)}",
+)
+def test_a_class_is_compared_with_the_class_however_rare(experiment: Experiment) -> None:
+    own = (
+        density_of(experiment).given(experiment.label).sample(2_000, torch.Generator().manual_seed(1)).points
+    )
+    torch.manual_seed(0)
+    drawn = functions(experiment.but(conditional=True))["sample_class"](2_000)
+    assert len(drawn) == 2_000
+    # Two samples of 2,000 points differ by 0.004 at most.
+    assert energy_distance(drawn, own) < 0.01
 
 
 @pytest.mark.parametrize("data", DATA)
@@ -342,8 +382,9 @@ def test_the_noisy_sampler_keeps_the_marginals() -> None:
 def test_impossible_choices_are_refused_in_words() -> None:
     with pytest.raises(ValueError, match="class"):
         script(Experiment(data="checkerboard", conditional=True))
-    with pytest.raises(ValueError, match="label"):
-        script(Experiment(data="moons", conditional=True, label=2))
+    for experiment in (Experiment(data="moons", conditional=True, label=2), unequal_cloud().but(label=1)):
+        with pytest.raises(ValueError, match=f"No class {experiment.label} here; the classes are 0, "):
+            script(experiment)
     with pytest.raises(ValueError, match="sde_noise"):
         script(Experiment(coupling="optimal transport", sde_noise=0.5))
     with pytest.raises(ValueError, match="score"):
