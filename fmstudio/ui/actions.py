@@ -34,6 +34,9 @@ PROBED_PATHS = 140
 CLOUD_STEPS = 16
 """Midpoint steps along a point cloud's exact flow in the Paths room; its caption gives the NFE."""
 
+SHARED = 500_000
+"""Positions of a pane up to which a scene is kept for others: 64 of these take less than a gigabyte."""
+
 NO_CLOSED_FORM = (
     "With the coupling '{coupling}' x₀ and x₁ are not independent, and the mean velocity has no closed form. "
     "Train a net to see the flow."
@@ -126,7 +129,10 @@ def paths_room(visitor: Visitor, view: str = VIEWS[0]) -> Scene:
         raise ValueError(f"view: expected one of {', '.join(VIEWS)}; got {view!r}.")
     experiment = Experiment(**{name: getattr(visitor.experiment, name) for name in _SEEN})
     net = None if has_closed_form(experiment) else net_field(visitor)
-    return _exact_paths(experiment, view) if net is None else _paths(experiment, view, net, True)
+    if net is not None:
+        return _paths(experiment, view, net, True)
+    large = experiment.particles * experiment.frames > SHARED
+    return (_exact_paths.__wrapped__ if large else _exact_paths)(experiment, view)
 
 
 def _compare(experiment: Experiment, flow: Tensor, times: Tensor) -> Distances:

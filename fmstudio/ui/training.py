@@ -146,15 +146,20 @@ def clouds(visitor: Visitor) -> dict[str, tuple[Tensor, str]]:
     return shown
 
 
-def save(visitor: Visitor) -> str:
+def save(visitor: Visitor, cache: Path) -> str:
     """Write the visitor's net to a file of its own, to download and to resume.
+
+    Args:
+        visitor: whose net.
+        cache: the folder of files that are deleted after a while.
 
     Raises:
         ValueError: there is no net.
     """
     if visitor.checkpoint is None:
         raise ValueError("There is no net to save: start a training first.")
-    folder = Path(tempfile.mkdtemp(prefix="fmstudio-"))
+    cache.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="net-", dir=cache))
     name = visitor.checkpoint.experiment.data.replace(" ", "-")
     file = folder / f"{name}-{visitor.checkpoint.step}.safetensors"
     checkpoints.save(visitor.checkpoint, file)

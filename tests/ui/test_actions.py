@@ -27,6 +27,12 @@ def test_paths_room_shows_q_beside_p_on_every_path(path: str) -> None:
     assert scene.panes[0].positions[0] == pytest.approx(scene.panes[1].positions[0], abs=1e-4)
 
 
+def test_a_small_scene_is_kept_for_others_and_a_large_one_is_not() -> None:
+    small, large = (visitor(particles=n, frames=200, path="bow") for n in (2_500, 2_501))
+    assert actions.paths_room(small) is actions.paths_room(small)
+    assert actions.paths_room(large) is not actions.paths_room(large)
+
+
 @pytest.mark.parametrize("data", DATA)
 def test_paths_room_opens_on_every_data_set(data: str) -> None:
     scene = actions.paths_room(visitor(data=data))

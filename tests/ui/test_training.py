@@ -95,7 +95,9 @@ def test_save_and_open_carry_the_net(tmp_path: Path) -> None:
     state = visitor(train_steps=50)
     list(training.start(state))
     other = visitor()
-    training.open_file(other, training.save(state))
+    file = Path(training.save(state, tmp_path / "cache"))
+    assert file.is_relative_to(tmp_path / "cache")
+    training.open_file(other, str(file))
     assert other.checkpoint is not None
     assert other.checkpoint.experiment == state.experiment
     assert dict(training.summary(other))["net"] == "from a file"
@@ -139,12 +141,12 @@ def test_a_net_of_another_experiment_is_called_so() -> None:
     assert "8 gaussians, linear" in dict(training.stray(state))["net"]
 
 
-def test_without_a_net_there_is_nothing_to_resume_straighten_or_save() -> None:
+def test_without_a_net_there_is_nothing_to_resume_straighten_or_save(tmp_path: Path) -> None:
     for act in (training.resume, training.straighten):
         with pytest.raises(ValueError, match="start a training first"):
             next(act(visitor()))
     with pytest.raises(ValueError, match="start a training first"):
-        training.save(visitor())
+        training.save(visitor(), tmp_path)
 
 
 def test_a_training_that_diverges_says_what_to_try(monkeypatch: pytest.MonkeyPatch) -> None:

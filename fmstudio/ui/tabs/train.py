@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -202,7 +203,7 @@ def build(visitor: gr.State) -> Room:
 
     def written(state: Visitor) -> str | None:
         try:
-            return training.save(state)
+            return training.save(state, Path(saved.GRADIO_CACHE))
         except ValueError as problem:
             gr.Warning(str(problem), title="Nothing to save")
             return None
