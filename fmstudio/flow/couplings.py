@@ -18,6 +18,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from fmstudio.flow.densities import check_count
 from fmstudio.flow.plans import check_finite, entropic_plan, optimal_plan, squared_distances
 
 
@@ -172,8 +173,7 @@ class FixedPairs:
         Raises:
             ValueError: n < 1.
         """
-        if n < 1:
-            raise ValueError(f"Expected to draw at least 1 pair; got {n}.")
+        check_count(n, 1)
         rows = torch.randint(len(self), (n,), generator=generator, device=generator.device).to(self.x0.device)
         return self.x0[rows], self.x1[rows]
 

@@ -20,6 +20,16 @@ import torch
 from torch import Tensor
 
 
+def check_count(n: int, least: int = 0) -> None:
+    """Refuse a count below ``least``.
+
+    Raises:
+        ValueError: naming both.
+    """
+    if n < least:
+        raise ValueError(f"Expected a count of at least {least}; got {n}.")
+
+
 @dataclass(frozen=True, eq=False)
 class Samples:
     """Points and, where there are classes, the class of each.
@@ -66,6 +76,9 @@ class Density(ABC):
 
         Returns:
             Points of shape (n, d) in the density's dtype, with labels where there are classes.
+
+        Raises:
+            ValueError: n < 0.
         """
 
     @abstractmethod
@@ -145,14 +158,11 @@ class GaussianMixture(Density):
 
     def sample(self, n: int, generator: torch.Generator) -> Samples:
         """Draw a component from π, then x = μ_k + L_k e with e ~ N(0, I)."""
+        check_count(n)
         device, dtype = generator.device, self.means.dtype
-        pick = (
-            torch.multinomial(self.weights.to(device), n, replacement=True, generator=generator)
-            if n
-            else None
-        )
-        if pick is None:
-            pick = torch.zeros(0, dtype=torch.int64, device=device)
+        pick = torch.zeros(0, dtype=torch.int64, device=device)
+        if n:
+            pick = torch.multinomial(self.weights.to(device), n, replacement=True, generator=generator)
         noise = torch.randn(n, self.dim, generator=generator, dtype=dtype, device=device)
         pick, noise = pick.to(self.means.device), noise.to(self.means.device)
         turned = torch.einsum("nij,nj->ni", self.factors.to(dtype)[pick], noise)
@@ -263,6 +273,7 @@ class PointCloud(Density):
 
     def sample(self, n: int, generator: torch.Generator) -> Samples:
         """Draw n of the points, with replacement."""
+        check_count(n)
         pick = torch.randint(len(self.points), (n,), generator=generator, device=generator.device)
         pick = pick.to(self.points.device)
         # index_select takes half the time of indexing.

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.couplings import Coupling, FixedPairs
-from fmstudio.flow.densities import Density, GaussianMixture
-from fmstudio.flow.objectives import Target, V, draw_paths
+from fmstudio.flow.densities import Density, GaussianMixture, check_count
+from fmstudio.flow.objectives import Target, V, draw_paths, moments_by_class
 from fmstudio.flow.oracle import Oracle
 from fmstudio.flow.paths import Path
 from fmstudio.flow.time_laws import TimeLaw
@@ -76,14 +76,15 @@ def probe(
     Args:
         path, density, source, target, law: as in training.
         oracle: exact for an independent coupling only.
-        n: number of points; the cost is one oracle call of n queries.
+        n: number of points, ≥ 2; the cost is one oracle call of n queries.
         generator: of every draw.
         coupling: must be independent.
         label_drop: for a conditional net, how often it is not told the class.
 
     Raises:
-        ValueError: the coupling is not independent.
+        ValueError: the coupling is not independent, or n < 2.
     """
+    check_count(n, 2)
     if not coupling.independent:
         raise ValueError("The floor has a closed form only for an independent coupling; got another one.")
     where = generator.device
@@ -95,11 +96,7 @@ def probe(
         kept = torch.rand(n, generator=generator, device=generator.device) >= label_drop
         asked = torch.where(kept.to(draw.labels.device), draw.labels, -1)
     exact, spread = torch.empty_like(draw.xt), torch.empty_like(draw.t)
-    groups = [None] if asked is None else asked.unique().tolist()
-    for label in groups:
-        rows = slice(None) if asked is None else asked == label
-        of = oracle if label is None or label < 0 else oracle.given(label)
-        moments = of.moments(draw.xt[rows], draw.t[rows])
+    for rows, moments in moments_by_class(oracle, draw.xt, draw.t, asked):
         exact[rows] = target.mean(path, moments, draw.t[rows])
         spread[rows] = moments.var
     if target is not V:

@@ -15,7 +15,7 @@ Whatever y is, the loss splits, E|f − y|² = E|f − E[y|x_t]|² + E tr Var[y|
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.couplings import Coupling, FixedPairs
-from fmstudio.flow.densities import Density, GaussianMixture
+from fmstudio.flow.densities import Density, GaussianMixture, check_count
 from fmstudio.flow.oracle import Moments, Oracle
 from fmstudio.flow.paths import Path, act, draw_like
 from fmstudio.flow.time_laws import TimeLaw
@@ -247,15 +247,20 @@ def pair_batches(
 
     Args:
         coupling: who is paired with whom.
-        x0, x1: end points, shape (n, d).
+        x0, x1: end points, shape (n, d), n ≥ 1.
         labels: classes of x0, shape (n,), or None.
-        size: of a mini-batch.
+        size: of a mini-batch, ≥ 1.
         within_classes: whether each class is paired by itself.
         generator: of the coupling's draws.
 
     Returns:
         Paired x0 and x1, shape (n, d), and their classes.
+
+    Raises:
+        ValueError: no points, or mini-batches of none.
     """
+    check_count(len(x0), 1)
+    check_count(size, 1)
     order = torch.arange(len(x0), device=x0.device)
     if within_classes and labels is not None:
         # Sorted by class inside each mini-batch, so that a group is a slice.
@@ -297,12 +302,24 @@ def regress_on(
     """
     if oracle is None:
         return target.sampled(path, draw)
-    if kept is None or draw.labels is None:
-        return target.mean(path, oracle.moments(draw.xt, draw.t), draw.t)
     y = torch.empty_like(draw.xt)
-    asked = torch.where(kept, draw.labels, -1)
-    for label in asked.unique().tolist():
-        rows = asked == label
-        of = oracle if label < 0 else oracle.given(label)
-        y[rows] = target.mean(path, of.moments(draw.xt[rows], draw.t[rows]), draw.t[rows])
+    asked = None if kept is None or draw.labels is None else torch.where(kept, draw.labels, -1)
+    for rows, moments in moments_by_class(oracle, draw.xt, draw.t, asked):
+        y[rows] = target.mean(path, moments, draw.t[rows])
     return y
+
+
+def moments_by_class(
+    oracle: Oracle, x: Tensor, t: Tensor, asked: Tensor | None
+) -> Iterator[tuple[slice | Tensor, Moments]]:
+    """The oracle's moments, class by class, each with the rows that it answers.
+
+    Args:
+        oracle: of all data.
+        x: points, shape (n, d).
+        t: times, shape (n,).
+        asked: class of each row, shape (n,), −1 for the whole density; None: the whole density for all.
+    """
+    for label in [-1] if asked is None else asked.unique().tolist():
+        rows = slice(None) if asked is None else asked == label
+        yield rows, (oracle if label < 0 else oracle.given(label)).moments(x[rows], t[rows])

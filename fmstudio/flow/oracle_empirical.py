@@ -177,7 +177,7 @@ class EmpiricalOracle(Oracle):
         self, x: Tensor, times: Tensor, count: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Indices of source components and points from their joint weights, each (n, count)."""
-        found = [torch.zeros(0, count, dtype=torch.int64, device=x.device)]
+        found = []
         for law in self._laws(x, times):
             log = law.log_pairs().transpose(0, 1).flatten(1)
             found.append(categories((log - log.amax(-1, keepdim=True)).exp_(), count, generator))
@@ -190,7 +190,7 @@ class EmpiricalOracle(Oracle):
     def _laws(self, x: Tensor, times: Tensor) -> Iterator[PointLaw]:
         """The law of blocks of rows, small enough to write out all pairs."""
         size = row_count(self._points, len(self.source.means))
-        for start in range(0, len(x), size):
+        for start in range(0, max(len(x), 1), size):
             part = slice(start, start + size)
             yield self._law(x[part], times if len(times) == 1 else times[part])
 

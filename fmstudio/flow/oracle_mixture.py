@@ -154,7 +154,7 @@ class MixtureOracle(Oracle):
         There log W_c is a quadratic form in x, and u = Σ_c W_c (o_c + M_c x) is linear in it given W.
         """
         times = times_for(t, x)
-        if len(times) > 1:
+        if len(times) != 1:
             return super().__call__(x, t)
         w, pairs = weights_at(self.path, times), self._pairs
         precision, log_det = inverse(pairs.covariance(w))

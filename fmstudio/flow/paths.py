@@ -108,6 +108,10 @@ class Path(ABC):
         """Whether trajectories carry a latent z beside their end points."""
         return False
 
+    def latent(self, x: Tensor, generator: torch.Generator) -> Tensor | None:
+        """Draw a latent for each of the points, shape (n, d), or None where the path has none."""
+        return draw_like(x, generator) if self.has_latent else None
+
     def trajectories(self, x0: Tensor, x1: Tensor, times: Tensor, generator: torch.Generator) -> Tensor:
         """Positions of the particles at all times: the rows of Q.
 
@@ -119,7 +123,7 @@ class Path(ABC):
         Returns:
             Shape (T, n, d).
         """
-        z = draw_like(x0, generator) if self.has_latent else None
+        z = self.latent(x0, generator)
         return torch.stack([self.position(x0, x1, t, z) for t in times])
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 
 from fmstudio.flow.couplings import FixedPairs
-from fmstudio.flow.densities import GaussianMixture
+from fmstudio.flow.densities import GaussianMixture, check_count
 from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.solvers import integrate, path_times
 from fmstudio.flow.tableaux import Tableau
@@ -42,8 +42,7 @@ def pairs(
     Raises:
         ValueError: n < 1, or a flow whose end is not finite.
     """
-    if n < 1:
-        raise ValueError(f"Expected at least 1 pair; got {n}.")
+    check_count(n, 1)
     x1 = source.sample(n, generator).points
     x0 = integrate(field, x1, path_times(steps), tableau, record=False).end
     if not torch.isfinite(x0).all():

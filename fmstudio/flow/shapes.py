@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from fmstudio.flow.densities import Samples
+from fmstudio.flow.densities import Samples, check_count
 
 Shape = Callable[[int, float, torch.Generator], Samples]
 
@@ -30,7 +30,7 @@ def moons(n: int, noise: float, generator: torch.Generator) -> Samples:
         Points of shape (n, 2), float32, with labels 0 and 1.
 
     Raises:
-        ValueError: a noise below 0.
+        ValueError: a noise or a number of points below 0.
     """
     label = _pick(n, 2, generator)
     angle = math.pi * _uniform(n, generator)
@@ -109,10 +109,12 @@ SHAPES: dict[str, Shape] = {
 
 
 def _uniform(shape: int | tuple[int, ...], generator: torch.Generator) -> Tensor:
+    check_count(shape if isinstance(shape, int) else shape[0])
     return torch.rand(shape, generator=generator, device=generator.device)
 
 
 def _pick(n: int, count: int, generator: torch.Generator) -> Tensor:
+    check_count(n)
     return torch.randint(count, (n,), generator=generator, device=generator.device)
 
 

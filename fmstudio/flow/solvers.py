@@ -362,7 +362,7 @@ def _velocity(field: VelocityField, x: Tensor, t: Tensor) -> Tensor:
 
 
 def _rms(x: Tensor) -> float:
-    return float(torch.linalg.vector_norm(x)) / math.sqrt(x.numel())
+    return float(torch.linalg.vector_norm(x)) / math.sqrt(max(x.numel(), 1))
 
 
 def _first_step(

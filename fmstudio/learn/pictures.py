@@ -16,6 +16,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from fmstudio.flow.densities import check_count
 from fmstudio.image.data import eight_bit
 from fmstudio.learn.cloud import PACKED, Cloud, Transform, unmoved
 
@@ -43,7 +44,7 @@ def from_strokes(
 
     Args:
         strokes: lines as (x, y) places in units of the plane, within ±10; at most 4,000 places in all.
-        count: how many points.
+        count: how many points, ≥ 1.
         generator: of the places and the jitter; None draws with seed 0.
 
     Raises:
@@ -55,6 +56,7 @@ def from_strokes(
         raise ValueError(f"Expected a drawing of 1 to {MOST_PLACES:,} places of the brush; got {places:,}.")
     if not all((np.abs(line) <= 10).all() for line in lines):
         raise ValueError("The drawing leaves the plane; its places must lie within ±10.")
+    check_count(count, 1)
     generator = generator or _seeded()
     travelled = [np.concatenate([[0], np.hypot(*np.diff(line, axis=0).T).cumsum()]) for line in lines]
     lengths = torch.tensor([max(way[-1], BRUSH) for way in travelled], dtype=torch.float64)
@@ -83,7 +85,7 @@ def from_word(word: str, count: int = PACKED, generator: torch.Generator | None 
 
     Args:
         word: 1 to 12 characters that Pillow's own font can draw, not all blank.
-        count: how many points.
+        count: how many points, ≥ 1.
         generator: of the points; None draws with seed 0.
 
     Raises:
@@ -116,7 +118,7 @@ def from_image(data: bytes, count: int = PACKED, generator: torch.Generator | No
     Args:
         data: a PNG, JPEG, GIF, BMP or WebP file of at most 5 MB and 25 million pixels; pictures of more than
             512 pixels a side are made smaller.
-        count: how many points.
+        count: how many points, ≥ 1.
         generator: of the points; None draws with seed 0.
 
     Raises:
@@ -161,6 +163,7 @@ def _ink(data: bytes) -> Tensor:
 
 def _drawn(ink: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Layers (n,) and places (n, 2) drawn from ink of shape (layers, height, width); y points up."""
+    check_count(count, 1)
     _, height, width = ink.shape
     # By the cumulative sum: a table of ink may have more cells than multinomial takes.
     total = ink.flatten().double().cumsum(0)

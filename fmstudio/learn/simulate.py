@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fmstudio.flow.densities import Density
+from fmstudio.flow.densities import Density, check_count
 from fmstudio.flow.diffusion import Proportional, integrate_sde, score_from_velocity
 from fmstudio.flow.fields import Guided, VelocityField
 from fmstudio.flow.metrics import energy_distance, shuffled_energy_distances
@@ -223,10 +223,15 @@ def distances(
         flow: P's positions, shape (T, n, d).
         original: Q's positions, from particles that the flow did not start with, shape (T, m, d).
         fresh: a second independent draw of Q, shape (T, m, d); with ``original`` it gives the band.
-        at_most: particles of each cloud that enter; the distance is unbiased at any number.
+        at_most: particles of each cloud that enter, ≥ 2; the distance is unbiased at any number.
         every: only each so-manieth frame is measured, and the last; the others lie between.
         repeats: how often two draws are dealt out anew for the band.
+
+    Raises:
+        ValueError: fewer particles, or no frame of so many.
     """
+    check_count(at_most, 2)
+    check_count(every, 1)
     frames = len(flow)
     measured = sorted({*range(0, frames, every), frames - 1})
     size = min(at_most, flow.shape[1], original.shape[1])

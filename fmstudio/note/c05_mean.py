@@ -20,7 +20,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fmstudio.flow.paths import draw_like
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
 from fmstudio.note.panel import Panel, lines, series
@@ -220,7 +219,7 @@ def _passing(
 ) -> tuple[Tensor, Tensor]:
     """Offsets x_t − x and velocities −(x_{t−dt} − x_t)/dt of the paths that pass near x, float64."""
     ends = s.pairs(DRAWN // 40 if everywhere else DRAWN, generator)
-    z = draw_like(ends.x0, generator) if s.path.has_latent else None
+    z = s.path.latent(ends.x0, generator)
     now = torch.tensor(t)
     offset = s.path.position(ends.x0, ends.x1, now, z) - x
     rows = slice(None) if everywhere else (offset.square().sum(1) <= RADIUS**2).nonzero()[:, 0]

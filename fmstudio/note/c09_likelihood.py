@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.metrics import energy_distance
-from fmstudio.flow.paths import act, draw_like
+from fmstudio.flow.paths import act
 from fmstudio.flow.solvers import integrate, path_times
 from fmstudio.flow.tableaux import HEUN
 from fmstudio.flow.transitions import random_path_process
@@ -121,7 +121,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
             q = _markov(s, times, generator)
         else:
             ends = s.pairs(PARTICLES, generator)
-            z = draw_like(ends.x0, generator) if s.path.has_latent else None
+            z = s.path.latent(ends.x0, generator)
             two = [s.path.position(ends.x0, ends.x1, torch.tensor(t), z) for t in (LATE, EARLY)]
             q = torch.stack(two)
         late, early = (q[0], q[-1]), (p[0], p[-1])
@@ -130,7 +130,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         joint[2, repeat] = energy_distance(early[1], s.snapshot(PARTICLES, EARLY, generator))
         joint[3, repeat] = _bound(_same_side(*late), _same_side(*early), PARTICLES)
         yield 0.4 * (repeat + 1) / REPEATS
-    field = yield from shares(learned(small(experiment, conditional=False)), 0.4, 0.6)
+    field = yield from shares(learned(small(experiment)), 0.4, 0.6)
     found = yield from shares(flow_likelihood.measure(s, field, broken), 0.6, 1.0)
     numbers = [
         Measured(name, *mean_error(values))

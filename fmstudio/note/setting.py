@@ -79,12 +79,7 @@ class Setting:
         """Draw n particles of q_t, shape (n, d), from their original paths (so no oracle is involved)."""
         pairs = self.pairs(n, generator)
         time = torch.as_tensor(t, dtype=pairs.x0.dtype)
-        z = _latent(self.path, pairs.x0, generator)
-        return self.path.position(pairs.x0, pairs.x1, time, z)
-
-
-def _latent(path: Path, x: Tensor, generator: torch.Generator) -> Tensor | None:
-    return torch.randn(x.shape, generator=generator, dtype=x.dtype) if path.has_latent else None
+        return self.path.position(pairs.x0, pairs.x1, time, self.path.latent(pairs.x0, generator))
 
 
 def independent(experiment: Experiment) -> str | None:

@@ -263,3 +263,12 @@ def test_standard_normal_is_recognised():
     mean, covariance, one = torch.zeros(1, 2), torch.eye(2)[None], torch.ones(1)
     others = [GaussianMixture(mean + 1, covariance, one), GaussianMixture(mean, 2 * covariance, one)]
     assert not any(other.is_standard_normal for other in [eight_gaussians(), *others])
+
+
+@pytest.mark.parametrize(
+    "density", [eight_gaussians(), PointCloud(torch.zeros(3, 2))], ids=["mixture", "cloud"]
+)
+def test_no_point_may_be_drawn_but_no_fewer(density):
+    assert density.sample(0, seeded()).points.shape == (0, 2)
+    with pytest.raises(ValueError, match="at least 0; got -1"):
+        density.sample(-1, seeded())

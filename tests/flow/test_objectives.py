@@ -53,6 +53,15 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+@pytest.mark.parametrize(("n", "size"), [(0, 4), (-1, 4), (8, 0), (8, -3)])
+def test_no_points_and_no_mini_batches_are_refused(n, size):
+    with pytest.raises(ValueError, match=r"a count of at least [01]; got"):
+        draws(Linear(), n, coupling=OptimalTransport(), coupling_batch=size)
+    oracle = oracle_for(Linear(), MIXTURE, NORMAL)
+    with pytest.raises(ValueError, match="a count of at least 2; got 1"):
+        probe(Linear(), MIXTURE, NORMAL, oracle, V, Uniform(), 1, generator(), coupling=Independent())
+
+
 def draws(path, n, seed=0, coupling=None, **options):
     coupling = coupling or Independent()
     return draw_paths(path, MIXTURE, NORMAL, coupling, Uniform(), n, generator(seed), **options)

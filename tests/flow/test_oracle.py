@@ -12,6 +12,7 @@ from fmstudio.flow.densities import Density, GaussianMixture, PointCloud, standa
 from fmstudio.flow.oracle import EmpiricalOracle, MixtureOracle, Oracle, oracle_for
 from fmstudio.flow.paths import Bow, Latent, Linear, Path, Spherical, VariancePreserving, act, draw_like
 from fmstudio.flow.shapes import SHAPES
+from fmstudio.flow.solvers import HEUN, integrate, integrate_adaptive, path_times
 from tests.flow.every import EVERY_PATH
 
 
@@ -388,8 +389,13 @@ def test_unusable_arguments_are_refused() -> None:
 def test_nothing_to_ask() -> None:
     for density in DATA.values():
         oracle: Oracle = oracle_for(Linear(), density, standard_normal())
-        assert oracle(torch.zeros(0, 2), torch.tensor(0.5)).shape == (0, 2)
-        assert oracle.draw(torch.zeros(0, 2), torch.tensor(0.5), 3, generator()).x0.shape == (0, 3, 2)
+        nobody = torch.zeros(0, 2)
+        for t in (torch.tensor(0.0), torch.tensor(0.5), torch.zeros(0)):
+            assert oracle(nobody, t).shape == oracle.moments(nobody, t).x0_hat.shape == (0, 2)
+            assert oracle.draw(nobody, t, 3, generator()).x0.shape == (0, 3, 2)
+        fixed = integrate(oracle, nobody, path_times(4), HEUN)
+        assert fixed.positions.shape == (5, 0, 2)
+        assert integrate_adaptive(oracle, nobody, path_times(4)).positions.shape == (5, 0, 2)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -72,7 +72,7 @@ def test_seeds_and_refusals():
     first, again, other = (pairs(oracle, standard_normal(2), 6, EULER, 4, generator(s)) for s in (1, 1, 2))
     assert torch.equal(first.x0, again.x0)
     assert not torch.equal(first.x1, other.x1)
-    with pytest.raises(ValueError, match="at least 1 pair"):
+    with pytest.raises(ValueError, match="at least 1; got 0"):
         pairs(oracle, standard_normal(2), 0, EULER, 4, generator())
     with pytest.raises(ValueError, match="not finite"):
         pairs(lambda x, t: x / 0, standard_normal(2), 5, EULER, 4, generator())

@@ -23,6 +23,8 @@ def test_same_seed_same_points(shape):
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert shape(0, 0.1, seeded()).points.shape == (0, 2)
+    with pytest.raises(ValueError, match="at least 0; got -1"):
+        shape(-1, 0.1, seeded())
 
 
 @each_shape

@@ -448,6 +448,13 @@ def test_word_has_a_class_for_every_letter_from_left_to_right():
     assert clouds.from_word("o", 100, seeded()).labels is None
 
 
+@pytest.mark.parametrize("count", [0, -1])
+def test_no_points_are_refused(count):
+    for draw in (lambda: clouds.from_strokes([[(0.0, 0.0)]], count), lambda: clouds.from_word("a", count)):
+        with pytest.raises(ValueError, match=f"at least 1; got {count}"):
+            draw()
+
+
 def test_word_stands_upright():
     points = clouds.from_word("L", 8_000, seeded()).points
     low = (points[:, 1] < points[:, 1].mean()).double().mean()

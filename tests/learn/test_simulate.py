@@ -85,3 +85,10 @@ def test_paths_that_are_shown_are_those_that_are_trained_on(coupling: str) -> No
     across = draw_pairs(e.but(conditional=False), 2000)
     other = path_of(e).position(across.x0, across.x1, torch.full((2000,), 0.5), None)
     assert float(energy_distance(other, trained)) > 0.03
+
+
+@pytest.mark.parametrize(("at_most", "every"), [(1, 5), (-1, 5), (400, 0), (400, -1)])
+def test_a_distance_needs_particles_and_frames(at_most: int, every: int) -> None:
+    cloud = torch.zeros(5, 9, 2)
+    with pytest.raises(ValueError, match="a count of at least"):
+        distances(cloud, cloud, cloud, at_most, every)
