@@ -39,7 +39,7 @@ from fmstudio.flow.paths import (
 )
 from fmstudio.flow.shapes import SHAPES
 from fmstudio.learn import clouds
-from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.experiment import PATH_FIELDS, Experiment
 
 Build = Callable[[Experiment], Any]
 
@@ -71,7 +71,7 @@ def density_of(experiment: Experiment) -> Density:
     Raises:
         ValueError: a mixture, a word or a packed cloud that cannot be read.
     """
-    return _density(_only(experiment, _DATA_FIELDS))
+    return _density(_only(experiment, DATA_FIELDS))
 
 
 def source_of(experiment: Experiment) -> GaussianMixture:
@@ -96,13 +96,14 @@ def oracle_of(experiment: Experiment) -> Oracle:
     Raises:
         ValueError: as :func:`path_of`, :func:`density_of` and :func:`source_of`.
     """
-    return _oracle(_only(experiment, _DATA_FIELDS + _PATH_FIELDS + ("source",)))
+    return _oracle(_only(experiment, FLOW_FIELDS))
 
 
-_DATA_FIELDS = ("data", "data_noise", "data_points", "mixture", "word", "points", "seed")
-_PATH_FIELDS = (
-    "path", "power", "bend", "turn", "strength", "beta0", "beta1", "formula_a", "formula_b", "around",
-)  # fmt: skip
+DATA_FIELDS = ("data", "data_noise", "data_points", "mixture", "word", "points", "seed")
+"""Fields that the data are built from."""
+
+FLOW_FIELDS = (*DATA_FIELDS, "source", "path", *dict.fromkeys(sum(PATH_FIELDS.values(), ())))
+"""Fields that the original paths are built from, but for their coupling."""
 
 
 def _only(experiment: Experiment, names: tuple[str, ...]) -> Experiment:

@@ -30,6 +30,20 @@ SCHEDULES = ("cosine", "constant")
 TIME_LAWS = ("uniform", "logit-normal")
 SOLVERS = ("euler", "midpoint", "heun", "rk4", "dopri5")
 
+PATH_FIELDS = {
+    "polynomial": ("power",),
+    "bow": ("bend",),
+    "spiral": ("turn",),
+    "latent": ("strength", "around"),
+    "zig-zag": ("around",),
+    "variance preserving": ("beta0", "beta1"),
+    "custom": ("formula_a", "formula_b"),
+}
+"""Which numbers belong to which path."""
+
+COUPLING_FIELDS = {"optimal transport": ("coupling_batch",), "sinkhorn": ("coupling_batch", "sinkhorn_reg")}
+"""Which numbers belong to which coupling."""
+
 
 def _number(default: float, low: float, high: float) -> Any:
     return field(default=default, metadata={"low": low, "high": high})

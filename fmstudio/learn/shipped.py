@@ -14,25 +14,12 @@ from typing import Any
 from safetensors import safe_open
 
 from fmstudio.learn.checkpoints import Checkpoint, load
-from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.experiment import COUPLING_FIELDS, PATH_FIELDS, Experiment
 
 FOLDER = Path(__file__).parents[2] / "models" / "nets"
 
-#: Fields that matter to the problem only under some choice of another field.
-_OF_DATA = {
-    "mixture": ("mixture",),
-    "points": ("points",),
-    "word": ("word", "data_noise"),
-    "line mixture": (),
-}
-_OF_PATH = {
-    "polynomial": ("power",),
-    "custom": ("formula_a", "formula_b"),
-    "bow": ("bend",),
-    "spiral": ("turn",),
-    "variance preserving": ("beta0", "beta1"),
-}
-_OF_COUPLING = {"optimal transport": ("coupling_batch",), "sinkhorn": ("coupling_batch", "sinkhorn_reg")}
+#: Fields that matter to the problem under a choice of data; a shape has its noise.
+_OF_DATA = {"mixture": ("mixture",), "points": ("points",), "word": ("word",), "line mixture": ()}
 
 
 def problem(experiment: Experiment) -> dict[str, Any]:
@@ -46,15 +33,10 @@ def problem(experiment: Experiment) -> dict[str, Any]:
     True
     """
     e = experiment
-    around = e.around if e.path in ("latent", "zig-zag") else None
     path = e.around if e.path == "zig-zag" else e.path
-    names = ["data", "source", "coupling", "target", "conditional"]
-    names += _OF_DATA.get(e.data, ("data_noise",))
-    names += _OF_COUPLING.get(e.coupling, ())
-    for each in {path, around} - {None}:
-        names += _OF_PATH.get(str(each), ())
-    if path == "latent":
-        names += ["around", "strength"]
+    names = {"data", "source", "coupling", "target", "conditional"}
+    names.update(_OF_DATA.get(e.data, ("data_noise",)), COUPLING_FIELDS.get(e.coupling, ()))
+    names.update(PATH_FIELDS.get(path, ()), PATH_FIELDS.get(e.around, ()) if path == "latent" else ())
     return {name: getattr(e, name) for name in sorted(names)} | {"path": path}
 
 

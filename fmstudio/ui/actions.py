@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.oracle import EmpiricalOracle, Oracle
-from fmstudio.learn.build import coupling_of, oracle_of, path_of
+from fmstudio.learn.build import FLOW_FIELDS, coupling_of, oracle_of, path_of
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.shipped import same_velocity
 from fmstudio.learn.simulate import (
@@ -84,11 +84,7 @@ def samples_the_net(visitor: Visitor) -> bool:
 VIEWS = ("Q and P", "one data point", "all three")
 """What the Paths room puts side by side."""
 
-_SEEN = (
-    "data", "data_noise", "data_points", "mixture", "word", "points", "source", "path", "power", "bend",
-    "turn", "strength", "beta0", "beta1", "formula_a", "formula_b", "around", "coupling", "coupling_batch",
-    "sinkhorn_reg", "particles", "frames", "seed",
-)  # fmt: skip
+_SEEN = (*FLOW_FIELDS, "coupling", "coupling_batch", "sinkhorn_reg", "conditional", "particles", "frames")
 
 
 @lru_cache(maxsize=64)

@@ -13,7 +13,7 @@ from gradio.components import Component
 
 from fmstudio.learn import clouds
 from fmstudio.learn.build import density_of, path_of
-from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.experiment import PATH_FIELDS, Experiment
 from fmstudio.plots.coefficients import coefficients_svg
 from fmstudio.ui import words
 from fmstudio.ui.board import board_value
@@ -21,7 +21,7 @@ from fmstudio.ui.events import sent
 from fmstudio.ui.lessons import Lessons, read_step
 from fmstudio.ui.painting import Painting, Updates
 from fmstudio.ui.room import Room
-from fmstudio.ui.sidebar import PATH_FIELDS, Sidebar, around_options, number_choices, shown_fields
+from fmstudio.ui.sidebar import Sidebar, around_options, number_choices, shown_fields
 from fmstudio.ui.visitor import Visitor
 
 _WRITE_LINK = """(query) => {

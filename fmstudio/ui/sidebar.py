@@ -8,20 +8,18 @@ from dataclasses import dataclass
 import gradio as gr
 from gradio.components import Component
 
-from fmstudio.learn.experiment import COUPLINGS, DATA, PATHS, SOURCES, Experiment, domain
+from fmstudio.learn.experiment import (
+    COUPLING_FIELDS,
+    COUPLINGS,
+    DATA,
+    PATH_FIELDS,
+    PATHS,
+    SOURCES,
+    Experiment,
+    domain,
+)
 from fmstudio.ui import words
 from fmstudio.ui.board import Board
-
-PATH_FIELDS = {
-    "polynomial": ("power",),
-    "bow": ("bend",),
-    "spiral": ("turn",),
-    "latent": ("strength", "around"),
-    "zig-zag": ("around",),
-    "variance preserving": ("beta0", "beta1"),
-    "custom": ("formula_a", "formula_b"),
-}
-"""Which numbers belong to which path; the others are not shown."""
 
 DATA_FIELDS = {
     "word": ("word",),
@@ -213,20 +211,10 @@ def shown_fields(experiment: Experiment, classes: int = 0) -> dict[str, bool]:
         classes: how many the data have.
     """
     data = DATA_FIELDS.get(experiment.data, _SHAPE_FIELDS)
-    path = PATH_FIELDS.get(experiment.path, ())
-    coupling = {
-        "independent": (),
-        "optimal transport": ("coupling_batch",),
-        "sinkhorn": ("coupling_batch", "sinkhorn_reg"),
-    }
-    shown = {*data, *path, *coupling[experiment.coupling]}
-    every = {
-        *_SHAPE_FIELDS,
-        "word",
-        *(f for fields in PATH_FIELDS.values() for f in fields),
-        "coupling_batch",
-        "sinkhorn_reg",
-    }
+    path, coupling = PATH_FIELDS.get(experiment.path, ()), COUPLING_FIELDS.get(experiment.coupling, ())
+    shown = {*data, *path, *coupling}
+    owned = (*PATH_FIELDS.values(), *COUPLING_FIELDS.values())
+    every = {*_SHAPE_FIELDS, "word", *(field for fields in owned for field in fields)}
     told = experiment.conditional and classes > 0
     return {field: field in shown for field in sorted(every)} | {
         "conditional": classes > 0,

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from fmstudio.learn.experiment import DATA, PATHS, SOLVERS, Experiment, domain
+from fmstudio.learn.simulate import draw_pairs
 from fmstudio.plots.coefficients import coefficients_svg
 from fmstudio.plots.probe_panel import probe_html
 from fmstudio.ui import actions, sampling, training, words
@@ -37,6 +38,14 @@ def test_a_small_scene_is_kept_for_others_and_a_large_one_is_not() -> None:
 def test_paths_room_opens_on_every_data_set(data: str) -> None:
     scene = actions.paths_room(visitor(data=data))
     assert scene.dim == (1 if data == "line mixture" else 2)
+
+
+def test_classes_are_paired_in_the_paths_room_as_a_conditional_net_learns_them() -> None:
+    state = visitor(data="moons", coupling="optimal transport", coupling_batch=60, conditional=True)
+    pairs = draw_pairs(state.experiment, state.experiment.particles)
+    ends = actions.paths_room(state).panes[0].positions
+    assert ends[-1] == pytest.approx(pairs.x0, abs=1e-5)
+    assert ends[0] == pytest.approx(pairs.x1, abs=1e-5)
 
 
 @pytest.mark.parametrize("coupling", ["optimal transport", "sinkhorn"])
