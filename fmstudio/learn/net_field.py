@@ -2,7 +2,7 @@
 
 Sampling asks for one time and many points. Everything that depends on t alone (its features, the class)
 is then part of the first layer's bias, computed once for each call, and the points go through the layers
-in chunks that stay in the cache.
+in chunks that stay in the cache of the one core that works on them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from fmstudio.device import one_core
 from fmstudio.flow.objectives import Target, V
 from fmstudio.flow.paths import Path
 from fmstudio.learn.networks import Network, quarter_turns, waves
@@ -124,7 +125,8 @@ class NetField:
         return torch.as_tensor(t).clamp(low, high)
 
     def _predict(self, x: Tensor, t: Tensor) -> Tensor:
-        outputs = [self._columns(rows.T, bias) for rows, bias in self._chunks(x, t)]
+        with one_core():
+            outputs = [self._columns(rows.T, bias) for rows, bias in self._chunks(x, t)]
         return (torch.cat(outputs, 1) if len(outputs) > 1 else outputs[0]).T.contiguous().to(x)
 
     @property
@@ -179,7 +181,7 @@ class NetField:
             Shapes (n, dim) and (n,).
         """
         t = self._inside(t)
-        with torch.no_grad():
+        with torch.no_grad(), one_core():
             values, slopes = zip(*(self._tangents(r.T, b) for r, b in self._chunks(x, t)), strict=True)
             y = torch.cat(values, 1).T.contiguous().to(x)
             jacobian = torch.cat(slopes, 2).permute(2, 0, 1).to(x)

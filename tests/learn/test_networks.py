@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from fmstudio import device
 from fmstudio.flow.objectives import EPS, SCORE, TARGETS, V
 from fmstudio.flow.paths import Bow, Latent, Linear, Spherical
 from fmstudio.learn.net_field import CHUNK_ON_CPU, NetField
@@ -125,6 +126,24 @@ def test_coarse_products_are_near_and_only_where_asked():
     assert torch.equal(coarse.divergence(x, t), fine.divergence(x, t))
     with pytest.raises(ValueError, match="float32 or bfloat16"):
         NetField(net, Linear(), V, products=torch.float16)
+
+
+def test_answers_take_one_core_and_leave_the_others(monkeypatch):
+    before, silu, seen = torch.get_num_threads(), functional.silu, []
+    monkeypatch.setattr(device, "CORES", 2)
+    monkeypatch.setattr(
+        functional, "silu", lambda h, **k: (seen.append(torch.get_num_threads()), silu(h, **k))[1]
+    )
+    field, x, t = NetField(network(SHAPES[0]), Linear(), V), torch.zeros(5, SHAPES[0].dim), torch.tensor(0.4)
+    torch.set_num_threads(2)
+    try:
+        for ask in (field, field.predict, field.velocity_and_divergence):
+            seen.clear()
+            ask(x, t)
+            assert set(seen) == {1}
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_field_refuses_classes_it_does_not_know():
