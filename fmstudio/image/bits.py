@@ -23,9 +23,10 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from fmstudio.flow.adaptive import adaptive_steps
 from fmstudio.flow.fields import velocity_and_probed_divergence
 from fmstudio.flow.likelihood import Probes
-from fmstudio.flow.solvers import SOLVERS, adaptive_steps, steps
+from fmstudio.flow.solvers import SOLVERS, steps
 from fmstudio.image.backbones import backbone
 from fmstudio.image.inversion import INVERSION_TOLERANCE
 from fmstudio.image.jobs import ImageSettings

@@ -19,7 +19,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from fmstudio.flow.solvers import EULER, Tableau, adaptive_steps, path_times, steps
+from fmstudio.flow.adaptive import adaptive_steps
+from fmstudio.flow.solvers import EULER, Tableau, path_times, steps
 from fmstudio.image.data import to_bytes
 from fmstudio.image.graphs import graphed
 from fmstudio.image.networks import VelocityNet

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fmstudio.flow.adaptive import integrate_adaptive
 from fmstudio.flow.densities import PointCloud
 from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.likelihood import log_likelihood
 from fmstudio.flow.metrics import energy_distance
-from fmstudio.flow.solvers import ADAPTIVE, SOLVERS, integrate, integrate_adaptive, path_times
+from fmstudio.flow.solvers import ADAPTIVE, SOLVERS, integrate, path_times
 from fmstudio.learn.build import density_of, source_of
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.simulate import (

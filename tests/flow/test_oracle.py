@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from fmstudio.flow.adaptive import integrate_adaptive
 from fmstudio.flow.attention import attend, attend_in_chunks, features
 from fmstudio.flow.densities import Density, GaussianMixture, PointCloud, standard_normal
 from fmstudio.flow.oracle import EmpiricalOracle, MixtureOracle, Oracle, oracle_for
 from fmstudio.flow.paths import Bow, Latent, Linear, Path, Spherical, VariancePreserving, act, draw_like
 from fmstudio.flow.shapes import SHAPES
-from fmstudio.flow.solvers import HEUN, integrate, integrate_adaptive, path_times
+from fmstudio.flow.solvers import HEUN, integrate, path_times
 from tests.flow.every import EVERY_PATH
 
 
