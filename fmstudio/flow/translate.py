@@ -9,7 +9,9 @@ so any one of the four gives the others. Without a latent this is the 2×2 syste
     x = a x̂₀ + b ε̂,     v = a′x̂₀ + b′ε̂        with D = a b′ − a′b:
     x̂₀ = (b′x − b v)/D,      ε̂ = (a v − a′x)/D                                      (:func:`solve`)
 
-which holds for any source; the score, and all of it with a latent, need x₁ ~ N(0, I) independent of x₀.
+which holds for any source; the score, and all of it with a latent, need x₁ ~ N(0, I) independent of x₀, which
+is not checked here.
+
 Flow matching is v-prediction (Salimans & Ho 2022, arXiv:2202.00512, appendix D); with their spherical path
 v = (π/2)(a ε − b x₀). Theirs runs the same way in t; code with t ↦ 1 − t has v ↦ −v.
 """
@@ -23,7 +25,6 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow import paths
-from fmstudio.flow.densities import GaussianMixture
 from fmstudio.flow.linear_gaussian import conjugate
 from fmstudio.flow.paths import Coefficients, Path
 
@@ -53,14 +54,14 @@ class Prediction:
         """Of ∇ log q_t(x).
 
         Raises:
-            ValueError: at t = 0, where σ = 0, or for a source that is not N(0, I).
+            ValueError: at t = 0, where σ = 0.
         """
         if self.refusal:
             raise ValueError(self.refusal)
         return self._score
 
 
-def from_v(path: Path, v: Tensor, x: Tensor, t: Tensor, source: GaussianMixture | None = None) -> Prediction:
+def from_v(path: Path, v: Tensor, x: Tensor, t: Tensor) -> Prediction:
     """x̂₀ = ((b′b* + γγ′) x − σ² v) / ((b′b* + γγ′) a − a′σ²), which is (b′x − b v)/D without a latent.
 
     Args:
@@ -68,57 +69,49 @@ def from_v(path: Path, v: Tensor, x: Tensor, t: Tensor, source: GaussianMixture 
         v: predicted velocity, shape (n, d).
         x: the points x_t, shape (n, d).
         t: times in [0, 1], shape () or (n,).
-        source: the law of x₁; None for N(0, I).
 
     Returns:
         The four predictions.
 
     Raises:
-        ValueError: D = 0 at a time; a latent path with a source that is not N(0, I).
+        ValueError: D = 0 at a time.
 
     Limits: the error of v reaches x̂₀ times |b/D| and ε̂ times |a/D|.
     """
     if not path.has_latent:
         x0, x1 = solve(path, v, x, t)
-        return _completed(path, x0, x1, v, x, t, source)
+        return _completed(path, x0, x1, v, x, t)
     c = _coefficients(path, t)
     mixed, variance = _mixed(c), c.variance
-    denominator = mixed * c.a - c.da * variance
-    zero = denominator.abs() <= ROUNDING * ((mixed * c.a).abs() + (c.da * variance).abs())
-    denominator = torch.where(zero, torch.zeros_like(denominator), denominator)
+    denominator = _difference(mixed * c.a, c.da * variance)
     _check(path, denominator, t, "conversion from the velocity", "the denominator is")
     x0 = act(mixed / denominator, x) - act(variance / denominator, v)
-    return _completed(path, x0, _noise(path, c, x0, x, t, source), v, x, t, source)
+    return _completed(path, x0, _noise(path, c, x0, x, t), v, x, t)
 
 
-def from_x0(
-    path: Path, x0_hat: Tensor, x: Tensor, t: Tensor, source: GaussianMixture | None = None
-) -> Prediction:
+def from_x0(path: Path, x0_hat: Tensor, x: Tensor, t: Tensor) -> Prediction:
     """ε̂ = (b*/σ²)(x − a x̂₀), v = a′x̂₀ + ((b′b* + γγ′)/σ²)(x − a x̂₀).
 
     Args, returns: as :func:`from_v`, with x̂₀ of shape (n, d).
 
     Raises:
-        ValueError: t = 0, where σ = 0; a latent path with a source that is not N(0, I).
+        ValueError: t = 0, where σ = 0.
 
     Limits: the error of x̂₀ reaches ε̂ times |a|/σ.
     """
     c = _coefficients(path, t)
-    eps = _noise(path, c, x0_hat, x, t, source)
+    eps = _noise(path, c, x0_hat, x, t)
     v = act(c.da, x0_hat) + act(_mixed(c) / c.variance, x - act(c.a, x0_hat))
-    return _completed(path, x0_hat, eps, v, x, t, source)
+    return _completed(path, x0_hat, eps, v, x, t)
 
 
-def from_eps(
-    path: Path, eps_hat: Tensor, x: Tensor, t: Tensor, source: GaussianMixture | None = None
-) -> Prediction:
+def from_eps(path: Path, eps_hat: Tensor, x: Tensor, t: Tensor) -> Prediction:
     """x̂₀ = (x − (σ²/b*) ε̂)/a, which is (x − b ε̂)/a without a latent; v = a′x̂₀ + b′ε̂ then.
 
     Args, returns: as :func:`from_v`, with ε̂ of shape (n, d).
 
     Raises:
-        ValueError: t = 1 where a₁ = 0; t = 0 with a latent or b′ = inf; a latent path with a source that is
-            not N(0, I).
+        ValueError: t = 1 where a₁ = 0; t = 0 with a latent or b′ = inf.
 
     Limits: the error of ε̂ reaches x̂₀ times σ²/|a b|.
     """
@@ -128,29 +121,25 @@ def from_eps(
         _check(path, 1 / c.db.abs().clamp(min=1), t, "conversion from ε̂", "1/b′ is")
         x0 = act(1 / c.a, x - act(c.b, eps_hat))
         v = act(c.da, x0) + act(c.db, eps_hat)
-        return _completed(path, x0, eps_hat, v, x, t, source)
-    _refuse_source(source, "a latent path mixes x₁ with z ~ N(0, I)")
+        return _completed(path, x0, eps_hat, v, x, t)
     _check(path, c.b, t, "conversion from ε̂", "b is")
     # With b* = |b|²/b: r = σ² ε̂/b* and (b′b* + γγ′) r/σ² = (b′ + γγ′/b*) ε̂.
     ratio = 1 / conjugate(c.b)
     x0 = act(1 / c.a, x - act(c.variance * ratio, eps_hat))
     v = act(c.da, x0) + act(c.db + c.gamma_dgamma * ratio, eps_hat)
-    return _completed(path, x0, eps_hat, v, x, t, source)
+    return _completed(path, x0, eps_hat, v, x, t)
 
 
-def from_score(
-    path: Path, score: Tensor, x: Tensor, t: Tensor, source: GaussianMixture | None = None
-) -> Prediction:
+def from_score(path: Path, score: Tensor, x: Tensor, t: Tensor) -> Prediction:
     """ε̂ = −b* s, x̂₀ = (x + σ² s)/a, v = a′x̂₀ − (b′b* + γγ′) s.
 
     Args, returns: as :func:`from_v`, with the score of shape (n, d).
 
     Raises:
-        ValueError: t = 1 where a₁ = 0; t = 0, where σ = 0; a source that is not N(0, I).
+        ValueError: t = 1 where a₁ = 0; t = 0, where σ = 0.
 
     Limits: the error of s reaches x̂₀ times σ²/|a|.
     """
-    _refuse_source(source, "the score is −ε̂/b only for N(0, I)")
     c = _coefficients(path, t)
     _check(path, c.a, t, "conversion from the score", "a is")
     _check(path, c.variance, t, "conversion from the score", "σ² is")
@@ -187,12 +176,16 @@ def solve(path: Path, v: Tensor, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
     if path.has_latent:
         raise ValueError("Position and velocity do not determine x₀, x₁ and z; use a path without a latent.")
     c = _coefficients(path, t)
-    d = c.determinant
-    zero = d.abs() <= ROUNDING * ((c.a * c.db).abs() + (c.da * c.b).abs())
-    d = torch.where(zero, torch.zeros_like(d), d)
+    d = _difference(c.a * c.db, c.da * c.b)
     _check(path, d, t, "conversion from the velocity", "D = a b′ − a′b is")
     x0 = act(c.db / d, x) - act(c.b / d, v)
     return x0, act(c.a / d, v) - act(c.da / d, x)
+
+
+def _difference(one: Tensor, other: Tensor) -> Tensor:
+    """one − other; 0 where that is only rounding."""
+    d = one - other
+    return torch.where(d.abs() <= ROUNDING * (one.abs() + other.abs()), torch.zeros_like(d), d)
 
 
 def _coefficients(path: Path, t: Tensor) -> Coefficients:
@@ -210,12 +203,8 @@ def _mixed(c: Coefficients) -> Tensor:
     return c.db * conjugate(c.b) + c.gamma_dgamma
 
 
-def _noise(
-    path: Path, c: Coefficients, x0: Tensor, x: Tensor, t: Tensor, source: GaussianMixture | None
-) -> Tensor:
+def _noise(path: Path, c: Coefficients, x0: Tensor, x: Tensor, t: Tensor) -> Tensor:
     """ε̂ from x̂₀."""
-    if path.has_latent:
-        _refuse_source(source, "a latent path mixes x₁ with z ~ N(0, I)")
     _check(path, c.variance, t, "conversion from x̂₀", "σ² is")
     return act(conjugate(c.b) / c.variance, x - act(c.a, x0))
 
@@ -227,12 +216,10 @@ def _completed(
     v: Tensor,
     x: Tensor,
     t: Tensor,
-    source: GaussianMixture | None,
 ) -> Prediction:
     """Add the score, or the reason why there is none."""
     c = _coefficients(path, t)
     try:
-        _refuse_source(source, "the score is −ε̂/b only for N(0, I)")
         _check(path, c.variance, t, "score", "σ² is")
     except ValueError as reason:
         return Prediction(x0, eps, v, torch.full_like(x, torch.nan), str(reason))
@@ -254,10 +241,3 @@ def _check(path: Path, c: Tensor, t: Tensor, what: str, because: str) -> None:
         f"{type(path).__name__} path has no {what} at t = {at:.4g} ({because} {value}); "
         f"got t = {at}. Use {advice}."
     )
-
-
-def _refuse_source(source: GaussianMixture | None, reason: str) -> None:
-    if source is not None and not source.is_standard_normal:
-        raise ValueError(
-            f"This needs the source N(0, I), because {reason}; the oracle knows the score of others."
-        )

@@ -142,16 +142,6 @@ def test_one_singular_row_is_named() -> None:
         from_v(Polynomial(2.0), v, x, torch.tensor([0.5, 0.0, 0.2]))
 
 
-@pytest.mark.parametrize("path", EVERY_PATH, ids=str)
-def test_another_source_has_no_score_by_translation(path: Path) -> None:
-    x, v, t = inputs(4, False)
-    with pytest.raises(ValueError, match=r"N\(0, I\)"):
-        from_score(path, v, x, t, eight_gaussians())
-    with pytest.raises(ValueError, match=r"N\(0, I\)"):
-        _ = from_v(path, v, x, t, eight_gaussians()).score
-    assert from_v(path, v, x, t, standard_normal()).score.isfinite().all()
-
-
 def test_a_latent_is_a_third_unknown() -> None:
     x, v, t = inputs(4, False)
     latent = next(p for p in EVERY_PATH if p.has_latent)
