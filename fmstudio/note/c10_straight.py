@@ -263,23 +263,23 @@ def _summary(
         "log of the crossings, optimal transport over independent": counted[:, 4] - counted[:, 0],
     }
 
-    def bars(name: str, values: Tensor, start: int = 0) -> tuple[Series, ...]:
+    def bars(values: Tensor) -> tuple[Series, ...]:
         mean, error = column_errors(values)
-        return (series(name, "learned", range(start, start + len(mean)), mean, error, "bars"),)
+        return (series("measured", "learned", range(len(mean)), mean, error, "bars"),)
 
     panels = (
         Panel(
             _NFE, "", "", "",
             tuple(series(n, _ROLES[n], STEPS, *column_errors(e)) for n, e in errors.items()),
         ),
-        Panel(_S, "", "", "", bars("measured", torch.stack([bent[n] for n in FLOWS], 1))),
-        Panel(_COST, "", "", "", bars("measured", torch.stack([cost[n] for n in FLOWS], 1))),
+        Panel(_S, "", "", "", bars(torch.stack([bent[n] for n in FLOWS], 1))),
+        Panel(_COST, "", "", "", bars(torch.stack([cost[n] for n in FLOWS], 1))),
         Panel(
             _CROSSINGS,
             f"Crossings among the {CHORDS * (CHORDS - 1) // 2:,} pairs of straight chords of each coupling.",
             "",
             "crossings",
-            bars("measured", crossings),
+            bars(crossings),
             log_y=True,
             ticks=("independent", *_TICKS),
         ),

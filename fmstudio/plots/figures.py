@@ -5,13 +5,11 @@ Colours are written as ``var(--fm-…)``; the page fills them in, so that light 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
 Figure = dict[str, Any]
@@ -85,7 +83,7 @@ def numbers(values: ArrayLike, digits: int = 5) -> list[float | None]:
     return [float(f"{v:.{digits}g}") if np.isfinite(v) else None for v in flat]
 
 
-def loss_figure(steps: ArrayLike, loss: ArrayLike, floor: float | None, log: bool = False) -> Figure:
+def loss_figure(steps: ArrayLike, loss: ArrayLike, floor: float | None) -> Figure:
     """The training loss over steps, above its exact floor.
 
     The floor is E var_t for sampled velocities, 0 for their mean, and None where there is no closed form.
@@ -97,13 +95,13 @@ def loss_figure(steps: ArrayLike, loss: ArrayLike, floor: float | None, log: boo
         name = "exact floor E var" if floor else "exact floor 0"
         traces.append(line([0, max(x[-1], 1)], [floor, floor], name, "exact", dash="dash"))
     shown = values[np.isfinite(values)]
-    layout: dict[str, Any] = {"yaxis": {"type": "log"} if log else {"rangemode": "normal"}}
-    if shown.size and not log:
+    yaxis: dict[str, Any] = {"rangemode": "normal"}
+    if shown.size:
         low = min(float(shown.min()), floor if floor is not None else float(shown.min()))
         high = float(np.quantile(shown, 0.97))
         pad = 0.08 * max(high - low, 1e-6)
-        layout["yaxis"] = {"range": [low - pad, high + 3 * pad]}
-    return figure(traces, height=280, x="training step", y="loss", **layout)
+        yaxis = {"range": [low - pad, high + 3 * pad]}
+    return figure(traces, height=280, x="training step", y="loss", yaxis=yaxis)
 
 
 def excess_figure(steps: ArrayLike, excess: ArrayLike, measured: Sequence[tuple[int, float]]) -> Figure:
@@ -134,12 +132,11 @@ def none_is_nan(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def cloud_figure(clouds: Mapping[str, tuple[ArrayLike, str]], span: float, height: int = 360) -> Figure:
+def cloud_figure(clouds: Mapping[str, tuple[ArrayLike, str]], span: float) -> Figure:
     """Point clouds over each other: name → (points (n, 2), role)."""
     traces = []
     for name, (points, role) in clouds.items():
         xy = np.asarray(points, dtype=float)
-        xy = xy if xy.shape[1] == 2 else np.column_stack([xy[:, 0], np.zeros(len(xy))])
         traces.append({
             "type": "scattergl" if len(xy) > 20_000 else "scatter", "mode": "markers", "name": name,
             "x": numbers(xy[:, 0], 4), "y": numbers(xy[:, 1], 4),
@@ -148,21 +145,21 @@ def cloud_figure(clouds: Mapping[str, tuple[ArrayLike, str]], span: float, heigh
     square = {"range": [-span, span], "constrain": "domain"}
     return figure(
         traces,
-        height=height,
+        height=360,
         xaxis=square,
         yaxis={**square, "scaleanchor": "x"},
         margin={"l": 30, "r": 10, "t": 26, "b": 26},
     )
 
 
-def histogram_figure(clouds: Mapping[str, tuple[ArrayLike, str]], span: float, height: int = 360) -> Figure:
+def histogram_figure(clouds: Mapping[str, tuple[ArrayLike, str]], span: float) -> Figure:
     """Clouds on a line as densities, over each other: name → (points (n, 1), role)."""
     edges = np.linspace(-span, span, 61)
     traces = []
     for name, (points, role) in clouds.items():
         share, _ = np.histogram(np.asarray(points, dtype=float).ravel(), edges, density=True)
         traces.append(line(edges[:-1], share, name, role, line={"shape": "hv"}))
-    return figure(traces, height=height, x="x", y="density", yaxis={"rangemode": "tozero"})
+    return figure(traces, height=360, x="x", y="density", yaxis={"rangemode": "tozero"})
 
 
 def profile_figure(
@@ -194,9 +191,7 @@ def _title(text: str) -> dict[str, Any]:
     return {"text": text, "font": {"size": 12.5, "color": SOFT}, "x": 0.02}
 
 
-def heat_figure(
-    values: ArrayLike, span: float, title: str, role: str, height: int = 320, points: ArrayLike | None = None
-) -> Figure:
+def heat_figure(values: ArrayLike, span: float, title: str, role: str, height: int = 320) -> Figure:
     """A scalar over the plane, (H, W) with row 0 at the lower edge, from the page's colour to the role's."""
     grid = np.asarray(values, dtype=float)
     edge = span * (1 - 1 / grid.shape[0])
@@ -208,13 +203,6 @@ def heat_figure(
         "colorbar": {"thickness": 9, "outlinewidth": 0, "tickfont": {"size": 10, "color": SOFT}},
         "hovertemplate": "(%{x:.2f}, %{y:.2f}): %{z:.3g}<extra></extra>",
     }]  # fmt: skip
-    if points is not None:
-        xy = np.asarray(points, dtype=float)
-        traces.append({
-            "type": "scatter", "mode": "markers", "x": numbers(xy[:, 0], 4), "y": numbers(xy[:, 1], 4),
-            "marker": {"size": 2, "color": ink("data"), "opacity": 0.6},
-            "hoverinfo": "skip", "showlegend": False,
-        })  # fmt: skip
     square = {"range": [-span, span], "constrain": "domain"}
     return figure(
         traces, height=height, title=_title(title),
@@ -240,11 +228,3 @@ def nfe_figure(curves: Mapping[str, tuple[ArrayLike, ArrayLike]], y: str, role: 
     return figure(
         traces, height=320, x="function evaluations (NFE)", y=y, xaxis=log | {"dtick": 1}, yaxis=log
     )
-
-
-def as_plotly(json_figure: Mapping[str, Any], colours: Mapping[str, str]) -> go.Figure:
-    """A figure for a file or a notebook: its CSS variables replaced by colours, name → "#rrggbb"."""
-    text = json.dumps(json_figure)
-    for name, colour in colours.items():
-        text = text.replace(f"var(--fm-{name})", colour)
-    return go.Figure(json.loads(text))

@@ -38,16 +38,6 @@ class Colour:
             if len(value) != 7 or value[0] != "#" or any(c not in "0123456789abcdef" for c in value[1:]):
                 raise ValueError(f'A colour is written "#rrggbb" in lower case; got {value!r}.')
 
-    def pick(self, dark: bool) -> str:
-        """The value for a dark page if ``dark``, else for a light one."""
-        return self.dark if dark else self.light
-
-    def rgba(self, alpha: float, dark: bool = False) -> str:
-        """The same colour with opacity ``alpha`` in [0, 1], as CSS and Plotly write it."""
-        value = self.pick(dark)
-        red, green, blue = (int(value[i : i + 2], 16) for i in (1, 3, 5))
-        return f"rgba({red},{green},{blue},{alpha:g})"
-
 
 DATA = Colour("#e07b39", "#f0955a")
 NOISE = Colour("#3f7fbf", "#6aa5e0")

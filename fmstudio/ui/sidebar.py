@@ -70,10 +70,10 @@ class Sidebar:
     path_note: gr.Markdown
 
 
-def slider(field: str, label: str, step: float, value: float | None = None) -> gr.Slider:
+def slider(field: str, label: str, step: float) -> gr.Slider:
     """A slider over a field's whole domain."""
     limits = domain(field)
-    default = getattr(Experiment(), field) if value is None else value
+    default = getattr(Experiment(), field)
     return gr.Slider(limits["low"], limits["high"], value=default, step=step, label=label, interactive=True)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from fmstudio.plots import figures
@@ -17,16 +20,19 @@ EVERY = {
     "loss before the first step": figures.loss_figure([], [], None),
     "excess": figures.excess_figure(STEPS, [1.0, float("nan"), -1e-3], [(10, 0.2), (100, 0.01)]),
     "clouds": figures.cloud_figure(
-        {"data": (np.zeros((5, 2)), "data"), "line": (np.ones((5, 1)), "noise")}, 3.0
+        {"data": (np.zeros((5, 2)), "data"), "others": (np.ones((5, 2)), "noise")}, 3.0
     ),
-    "heat": figures.heat_figure(np.eye(8), 2.0, "title", "error", points=np.zeros((3, 2))),
+    "heat": figures.heat_figure(np.eye(8), 2.0, "title", "error"),
     "nfe": figures.nfe_figure({"euler": ([1, 2, 4], [1.0, 0.5, 0.0])}, "error"),
 }
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_plotly_accepts_every_figure(name: str) -> None:
-    drawn = figures.as_plotly(EVERY[name], COLOURS)
+    text = json.dumps(EVERY[name])
+    for role, colour in COLOURS.items():
+        text = text.replace(f"var(--fm-{role})", colour)
+    drawn = go.Figure(json.loads(text))
     assert drawn.layout.height == EVERY[name]["layout"]["height"]
     assert "var(--" not in str(drawn.to_json())
 
