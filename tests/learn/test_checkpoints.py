@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from fmstudio.learn import shipped as shelf
+from fmstudio.learn.build import density_of
 from fmstudio.learn.checkpoints import MOST_POINTS, Checkpoint, Curve, Point, load, save
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.networks import Network, Shape
@@ -142,8 +143,16 @@ def test_shipped_net_is_found_by_its_problem(trained, tmp_path, monkeypatch):
 
 def test_every_field_of_the_problem_matters_when_it_does():
     base = Experiment(path="custom", data="word", coupling="sinkhorn")
-    for change in ({"word": "u"}, {"formula_a": "1 - t"}, {"sinkhorn_reg": 1.0}, {"data_noise": 0.2}):
+    for change in ({"word": "u"}, {"formula_a": "1 - t"}, {"sinkhorn_reg": 1.0}, {"coupling_batch": 64}):
         assert shelf.problem(base.but(**change)) != shelf.problem(base)
+    latent = Experiment(path="latent", around="variance preserving")
+    for change in ({"strength": 1.0}, {"around": "linear"}, {"beta1": 10.0}, {"data_noise": 0.2}):
+        assert shelf.problem(latent.but(**change)) != shelf.problem(latent)
+    # A word has no jitter.
+    again = base.but(data_noise=0.2)
+    assert shelf.problem(again) == shelf.problem(base)
+    words = [density_of(e).sample(9, torch.Generator().manual_seed(0)).points for e in (again, base)]
+    assert torch.equal(*words)
 
 
 def test_the_studio_ships_the_default_experiments_net():
