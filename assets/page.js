@@ -21,9 +21,18 @@
     button.setAttribute("aria-expanded", String(open));
     if (open) top();
   });
-  // The address names the room: a link opens it, the back button returns to the one before.
+  // The address carries the experiment and the room: a link opens both, the back button returns to the room before.
   const TABS = '#rooms > .tab-wrapper [role="tab"]', hash = (tab) => `#${tab.textContent.trim().toLowerCase().replaceAll(" ", "-")}`;
-  const address = (room) => (window.fmQuery ?? location.search) + room || location.pathname;
+  let search = location.search;
+  const write = (change, room) => {
+    history[change](null, "", search + room || location.pathname);
+    // A Space shows the page in a frame; its own address carries the link on this request.
+    if (parent !== window) parent.postMessage({ queryString: search.slice(1), hash: room }, "https://huggingface.co");
+  };
+  window.fmLink = (query) => {
+    search = query ? `?${query}` : "";
+    write("replaceState", location.hash);
+  };
   const enter = () => {
     const tabs = [...document.querySelectorAll(TABS)];
     if (!tabs.length) return void setTimeout(enter, 100);
@@ -33,11 +42,11 @@
   on(TABS, (tab) => {
     top();
     const first = tab === document.querySelector(TABS), room = first ? "" : hash(tab);
-    if (room !== location.hash) history.pushState(null, "", address(room));
+    if (room !== location.hash) write("pushState", room);
   });
   window.addEventListener("popstate", () => {
     // The experiment stays as it is: only the room goes back.
-    history.replaceState(null, "", address(location.hash));
+    write("replaceState", location.hash);
     enter();
   });
   if (location.hash) enter();

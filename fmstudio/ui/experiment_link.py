@@ -24,12 +24,7 @@ from fmstudio.ui.room import Room
 from fmstudio.ui.sidebar import Sidebar, around_options, number_choices, shown_fields
 from fmstudio.ui.visitor import Visitor
 
-_WRITE_LINK = """(query) => {
-  window.fmQuery = query ? "?" + query : "";
-  history.replaceState(null, "", window.fmQuery + location.hash || location.pathname);
-  // A Space shows the page in a frame; its own address carries the link on this request.
-  if (parent !== window) parent.postMessage({ queryString: query }, "https://huggingface.co");
-}"""
+_WRITE_LINK = "(query) => window.fmLink(query)"
 _PICTURE_FIRST = "async (state) => { await window.FMPlayer?.idle(); return state; }"
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _SEEN: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}

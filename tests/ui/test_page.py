@@ -209,9 +209,10 @@ def test_in_a_frame_the_surrounding_page_is_told_the_link(browser: Any, studio_u
     frame = page.frame_locator("iframe")
     frame.locator("#experiment").get_by_text("bow", exact=True).click()
     page.wait_for_function("told.some(([said]) => said.queryString === 'path=bow')")
-    assert (
-        page.evaluate("told.find(([said]) => said.queryString === 'path=bow')[1]") == "https://huggingface.co"
-    )
+    frame.get_by_role("tab", name="Train", exact=True).click()
+    page.wait_for_function("told.at(-1)[0].hash === '#train'")
+    expected = [{"queryString": "path=bow", "hash": "#train"}, "https://huggingface.co"]
+    assert page.evaluate("told.at(-1)") == expected
     page.close()
 
 
