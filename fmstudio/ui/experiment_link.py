@@ -163,7 +163,7 @@ def wire_experiment(
     def settle(state: Visitor) -> Updates:
         """What the browser does not show yet of the experiment, and a call for the room if it lags behind."""
         if state.refused:
-            gr.Warning(state.refused, title="Not changed")
+            gr.Warning(f"Not changed: {state.refused}")
             state.refused = ""
         with _CHANGES:
             now = _shown(state.experiment, list(controls), offered)

@@ -128,7 +128,7 @@ def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[
                     painted = painting.paint(state, name)
                 yield {visitor: state, **painted}
             except ValueError as error:
-                gr.Warning(str(error), title="Cannot be drawn")
+                gr.Warning(str(error))
                 yield {visitor: state}
 
         return call

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import gradio as gr
 from gradio.components import Component
 
+from fmstudio.learn import clouds
 from fmstudio.learn.experiment import (
     COUPLING_FIELDS,
     COUPLINGS,
@@ -141,7 +142,7 @@ def build() -> Sidebar:
         board = Board()
         upload = gr.File(
             label="CSV, NPY or a picture",
-            file_types=[".csv", ".txt", ".npy", ".png", ".jpg", ".jpeg", ".webp"],
+            file_types=list(clouds.READERS),
             height=110,
             visible=False,
         )

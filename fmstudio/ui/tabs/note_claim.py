@@ -77,7 +77,7 @@ def build(
         try:
             first = _figures(state, claims.predict(state, number), True)
         except (ValueError, RuntimeError, ArithmeticError) as problem:
-            gr.Warning(str(problem), title="Cannot be predicted")
+            gr.Warning(str(problem))
             yield [state, *skips, "", *READY, *elsewhere]
             return
         yield [state, *first, progress(0.0), *BUSY, *elsewhere]

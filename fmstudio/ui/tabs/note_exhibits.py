@@ -57,7 +57,7 @@ def _switched(
         try:
             return room(state, chosen)
         except (ValueError, KeyError) as problem:
-            gr.Warning(str(problem), title="Cannot be drawn")
+            gr.Warning(str(problem))
             return gr.skip()
 
     def paint(state: Visitor) -> list[Any]:
@@ -126,7 +126,7 @@ def _probe(visitor: gr.State) -> Exhibit:
             point = read_probe(event)
             found = exhibits.fitted(state, point.x, point.y, point.t)
         except ValueError as problem:
-            gr.Warning(str(problem), title="No answer here")
+            gr.Warning(str(problem))
             return gr.skip(), probe_html(None)
         return Player(overlay=_answer(point, found)), found.html
 

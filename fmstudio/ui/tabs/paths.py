@@ -47,7 +47,7 @@ def build(visitor: gr.State) -> Room:
             point = read_probe(event)
             found = actions.probe(state, point.x, point.y, point.t)
         except ValueError as error:
-            gr.Warning(str(error), title="No answer here")
+            gr.Warning(str(error))
             return gr.skip(), probe_html(None)
         net = None if found.net is None else in_plane(found.net)
         answer = Answer(
@@ -65,7 +65,7 @@ def build(visitor: gr.State) -> Room:
         try:
             scene = actions.paths_room(state, chosen)
         except ValueError as error:
-            gr.Warning(str(error), title="Cannot be drawn")
+            gr.Warning(str(error))
             return gr.skip()
         state.view = chosen
         return scene

@@ -117,7 +117,7 @@ def build(visitor: gr.State) -> Room:
                 done[curve.solver] = (curve.nfe, curve.error)
                 yield [figure_json(nfe_figure(done, "distance to 400 RK4 steps", role)), gr.skip()]
         except (ValueError, RuntimeError) as error:
-            gr.Warning(str(error), title="Not measured")
+            gr.Warning(str(error))
         except Stopped:
             pass
         if state.work == work:
@@ -133,7 +133,7 @@ def build(visitor: gr.State) -> Room:
             found = sampling.likelihood_map(state, net, tell=_telling(progress, "steps of the flow"))
             shown = _likelihood(found, net)
         except (ValueError, RuntimeError) as error:
-            gr.Warning(str(error), title="Not drawn")
+            gr.Warning(str(error))
         except Stopped:
             pass
         if state.work == work:

@@ -205,7 +205,7 @@ def build(visitor: gr.State) -> Room:
         try:
             return training.save(state, Path(saved.GRADIO_CACHE))
         except ValueError as problem:
-            gr.Warning(str(problem), title="Nothing to save")
+            gr.Warning(str(problem))
             return None
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
