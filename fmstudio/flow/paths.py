@@ -155,7 +155,7 @@ class Linear(Path):
 class Spherical(Path):
     """The arc: a = cos(πt/2), b = sin(πt/2); a circle's arc when |x₀| = |x₁| and x₀ ⊥ x₁.
 
-    Source: v-prediction, Salimans & Ho 2022, arXiv:2202.00512. There v points the other way in their t.
+    Source: v-prediction, Salimans & Ho 2022, arXiv:2202.00512; their v is dx/dφ with φ = πt/2.
     """
 
     def at(self, t: Tensor) -> Coefficients:

@@ -1,9 +1,10 @@
 """Reflow: pair every noise point with where a flow takes it, and learn again on these pairs.
 
-The pairs (Z₁, Z₀) of a flow's own ends are a coupling with the same marginals, of no greater transport cost,
-and whose chords cross less: the flow learned from them is straighter.
+The pairs (Z₁, Z₀) of a flow's own ends are a coupling with the flow's marginals. If the flow was learned from
+straight chords, exactly, they cost no more transport than the chords' ends did. Their chords cross less, so
+as a rule the flow learned from them is straighter.
 
-Source: Liu et al. 2022, arXiv:2209.03003, section 2.2.
+Source: Liu et al. 2022, arXiv:2209.03003, sections 2.2 and 3.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ def follow_noisily(
     times: Tensor,
     origin: VelocityField | None = None,
 ) -> Motion:
-    """Move particles by the SDE with g = κ σ_t, κ the experiment's ``sde_noise``, and the same marginals.
+    """Move particles by the SDE with g = η σ_t, η the experiment's ``sde_noise``, and the same marginals.
 
     Args:
         field, start, times: as :func:`follow`.

@@ -258,7 +258,7 @@ CLAIM = Claim(
         r"E|x_{t-1}-f_\theta(x_t)|^2-E|E[x_{t-1}\mid x_t,x_0]-f_\theta(x_t)|^2=d\,\tilde\beta_t"
         r"\quad\text{for every }\theta"
     ),
-    breaks="The posterior variance is taken as 2 β̃_t: the losses differ by twice too much, and the KL grows.",
+    breaks="The posterior variance is taken as 2 β̃_t: the losses differ by twice as much, and the KL grows.",
     question=(
         "If the closed form helps because it averages over x_{t−1}, what is left to average over? Compare "
         "with the exact mean, which also averages over x₀."

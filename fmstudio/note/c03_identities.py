@@ -7,9 +7,9 @@ whose trajectory it is. Memory is the share of x₀ that its x₁ explains: with
 
 less its mean by chance, d/(n − 1). Along independent original paths M = 0. Particles that swap at every
 meeting lose their identity, and with it the memory of *their* path; what remains is where they are, so M
-tends to that of the flow, a deterministic map. A cell of side h jolts a particle by about h at each of its S
-swaps, and picking a path at random adds the drift of C6, so M ≈ M_flow − α S h² − β/S; the two terms are
-extrapolated away. S is counted: whoever is alone in a small cell swaps with nobody.
+tends to that of the flow, a deterministic map. A cell of side h jolts a particle by about h at each of its K
+swaps, and picking a path at random adds the drift of C6, so M ≈ M_flow − α K h² − β/K; the two terms are
+extrapolated away. K is counted: whoever is alone in a small cell swaps with nobody.
 
 Source: Wu & Lizarraga, About Flow Matching, 2024, section 2.
 """
@@ -150,7 +150,7 @@ def _largest_jump(rows: Tensor, partners: Tensor) -> float:
 
 
 def _limit(table: Tensor, swaps: Tensor) -> Tensor:
-    """M at S h² → 0 and 1/S → 0 by least squares on the finer cells, from tables (meetings, cells)."""
+    """M at K h² → 0 and 1/K → 0 by least squares on the finer cells, from tables (meetings, cells)."""
     jolt = swaps * torch.tensor(CELLS, dtype=torch.float64) ** 2
     kept = jolt <= MOST_JOLT
     design = torch.stack([torch.ones_like(jolt[kept]), jolt[kept], 1 / swaps[kept].clamp(min=1)], 1)
@@ -214,7 +214,7 @@ CLAIM = Claim(
     ),
     formula=(
         r"\{x_t^{(i)}\}=\{x_t^{(\pi_t(i))}\},\qquad "
-        r"M\to M_{\text{flow}}\ \text{as}\ S h^2\to0,\ S\to\infty"
+        r"M\to M_{\text{flow}}\ \text{as}\ K h^2\to0,\ K\to\infty"
     ),
     breaks="Particles swap with anyone, not only with those at the same place: they jump, and forget all.",
     question=(

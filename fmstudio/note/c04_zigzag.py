@@ -221,8 +221,8 @@ CLAIM = Claim(
     title="Zig-zag against smooth",
     section=3,
     sentence=(
-        "The trajectories of diffusion zig-zag: however small the step, the speed over it keeps growing, so "
-        "there is no velocity. A trajectory a x₀ + b x₁ is differentiable and has one."
+        "The trajectories of diffusion zig-zag: the shorter the step, the greater the speed over it, without "
+        "bound, so there is no velocity. A trajectory a x₀ + b x₁ is differentiable and has one."
     ),
     formula=(
         r"\frac{E|x_t-x_{t-dt}|^2}{dt^2}\;\propto\;dt^{-1}\ \text{(zig-zag)},\qquad "
@@ -230,8 +230,8 @@ CLAIM = Claim(
     ),
     breaks="The chain's noise is made of size dt instead of √dt: its slope becomes 0.",
     question=(
-        "Zoom in tenfold: by how much do the two speeds grow? Then choose the latent path and raise its "
-        "strength: which slope has it near its ends?"
+        "Zoom in tenfold: by how much do the two speeds grow? Then choose the latent path and run again: "
+        "noise z is part of it, and yet its slope is 0. How does it enter?"
     ),
     headline=("slope of the zig-zag", "slope of the smooth path"),
     applies=applies,

@@ -244,13 +244,13 @@ CLAIM = Claim(
         "and t is their average u(x, t), and the best variance of its step is var_t dt²."
     ),
     formula=(
-        r"u(x,t)=E[v\mid x_t=x],\qquad \sigma^2=\mathrm{var}_t\,dt^2,\qquad "
-        r"x_{t-dt}\sim N\big(x-u\,dt,\ \sigma^2\big)"
+        r"u(x,t)=E[v\mid x_t=x],\qquad \sigma^2=\tfrac1d\,\mathrm{var}_t\,dt^2,\qquad "
+        r"x_{t-dt}\sim N\big(x-u\,dt,\ \sigma^2I\big)"
     ),
     breaks="The fit takes all paths at time t, not only those that pass through x.",
     question=(
-        "Where is var_t nearly zero, so that every path through x agrees? Move the clock to a small t and "
-        "click above, in the middle of a cluster and then between two."
+        "Where is var_t small, so that the paths through x nearly agree? Move the clock to t = 0.3 and click "
+        "above, in a cluster and then between two. Why does it grow again in the cluster as t falls to 0?"
     ),
     headline=("drift at A, x", "variance at A"),
     applies=smooth,

@@ -168,8 +168,7 @@ CLAIM = Claim(
     breaks="x₀ is drawn from all data in place of w(x, t), so the drifts no longer average to the score.",
     question=(
         "The noise √h ξ stays while the random drift averages out, although both are random. Which power of "
-        "h makes the difference? Halve h along the figure's axis and compare, then choose data with more "
-        "clusters."
+        "h makes the difference? Halve h along the figure's axis and compare."
     ),
     headline=("slope of the squared distance of the chains",),
     applies=applies,

@@ -43,7 +43,7 @@ def probe_html(found: Probe | None, net_name: str = "trained net") -> str:
     if found is None:
         return (
             '<p class="fm-note">Click anywhere in a pane. You see the original paths through that point, '
-            "their velocities as a fan, and the one velocity a memoryless particle takes: their mean.</p>"
+            "their velocities as a fan, and their mean, the velocity u of the flow.</p>"
         )
     v, u = found.velocities, found.u
     count = len(v)

@@ -55,7 +55,7 @@ def sample_scene(
     field = "trained net" if learned else "exact u"
     how = f"{field}, {experiment.solver}, NFE {motion.nfe}"
     if experiment.sde_noise:
-        how = f"{field}, SDE κ = {experiment.sde_noise:g}, NFE {motion.nfe}"
+        how = f"{field}, SDE η = {experiment.sde_noise:g}, NFE {motion.nfe}"
     panes = [_original_pane(experiment, original), Pane("Sampled P", how, _array(motion.positions))]
     bounds = _bounds(experiment, original, motion)
     return _scene(experiment, times, pairs, panes, bounds, measured, learned)

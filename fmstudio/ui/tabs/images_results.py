@@ -75,7 +75,7 @@ def bits_html(made: Bits, picture: Tensor, steps: int, settings: ImageSettings) 
         [
             (f"bits per dimension ({kind})", f"{made.mean:.3f} ± {made.standard_error:.3f}"),
             ("of that: its noise under N(0, I)", f"{float(made.prior.mean()):.3f}"),
-            ("of that: −∫ div v dt", f"{float(made.divergence.mean()):.3f}"),
+            ("of that: −∫ div u dt", f"{float(made.divergence.mean()):.3f}"),
             (f"of that: scale of a pixel, log₂ {LEVEL:g}", f"{math.log2(LEVEL):.3f}"),
             ("an untrained guess: every value alike", "8.000"),
             (f"standard error from independent draws of {noise}", str(draws)),

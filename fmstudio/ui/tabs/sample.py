@@ -53,7 +53,7 @@ def build(visitor: gr.State) -> Room:
                 controls["sample_steps"] = numbers(
                     "sample_steps", "steps, 1 … 200", (1, 2, 4, 8, 16, 32, 100, 200)
                 )
-                controls["sde_noise"] = slider("sde_noise", "SDE noise κ, g = κσₜ", 0.05)
+                controls["sde_noise"] = slider("sde_noise", "SDE noise η, g = ησₜ", 0.05)
                 controls["label"] = gr.Dropdown(
                     [("every class", -1)], value=-1, label="class", interactive=True, visible=False
                 )
@@ -84,8 +84,8 @@ def build(visitor: gr.State) -> Room:
             ("time", f"{motion.seconds:.2f} s"),
             ("particles", f"{motion.positions.shape[1]:,}"),
             ("energy distance to data", words.number(quality)),
-            ("two fresh samples differ by up to", words.number(float(distance.band[-1, 1]))),
             ("largest distance over t", words.number(float(distance.values.max()))),
+            ("upper edge of the band at t = 0", words.number(float(distance.band[-1, 1]))),
         ])  # fmt: skip
 
     def sample(state: Visitor, progress: gr.Progress = _PROGRESS) -> Iterator[list[Any]]:
