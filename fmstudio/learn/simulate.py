@@ -99,8 +99,29 @@ def draw_pairs(experiment: Experiment, count: int, stream: int = 0, *, asked: bo
     return Pairs(*pair_batches(coupling, x0, x1, labels, batch, by_class, generator))
 
 
+def check_chain(experiment: Experiment) -> None:
+    """Refuse a zig-zag whose noise end would not be the chosen one: a chain makes its own x₁ ~ N(0, I).
+
+    Raises:
+        ValueError: a zig-zag with another source, or with a coupling that is not independent.
+    """
+    if experiment.path != "zig-zag":
+        return
+    for name, value in (("standard normal", experiment.source), ("independent", experiment.coupling)):
+        if value != name:
+            raise ValueError(
+                f"path: the zig-zag chain makes its own noise x₁ ~ N(0, I), so '{value}' has no part in it. "
+                f"Choose '{name}', or the smooth path with the same marginals."
+            )
+
+
 def original_paths(experiment: Experiment, pairs: Pairs, times: Tensor, stream: int = 1) -> Tensor:
-    """Positions of the particles on their original paths, shape (T, n, d)."""
+    """Positions of the particles on their original paths, shape (T, n, d).
+
+    Raises:
+        ValueError: as :func:`check_chain`.
+    """
+    check_chain(experiment)
     return path_of(experiment).trajectories(pairs.x0, pairs.x1, times, generator_of(experiment, stream))
 
 

@@ -14,6 +14,7 @@ from gradio.components import Component
 from fmstudio.learn import clouds
 from fmstudio.learn.build import density_of, path_of
 from fmstudio.learn.experiment import PATH_FIELDS, Experiment
+from fmstudio.learn.simulate import check_chain
 from fmstudio.plots.coefficients import coefficients_svg
 from fmstudio.ui import words
 from fmstudio.ui.board import board_value
@@ -39,6 +40,7 @@ def check(experiment: Experiment) -> None:
     """
     path_of(experiment)
     density_of(experiment)
+    check_chain(experiment)
 
 
 def wire_experiment(

@@ -27,6 +27,18 @@ def test_original_paths_end_at_their_data_points(path: str) -> None:
         torch.testing.assert_close(positions[0], pairs.x1, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("around", ["spherical", "variance preserving"])
+def test_a_zig_zag_and_the_flow_beside_it_end_in_one_noise_and_other_noise_is_refused(around: str) -> None:
+    chain = Experiment(path="zig-zag", around=around, particles=1_000, frames=10)
+    times = frame_times(chain)
+    smooth = chain.but(path=around)
+    noise = [original_paths(e, draw_pairs(e, 1_000), times)[0] for e in (chain, smooth)]
+    assert float(energy_distance(*noise)) < 0.02
+    for other in ({"source": "two gaussians"}, {"coupling": "optimal transport"}):
+        with pytest.raises(ValueError, match=f"'{next(iter(other.values()))}' has no part in it"):
+            original_paths(chain.but(**other), draw_pairs(chain, 10), times)
+
+
 @pytest.mark.parametrize("coupling", ["optimal transport", "sinkhorn"])
 def test_a_coupling_shortens_the_way_and_carries_the_labels(coupling: str) -> None:
     free = draw_pairs(SMALL, 200)
