@@ -4,7 +4,7 @@ window.fmFilm = (element, props, watch) => {
   box.innerHTML = `
     <div class="film-large">
       <figure><canvas role="img"></canvas><figcaption><b>x<sub>t</sub></b> <span data-of="x"></span></figcaption></figure>
-      <figure><canvas role="img"></canvas><figcaption><b>x̂<sub>0</sub></b> <span>the image expected from here, x<sub>t</sub> − t v</span></figcaption></figure>
+      <figure><canvas role="img"></canvas><figcaption><b>x̂<sub>0</sub></b> <span>the image expected from here, x<sub>t</sub> − t u</span></figcaption></figure>
       <table class="fm-facts"><tbody></tbody></table>
     </div>
     <div class="film-bar"><button type="button" aria-label="Play or pause">▶</button>
@@ -12,7 +12,7 @@ window.fmFilm = (element, props, watch) => {
     <div class="film-rows">
       <span>x<sub>t</sub></span><div class="strip"><img alt="x_t at every step"><i></i></div>
       <span>x̂<sub>0</sub></span><div class="strip"><img alt="expected image at every step"><i></i></div>
-      <span>|v|</span><div class="chart"></div>
+      <span>|u|</span><div class="chart"></div>
       <span>bend</span><div class="chart"></div>
     </div>`;
   const [large, largeHat] = box.querySelectorAll("canvas");
@@ -33,8 +33,8 @@ window.fmFilm = (element, props, watch) => {
     const count = film.t.length;
     for (const mark of marks) { mark.style.left = `${100 * frame / count}%`; mark.style.width = `${100 / count}%`; }
     box.querySelector("[data-of=x]").textContent = frame === 0 ? "noise" : frame === count - 1 && film.t[frame] === 0 ? "the image" : `after ${frame} steps`;
-    const rows = [["t", film.t[frame].toFixed(3)], ["|v|, RMS of a pixel", number(film.speed, 3)],
-      ["turn since the last step", number(film.turn, 1, "°")], ["bend |v − (x₁−x₀)|² / |x₁−x₀|²", number(film.bend, 3)]];
+    const rows = [["t", film.t[frame].toFixed(3)], ["|u|, RMS of a pixel", number(film.speed, 3)],
+      ["turn since the last step", number(film.turn, 1, "°")], ["bend |u − (x₁−x₀)|² / |x₁−x₀|²", number(film.bend, 3)]];
     facts.innerHTML = rows.map(([name, value]) => `<tr><td>${name}</td><td>${value}</td></tr>`).join("");
     range.value = frame;
   };

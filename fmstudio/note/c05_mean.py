@@ -241,7 +241,7 @@ CLAIM = Claim(
     section=3,
     sentence=(
         "At x a hundred paths meet with a hundred velocities. The best drift of a model that may use only x "
-        "and t is their average u(x, t), and the best variance of its step is var_t dt²."
+        "and t is their average u(x, t), and the best variance of its step, over all coordinates, var_t dt²."
     ),
     formula=(
         r"u(x,t)=E[v\mid x_t=x],\qquad \sigma^2=\tfrac1d\,\mathrm{var}_t\,dt^2,\qquad "

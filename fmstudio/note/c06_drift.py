@@ -180,8 +180,8 @@ CLAIM = Claim(
     ),
     breaks="The random part of each step is e √dt in place of e dt: its variance stays, and the slope is 0.",
     question=(
-        "How many steps until the particle is within 0.1 of the ODE? Read it off the line, then check on "
-        "a bow, whose paths through a point disagree more."
+        "How many steps until half of the particles are within 0.1 of the ODE? Read it off the red points, "
+        "at 0.01, then check on a bow, whose paths through a point disagree more."
     ),
     headline=("slope of E|Σ e dt|²",),
     applies=smooth,

@@ -252,8 +252,8 @@ CLAIM = Claim(
     ),
     breaks="The names are read with another path's a and b, and the other path is walked without rescaling.",
     question=(
-        "Near which end should a net not predict ε, and near which not x₀? Read it off the curves, then "
-        "train with the target ε and compare."
+        "Near which end should a net not predict ε, and near which not x₀? Its error reaches v divided by "
+        "its curve. Then train with the target ε and compare."
     ),
     headline=("error of x̂₀ over error of v at t = 0.5",),
     applies=applies,

@@ -185,7 +185,7 @@ CLAIM = Claim(
     breaks="Q becomes the Markov process itself, so the bound is 0; and the divergence is left out of log p.",
     question=(
         "Which joint is more correlated, Q's or P's, and why does that not show in any snapshot? Change the "
-        "path to spherical, where Q's x_t and x_s share more."
+        "path to spherical, where x_t and x_s share more under Q: what becomes of the bound?"
     ),
     headline=("lower bound of KL(Q‖P), nats", "mean |log p − log q|, exact divergence"),
     applies=smooth,

@@ -274,7 +274,7 @@ def _frame(shown: StepShown, numbers: StepFigures) -> str:
         f'<figure data-t="{numbers.sigma:.3f}">'
         f'<img alt="x at t = {numbers.sigma:.3f}" src="{source(shown.x_look[0])}">'
         f'<img alt="expected data" src="{source(shown.x0_look[0])}">'
-        f"t = {numbers.sigma:.3f}<br>|v| = {numbers.speed:.2f}<br>bend {numbers.bend:.3f}<br>"
+        f"t = {numbers.sigma:.3f}<br>|u| = {numbers.speed:.2f}<br>bend {numbers.bend:.3f}<br>"
         f"{numbers.seconds:.2f} s</figure>"
     )
 
