@@ -1,8 +1,8 @@
 """Rectified flow on images: data, networks, training, sampling, figures.
 
 The notation is that of `fmstudio.flow`: t = 0 is data, t = 1 is noise, x_t = (1 − t) x0 + t x1, and the
-network answers the velocity v = x1 − x0. diffusers calls the same t "sigma" and hands a network 1000 t as
-the timestep.
+network answers the mean of the velocities v = x1 − x0 at x_t. diffusers calls the same t "sigma" and hands a
+network 1000 t as the timestep.
 
 Reading order: `data` (images as tensors in [−1, 1]), `networks` (the velocity U-Net), `objective` (what is
 regressed on what), `train` (the run), `sampling` (the ODE, step by step), `pipeline` (the same as a diffusers

@@ -32,7 +32,7 @@ pipeline_tag: unconditional-image-generation
 # Rectified flow, {len(data.class_names)} classes
 
 Images of {height} × {width} pixels, {"grey" if channels == 1 else "colour"}. t = 0 is data, t = 1 is noise,
-x_t = (1 − t) x0 + t x1; the network answers v = x1 − x0.
+x_t = (1 − t) x0 + t x1; the network answers the mean of v = x1 − x0 at x_t.
 
 Classes: {", ".join(data.class_names)}.
 
