@@ -1,13 +1,20 @@
-"""Serve the page: how many may work at once, and where a browser is opened."""
+"""Serve the page: where, how many may work at once, and what is left behind."""
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
+import socket
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.request import getproxies_environment
 
-from fmstudio.image.hub.consent import Permission
+from fmstudio.device import chosen_device
+from fmstudio.image.hub.consent import Permission, permission
 from fmstudio.ui import theme, warm
 from fmstudio.ui.page import build
 
@@ -39,20 +46,86 @@ def launch(
         os.environ["FMSTUDIO_HUB"] = Permission(hub)
     # The variable, not page.queue(), which would make the whole web application a second time.
     os.environ.setdefault("GRADIO_DEFAULT_CONCURRENCY_LIMIT", str(WORKERS))
-    page = build()
-    page.launch(
-        server_name=host,
-        server_port=port,
-        inbrowser=browser and is_desktop(),
-        share=share,
-        prevent_thread_lock=True,
-        **options(),
-    )
-    # What is here now stays for good: collections from here on need not walk through it.
-    gc.freeze()
-    gc.enable()
-    warm.start()
-    page.block_thread()
+    reach_itself(host)
+    with own_folder():
+        page = build()
+        page.launch(
+            server_name=host,
+            server_port=port,
+            inbrowser=browser and is_desktop(),
+            share=share,
+            prevent_thread_lock=True,
+            **options(),
+        )
+        # What is here now stays for good: collections from here on need not walk through it.
+        gc.freeze()
+        gc.enable()
+        warm.start()
+        page.block_thread()
+
+
+def check(host: str, port: int | None, hub: str | None) -> None:
+    """Refuse before anything is built what would fail later, or only in a visitor's hands.
+
+    Args:
+        host, port, hub: as in :func:`launch`.
+
+    Raises:
+        ValueError: nothing can listen there, or a variable of the studio has a value that it does not know.
+    """
+    if hub is None:
+        permission()
+    chosen_device()
+    if port is not None and not 1 <= port <= 65_535:
+        raise ValueError(f"--port: expected a number from 1 to 65535; got {port}.")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror as error:
+        raise ValueError(f"--host: no address is known for {host!r} ({error.strerror}).") from error
+    with socket.socket(family, kind, protocol) as listener:
+        if sys.platform != "win32":  # Elsewhere: a port that was closed a moment ago is free.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+        except OSError as error:
+            raise ValueError(_why_not(error, host, port)) from error
+
+
+def _why_not(error: OSError, host: str, port: int | None) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"--port: {port} is taken. Without --port the first free one from 7860 is used."
+    if error.errno == errno.EACCES:
+        return f"--port: this user may not listen at {port}; 1024 and above are open to everybody."
+    return f"--host: nothing can listen at {host!r} ({error.strerror}); 0.0.0.0 stands for all its addresses."
+
+
+@contextmanager
+def own_folder() -> Generator[None, None, None]:
+    """Keep what is written for visitors in a folder of this process, and delete it at the end.
+
+    Gradio's own choice is one folder for all users of a machine, in which the second user may not write.
+    ``GRADIO_TEMP_DIR`` names another folder, which then stays.
+    """
+    if os.environ.get("GRADIO_TEMP_DIR"):
+        yield
+        return
+    with TemporaryDirectory(prefix="fmstudio-", ignore_cleanup_errors=True) as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["GRADIO_TEMP_DIR"]
+
+
+def reach_itself(host: str) -> None:
+    """Let no proxy of the environment stand between the studio and its own address, which Gradio asks.
+
+    Args:
+        host: where the studio listens.
+    """
+    proxies = getproxies_environment()
+    if set(proxies) - {"no"}:
+        os.environ["no_proxy"] = ",".join(filter(None, [proxies.get("no"), "localhost", "127.0.0.1", host]))
 
 
 def options() -> dict[str, Any]:

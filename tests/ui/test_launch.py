@@ -1,9 +1,13 @@
-"""Launch options become what the page may do."""
+"""Launch options become what the page may do; what cannot be is refused; nothing is left behind."""
 
+import os
 import runpy
+import signal
+import socket
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from fmstudio.image.hub.consent import Permission, permission
@@ -15,21 +19,32 @@ APP = Path(__file__).parents[2] / "app.py"
 class Built:
     """A page that is not served."""
 
+    served = staticmethod(lambda: None)
+
     def launch(self, **options):
         self.options = options
 
     def block_thread(self):
-        pass
+        self.served()
 
 
 @pytest.fixture
 def page(monkeypatch):
     monkeypatch.setenv("FMSTUDIO_HUB", "off")
     monkeypatch.setenv("GRADIO_DEFAULT_CONCURRENCY_LIMIT", "8")
+    for name in ("GRADIO_TEMP_DIR", "GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "FMSTUDIO_DEVICE"):
+        monkeypatch.delenv(name, raising=False)
+    at_term = signal.getsignal(signal.SIGTERM)
     built = Built()
     monkeypatch.setattr(module, "build", lambda: built)
     monkeypatch.setattr(module.warm, "start", lambda: None)
-    return built
+    yield built
+    signal.signal(signal.SIGTERM, at_term)
+
+
+def run_app(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["app.py", "--no-browser", *arguments])
+    runpy.run_path(str(APP), run_name="__main__")
 
 
 def test_what_visitors_may_fetch_is_a_launch_option(page):
@@ -49,7 +64,76 @@ def test_another_value_is_refused(page):
 
 
 def test_the_command_line_passes_it_on(page, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["app.py", "--no-browser", "--hub", "cards"])
-    runpy.run_path(str(APP), run_name="__main__")
+    run_app(monkeypatch, "--hub", "cards")
     assert permission() is Permission.CARDS
     assert page.options["inbrowser"] is False
+
+
+@pytest.fixture
+def taken():
+    """A port at which somebody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield str(server.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "sentence"),
+    [
+        (("--port", "70000"), {}, "from 1 to 65535; got 70000"),
+        (("--port", "-5"), {}, "from 1 to 65535; got -5"),
+        (("--port", "TAKEN"), {}, "is taken"),
+        ((), {"GRADIO_SERVER_PORT": "TAKEN"}, "is taken"),
+        ((), {"GRADIO_SERVER_PORT": "web"}, "invalid int value: 'web'"),
+        (("--host", "192.0.2.1"), {}, "nothing can listen at '192.0.2.1'"),
+        (("--host", "no-such-host.invalid"), {}, "no address is known for 'no-such-host.invalid'"),
+        ((), {"FMSTUDIO_HUB": "everything"}, "FMSTUDIO_HUB: expected off, cards, any"),
+        ((), {"FMSTUDIO_DEVICE": "cuda:99"}, "no such device"),
+        ((), {"FMSTUDIO_DEVICE": "potato"}, "FMSTUDIO_DEVICE: expected a device"),
+    ],
+)
+def test_what_cannot_be_is_said_before_the_page_is_built(
+    page, monkeypatch, capsys, taken, arguments, variables, sentence
+):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value.replace("TAKEN", taken))
+    with pytest.raises(SystemExit) as ended:
+        run_app(monkeypatch, *(argument.replace("TAKEN", taken) for argument in arguments))
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err
+    assert not hasattr(page, "options")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
+@pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT])
+def test_what_was_written_for_visitors_goes_when_the_studio_is_stopped(page, monkeypatch, name):
+    def served():
+        page.folder = Path(os.environ["GRADIO_TEMP_DIR"])
+        (page.folder / "scene.bin").write_bytes(b"scene")
+        os.kill(os.getpid(), name)
+        signal.pause()
+
+    page.served = served
+    with pytest.raises(SystemExit) as ended:
+        run_app(monkeypatch)
+    assert ended.value.code == 130
+    assert page.folder.name.startswith("fmstudio-")
+    assert not page.folder.exists()
+    assert "GRADIO_TEMP_DIR" not in os.environ
+
+
+def test_a_folder_that_the_owner_names_stays(page, monkeypatch, tmp_path):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    page.served = lambda: (tmp_path / "scene.bin").write_bytes(b"scene")
+    module.launch()
+    assert (tmp_path / "scene.bin").exists()
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_the_studio_itself(page, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
+    monkeypatch.setenv("no_proxy", "intranet.invalid")
+    module.launch(host="127.0.0.1")
+    assert os.environ["no_proxy"] == "intranet.invalid,localhost,127.0.0.1,127.0.0.1"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(httpx.ConnectError, match="refused"):  # Nobody listens; the proxy's name is unknown.
+        httpx.get(f"http://127.0.0.1:{port}/")
