@@ -20,8 +20,8 @@ parser.add_argument("--share", action="store_true", help="a public link through 
 parser.add_argument("--hub", choices=("off", "cards", "any"), help="large models that visitors may fetch")
 
 
-def main() -> None:
-    """Serve until Ctrl-C, or until a service manager says to end, which leaves as little behind."""
+def main() -> int:
+    """Serve until Ctrl-C, or until a service manager asks to end; returns the exit status."""
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     gc.disable()  # Imports make a million objects that all stay: nothing to collect until the page is served.
@@ -35,8 +35,13 @@ def main() -> None:
         browser = not options.no_browser
         launch(options.host, options.port, browser=browser, share=options.share, hub=options.hub)
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # At once: torch aborts the process if Python ends it while a thread still trains.
+    os._exit(status)

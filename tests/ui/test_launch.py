@@ -4,11 +4,14 @@ import os
 import runpy
 import signal
 import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
 import pytest
+from gradio_client import Client
 
 from fmstudio.image.hub.consent import Permission, permission
 from fmstudio.ui import launch as module
@@ -43,6 +46,7 @@ def page(monkeypatch):
 
 
 def run_app(monkeypatch, *arguments):
+    monkeypatch.setattr(os, "_exit", sys.exit)
     monkeypatch.setattr(sys, "argv", ["app.py", "--no-browser", *arguments])
     runpy.run_path(str(APP), run_name="__main__")
 
@@ -64,7 +68,9 @@ def test_another_value_is_refused(page):
 
 
 def test_the_command_line_passes_it_on(page, monkeypatch):
-    run_app(monkeypatch, "--hub", "cards")
+    with pytest.raises(SystemExit) as ended:
+        run_app(monkeypatch, "--hub", "cards")
+    assert ended.value.code == 0
     assert permission() is Permission.CARDS
     assert page.options["inbrowser"] is False
 
@@ -119,6 +125,41 @@ def test_what_was_written_for_visitors_goes_when_the_studio_is_stopped(page, mon
     assert page.folder.name.startswith("fmstudio-")
     assert not page.folder.exists()
     assert "GRADIO_TEMP_DIR" not in os.environ
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
+def test_a_studio_that_is_stopped_while_it_trains_ends_in_peace(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with (tmp_path / "log").open("w") as log:
+        command = [sys.executable, str(APP), "--no-browser", "--port", str(port)]
+        # From another folder, with one for what it writes.
+        variables = os.environ | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+        variables.pop("GRADIO_TEMP_DIR", None)
+        studio = subprocess.Popen(command, cwd=tmp_path, env=variables, stdout=log, stderr=log)
+    try:
+        until = time.monotonic() + 120
+        while "Running on" not in (tmp_path / "log").read_text():
+            assert studio.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        client = Client(f"http://127.0.0.1:{port}/", verbose=False)
+        job = client.submit({"train_steps": 100_000}, api_name="/train")
+        while job.status().code.name != "PROCESSING":
+            time.sleep(0.1)
+        time.sleep(2)
+        assert any(path.name.startswith("fmstudio-") for path in tmp_path.iterdir())
+        studio.terminate()
+        assert studio.wait(20) == 0
+    finally:
+        studio.kill()
+        studio.wait()
+    said = (tmp_path / "log").read_text()
+    assert "closing server" in said
+    assert "terminate called" not in said
+    assert "Traceback" not in said
+    assert not any(path.name.startswith("fmstudio-") for path in tmp_path.iterdir())
 
 
 def test_a_folder_that_the_owner_names_stays(page, monkeypatch, tmp_path):
