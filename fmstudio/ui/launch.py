@@ -9,17 +9,24 @@ import socket
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.request import getproxies_environment
 
 from fmstudio.device import chosen_device
 from fmstudio.image.hub.consent import Permission, permission
-from fmstudio.ui import theme, warm
+from fmstudio.ui import kept_files, theme, warm
 from fmstudio.ui.page import build
 
 WORKERS = 8
 """Short actions that run at once; trainings and image sampling have bounded pools of their own."""
+
+SESSIONS = 400
+"""Visits that are remembered, 1 to 2 MB each: the one that was idle for the longest goes first.
+
+Gradio drops a visitor's state an hour after the page was closed, but never what it knows of the page's parts.
+"""
 
 
 def launch(
@@ -47,7 +54,7 @@ def launch(
     # The variable, not page.queue(), which would make the whole web application a second time.
     os.environ.setdefault("GRADIO_DEFAULT_CONCURRENCY_LIMIT", str(WORKERS))
     reach_itself(host)
-    with own_folder():
+    with own_folder() as folder:
         page = build()
         page.launch(
             server_name=host,
@@ -61,6 +68,7 @@ def launch(
         gc.freeze()
         gc.enable()
         warm.start()
+        kept_files.start(folder, page)
         page.block_thread()
 
 
@@ -100,21 +108,22 @@ def _why_not(error: OSError, host: str, port: int | None) -> str:
 
 
 @contextmanager
-def own_folder() -> Generator[None, None, None]:
-    """Keep what is written for visitors in a folder of this process, and delete it at the end.
+def own_folder() -> Generator[Path, None, None]:
+    """Keep what is written for visitors in a folder of this process alone, and delete it at the end.
 
     Gradio's own choice is one folder for all users of a machine, in which the second user may not write.
-    ``GRADIO_TEMP_DIR`` names another folder, which then stays.
+    ``GRADIO_TEMP_DIR`` names the folder that this one is made in.
     """
-    if os.environ.get("GRADIO_TEMP_DIR"):
-        yield
-        return
-    with TemporaryDirectory(prefix="fmstudio-", ignore_cleanup_errors=True) as folder:
+    named = os.environ.get("GRADIO_TEMP_DIR")
+    with TemporaryDirectory(prefix="fmstudio-", dir=named, ignore_cleanup_errors=True) as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         try:
-            yield
+            yield Path(folder)
         finally:
-            del os.environ["GRADIO_TEMP_DIR"]
+            if named is None:
+                del os.environ["GRADIO_TEMP_DIR"]
+            else:
+                os.environ["GRADIO_TEMP_DIR"] = named
 
 
 def reach_itself(host: str) -> None:
@@ -137,6 +146,7 @@ def options() -> dict[str, Any]:
         "ssr_mode": False,
         "footer_links": ["api"],
         "max_file_size": "8mb",
+        "state_session_capacity": SESSIONS,
         "show_error": True,
     }
 

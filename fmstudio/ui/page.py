@@ -24,9 +24,6 @@ TABS = (
 )
 """The rooms, in the order of the bar."""
 
-KEPT = (3_600, 86_400)
-"""Every so many seconds, files that were made for visitors this many seconds ago are deleted."""
-
 _LOGO = (
     '<svg width="26" height="26" viewBox="0 0 26 26" aria-hidden="true">'
     '<path d="M5 20C12 20 12 6 21 6" fill="none" stroke="var(--fm-original)" stroke-width="2.4"/>'
@@ -51,7 +48,7 @@ def build() -> gr.Blocks:
     """Assemble the page. Every call makes a new one; nothing is shared between visitors but the code."""
     gr.set_static_paths([PLOTLY_JS, Path(__file__).resolve().parents[2] / "assets"])
     name = "Flow Matching Studio"
-    with gr.Blocks(title=name, analytics_enabled=False, fill_width=True, delete_cache=KEPT) as page:
+    with gr.Blocks(title=name, analytics_enabled=False, fill_width=True) as page:
         # First, so that no event of the page takes their names.
         api.add_endpoints()
         visitor = gr.State(Visitor())

@@ -31,6 +31,10 @@ if (window.FMPlayer) window.FMPlayer.attach(element, { props, watch, send });
 else element.textContent = "The player's script did not load.";
 """
 
+_HEAD = (
+    f"<script>{player_script()}</script>"  # One for all: Gradio makes and keeps a player for every update.
+)
+
 
 class PlayerData(GradioModel):
     """What the component's value is on the wire: the scene's file."""
@@ -174,7 +178,7 @@ class Player(gr.HTML, metaclass=QuietMeta):
             # Not a prop: Gradio replaces all props by those of an update, and gr.skip() is one without any.
             html_template=f'<div class="fm-player" data-options="{quote(json.dumps(options))}"></div>',
             js_on_load=_JS,
-            head=f"<script>{player_script()}</script>",
+            head=_HEAD,
             apply_default_css=False,
             visible=visible,
             elem_id=elem_id,
@@ -222,7 +226,7 @@ class Player(gr.HTML, metaclass=QuietMeta):
 
 
 def cache_scene(data: bytes, folder: Path) -> Path:
-    """Store a scene file under its own hash; the same scene is stored once.
+    """Store a scene file under its own hash; the same scene is stored once, and leaves no folder behind.
 
     Args:
         data: the bytes of a scene file.
@@ -231,7 +235,7 @@ def cache_scene(data: bytes, folder: Path) -> Path:
     Returns:
         The file's path. Written under another name and moved into place, so no reader sees half a file.
     """
-    target = folder / hashlib.sha256(data).hexdigest() / "scene.bin"
+    target = folder / f"scene-{hashlib.sha256(data).hexdigest()}.bin"
     if target.exists():
         os.utime(target)
         return target

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from gradio import Blocks
+from gradio.state_holder import StateHolder
 from gradio_client import Client
 
 from fmstudio.image.hub.consent import Permission, permission
@@ -21,6 +23,9 @@ APP = Path(__file__).parents[2] / "app.py"
 
 class Built:
     """A page that is not served."""
+
+    def __init__(self):
+        self.blocks = {}
 
     served = staticmethod(lambda: None)
 
@@ -162,11 +167,27 @@ def test_a_studio_that_is_stopped_while_it_trains_ends_in_peace(tmp_path):
     assert not any(path.name.startswith("fmstudio-") for path in tmp_path.iterdir())
 
 
-def test_a_folder_that_the_owner_names_stays(page, monkeypatch, tmp_path):
+def test_the_folder_is_made_in_the_one_that_the_owner_names(page, monkeypatch, tmp_path):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    page.served = lambda: (tmp_path / "scene.bin").write_bytes(b"scene")
+    (tmp_path / "of others").touch()
+    page.served = lambda: seen.append(Path(os.environ["GRADIO_TEMP_DIR"]).parent)
+    seen = []
     module.launch()
-    assert (tmp_path / "scene.bin").exists()
+    assert seen == [tmp_path]
+    assert [path.name for path in tmp_path.iterdir()] == ["of others"]
+    assert os.environ["GRADIO_TEMP_DIR"] == str(tmp_path)
+
+
+def test_a_visit_that_was_idle_the_longest_is_forgotten():
+    page = Blocks()
+    page.state_session_capacity = module.options()["state_session_capacity"]
+    held = StateHolder()
+    held.set_blocks(page)
+    for visit in [*range(module.SESSIONS), 0, module.SESSIONS]:
+        assert held[str(visit)]
+    assert "0" in held
+    assert "1" not in held
+    assert len(held.session_data) == module.SESSIONS
 
 
 def test_a_proxy_of_the_environment_is_not_asked_for_the_studio_itself(page, monkeypatch):

@@ -1,5 +1,6 @@
 """What is already on this machine: the studio's own downloads, and the cache that other programs share.
- Models that this studio fetches lie in ``FMSTUDIO_HUB_FOLDER`` (else ``~/.cache/fmstudio/hub``), one
+
+Models that this studio fetches lie in ``FMSTUDIO_HUB_FOLDER`` (else ``~/.cache/fmstudio/hub``), one
 plain folder a model, so that an interrupted download can be taken up in the middle of a file. Models that
 diffusers or the ``hf`` command fetched before are found in the Hub's cache and used from there.
 """

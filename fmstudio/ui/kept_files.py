@@ -1,0 +1,59 @@
+"""What is written for visitors goes after a while; what the page itself shows stays."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import gradio as gr
+
+EVERY, KEPT = 1_800.0, 21_600.0
+"""Every so many seconds, files that were made for visitors this many seconds ago are deleted.
+
+A browser takes its scene, of about 1 MB, at once and not again. A hundred visitors with an edit every two
+minutes leave 20 GB in this time, which a Space's disk holds.
+"""
+
+
+def start(folder: Path, page: gr.Blocks) -> None:
+    """Sweep the folder now and then, in a quiet thread that ends with the process.
+
+    Gradio's own deletion (``delete_cache``) knows only the files of the parts that the page was built with;
+    an update puts another in the place of each, and its files would stay.
+
+    Args:
+        folder: of this process, with everything that is written for visitors.
+        page: whose opening files stay.
+    """
+    staying = {Path(file) for part in page.blocks.values() for file in getattr(part, "keep_in_cache", ())}
+
+    def work() -> None:
+        while True:
+            time.sleep(EVERY)
+            sweep(folder, staying)
+
+    threading.Thread(target=work, name="old files", daemon=True).start()
+
+
+def sweep(folder: Path, staying: set[Path], age: float = KEPT) -> None:
+    """Delete what was written or asked for longer ago than an age, and folders that are empty since then.
+
+    Args:
+        folder: whose content is looked at, whatever its depth.
+        staying: files that stay.
+        age: in seconds.
+    """
+    before = time.time() - age
+    for found in sorted(folder.rglob("*"), reverse=True):  # What is in a folder comes before the folder.
+        try:
+            # A copy has the time of its original, but its place on the disk is new.
+            at = found.stat()
+            if found in staying or max(at.st_ctime, at.st_mtime) > before:
+                continue
+            if found.is_dir():
+                found.rmdir()
+            else:
+                found.unlink()
+        except OSError:
+            continue  # Gone already, in use (Windows), or a folder that is not empty.
