@@ -26,6 +26,7 @@ class Built:
 
     def __init__(self):
         self.blocks = {}
+        self._queue = Blocks()._queue
 
     served = staticmethod(lambda: None)
 
@@ -65,6 +66,15 @@ def test_what_visitors_may_fetch_is_a_launch_option(page):
 def test_without_the_option_the_variable_says_it(page):
     module.launch()
     assert permission() is Permission.OFF
+
+
+def test_the_queue_is_looked_at_less_often_than_gradio_does(page):
+    page._queue.sleep_when_free = 0.001
+    module.launch()
+    assert page._queue.sleep_when_free == module.POLL
+    page._queue.sleep_when_free = 0.05  # As on Windows.
+    module.launch()
+    assert page._queue.sleep_when_free == 0.05
 
 
 def test_another_value_is_refused(page):
