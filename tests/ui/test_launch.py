@@ -43,12 +43,15 @@ def page(monkeypatch):
     monkeypatch.setenv("GRADIO_DEFAULT_CONCURRENCY_LIMIT", "8")
     for name in ("GRADIO_TEMP_DIR", "GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "FMSTUDIO_DEVICE"):
         monkeypatch.delenv(name, raising=False)
-    at_term = signal.getsignal(signal.SIGTERM)
+    before = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}
+    # A shell's background process is born deaf to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     built = Built()
     monkeypatch.setattr(module, "build", lambda: built)
     monkeypatch.setattr(module.warm, "start", lambda: None)
     yield built
-    signal.signal(signal.SIGTERM, at_term)
+    for name, handler in before.items():
+        signal.signal(name, handler)
 
 
 def run_app(monkeypatch, *arguments):
@@ -131,7 +134,8 @@ def test_what_was_written_for_visitors_goes_when_the_studio_is_stopped(page, mon
         page.folder = Path(os.environ["GRADIO_TEMP_DIR"])
         (page.folder / "scene.bin").write_bytes(b"scene")
         os.kill(os.getpid(), name)
-        signal.pause()
+        time.sleep(10)
+        pytest.fail("Nobody heard the signal.")
 
     page.served = served
     with pytest.raises(SystemExit) as ended:
