@@ -122,10 +122,11 @@
   document.addEventListener("click", (event) => { if (event.target.id === "code-dialog") showCode(false); });
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") showCode(false); });
   // The drawing of a_t and b_t follows the player's clock.
-  let t = 1, drawn = null;
+  let t = 1, drawn = null, curves;
   const follow = () => {
     const drawing = document.querySelector(".fm-coefficients svg");
     drawn = drawing;
+    curves = drawing?.dataset.rows;
     if (!drawing) return;
     const rows = JSON.parse(drawing.dataset.rows), last = rows.a.length - 1;
     const at = (values) => {
@@ -149,7 +150,9 @@
     t = event.detail.t;
     follow();
   });
-  // A new drawing comes without the clock, which may be paused.
-  new MutationObserver(() => { if (document.querySelector(".fm-coefficients svg") !== drawn) follow(); })
-    .observe(document.body, { childList: true, subtree: true });
+  // A new drawing, or new curves in the old one, come without the clock, which may be paused.
+  new MutationObserver(() => {
+    const drawing = document.querySelector(".fm-coefficients svg");
+    if (drawing !== drawn || drawing?.dataset.rows !== curves) follow();
+  }).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-rows"] });
 }
