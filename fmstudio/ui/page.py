@@ -47,8 +47,7 @@ _BAR = f"""
 def build() -> gr.Blocks:
     """Assemble the page. Every call makes a new one; nothing is shared between visitors but the code."""
     gr.set_static_paths([PLOTLY_JS, Path(__file__).resolve().parents[2] / "assets"])
-    name = "Flow Matching Studio"
-    with gr.Blocks(title=name, analytics_enabled=False, fill_width=True) as page:
+    with gr.Blocks(title="Flow Matching Studio", analytics_enabled=False, fill_width=True) as page:
         # First, so that no event of the page takes their names.
         api.add_endpoints()
         visitor = gr.State(Visitor())

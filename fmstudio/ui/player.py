@@ -31,9 +31,8 @@ if (window.FMPlayer) window.FMPlayer.attach(element, { props, watch, send });
 else element.textContent = "The player's script did not load.";
 """
 
-_HEAD = (
-    f"<script>{player_script()}</script>"  # One for all: Gradio makes and keeps a player for every update.
-)
+# One for all: Gradio makes and keeps a player for every update.
+_HEAD = f"<script>{player_script()}</script>"
 
 
 class PlayerData(GradioModel):
