@@ -15,8 +15,7 @@ from fmstudio.image.jobs import image_grid
 from fmstudio.learn import jobs
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.report import measured, to_json
-from fmstudio.ui.line import IMAGES
-from fmstudio.ui.training import POOL
+from fmstudio.ui.line import IMAGES, TRAININGS
 
 
 def trajectories(experiment: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +40,8 @@ def train(experiment: dict[str, Any]) -> dict[str, Any]:
         JSON: experiment (as JSON text), step, loss, floor, excess, energy_distance, seconds, curve, and
         checkpoint: base64 of a safetensors file that /sample takes.
     """
-    report, checkpoint = _tell(lambda: jobs.train_net(_read(experiment)))
+    with TRAININGS.turn():
+        report, checkpoint = _tell(lambda: jobs.train_net(_read(experiment)))
     return _answer(report | {"checkpoint": jobs.packed(checkpoint)})
 
 
@@ -71,7 +71,8 @@ def claim(experiment: dict[str, Any], number: str, broken: bool = False) -> dict
         JSON: experiment (as JSON text), number, refusal (why it does not apply, or null), prediction,
         measurement, verdict, seconds.
     """
-    result = _tell(lambda: measured(number, _read(experiment), broken))
+    with TRAININGS.turn():
+        result = _tell(lambda: measured(number, _read(experiment), broken))
     return _answer(json.loads(to_json(result)) | {"experiment": _read(experiment).to_dict()})
 
 
@@ -92,9 +93,9 @@ def images(settings: dict[str, Any]) -> dict[str, Any]:
 def add_endpoints() -> None:
     """Add the endpoints to the page under construction."""
     gr.api(trajectories, api_name="trajectories")
-    gr.api(train, api_name="train", concurrency_id="training", concurrency_limit=POOL)
+    gr.api(train, api_name="train", concurrency_id="training-api", concurrency_limit=TRAININGS.served)
     gr.api(sample, api_name="sample")
-    gr.api(claim, api_name="claim", concurrency_id="training", concurrency_limit=POOL)
+    gr.api(claim, api_name="claim", concurrency_id="training-api", concurrency_limit=TRAININGS.served)
     gr.api(images, api_name="images", concurrency_id="images-api", concurrency_limit=1)
 
 

@@ -1,4 +1,4 @@
-"""Visitors in line for what can serve one at a time: first come, first served, everybody told their place."""
+"""Visitors in line for what can serve few at a time: first come, first served, everybody told their place."""
 
 from __future__ import annotations
 
@@ -17,16 +17,22 @@ _LOOK_AGAIN = 1.0
 
 
 class Line:
-    """A line of waiting visitors; the first is being served."""
+    """A line of waiting visitors; the first ones are being served.
 
-    def __init__(self) -> None:
+    Args:
+        why: why one has to wait, as a visitor is told it.
+        served: how many are served at once.
+    """
+
+    def __init__(self, why: str, served: int = 1) -> None:
+        self._why, self.served = why, served
         self._places: list[Place] = []
         self._moved = threading.Condition()
 
     @contextmanager
     def join(self) -> Generator[Place]:
         """Stand at the end of the line for as long as the context lasts."""
-        place = Place(self._places, self._moved)
+        place = Place(self._places, self._moved, self.served)
         with self._moved:
             self._places.append(place)
         try:
@@ -44,19 +50,24 @@ class Line:
                 place.wait(_LOOK_AGAIN)
             yield
 
-    def serve(self, work: Callable[[], Iterator[T]], waiting: Callable[[int], T]) -> Iterator[T]:
+    def serve(self, work: Callable[[], Iterator[T]], waiting: Callable[[str], T]) -> Generator[T]:
         """What the work yields, and before that, while others are being served, what there is to say.
 
         Args:
             work: called when its turn has come.
-            waiting: from how many are before this one, at least 1. It is said again and again, because a
-                generator can only be closed where it yields.
+            waiting: what is shown of the sentence that says how many are before this one. It is said again
+                and again, because a generator can only be closed where it yields.
         """
         with self.join() as place:
             while ahead := place.ahead():
-                yield waiting(ahead)
+                yield waiting(self.words(ahead))
                 place.wait(_LOOK_AGAIN)
             yield from work()
+
+    def words(self, ahead: int) -> str:
+        """What somebody is told who has so many before them."""
+        others = "One action is" if ahead == 1 else f"{ahead} actions are"
+        return f"{others} before this one: {self._why}. It starts by itself."
 
 
 @dataclass(eq=False)
@@ -66,31 +77,33 @@ class Place:
     Args:
         places: all places, the first to be served first.
         moved: told when one of them leaves.
+        served: how many are served at once.
     """
 
     places: list[Place]
     moved: threading.Condition
+    served: int
 
     def ahead(self) -> int:
-        """How many are before this one; 0: its turn."""
+        """How many have to leave before this one's turn; 0: its turn."""
         with self.moved:
-            return self.places.index(self)
+            return self._ahead()
 
     def wait(self, seconds: float) -> None:
         """Until somebody leaves the line, or the time is over."""
         with self.moved:
-            if self.places.index(self):
+            if self._ahead():
                 self.moved.wait(seconds)
 
-
-def waiting_words(ahead: int) -> str:
-    """What somebody in line is told."""
-    others = "One action is" if ahead == 1 else f"{ahead} actions are"
-    return f"{others} before this one: the machine samples for one at a time. It starts by itself."
+    def _ahead(self) -> int:
+        return max(0, self.places.index(self) + 1 - self.served)
 
 
-IMAGES = Line()
+IMAGES = Line("the machine samples for one at a time")
 """Those who sample the repository's image models: two at once would each take twice as long."""
 
-HUB = Line()
+HUB = Line("the machine samples for one at a time")
 """Those who sample a large model."""
+
+TRAININGS = Line("the machine trains and measures for two at a time", served=2)
+"""Those who train a net, or run a claim of the note."""

@@ -21,11 +21,12 @@ from fmstudio.learn.shipped import same_velocity, shipped
 from fmstudio.learn.simulate import generator_of
 from fmstudio.learn.train import Diverged, Progress, train
 from fmstudio.ui.actions import net_field
+from fmstudio.ui.halting import halt, halted, runs
 from fmstudio.ui.visitor import OPENED, SHIPPED, TRAINED, Visitor
 from fmstudio.ui.words import number
 
-POOL = 2
-"""Trainings that run at once; the others wait in the queue and see their place."""
+TRAINING = "training"
+"""What a Stop button calls it."""
 
 SHOWN = 1_000
 """Samples of the net that are drawn beside data."""
@@ -79,7 +80,7 @@ def straighten(visitor: Visitor) -> Iterator[Progress]:
     generator = generator_of(visitor.experiment, 70 + len(visitor.straightness))
     source = source_of(visitor.experiment)
     pairs = reflow_pairs(checkpoint.net, source, REFLOW_PAIRS, MIDPOINT, 30, generator)
-    if visitor.stop_asked:
+    if halted(visitor, TRAINING):
         return
     visitor.pairs = pairs
     yield from _run(
@@ -100,14 +101,14 @@ def _run(visitor: Visitor, work: Iterator[Progress]) -> Iterator[Progress]:
 
 
 def stop(visitor: Visitor, patience: float = 3.0) -> None:
-    """Ask the visitor's training to end and wait until it has, so that its last report is not the last word.
+    """Ask the visitor's training to end and wait until it has.
 
     Args:
         patience: seconds to wait at most; the training ends at its next report, ten of which come a second.
     """
-    visitor.stop_asked = True
+    halt(visitor, TRAINING)
     until = time.monotonic() + patience
-    while visitor.training and time.monotonic() < until:
+    while runs(visitor, TRAINING) and time.monotonic() < until:
         time.sleep(0.02)
 
 

@@ -16,6 +16,19 @@ SHIPPED, TRAINED, OPENED = "shipped", "trained here", "from a file"
 """Where a net can come from."""
 
 
+@dataclass(eq=False)
+class Action:
+    """A long action under way.
+
+    Args:
+        name: what its Stop button calls it.
+        halted: whether it has been asked to end.
+    """
+
+    name: str
+    halted: bool = False
+
+
 @dataclass
 class Visitor:
     """One visitor's state; it lives in the page's session and nowhere else.
@@ -30,7 +43,6 @@ class Visitor:
         work: a number that grows when the Sample room starts or stops something: what is older has to end.
         error_time: the t of the Train room's map of the error.
         measured: what the Sample room's figures on demand were measured on.
-        training: whether one is running for this visitor; stop_asked: whether it has been asked to end.
         room: the one on screen; view: what the Paths room puts side by side; painted: the experiment and
             the net that each room shows.
         shown: what the browser shows of the experiment, by part; pending: the picture under way, with the
@@ -39,9 +51,8 @@ class Visitor:
         latest: when in the browser's own count each kind of turn was last taken: see :meth:`turn`.
         claims: the visitor's own results in the note's room, by the claim's number and whether it was broken.
         lineage: the visitor's own table of the lineage with what it is of, or None.
-        page: what the note's room is opened at; halted: whether its work has been asked to end.
-        images_running: actions of the Images room that are under way; images_halted: those that have been
-            asked to end.
+        page: what the note's room is opened at.
+        running: the long actions that are under way: see :mod:`fmstudio.ui.halting`.
         straightness: of the flow before the first straightening, and after each.
     """
 
@@ -53,8 +64,6 @@ class Visitor:
     work: int = 0
     error_time: float = 0.5
     measured: tuple[Experiment, int] | None = None
-    training: bool = False
-    stop_asked: bool = False
     room: str = "Paths"
     view: str = "Q and P"
     painted: dict[str, tuple[Experiment, int]] = field(default_factory=dict)
@@ -67,9 +76,7 @@ class Visitor:
     claims: dict[tuple[str, bool], Result] = field(default_factory=dict)
     lineage: tuple[dict[str, Any], Lineage] | None = None
     page: str = "overview"
-    halted: bool = False
-    images_running: set[str] = field(default_factory=set)
-    images_halted: set[str] = field(default_factory=set)
+    running: list[Action] = field(default_factory=list)
 
     def turn(self, kind: str, moment: float) -> bool:
         """Whether this turn is the latest of its kind. Turns that follow quickly may arrive in any order.

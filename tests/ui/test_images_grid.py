@@ -6,8 +6,9 @@ import pytest
 from fmstudio.image.backbones import backbone_names, repository_models
 from fmstudio.image.compare import Comparison, compare
 from fmstudio.image.jobs import ALL_CLASSES, NO_CLASS, ImageSettings
+from fmstudio.ui.halting import halt, halted, until_halted
 from fmstudio.ui.tabs.images_grid_html import figure_kind, figures_of, grid_html, summary
-from fmstudio.ui.tabs.images_parts import guarded, stoppable, until_stopped
+from fmstudio.ui.tabs.images_parts import guarded, stoppable
 from fmstudio.ui.tabs.images_sampler import (
     ALL_IN_TURN,
     WITHOUT_CLASS,
@@ -129,43 +130,36 @@ def test_menus_name_kind_and_folder():
     assert ("DiT · fashion-dit", "fashion-dit") in model_choices()
 
 
-def test_stop_of_one_action_leaves_the_others_alone():
-    visitor = Visitor()
-    grid, film = (guarded(lambda: iter("abc"), 1, name) for name in ("grid", "film"))
-    running = grid(visitor)
-    assert next(running) == "a"
-    visitor.images_halted.add("film")
-    assert next(running) == "b"
-    visitor.images_halted.add("grid")
-    assert list(running) == []
-    assert list(film(visitor)) == ["a", "b", "c"]
-    assert visitor.images_running == {"grid"}
+def test_an_action_tells_its_place_its_errors_and_its_last_word_in_its_status():
+    def works(_):
+        yield ["at work", "a picture"]
+        raise ValueError("too large")
+
+    visitor, other = Visitor(), Visitor()
+    handler = guarded(works, 2, "grid", "It was stopped.")
+    running, waiting = handler(visitor, 1), handler(other, 1)
+    assert next(running) == ["at work", "a picture"]
+    told, untouched = next(waiting)
+    assert "One action is before this one" in told
+    assert untouched == gr.skip()
+    halt(other, "grid")
+    (last,) = waiting
+    assert "It was stopped." in last[0]
+    (failed,) = running
+    assert "too large" in failed[0]
+    assert visitor.running == other.running == []
 
 
-def test_stop_speaks_only_where_something_was_stopped():
+def test_stop_is_asked_after_it_was_said_and_only_where_something_runs():
     with gr.Blocks() as page:
-        visitor, status, go, stop = gr.State(Visitor()), gr.HTML(), gr.Button(), gr.Button()
-        stoppable(stop, go.click(lambda: None), visitor, status, "It stopped.", "grid")
-    halt, halted = [event.fn for event in page.fns.values() if event.fn][-2:]
+        stoppable(gr.Button(), gr.State(Visitor()), gr.HTML(), "grid")
+    (ask,) = [event.fn for event in page.fns.values() if event.fn]
     state = Visitor()
-    assert (halt(state), halted(state)) == (gr.skip(), gr.skip())
-    work = until_stopped(state, "grid", iter("ab"))
+    assert list(ask(state)) == [gr.skip()]
+    work = until_halted(state, "grid", (letter for letter in "ab"), lambda: "the last word")
     next(work)
-    work.close()  # as the page does when Stop cancels it
-    assert "Stopping" in halt(state)
-    assert "It stopped." in halted(state)
-    assert halt(state) == gr.skip()
-
-
-def test_an_action_that_ended_or_failed_is_no_longer_under_way():
-    visitor = Visitor()
-
-    def fails():
-        yield "a"
-        raise ValueError("no")
-
-    assert next(until_stopped(visitor, "grid", fails())) == "a"
-    assert visitor.images_running == {"grid"}
-    assert len(list(guarded(fails, 1, "grid")(visitor))) == 2
-    assert list(until_stopped(visitor, "film", iter("ab"))) == ["a", "b"]
-    assert visitor.images_running == set()
+    asking = ask(state)
+    assert "Stopping" in next(asking)
+    assert not halted(state, "grid")
+    assert list(asking) == [gr.skip()]
+    assert list(work) == ["the last word"]

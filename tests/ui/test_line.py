@@ -4,36 +4,36 @@ import threading
 
 import pytest
 
-from fmstudio.ui.line import Line, waiting_words
+from fmstudio.ui.line import Line
 
 
 def test_the_first_is_served_at_once_and_the_next_hears_its_place():
-    line = Line()
-    first = line.serve(lambda: iter(["a", "b"]), lambda ahead: f"{ahead} before you")
-    second = line.serve(lambda: iter(["c"]), lambda ahead: f"{ahead} before you")
-    third = line.serve(lambda: iter(["d"]), lambda ahead: f"{ahead} before you")
+    line = Line("the machine is small")
+    first = line.serve(lambda: iter(["a", "b"]), str)
+    second = line.serve(lambda: iter(["c"]), str)
+    third = line.serve(lambda: iter(["d"]), str)
     assert next(first) == "a"
-    assert next(second) == "1 before you"
-    assert next(third) == "2 before you"
+    assert next(second).startswith("One action is before")
+    assert next(third).startswith("2 actions are before")
     assert list(first) == ["b"]
-    assert next(third) == "1 before you"
+    assert next(third).startswith("One action is before")
     assert list(second) == ["c"]
     assert list(third) == ["d"]
 
 
 def test_who_gives_up_frees_the_place():
-    line = Line()
+    line = Line("the machine is small")
     first = line.serve(lambda: iter("ab"), str)
     second = line.serve(lambda: iter("c"), str)
     third = line.serve(lambda: iter("d"), str)
-    assert [next(first), next(second), next(third)] == ["a", "1", "2"]
+    assert [next(first), next(second)[:3], next(third)[:3]] == ["a", "One", "2 a"]
     second.close()
     first.close()
     assert list(third) == ["d"]
 
 
 def test_work_that_fails_frees_the_place():
-    line = Line()
+    line = Line("the machine is small")
 
     def failing():
         yield "a"
@@ -47,7 +47,7 @@ def test_work_that_fails_frees_the_place():
 
 
 def test_a_call_without_a_page_waits_for_its_turn():
-    line, order = Line(), []
+    line, order = Line("the machine is small"), []
 
     def call():
         with line.turn():
@@ -61,6 +61,13 @@ def test_a_call_without_a_page_waits_for_its_turn():
     assert order == ["page", "call"]
 
 
-def test_words_for_one_and_for_many():
-    assert waiting_words(1).startswith("One action is before this one")
-    assert waiting_words(3).startswith("3 actions are before this one")
+def test_several_can_be_served_at_once():
+    line = Line("the machine is small", served=2)
+    first, second, third, fourth = (line.serve(lambda: iter("ab"), str) for _ in range(4))
+    assert [next(first), next(second)] == ["a", "a"]
+    assert next(third) == "One action is before this one: the machine is small. It starts by itself."
+    assert next(fourth) == "2 actions are before this one: the machine is small. It starts by itself."
+    assert list(second) == ["b"]
+    assert list(third) == ["a", "b"]
+    first.close()
+    assert list(fourth) == ["a", "b"]

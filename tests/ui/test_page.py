@@ -116,10 +116,17 @@ def test_the_main_job(browser: Any, studio_url: str, tmp_path: Path) -> None:
     page.get_by_label("step counts, each 1…128").fill("1 2")
     page.locator("#images-go").click()
     page.wait_for_function("document.querySelectorAll('#images-grid figure:not(.pale) img').length === 4")
-    # While the rows are being measured, Stop keeps them.
+    # While the rows are being measured, Stop keeps them; and a click right after it is heard.
+    stopped = "document.querySelector('#images-status').innerText.includes('Stopped')"
+    for _ in range(3):
+        page.wait_for_function("document.querySelector('#images-status').innerText.includes('reference')")
+        page.locator("#images-stop").click()
+        page.wait_for_function(stopped)
+        assert page.locator("#images-grid figure:not(.pale) img").count() == 4
+        page.locator("#images-go").click()
+    page.wait_for_function(f"!{stopped}")
     page.locator("#images-stop").click()
-    page.wait_for_function("document.querySelector('#images-status').innerText.includes('Stopped')")
-    assert page.locator("#images-grid figure:not(.pale) img").count() == 4
+    page.wait_for_function(stopped)
     page.close()
     assert studio.errors == []
     assert studio.outside == []

@@ -11,6 +11,7 @@ import pytest
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.train import Diverged, Progress
 from fmstudio.ui import actions, sampling, training
+from fmstudio.ui.halting import halt, until_halted
 from fmstudio.ui.visitor import Visitor
 
 TINY = Experiment(train_steps=300, width=32, depth=2, fourier=8, batch=64, particles=60, frames=5)
@@ -115,11 +116,11 @@ def test_a_straightening_that_is_stopped_while_it_pairs_keeps_the_net(
     before, pairing = state.checkpoint, training.reflow_pairs
 
     def stopped_meanwhile(*given: Any) -> Any:
-        state.stop_asked = True
+        halt(state, training.TRAINING)
         return pairing(*given)
 
     monkeypatch.setattr(training, "reflow_pairs", stopped_meanwhile)
-    assert list(training.straighten(state)) == []
+    assert list(until_halted(state, training.TRAINING, training.straighten(state), lambda: None)) == [None]
     assert state.checkpoint is before
     assert state.pairs is None
 

@@ -13,7 +13,8 @@ import gradio as gr
 from fmstudio.image.compare import Comparison
 from fmstudio.image.gallery import png_of, sheet_of, write_pictures, write_zip
 from fmstudio.image.xy import XYGrid
-from fmstudio.ui.tabs.images_parts import QUIET, guarded, said
+from fmstudio.ui.tabs.images_parts import QUIET, guarded
+from fmstudio.ui.tabs.report import said
 
 GALLERY_LIMIT = 256
 COLUMNS = 8

@@ -16,8 +16,9 @@ from fmstudio.image.gallery import data_uri, picture_of
 from fmstudio.image.progress import Progress
 from fmstudio.ui import words
 from fmstudio.ui.film_strip import FilmStrip, film_json
-from fmstudio.ui.tabs.images_parts import POOLED, Pulse, go_and_stop, guarded, progress_html, said, stoppable
+from fmstudio.ui.tabs.images_parts import POOLED, Pulse, go_and_stop, guarded, progress_html, stoppable
 from fmstudio.ui.tabs.images_sampler import Sampler, chosen_class, remind, steps_follow
+from fmstudio.ui.tabs.report import said
 
 OPENING = Path(__file__).resolve().parents[3] / "assets" / "pictures" / "images-film.json"
 """A film of the default settings, made by ``scripts/pictures.py``."""
@@ -57,8 +58,9 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
             yield [said(summary(made)), film_json(made), halves_html(made)]
 
     outputs = [status, strip, halves]
-    running = go.click(guarded(draw, 3, "film"), [visitor, steps, *sampler.inputs], outputs, **POOLED)
-    stoppable(stop, running, visitor, status, "Stopped. The frames so far stay.", "film")
+    drawing = guarded(draw, 3, "film", "Stopped. The frames so far stay.")
+    go.click(drawing, [visitor, steps, *sampler.inputs], outputs, **POOLED)
+    stoppable(stop, visitor, status, "film")
     remind(sampler, status, "Sample")
     steps_follow(sampler, steps, FILM_TOLERANCE)
 

@@ -25,11 +25,11 @@ from fmstudio.ui.tabs.images_parts import (
     go_and_stop,
     guarded,
     progress_html,
-    said,
     stoppable,
 )
 from fmstudio.ui.tabs.images_sampler import Sampler, beside_dropdown, remind, side_by_side
 from fmstudio.ui.tabs.images_words import figures_text, grid_text
+from fmstudio.ui.tabs.report import said
 
 PICTURES = Path(__file__).resolve().parents[3] / "assets" / "pictures"
 OPENING = PICTURES / "images-opening.html"
@@ -127,20 +127,18 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         yield [said(summary(done)), grid_html(done), done, *_figures(done), *cleared[2:]]
 
     outputs = [status, grid, result, error_plot, quality_plot, middle, heading, reading]
-    running = go.click(
-        guarded(draw, len(outputs), "grid"),
+    go.click(
+        guarded(
+            draw,
+            len(outputs),
+            "grid",
+            "Stopped. Finished rows stay; a pale row shows the images expected so far.",
+        ),
         [visitor, steps, tolerances, count, beside, measured, nearest, *sampler.inputs],
         outputs,
         **POOLED,
     )
-    stoppable(
-        stop,
-        running,
-        visitor,
-        status,
-        "Stopped. Finished rows stay; a pale row shows the images expected so far.",
-        "grid",
-    )
+    stoppable(stop, visitor, status, "grid")
     sampler.solver.change(
         lambda solver: [gr.update(visible=solver != "dopri5"), gr.update(visible=solver == "dopri5")],
         sampler.solver,

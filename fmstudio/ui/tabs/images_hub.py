@@ -21,12 +21,13 @@ from fmstudio.image.hub.jobs import (
 from fmstudio.image.hub.schedule import SOLVERS
 from fmstudio.ui import words
 from fmstudio.ui.events import sent
+from fmstudio.ui.halting import until_halted
 from fmstudio.ui.line import MOST_WAITING
 from fmstudio.ui.player import QuietMeta
 from fmstudio.ui.tabs import images_hub_html as pieces
 from fmstudio.ui.tabs.images_hub_actions import AUTO, drawing, fetching, settings_of
-from fmstudio.ui.tabs.images_parts import stoppable, until_stopped
-from fmstudio.ui.tabs.report import failed
+from fmstudio.ui.tabs.images_parts import stoppable
+from fmstudio.ui.tabs.report import failed, said
 from fmstudio.ui.visitor import Visitor
 
 _log = logging.getLogger(__name__)
@@ -34,8 +35,8 @@ _log = logging.getLogger(__name__)
 FIRST = "Photoroom/prx-512-t2i-sft-distilled"
 """The model that is shown first: small, quick and free."""
 
-HALTED = "hub"
-"""What the Stop button calls the sampling here."""
+SAMPLING, FETCHING = "hub", "fetch"
+"""What the two Stop buttons call what they end."""
 
 SIDES = (256, 512, 768, 1024, 1280)
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -172,9 +173,11 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
         chosen = gr.update(choices=_solvers(known.solvers), value=EULER)
         return [known.revision, known.guidance, known.side, chosen]
 
-    def fetch_it(model_: str, revision_: str, lean_: bool) -> Iterator[Any]:
+    def fetch_it(state: Visitor, model_: str, revision_: str, lean_: bool) -> Iterator[Any]:
         try:
-            yield from fetching(model_.strip(), revision_, lean_)
+            work = fetching(model_.strip(), revision_, lean_)
+            stopped = said("Stopped. What came is kept; Fetch goes on from there.")
+            yield from until_halted(state, FETCHING, work, lambda: stopped)
         except (DownloadError, ValueError) as error:
             yield failed(error)
         except Exception as error:
@@ -182,7 +185,9 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
 
     def draw(state: Visitor, *values: Any) -> Iterator[Any]:
         try:
-            yield from until_stopped(state, HALTED, drawing(settings_of(*values)))
+            work = drawing(settings_of(*values))
+            stopped = said("Stopped after the step in progress. The finished rows stay.")
+            yield from until_halted(state, SAMPLING, work, lambda: (stopped, *[gr.skip()] * 4))
         except OutOfRoomError as error:
             smaller = error.smaller.title if error.smaller else AUTO
             offered = [AUTO] if error.smaller is None else [AUTO, smaller]
@@ -192,8 +197,8 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
             yield failed(error), "", gr.skip(), gr.skip(), gr.skip()
         except Exception as error:  # a pipeline of somebody else's: the page says it, the log has the rest
             _log.exception("Sampling %s failed", values[0])
-            said = RuntimeError(f"The pipeline failed: {error}")
-            yield failed(said), "", gr.skip(), gr.skip(), gr.skip()
+            problem = RuntimeError(f"The pipeline failed: {error}")
+            yield failed(problem), "", gr.skip(), gr.skip(), gr.skip()
 
     seen = [machine, models, detail, gate, lean, fetch, way]
     picked = models.input(_picked, None, model, trigger_mode="multiple", **_QUIET)
@@ -207,7 +212,7 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
         asked(look, [model, revision], seen, **last)
     loading = fetch.click(
         fetch_it,
-        [model, revision, lean],
+        [visitor, model, revision, lean],
         fetched,
         concurrency_id="hub-fetch",
         concurrency_limit=2,
@@ -215,15 +220,9 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
         **_QUIET,
     )
     loading.then(look, [model, revision], seen, **_QUIET)
-    halt.click(
-        lambda: '<p class="fm-note">Stopped. What came is kept; Fetch goes on from there.</p>',
-        None,
-        fetched,
-        cancels=loading,
-        **_QUIET,
-    ).then(look, [model, revision], seen, **_QUIET)
+    stoppable(halt, visitor, fetched, FETCHING)
     inputs = [visitor, model, revision, prompt, steps, guidance, solver, shift, seed, side, count, way]
-    running = go.click(
+    go.click(
         draw,
         inputs,
         [status, live, grid, curve, way],
@@ -232,8 +231,7 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
         trigger_mode="once",
         **_QUIET,
     )
-    words_ = "Stopped after the step in progress. The finished rows stay."
-    stoppable(stop, running, visitor, status, words_, HALTED)
+    stoppable(stop, visitor, status, SAMPLING)
 
 
 def _any_allowed() -> bool:

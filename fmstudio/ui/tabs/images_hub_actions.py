@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import gradio as gr
@@ -22,9 +22,9 @@ from fmstudio.image.hub.jobs import (
 )
 from fmstudio.image.jobs import parse_steps
 from fmstudio.image.progress import count_of_steps
-from fmstudio.ui.line import HUB, waiting_words
+from fmstudio.ui.line import HUB
 from fmstudio.ui.tabs import images_hub_html as pieces
-from fmstudio.ui.tabs.images_parts import said
+from fmstudio.ui.tabs.report import said
 
 AUTO = "the fastest that fits"
 """The way to run a model that the plan chooses."""
@@ -32,7 +32,7 @@ AUTO = "the fastest that fits"
 _SHOW_EVERY = 0.4
 
 
-def fetching(model: str, revision: str, lean: bool) -> Iterator[str]:
+def fetching(model: str, revision: str, lean: bool) -> Generator[str]:
     """Fetch a model and its small decoder, telling how far it is.
 
     Args:
@@ -98,12 +98,10 @@ def settings_of(
     )
 
 
-def drawing(settings: Settings) -> Iterator[tuple[Any, ...]]:
+def drawing(settings: Settings) -> Generator[tuple[Any, ...]]:
     """Sample row by row in turn; each item is status, live look, rows, schedule, and the way to run it."""
     same = gr.skip()
-    yield from HUB.serve(
-        lambda: _sampling(settings), lambda ahead: (said(waiting_words(ahead)), same, same, same, same)
-    )
+    yield from HUB.serve(lambda: _sampling(settings), lambda words: (said(words), same, same, same, same))
 
 
 def _sampling(settings: Settings) -> Iterator[tuple[Any, ...]]:

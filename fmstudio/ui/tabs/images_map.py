@@ -23,12 +23,11 @@ from fmstudio.ui.tabs.images_parts import (
     go_and_stop,
     guarded,
     progress_html,
-    said,
     stoppable,
 )
 from fmstudio.ui.tabs.images_sampler import Sampler, beside_dropdown, remind, side_by_side
 from fmstudio.ui.tabs.images_words import map_text
-from fmstudio.ui.tabs.report import failed
+from fmstudio.ui.tabs.report import failed, said
 
 OPENING = Path(__file__).resolve().parents[3] / "assets" / "pictures" / "images-map.bin"
 """The scene of the default map, made by ``scripts/pictures.py``."""
@@ -81,10 +80,9 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
                 yield [progress_html(event), *[gr.skip()] * 4]
 
     outputs = [status, player, legend, looked, result]
-    running = go.click(
-        guarded(draw, 5, "map"), [visitor, samples, steps, beside, *sampler.inputs], outputs, **POOLED
-    )
-    stoppable(stop, running, visitor, status, "Stopped. The map before stays.", "map")
+    drawing = guarded(draw, 5, "map", "Stopped. The map before stays.")
+    go.click(drawing, [visitor, samples, steps, beside, *sampler.inputs], outputs, **POOLED)
+    stoppable(stop, visitor, status, "map")
     remind(sampler, status, "Draw the map")
     player.probe(_look, result, looked, **QUIET)
 

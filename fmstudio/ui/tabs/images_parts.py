@@ -16,8 +16,9 @@ from fmstudio.image.backbones import backbone_names
 from fmstudio.image.compare import compare
 from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.progress import Progress
-from fmstudio.ui.line import IMAGES, MOST_WAITING, waiting_words
-from fmstudio.ui.tabs.report import failed
+from fmstudio.ui.halting import halt, runs, until_halted
+from fmstudio.ui.line import IMAGES, MOST_WAITING
+from fmstudio.ui.tabs.report import failed, said
 from fmstudio.ui.visitor import Visitor
 
 YIELD_EVERY = 0.15
@@ -42,11 +43,6 @@ def go_and_stop(action: str, name: str) -> tuple[gr.Button, gr.Button]:
     """The two buttons of a long action, with the ids NAME-go and NAME-stop."""
     go = gr.Button(action, variant="primary", elem_id=f"{name}-go", min_width=110 if " " in action else 90)
     return go, gr.Button("Stop", elem_id=f"{name}-stop", min_width=70)
-
-
-def said(text: str) -> str:
-    """A quiet sentence in the place of progress."""
-    return f'<p class="fm-note">{escape(text)}</p>'
 
 
 def progress_html(progress: Progress) -> str:
@@ -77,68 +73,45 @@ class Pulse:
         return True
 
 
-def guarded(work: Callable[..., Iterator[Any]], outputs: int, name: str) -> Callable[..., Iterator[Any]]:
+def guarded(
+    work: Callable[..., Iterator[Any]], outputs: int, name: str, stopped: str = ""
+) -> Callable[..., Iterator[Any]]:
     """A handler whose errors become a sentence in its first output; the others stay as they are.
 
-    It takes the visitor before the other inputs. Once the visitor has pressed Stop nothing more comes from
-    it, so that Stop has the last word. Before its turn in the line `IMAGES` has come it tells its place.
+    It takes the visitor before the other inputs. Before its turn in the line `IMAGES` has come it tells its
+    place.
 
     Args:
         work: a generator of the other inputs; its first output is the status.
         outputs: how many outputs it fills.
         name: of the action, as its Stop button calls it (see `stoppable`).
+        stopped: the last word of one that was stopped.
     """
 
     def run(state: Visitor, *values: Any) -> Iterator[Any]:
-        alone = outputs == 1
-        others = [gr.skip()] * (outputs - 1)
+        def only(status: str) -> Any:
+            return status if outputs == 1 else [status, *[gr.skip()] * (outputs - 1)]
 
-        def waiting(ahead: int) -> Any:
-            text = said(waiting_words(ahead))
-            return text if alone else [text, *others]
-
+        served = IMAGES.serve(lambda: work(*values), lambda words: only(said(words)))
         try:
-            yield from until_stopped(state, name, IMAGES.serve(lambda: work(*values), waiting))
+            yield from until_halted(state, name, served, lambda: only(said(stopped)))
         except (ValueError, KeyError, RuntimeError, OSError) as error:
-            yield failed(error) if alone else [failed(error), *others]
+            yield only(failed(error))
 
     return run
 
 
-def until_stopped(state: Visitor, name: str, work: Iterator[Any]) -> Iterator[Any]:
-    """What an action shows, until its Stop button is pressed (see `stoppable`)."""
-    state.images_halted.discard(name)
-    state.images_running.add(name)
-    try:
-        for shown in work:
-            if name in state.images_halted:
-                return
-            yield shown
-    except Exception:
-        state.images_running.discard(name)
-        raise
-    # One that the page has cancelled never comes here: then Stop has the last word.
-    state.images_running.discard(name)
+def stoppable(button: gr.Button, visitor: gr.State, status: Component, name: str) -> None:
+    """Let a button ask an action to end, and say in its status that it was asked."""
 
+    def ask(state: Visitor) -> Iterator[Any]:
+        if runs(state, name):
+            # Sent before the action is asked, whose own last word so comes after it.
+            yield said("Stopping…")
+            halt(state, name)
+        yield gr.skip()
 
-def stoppable(
-    button: gr.Button, running: Any, visitor: gr.State, status: Component, words: str, name: str
-) -> None:
-    """Let a button end a running action and say so in its status, after whatever is still under way."""
-
-    def halt(state: Visitor) -> Any:
-        if name not in state.images_running:
-            return gr.skip()
-        state.images_halted.add(name)
-        return said("Stopping…")
-
-    def halted(state: Visitor) -> Any:
-        if name not in state.images_halted:
-            return gr.skip()
-        state.images_running.discard(name)
-        return said(words)
-
-    button.click(halt, visitor, status, cancels=running, **QUIET).then(halted, visitor, status, **QUIET)
+    button.click(ask, visitor, status, **QUIET)
 
 
 def warm_up() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,6 @@ from fmstudio.ui.tabs.images_parts import (
     go_and_stop,
     guarded,
     progress_html,
-    said,
     stoppable,
 )
 from fmstudio.ui.tabs.images_results import bits_html, edit_html, interpolation_html, inversion_html
@@ -48,6 +47,7 @@ from fmstudio.ui.tabs.images_sampler import (
 )
 from fmstudio.ui.tabs.images_source import TEST, UPLOAD, Source, obtain, sources_of, test_strip
 from fmstudio.ui.tabs.images_upload import UploadedPicture
+from fmstudio.ui.tabs.report import said
 
 OPENING = Path(__file__).resolve().parents[3] / "assets" / "pictures" / "images-between.html"
 """An interpolation with the default settings, made by ``scripts/pictures.py``."""
@@ -94,8 +94,9 @@ def _between(visitor: gr.State, sampler: Sampler) -> None:
                 yield [progress_html(event), gr.skip()]
 
     inputs = [visitor, other, points, steps, *sampler.inputs]
-    running = go.click(guarded(draw, 2, "between"), inputs, [status, rows], **POOLED)
-    stoppable(stop, running, visitor, status, "Stopped. The images before stay.", "between")
+    drawing = guarded(draw, 2, "between", "Stopped. The images before stay.")
+    go.click(drawing, inputs, [status, rows], **POOLED)
+    stoppable(stop, visitor, status, "between")
     remind(sampler, status, "Interpolate")
     steps_follow(sampler, steps, BETWEEN_TOLERANCE)
 
@@ -186,12 +187,15 @@ def _picture(visitor: gr.State, sampler: Sampler) -> None:
             yield [said("Done."), bits_html(result, image, int(steps_), settings)]
 
     outputs, rest = [status, shown], [*chosen, *sampler.inputs]
-    running = [
-        to_noise.click(guarded(do_invert, 2, "picture"), [visitor, steps, *rest], outputs, **POOLED),
-        change.click(guarded(do_edit, 2, "picture"), [visitor, steps, target, *rest], outputs, **POOLED),
-        likely.click(guarded(do_bits, 2, "picture"), [visitor, steps, dequantise, *rest], outputs, **POOLED),
-    ]
-    stoppable(stop, running, visitor, status, "Stopped. The result before stays.", "picture")
+    actions: tuple[tuple[gr.Button, Callable[..., Iterator[Any]], list[Any]], ...] = (
+        (to_noise, do_invert, [steps]),
+        (change, do_edit, [steps, target]),
+        (likely, do_bits, [steps, dequantise]),
+    )
+    for button, work, own in actions:
+        doing = guarded(work, 2, "picture", "Stopped. The result before stays.")
+        button.click(doing, [visitor, *own, *rest], outputs, **POOLED)
+    stoppable(stop, visitor, status, "picture")
 
     def choose(name: str) -> list[Any]:
         own = gr.update(visible=name == UPLOAD)

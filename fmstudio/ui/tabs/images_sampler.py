@@ -14,7 +14,8 @@ from fmstudio.flow.solvers import ADAPTIVE
 from fmstudio.image.backbones import class_names, repository_models
 from fmstudio.image.jobs import ALL_CLASSES, IMAGE_SOLVERS, LIMITS, NO_CLASS, ImageSettings
 from fmstudio.ui.player import QuietMeta
-from fmstudio.ui.tabs.images_parts import QUIET, SHOWN_BESIDE, said
+from fmstudio.ui.tabs.images_parts import QUIET, SHOWN_BESIDE
+from fmstudio.ui.tabs.report import said
 
 SHIFT, BF16 = "time shift s", "bfloat16 where the machine has it"
 """Labels of what an adaptive solver does not ask for."""

@@ -22,10 +22,10 @@ from fmstudio.ui.tabs.images_parts import (
     go_and_stop,
     guarded,
     progress_html,
-    said,
     stoppable,
 )
 from fmstudio.ui.tabs.images_sampler import Sampler, chosen_class, remind
+from fmstudio.ui.tabs.report import said
 
 OPENING = Path(__file__).resolve().parents[3] / "assets" / "pictures" / "images-xy.html"
 """Guidance over classes with the default settings, drawn by ``scripts/pictures.py``."""
@@ -72,8 +72,9 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         yield [said(f"Done: {len(done.cells)} images."), xy_html(done), done]
 
     inputs = [visitor, x_name, x_values, y_name, y_values, steps, *sampler.inputs]
-    running = go.click(guarded(draw, 3, "xy"), inputs, [status, grid, result], **POOLED)
-    stoppable(stop, running, visitor, status, "Stopped. The finished images stay.", "xy")
+    drawing = guarded(draw, 3, "xy", "Stopped. The finished images stay.")
+    go.click(drawing, inputs, [status, grid, result], **POOLED)
+    stoppable(stop, visitor, status, "xy")
     remind(sampler, status, "Sample")
     for name, values in ((x_name, x_values), (y_name, y_values)):
         name.input(lambda chosen: DEFAULT_VALUES[chosen], name, values, trigger_mode="always_last", **QUIET)

@@ -12,9 +12,12 @@ from gradio.components import Component
 from fmstudio.note import CLAIMS
 from fmstudio.ui import claims, words
 from fmstudio.ui.events import NOW
+from fmstudio.ui.halting import halt, until_halted
+from fmstudio.ui.line import TRAININGS
 from fmstudio.ui.room import Room
 from fmstudio.ui.tabs import note_claim, note_lineage
-from fmstudio.ui.tabs.note_running import BUSY, LATEX, POOLED, QUIET, READY, halt, progress, steps
+from fmstudio.ui.tabs.note_running import BUSY, LATEX, POOLED, QUIET, READY, progress, steps
+from fmstudio.ui.tabs.report import said
 from fmstudio.ui.visitor import Visitor
 
 # A row of the overview or a button of the pager opens a page; every page is read from its top.
@@ -127,31 +130,34 @@ def _overview(visitor: gr.State) -> tuple[gr.HTML, Callable[[list[gr.Tab]], None
         def label(state: Visitor) -> list[Any]:
             return [gr.update(label=claims.tab_label(state, number)) for number in CLAIMS]
 
-        def run(state: Visitor) -> Iterator[list[Any]]:
-            quiet = [gr.skip() for _ in tabs]
+        quiet = [gr.skip() for _ in tabs]
+
+        def work(state: Visitor) -> Iterator[list[Any]]:
             yield [state, gr.skip(), progress(0.0, "C1"), *BUSY, *quiet]
             for k, number in enumerate(CLAIMS):
-                for kind, value in steps(claims.run(state, number, False), state):
+                for kind, value in steps(claims.run(state, number, False)):
                     if kind == "share":
                         bar = progress((k + value) / len(CLAIMS), f"{number} {CLAIMS[number].title}")
                         yield [state, gr.skip(), bar, gr.skip(), gr.skip(), *quiet]
                     if kind == "failed":
                         yield [state, gr.skip(), value, *READY, *quiet]
                         return
-                if state.halted:
-                    return
                 state.painted.pop(f"note/{number}", None)
                 yield [state, claims.overview_html(state), gr.skip(), gr.skip(), gr.skip(), *label(state)]
             yield [state, claims.overview_html(state), "", *READY, *label(state)]
 
-        def stopped(state: Visitor) -> list[Any]:
-            return [claims.overview_html(state), "", *READY]
+        def run(state: Visitor) -> Iterator[list[Any]]:
+            yield from until_halted(
+                state,
+                "all",
+                TRAININGS.serve(
+                    lambda: work(state), lambda words_: [state, gr.skip(), said(words_), *BUSY, *quiet]
+                ),
+                lambda: [state, claims.overview_html(state), "", *READY, *quiet],
+            )
 
         outputs = [visitor, overview, status, start, stop, *tabs]
-        running = start.click(run, visitor, outputs, show_progress="hidden", **POOLED)
-        # What is under way when the work is cancelled may still arrive; the last word comes after it.
-        stop.click(halt, visitor, None, cancels=running, **QUIET).then(
-            stopped, visitor, [overview, status, start, stop], **QUIET
-        )
+        start.click(run, visitor, outputs, **POOLED)
+        stop.click(lambda state: halt(state, "all"), visitor, None, **QUIET)
 
     return overview, wire

@@ -12,8 +12,11 @@ from fmstudio.note.claim import Claim
 from fmstudio.note.report import Result
 from fmstudio.plots.note_figures import words_html
 from fmstudio.ui import claims, words
+from fmstudio.ui.halting import halt, until_halted
+from fmstudio.ui.line import TRAININGS
 from fmstudio.ui.tabs.note_exhibits import EXHIBITS
-from fmstudio.ui.tabs.note_running import BUSY, LATEX, POOLED, QUIET, READY, halt, progress, steps
+from fmstudio.ui.tabs.note_running import BUSY, LATEX, POOLED, QUIET, READY, progress, steps
+from fmstudio.ui.tabs.report import said
 from fmstudio.ui.visitor import Visitor
 
 
@@ -70,10 +73,10 @@ def build(
     def figures(state: Visitor, spoil: bool) -> list[Any]:
         return _figures(state, *claims.shown(state, number, spoil))
 
-    def run(state: Visitor, spoil: bool) -> Iterator[list[Any]]:
+    skips, elsewhere = [gr.skip()] * 3, [gr.skip()] * 2
+
+    def work(state: Visitor, spoil: bool) -> Iterator[list[Any]]:
         """The prediction first, then the share, then the measurement over it."""
-        skips = [gr.skip() for _ in range(3)]
-        elsewhere = [gr.skip(), gr.skip()]
         try:
             first = _figures(state, claims.predict(state, number), True)
         except (ValueError, RuntimeError, ArithmeticError) as problem:
@@ -81,7 +84,7 @@ def build(
             yield [state, *skips, "", *READY, *elsewhere]
             return
         yield [state, *first, progress(0.0), *BUSY, *elsewhere]
-        for kind, value in steps(claims.run(state, number, spoil), state):
+        for kind, value in steps(claims.run(state, number, spoil)):
             if kind == "share":
                 yield [state, *skips, progress(value), gr.skip(), gr.skip(), *elsewhere]
             elif kind == "failed":
@@ -90,17 +93,20 @@ def build(
                 marks = [gr.update(label=claims.tab_label(state, number)), claims.overview_html(state)]
                 yield [state, *_figures(state, value, True), "", *READY, *marks]
 
-    def stopped(state: Visitor, spoil: bool) -> list[Any]:
-        return [*figures(state, spoil), "", *READY]
+    def run(state: Visitor, spoil: bool) -> Iterator[list[Any]]:
+        yield from until_halted(
+            state,
+            number,
+            TRAININGS.serve(
+                lambda: work(state, spoil), lambda words_: [state, *skips, said(words_), *BUSY, *elsewhere]
+            ),
+            lambda: [state, *figures(state, spoil), "", *READY, *elsewhere],
+        )
 
     parts = [panels, outcome, numbers]
     buttons = [*parts, status, start, stop]
-    running = start.click(
-        run, [visitor, broken], [visitor, *buttons, tab, overview], show_progress="hidden", **POOLED
-    )
-    stop.click(halt, visitor, None, cancels=running, **QUIET).then(
-        stopped, [visitor, broken], buttons, **QUIET
-    )
+    start.click(run, [visitor, broken], [visitor, *buttons, tab, overview], **POOLED)
+    stop.click(lambda state: halt(state, number), visitor, None, **QUIET)
     broken.input(figures, [visitor, broken], parts, trigger_mode="always_last", **QUIET)
 
     def paint(state: Visitor) -> list[Any]:

@@ -11,7 +11,10 @@ from gradio.components import Component
 from fmstudio.note.lineage import METHODS, QUESTION
 from fmstudio.plots.note_figures import words_html
 from fmstudio.ui import claims, words
-from fmstudio.ui.tabs.note_running import BUSY, LATEX, POOLED, QUIET, READY, halt, progress, steps
+from fmstudio.ui.halting import halt, until_halted
+from fmstudio.ui.line import TRAININGS
+from fmstudio.ui.tabs.note_running import BUSY, LATEX, POOLED, QUIET, READY, progress, steps
+from fmstudio.ui.tabs.report import said
 from fmstudio.ui.visitor import Visitor
 
 FIRST = 3
@@ -62,10 +65,11 @@ def build(visitor: gr.State) -> tuple[Callable[[Visitor], list[Any]], list[Compo
             claims.lineage_table(found, own, place),
         ]
 
-    def run(state: Visitor, index: int) -> Iterator[list[Any]]:
-        skips = [gr.skip() for _ in range(3)]
+    skips = [gr.skip()] * 3
+
+    def work(state: Visitor, index: int) -> Iterator[list[Any]]:
         yield [state, *skips, progress(0.0), *BUSY]
-        for kind, value in steps(claims.run_lineage(state), state):
+        for kind, value in steps(claims.run_lineage(state)):
             if kind == "share":
                 yield [state, *skips, progress(value), gr.skip(), gr.skip()]
             elif kind == "failed":
@@ -73,16 +77,17 @@ def build(visitor: gr.State) -> tuple[Callable[[Visitor], list[Any]], list[Compo
             else:
                 yield [state, *shown(state, index), "", *READY]
 
-    def stopped() -> list[Any]:
-        return ["", *READY]
+    def run(state: Visitor, index: int) -> Iterator[list[Any]]:
+        yield from until_halted(
+            state,
+            "lineage",
+            TRAININGS.serve(lambda: work(state, index), lambda words_: [state, *skips, said(words_), *BUSY]),
+            lambda: [state, *skips, "", *READY],
+        )
 
     parts = [formula, samples, table]
-    running = start.click(
-        run, [visitor, slider], [visitor, *parts, status, start, stop], show_progress="hidden", **POOLED
-    )
-    stop.click(halt, visitor, None, cancels=running, **QUIET).then(
-        stopped, None, [status, start, stop], **QUIET
-    )
+    start.click(run, [visitor, slider], [visitor, *parts, status, start, stop], **POOLED)
+    stop.click(lambda state: halt(state, "lineage"), visitor, None, **QUIET)
     slider.change(shown, [visitor, slider], parts, trigger_mode="always_last", **QUIET)
 
     def paint(state: Visitor) -> list[Any]:

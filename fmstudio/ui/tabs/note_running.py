@@ -9,9 +9,8 @@ from typing import Any, Literal
 
 import gradio as gr
 
+from fmstudio.ui.line import MOST_WAITING
 from fmstudio.ui.tabs.report import failed
-from fmstudio.ui.training import POOL
-from fmstudio.ui.visitor import Visitor
 
 LATEX = [
     {"left": "$$", "right": "$$", "display": True},
@@ -23,19 +22,17 @@ YIELD_EVERY = 0.25
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 POOLED: dict[str, Any] = {
     "concurrency_id": "training",
-    "concurrency_limit": POOL,
+    "concurrency_limit": MOST_WAITING,
+    "show_progress": "hidden",
     "api_visibility": "private",
 }
+"""Runs stand in the line `TRAININGS`."""
+
 READY = [gr.update(interactive=True), gr.update(interactive=False)]
 """Run and Stop while nothing runs."""
 
 BUSY = [gr.update(interactive=False), gr.update(interactive=True)]
 """Run and Stop while something runs."""
-
-
-def halt(state: Visitor) -> None:
-    """Ask the visitor's work in this room to end."""
-    state.halted = True
 
 
 def progress(share: float, what: str = "") -> str:
@@ -44,19 +41,13 @@ def progress(share: float, what: str = "") -> str:
     return f'<progress value="{share:.3f}" max="1"></progress>{words}'
 
 
-def steps(
-    work: Generator[float, None, Any], state: Visitor
-) -> Iterator[tuple[Literal["share", "done", "failed"], Any]]:
+def steps(work: Generator[float, None, Any]) -> Iterator[tuple[Literal["share", "done", "failed"], Any]]:
     """Drain a generator of shares: ("share", finished) now and then, and at the end ("done", its result) or
-    ("failed", the sentence as HTML). Once the visitor has halted it nothing more comes, so that Stop has the
-    last word. Closing this closes the work."""
-    state.halted = False
+    ("failed", the sentence as HTML). Closing this closes the work."""
     drawn = time.monotonic()
     try:
         while True:
             share = next(work)
-            if state.halted:
-                return
             if time.monotonic() - drawn > YIELD_EVERY:
                 drawn = time.monotonic()
                 yield "share", share

@@ -14,6 +14,11 @@ def facts(rows: Sequence[tuple[str, str]]) -> str:
     return f'<table class="fm-facts">{cells}</table>'
 
 
+def said(text: str) -> str:
+    """A quiet sentence in the place of a result or of progress."""
+    return f'<p class="fm-note">{escape(text)}</p>'
+
+
 def failed(error: Exception) -> str:
     """The sentence of an error, where the result would have stood."""
     return f'<p class="fm-note fm-warn">{escape(str(error))}</p>'

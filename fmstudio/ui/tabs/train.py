@@ -24,10 +24,12 @@ from fmstudio.plots.figures import (
     profile_figure,
 )
 from fmstudio.ui import sampling, training, words
+from fmstudio.ui.halting import halt, until_halted
+from fmstudio.ui.line import MOST_WAITING, TRAININGS
 from fmstudio.ui.live_plot import LivePlot, figure_json
 from fmstudio.ui.room import Room
 from fmstudio.ui.sidebar import numbers, pills, slider
-from fmstudio.ui.tabs.report import facts, failed
+from fmstudio.ui.tabs.report import facts, failed, said
 from fmstudio.ui.visitor import Visitor
 
 SAMPLES_EVERY = 0.7
@@ -153,30 +155,36 @@ def build(visitor: gr.State) -> Room:
             return figure_json(profile_figure({"error": (values, "error")}, span, title, "", 326))
         return figure_json(heat_figure(values, span, title, "error", 326))
 
-    def run(state: Visitor, reports: Iterator[Progress]) -> Iterator[list[Any]]:
-        """Show a training's reports as they come; leave the buttons right, whatever ends it."""
-        training.stop(state)  # One at a time: two clicks may be quicker than the buttons.
+    rest = [gr.skip()] * 4
+
+    def work(state: Visitor, reports: Iterator[Progress]) -> Iterator[list[Any]]:
+        """A training's reports as they come; the buttons are left right, whatever ends it."""
         drawn = 0.0
-        state.training, state.stop_asked = True, False
-        rest = [gr.skip()] * 5
         try:
-            yield [state, *rest, training.straightness_html(state), *BUSY]
+            yield [state, *rest, gr.skip(), training.straightness_html(state), *BUSY]
             for report in reports:
-                if state.stop_asked:
-                    break
                 now = time.monotonic()
                 samples = report.done or now - drawn > SAMPLES_EVERY
                 drawn = now if samples else drawn
                 figures = painted(state) if report.done else live(state, samples)
-                said = facts([*training.stray(state), *training.status(report)])
+                told = facts([*training.stray(state), *training.status(report)])
                 straighter = training.straightness_html(state, report if state.pairs is not None else None)
-                yield [state, *figures, said, straighter, *BUSY]
-            yield [state, *rest, training.straightness_html(state), *READY]
+                yield [state, *figures, told, straighter, *BUSY]
+            yield [state, *rest, gr.skip(), training.straightness_html(state), *READY]
         except ValueError as problem:
             gr.Warning(str(problem))  # The button may be far below the card that says it, too.
-            yield [state, *rest[:4], failed(problem), gr.skip(), *READY]
-        finally:
-            state.training = False
+            yield [state, *rest, failed(problem), gr.skip(), *READY]
+
+    def run(state: Visitor, reports: Iterator[Progress]) -> Iterator[list[Any]]:
+        training.stop(state)  # One at a time: two clicks may be quicker than the buttons.
+        yield from until_halted(
+            state,
+            training.TRAINING,
+            TRAININGS.serve(
+                lambda: work(state, reports), lambda words_: [state, *rest, said(words_), gr.skip(), *BUSY]
+            ),
+            lambda: [state, *at_rest(state), *READY],
+        )
 
     def begin(state: Visitor) -> Iterator[list[Any]]:
         yield from run(state, training.start(state))
@@ -189,9 +197,6 @@ def build(visitor: gr.State) -> Room:
 
     def at_rest(state: Visitor) -> list[Any]:
         return [*painted(state), facts(training.summary(state)), training.straightness_html(state)]
-
-    def stopped(state: Visitor) -> list[Any]:
-        return [*at_rest(state), *READY]
 
     def cleared(state: Visitor) -> list[Any]:
         training.reset(state)
@@ -209,24 +214,13 @@ def build(visitor: gr.State) -> Room:
             return None
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    # "minimal" shows a visitor their place while they wait for one of the pool.
-    pool: dict[str, Any] = {
-        "show_progress": "minimal",
-        "show_progress_on": status,
-        "api_visibility": "private",
-    }
-    pool |= {"concurrency_id": "training", "concurrency_limit": training.POOL}
+    pool: dict[str, Any] = quiet | {"concurrency_id": "training", "concurrency_limit": MOST_WAITING}
     outputs: list[Component] = [*plots, status, straightness]
     shown = [*outputs, start, resume, straighten, stop]
-    trainings: Any = [
-        start.click(begin, visitor, [visitor, *shown], **pool),
-        resume.click(go_on, visitor, [visitor, *shown], **pool),
-        straighten.click(reflow, visitor, [visitor, *shown], **pool),
-    ]
-    # What is under way when a training is cancelled may still arrive; the last word comes after it.
-    for button, last_word in ((stop, stopped), (reset, cleared)):
-        ended = button.click(training.stop, visitor, None, cancels=trainings, **quiet)
-        ended.then(last_word, visitor, shown, **quiet)
+    for button, kind in ((start, begin), (resume, go_on), (straighten, reflow)):
+        button.click(kind, visitor, [visitor, *shown], **pool)
+    stop.click(lambda state: halt(state, training.TRAINING), visitor, None, **quiet)
+    reset.click(training.stop, visitor, None, **quiet).then(cleared, visitor, shown, **quiet)
     draw_error.click(drawn_error, [visitor, when], error, **quiet)
     when.release(drawn_error, [visitor, when], error, trigger_mode="always_last", **quiet)
     save.click(written, visitor, saved, **quiet).then(None, saved, None, js=_DOWNLOAD, **quiet)
