@@ -6,9 +6,9 @@ import pytest
 from fmstudio.image.backbones import backbone_names, repository_models
 from fmstudio.image.compare import Comparison, compare
 from fmstudio.image.jobs import ALL_CLASSES, NO_CLASS, ImageSettings
-from fmstudio.ui.halting import halt, halted, until_halted
+from fmstudio.ui.halting import halt
 from fmstudio.ui.tabs.images_grid_html import figure_kind, figures_of, grid_html, summary
-from fmstudio.ui.tabs.images_parts import guarded, stoppable
+from fmstudio.ui.tabs.images_parts import guarded
 from fmstudio.ui.tabs.images_sampler import (
     ALL_IN_TURN,
     WITHOUT_CLASS,
@@ -148,18 +148,3 @@ def test_an_action_tells_its_place_its_errors_and_its_last_word_in_its_status():
     (failed,) = running
     assert "too large" in failed[0]
     assert visitor.running == other.running == []
-
-
-def test_stop_is_asked_after_it_was_said_and_only_where_something_runs():
-    with gr.Blocks() as page:
-        stoppable(gr.Button(), gr.State(Visitor()), gr.HTML(), "grid")
-    (ask,) = [event.fn for event in page.fns.values() if event.fn]
-    state = Visitor()
-    assert list(ask(state)) == [gr.skip()]
-    work = until_halted(state, "grid", (letter for letter in "ab"), lambda: "the last word")
-    next(work)
-    asking = ask(state)
-    assert "Stopping" in next(asking)
-    assert not halted(state, "grid")
-    assert list(asking) == [gr.skip()]
-    assert list(work) == ["the last word"]

@@ -16,9 +16,10 @@ from fmstudio.image.gallery import data_uri, picture_of
 from fmstudio.image.progress import Progress
 from fmstudio.ui import words
 from fmstudio.ui.film_strip import FilmStrip, film_json
-from fmstudio.ui.tabs.images_parts import POOLED, Pulse, go_and_stop, guarded, progress_html, stoppable
+from fmstudio.ui.tabs.images_parts import POOLED, Pulse, go_and_stop, guarded, progress_html
 from fmstudio.ui.tabs.images_sampler import Sampler, chosen_class, remind, steps_follow
 from fmstudio.ui.tabs.report import said
+from fmstudio.ui.tabs.stop import stoppable
 
 OPENING = Path(__file__).resolve().parents[3] / "assets" / "pictures" / "images-film.json"
 """A film of the default settings, made by ``scripts/pictures.py``."""

@@ -25,11 +25,11 @@ from fmstudio.ui.tabs.images_parts import (
     go_and_stop,
     guarded,
     progress_html,
-    stoppable,
 )
 from fmstudio.ui.tabs.images_sampler import Sampler, beside_dropdown, remind, side_by_side
 from fmstudio.ui.tabs.images_words import figures_text, grid_text
 from fmstudio.ui.tabs.report import said
+from fmstudio.ui.tabs.stop import stoppable
 
 PICTURES = Path(__file__).resolve().parents[3] / "assets" / "pictures"
 OPENING = PICTURES / "images-opening.html"

@@ -26,8 +26,8 @@ from fmstudio.ui.line import MOST_WAITING
 from fmstudio.ui.player import QuietMeta
 from fmstudio.ui.tabs import images_hub_html as pieces
 from fmstudio.ui.tabs.images_hub_actions import AUTO, drawing, fetching, settings_of
-from fmstudio.ui.tabs.images_parts import stoppable
 from fmstudio.ui.tabs.report import failed, said
+from fmstudio.ui.tabs.stop import stoppable
 from fmstudio.ui.visitor import Visitor
 
 _log = logging.getLogger(__name__)

@@ -23,11 +23,11 @@ from fmstudio.ui.tabs.images_parts import (
     go_and_stop,
     guarded,
     progress_html,
-    stoppable,
 )
 from fmstudio.ui.tabs.images_sampler import Sampler, beside_dropdown, remind, side_by_side
 from fmstudio.ui.tabs.images_words import map_text
 from fmstudio.ui.tabs.report import failed, said
+from fmstudio.ui.tabs.stop import stoppable
 
 OPENING = Path(__file__).resolve().parents[3] / "assets" / "pictures" / "images-map.bin"
 """The scene of the default map, made by ``scripts/pictures.py``."""

@@ -10,13 +10,12 @@ from html import escape
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
 from fmstudio.image.backbones import backbone_names
 from fmstudio.image.compare import compare
 from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.progress import Progress
-from fmstudio.ui.halting import halt, runs, until_halted
+from fmstudio.ui.halting import until_halted
 from fmstudio.ui.line import IMAGES, MOST_WAITING
 from fmstudio.ui.tabs.report import failed, said
 from fmstudio.ui.visitor import Visitor
@@ -99,19 +98,6 @@ def guarded(
             yield only(failed(error))
 
     return run
-
-
-def stoppable(button: gr.Button, visitor: gr.State, status: Component, name: str) -> None:
-    """Let a button ask an action to end, and say in its status that it was asked."""
-
-    def ask(state: Visitor) -> Iterator[Any]:
-        if runs(state, name):
-            # Sent before the action is asked, whose own last word so comes after it.
-            yield said("Stopping…")
-            halt(state, name)
-        yield gr.skip()
-
-    button.click(ask, visitor, status, **QUIET)
 
 
 def warm_up() -> None:

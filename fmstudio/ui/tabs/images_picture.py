@@ -30,7 +30,6 @@ from fmstudio.ui.tabs.images_parts import (
     go_and_stop,
     guarded,
     progress_html,
-    stoppable,
 )
 from fmstudio.ui.tabs.images_results import bits_html, edit_html, interpolation_html, inversion_html
 from fmstudio.ui.tabs.images_sampler import (
@@ -48,6 +47,7 @@ from fmstudio.ui.tabs.images_sampler import (
 from fmstudio.ui.tabs.images_source import TEST, UPLOAD, Source, obtain, sources_of, test_strip
 from fmstudio.ui.tabs.images_upload import UploadedPicture
 from fmstudio.ui.tabs.report import said
+from fmstudio.ui.tabs.stop import stoppable
 
 OPENING = Path(__file__).resolve().parents[3] / "assets" / "pictures" / "images-between.html"
 """An interpolation with the default settings, made by ``scripts/pictures.py``."""

@@ -22,10 +22,10 @@ from fmstudio.ui.tabs.images_parts import (
     go_and_stop,
     guarded,
     progress_html,
-    stoppable,
 )
 from fmstudio.ui.tabs.images_sampler import Sampler, chosen_class, remind
 from fmstudio.ui.tabs.report import said
+from fmstudio.ui.tabs.stop import stoppable
 
 OPENING = Path(__file__).resolve().parents[3] / "assets" / "pictures" / "images-xy.html"
 """Guidance over classes with the default settings, drawn by ``scripts/pictures.py``."""

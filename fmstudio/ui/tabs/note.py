@@ -12,12 +12,13 @@ from gradio.components import Component
 from fmstudio.note import CLAIMS
 from fmstudio.ui import claims, words
 from fmstudio.ui.events import NOW
-from fmstudio.ui.halting import halt, until_halted
+from fmstudio.ui.halting import until_halted
 from fmstudio.ui.line import TRAININGS
 from fmstudio.ui.room import Room
 from fmstudio.ui.tabs import note_claim, note_lineage
-from fmstudio.ui.tabs.note_running import BUSY, LATEX, POOLED, QUIET, READY, progress, steps
+from fmstudio.ui.tabs.note_running import BUSY, LATEX, POOLED, READY, progress, steps
 from fmstudio.ui.tabs.report import said
+from fmstudio.ui.tabs.stop import stoppable
 from fmstudio.ui.visitor import Visitor
 
 # A row of the overview or a button of the pager opens a page; every page is read from its top.
@@ -158,6 +159,6 @@ def _overview(visitor: gr.State) -> tuple[gr.HTML, Callable[[list[gr.Tab]], None
 
         outputs = [visitor, overview, status, start, stop, *tabs]
         start.click(run, visitor, outputs, **POOLED)
-        stop.click(lambda state: halt(state, "all"), visitor, None, **QUIET)
+        stoppable(stop, visitor, status, "all")
 
     return overview, wire

@@ -12,11 +12,12 @@ from fmstudio.note.claim import Claim
 from fmstudio.note.report import Result
 from fmstudio.plots.note_figures import words_html
 from fmstudio.ui import claims, words
-from fmstudio.ui.halting import halt, until_halted
+from fmstudio.ui.halting import until_halted
 from fmstudio.ui.line import TRAININGS
 from fmstudio.ui.tabs.note_exhibits import EXHIBITS
 from fmstudio.ui.tabs.note_running import BUSY, LATEX, POOLED, QUIET, READY, progress, steps
 from fmstudio.ui.tabs.report import said
+from fmstudio.ui.tabs.stop import stoppable
 from fmstudio.ui.visitor import Visitor
 
 
@@ -106,7 +107,7 @@ def build(
     parts = [panels, outcome, numbers]
     buttons = [*parts, status, start, stop]
     start.click(run, [visitor, broken], [visitor, *buttons, tab, overview], **POOLED)
-    stop.click(lambda state: halt(state, number), visitor, None, **QUIET)
+    stoppable(stop, visitor, status, number)
     broken.input(figures, [visitor, broken], parts, trigger_mode="always_last", **QUIET)
 
     def paint(state: Visitor) -> list[Any]:

@@ -11,10 +11,11 @@ from gradio.components import Component
 from fmstudio.note.lineage import METHODS, QUESTION
 from fmstudio.plots.note_figures import words_html
 from fmstudio.ui import claims, words
-from fmstudio.ui.halting import halt, until_halted
+from fmstudio.ui.halting import until_halted
 from fmstudio.ui.line import TRAININGS
 from fmstudio.ui.tabs.note_running import BUSY, LATEX, POOLED, QUIET, READY, progress, steps
 from fmstudio.ui.tabs.report import said
+from fmstudio.ui.tabs.stop import stoppable
 from fmstudio.ui.visitor import Visitor
 
 FIRST = 3
@@ -87,7 +88,7 @@ def build(visitor: gr.State) -> tuple[Callable[[Visitor], list[Any]], list[Compo
 
     parts = [formula, samples, table]
     start.click(run, [visitor, slider], [visitor, *parts, status, start, stop], **POOLED)
-    stop.click(lambda state: halt(state, "lineage"), visitor, None, **QUIET)
+    stoppable(stop, visitor, status, "lineage")
     slider.change(shown, [visitor, slider], parts, trigger_mode="always_last", **QUIET)
 
     def paint(state: Visitor) -> list[Any]:
