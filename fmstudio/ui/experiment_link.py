@@ -93,6 +93,8 @@ def wire_experiment(
         except ValueError as error:
             state.refused = str(error)
             return False
+        if experiment.path != state.experiment.path:
+            state.drafts.clear()
         state.experiment = experiment
         return True
 
@@ -100,7 +102,12 @@ def wire_experiment(
         def chosen(state: Visitor, value: Any) -> None:
             with _CHANGES:
                 state.shown.setdefault(name, dict(at_first[name]))["value"] = value
-                accept(state, lambda: _without_leftovers(state.experiment, {name: value}))
+                if name in state.drafts and state.drafts[name][0] == value:
+                    return  # Refused when Enter was pressed, and now it was left.
+                state.drafts.pop(name, None)
+                taken = accept(state, lambda: _without_leftovers(state.experiment, {name: value}))
+                if not taken and name in PATH_FIELDS["custom"]:
+                    state.drafts[name] = value, state.refused
 
         return chosen
 
@@ -169,6 +176,11 @@ def wire_experiment(
             state.refused = ""
         with _CHANGES:
             now = _shown(state.experiment, list(controls), offered)
+            for name, (text, _) in state.drafts.items():
+                now[name]["value"] = text
+            if state.drafts:
+                reasons = [why for _, why in state.drafts.values()]
+                now["path note"] = {"value": words.not_drawn(reasons, state.experiment), "visible": True}
             before, state.shown = state.shown or at_first, now
         updates: Updates = {}
         for name, part in parts.items():

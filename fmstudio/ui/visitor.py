@@ -48,6 +48,7 @@ class Visitor:
         shown: what the browser shows of the experiment, by part; pending: the picture under way, with the
             room and what it shows; called: how often the browser was told to ask for a picture.
         refused: why the last edit was not taken, until the visitor is told.
+        drafts: formulas that were refused and stay to be mended, by field: what was typed, and why not.
         latest: when in the browser's own count each kind of turn was last taken: see :meth:`turn`.
         claims: the visitor's own results in the note's room, by the claim's number and whether it was broken.
         lineage: the visitor's own table of the lineage with what it is of, or None.
@@ -71,6 +72,7 @@ class Visitor:
     pending: tuple[Any, Future[Any]] | None = None
     called: int = 0
     refused: str = ""
+    drafts: dict[str, tuple[str, str]] = field(default_factory=dict)
     latest: dict[str, float] = field(default_factory=dict)
     straightness: list[float] = field(default_factory=list)
     claims: dict[tuple[str, bool], Result] = field(default_factory=dict)

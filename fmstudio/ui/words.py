@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,12 @@ def path_formula(experiment: Experiment) -> str:
 def path_note(experiment: Experiment) -> str:
     """What must be known about this path, or an empty text."""
     return sections("path-notes").get(experiment.path, "")
+
+
+def not_drawn(reasons: Iterable[str], experiment: Experiment) -> str:
+    """Why a formula that was typed is not the one that is drawn, over what must be known about the path."""
+    plain = [re.sub(r"([\\`*_<>\[\]$])", r"\\\1", reason) for reason in reasons]
+    return "\n\n".join([*(f"**Not drawn:** {reason}" for reason in plain), path_note(experiment)])
 
 
 def data_note(experiment: Experiment) -> str:

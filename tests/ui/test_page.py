@@ -327,7 +327,18 @@ def test_a_refused_choice_is_set_back_and_blocks_no_other(studio: Studio) -> Non
     formula.press("Enter")
     page.get_by_text("is not allowed in a formula").first.wait_for()
     page.wait_for_function("document.querySelector('.fm-coefficients').innerText.includes('(1 - t)**1.5')")
-    assert formula.input_value() == "(1 - t)**1.5"
+    # A formula stays to be mended, and what is drawn says that it is not this one.
+    told = page.get_by_text("Not drawn: a(t): 'import' is not allowed")
+    told.wait_for()
+    assert formula.input_value() == "import os"
+    page.get_by_label("b(t) =").fill("t")
+    page.get_by_label("b(t) =").press("Enter")
+    page.wait_for_function("location.search.includes('formula_b=t')")
+    assert formula.input_value() == "import os"
+    formula.fill("1 - t")
+    formula.press("Enter")
+    page.wait_for_function("location.search.includes('formula_a=')")
+    told.wait_for(state="hidden")
     # A number that is not offered may be typed; nonsense is set back.
     particles = page.get_by_role("combobox", name="particles")
     particles.fill("700")
