@@ -39,7 +39,10 @@ def paths_scene(
     panes = [_original_pane(experiment, original)]
     bounds = _bounds(experiment, original, motion)
     if given is not None:
-        panes.append(Pane("Paths to one x₀", "q_t averages such clouds", _array(given), lines=_lines(given)))
+        paired = "q_t averages such clouds"
+        if experiment.coupling != "independent":
+            paired = "as if paired at random"
+        panes.append(Pane("Paths to one x₀", paired, _array(given), lines=_lines(given)))
     if motion is not None:
         arrows = None if learned or experiment.dim == 1 else _arrows(experiment, times, bounds)
         follows = f"follows {'a trained net' if learned else 'the mean velocity u'}, NFE {motion.nfe}"

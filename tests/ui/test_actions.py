@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -32,6 +33,17 @@ def test_a_small_scene_is_kept_for_others_and_a_large_one_is_not() -> None:
     small, large = (visitor(particles=n, frames=200, path="bow") for n in (2_500, 2_501))
     assert actions.paths_room(small) is actions.paths_room(small)
     assert actions.paths_room(large) is not actions.paths_room(large)
+
+
+@pytest.mark.parametrize(
+    ("coupling", "caption"),
+    [("independent", "q_t averages such clouds"), ("optimal transport", "as if paired at random")],
+)
+def test_paths_to_one_point_make_up_q_only_where_pairs_are_independent(coupling: str, caption: str) -> None:
+    _, given = actions.paths_room(visitor(coupling=coupling), "one data point").panes
+    assert given.caption == caption
+    assert np.ptp(given.positions[-1], axis=0).max() == 0
+    assert np.ptp(given.positions[0], axis=0).min() > 1
 
 
 @pytest.mark.parametrize("data", DATA)

@@ -16,6 +16,7 @@ from fmstudio.ui.visitor import Visitor
 
 def build(visitor: gr.State) -> Room:
     """Lay the room out in the current tab."""
+    seen = words.sections("paths")
     with gr.Row(elem_classes=["fm-columns"]):
         with gr.Column():
             view = gr.Radio(
@@ -33,7 +34,7 @@ def build(visitor: gr.State) -> Room:
                 gr.Markdown("#### At this point")
                 panel = gr.HTML(probe_html(None))
             with gr.Column(elem_classes=["fm-card"], min_width=0):
-                gr.Markdown(words.text("paths"))
+                what = gr.Markdown(seen[actions.VIEWS[0]])
             closed = gr.Markdown("", visible=False, elem_classes=["fm-note", "fm-card"])
 
     def repaint(state: Visitor) -> list[Any]:
@@ -61,19 +62,19 @@ def build(visitor: gr.State) -> Room:
         )
         return Player(overlay=answer.to_json()), probe_html(found)
 
-    def look(state: Visitor, chosen: str) -> Any:
+    def look(state: Visitor, chosen: str) -> list[Any]:
         try:
             scene = actions.paths_room(state, chosen)
         except ValueError as error:
             gr.Warning(str(error))
-            return gr.skip()
+            return [gr.skip(), gr.skip()]
         state.view = chosen
-        return scene
+        return [scene, seen[chosen]]
 
     view.input(
         look,
         [visitor, view],
-        player,
+        [player, what],
         trigger_mode="always_last",
         show_progress="minimal",
         api_visibility="private",
