@@ -27,7 +27,7 @@ def test_an_experiment_without_a_script_is_answered_in_words() -> None:
 @pytest.mark.browser
 @pytest.mark.slow
 def test_it_opens_saves_and_closes(browser: Any, studio_url: str, tmp_path: Path) -> None:
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page = browser.new_page(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
     page.set_default_timeout(60_000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))

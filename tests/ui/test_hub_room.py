@@ -147,7 +147,7 @@ def test_names_from_outside_are_escaped(monkeypatch):
 
 @pytest.mark.browser
 def test_a_visitor_finds_the_models_and_what_this_machine_can_run(studio_url, browser):
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page = browser.new_page(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
     page.goto(studio_url)
     page.get_by_role("tab", name="Images").click(timeout=60_000)
     page.get_by_role("tab", name="Hub models").click(timeout=60_000)

@@ -25,8 +25,9 @@ ROOMS = ("Paths", "Train", "Sample", "The note", "Images")
 class Studio:
     """One visitor's page, with everything that went wrong on it."""
 
-    def __init__(self, browser: Any, url: str, query: str = "", width: int = 1440):
-        self.page = browser.new_page(viewport={"width": width, "height": 900})
+    def __init__(self, browser: Any, url: str, query: str = "", width: int = 1440, moving: bool = False):
+        motion = "no-preference" if moving else "reduce"
+        self.page = browser.new_page(viewport={"width": width, "height": 900}, reduced_motion=motion)
         self.page.set_default_timeout(SLOW_MACHINE)
         self.errors: list[str] = []
         self.outside: list[str] = []
@@ -65,7 +66,7 @@ def studio(browser: Any, studio_url: str) -> Iterator[Studio]:
 
 
 def test_the_main_job(browser: Any, studio_url: str, tmp_path: Path) -> None:
-    studio = Studio(browser, studio_url, "?train_steps=200000")
+    studio = Studio(browser, studio_url, "?train_steps=200000", moving=True)
     page = studio.page
     # Particles move before any click.
     first = studio.player("#paths-player")["count"]
@@ -199,7 +200,6 @@ def test_a_room_is_entered_at_its_top_with_the_experiment_in_sight(studio: Studi
 
 def test_an_edit_keeps_the_drawing_of_the_path_at_the_paused_clock(studio: Studio) -> None:
     page = studio.page
-    page.locator("#paths-player").get_by_label("Pause").click()
     page.locator("#paths-player").get_by_label("Time, from noise to data").fill("0.75")
     page.wait_for_function("document.querySelector('.value-b').innerText === '0.25'")
     studio.choose("spherical")
