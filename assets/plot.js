@@ -1,7 +1,8 @@
-/* A Plotly figure that updates in place: Plotly.react at most once per animation frame, and for a third of the
-   time at most: a page on a busy machine stays free to hear its buttons. */
+/* A Plotly figure that updates in place: Plotly.react at most once per animation frame, and all figures of the page
+   together for a third of the time at most: a page on a busy machine stays free to hear its buttons. */
 const box = element.querySelector('.fm-plot');
-let pending = null, scheduled = false, rest = 0;
+const rest = window.__plotRest ||= {until: 0};
+let pending = null, scheduled = false;
 const ready = () => {
   if (window.Plotly) return Promise.resolve();
   window.__plotly = window.__plotly || new Promise((resolve, reject) => {
@@ -24,13 +25,20 @@ const draw = async () => {
   if (!pending || !box.offsetWidth) return;
   const figure = themed(pending), began = performance.now();
   await Plotly.react(box, figure.data, figure.layout, {displayModeBar: false, responsive: true});
-  rest = performance.now() + 2 * (performance.now() - began);
+  rest.until = performance.now() + 2 * (performance.now() - began);
   box.dataset.drawn = String(Number(box.dataset.drawn || 0) + 1);
 };
 const request = () => {
   if (scheduled) return;
   scheduled = true;
-  setTimeout(() => requestAnimationFrame(() => { scheduled = false; draw(); }), Math.max(0, rest - performance.now()));
+  inTurn();
+};
+const inTurn = () => {
+  setTimeout(() => requestAnimationFrame(() => {
+    if (performance.now() < rest.until) { inTurn(); return; }
+    scheduled = false;
+    draw();
+  }), Math.max(0, rest.until - performance.now()));
 };
 const reserved = box.style.minHeight;
 const take = () => {

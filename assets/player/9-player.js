@@ -114,6 +114,7 @@ class Player {
     if (have.length === number) return;
     have.forEach((pane) => pane.remove());
     this.stage.style.setProperty("--panes", number);
+    this.stage.dataset.panes = number;
     this.base.insertAdjacentHTML("beforebegin", Array.from({ length: number }, (_, i) => paneMarkup(i)).join(""));
     this.boxes = [...this.stage.querySelectorAll(".fm-view")];
   }
