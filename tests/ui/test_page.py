@@ -268,48 +268,41 @@ def test_two_visitors_do_not_see_each_other(browser: Any, studio_url: str) -> No
         studio.page.close()
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-def test_nothing_scrolls_sideways(browser: Any, studio_url: str, width: int) -> None:
-    studio = Studio(browser, studio_url, width=width)
+def test_nothing_scrolls_that_need_not(studio: Studio) -> None:
+    """No room sideways; and no paragraph, where a symbol's foot reaches under the last line."""
     for room in ROOMS:
         studio.open(room)
-        studio.page.wait_for_timeout(500)
-        assert studio.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 1, room
-    studio.page.close()
-
-
-@pytest.mark.parametrize("width", [1440, 1121, 1000, 861])
-def test_the_rooms_keep_to_one_line(browser: Any, studio_url: str, width: int) -> None:
-    """Between the title and the actions, and nothing lies over the tabs of a room."""
-    studio = Studio(browser, studio_url, width=width)
-    studio.open("Images")
-    boxes = [studio.page.get_by_role("tab", name=room, exact=True).bounding_box() for room in ROOMS]
-    assert len({box["y"] for box in boxes}) == 1
-    ends = [box["x"] + box["width"] for box in boxes]
-    title = studio.page.evaluate(
-        """() => {
-        const text = document.createRange();
-        text.selectNodeContents(document.querySelector("#bar .title"));
-        return text.getBoundingClientRect().right; }"""
-    )
-    assert title < boxes[0]["x"]
-    assert ends[-1] < studio.page.get_by_role("button", name="Lessons").bounding_box()["x"]
-    assert all(end <= box["x"] + 0.5 for end, box in zip(ends, boxes[1:], strict=False))
-    studio.page.get_by_role("tab", name="Film strip").click()
-    studio.page.close()
-
-
-def test_a_paragraph_is_no_box_that_scrolls(studio: Studio) -> None:
-    """A symbol's foot reaches under the last line; Firefox would draw a scroll bar beside the text."""
-    for room in ROOMS:
-        studio.open(room)
-        studio.page.wait_for_timeout(500)
+        for width in (390, 1440):
+            studio.page.set_viewport_size({"width": width, "height": 900})
+            studio.page.wait_for_timeout(500)
+            assert studio.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 1, room
         boxes = studio.page.evaluate(
             """() => [...document.querySelectorAll(".fm-card .block:has(.prose), .gr-accordion")]
             .filter((box) => box.offsetParent && getComputedStyle(box).overflowY === "auto")
             .map((box) => box.innerText)"""
         )
         assert boxes == [], room
+
+
+def test_the_rooms_keep_to_one_line(studio: Studio) -> None:
+    """Between the title and the actions, and nothing lies over the tabs of a room."""
+    studio.open("Images")
+    for width in (1440, 1121, 1000, 861):
+        studio.page.set_viewport_size({"width": width, "height": 900})
+        boxes = [studio.page.get_by_role("tab", name=room, exact=True).bounding_box() for room in ROOMS]
+        assert len({box["y"] for box in boxes}) == 1, width
+        ends = [box["x"] + box["width"] for box in boxes]
+        title = studio.page.evaluate(
+            """() => {
+            const text = document.createRange();
+            text.selectNodeContents(document.querySelector("#bar .title"));
+            return text.getBoundingClientRect().right; }"""
+        )
+        assert title < boxes[0]["x"], width
+        assert ends[-1] < studio.page.get_by_role("button", name="Lessons").bounding_box()["x"], width
+        assert all(end <= box["x"] + 0.5 for end, box in zip(ends, boxes[1:], strict=False)), width
+        for tab in ("Film strip", "Step grid"):
+            studio.page.get_by_role("tab", name=tab).click()
 
 
 def test_what_the_browser_draws_itself_goes_dark_too(studio: Studio) -> None:
