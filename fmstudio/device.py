@@ -78,3 +78,12 @@ def chosen_device(*, single_precision: bool = False) -> torch.device:
         # Apple's GPU has no float64, which the exact answers need.
         return torch.device("cpu")
     return device
+
+
+def finish(device: torch.device) -> None:
+    """Wait until a GPU has done what this thread asked of it; elsewhere all is done already.
+
+    Not the whole device: another visitor's graph may be in capture there, which forbids that.
+    """
+    if device.type == "cuda":
+        torch.cuda.current_stream(device).synchronize()

@@ -19,6 +19,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from fmstudio.device import finish
 from fmstudio.flow.adaptive import adaptive_steps
 from fmstudio.flow.solvers import EULER, Tableau, path_times, steps
 from fmstudio.image.data import to_bytes
@@ -181,8 +182,7 @@ class _Clock:
 
     def pause(self) -> float:
         """All work so far; what a GPU was asked is done."""
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+        finish(self._device)
         self._spent += time.perf_counter() - self._started
         return self._spent
 
