@@ -18,7 +18,7 @@ from benchmarks.race import Result, goal_row, table
 
 NAMES = (
     "steps", "oracle", "sampling", "likelihood", "startup", "payload", "motion", "images", "firstrow",
-    "quality", "gpu_quality", "gpu_oracle", "gpu_steps", "gpu_images", "gpu_sampling",
+    "quality", "gpu_quality", "gpu_oracle", "gpu_images", "gpu_sampling", "gpu_steps",
 )  # fmt: skip
 GROUPS = {"gpu": tuple(name for name in NAMES if name.startswith("gpu_"))}
 """Names that stand for several races."""

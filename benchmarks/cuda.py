@@ -60,7 +60,7 @@ def idle_share(run: Callable[[], object], seconds: float, device: torch.device) 
     """
     if device.type != "cuda":
         return "–"
-    with profile(activities=[ProfilerActivity.CUDA]) as seen:
+    with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as seen:
         run()
         wait(device)
     busy = sum(event.self_device_time_total for event in seen.key_averages()) / 1e6

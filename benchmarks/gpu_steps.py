@@ -27,7 +27,7 @@ FACTOR = 10
 def race(
     device: str | None = None,
     sizes: tuple[tuple[int, int, int], ...] = ((64, 3, 512), (512, 4, 4096)),
-    steps: int = 1_024,
+    steps: int = 4_096,
     rounds: int = 3,
     compiled: bool = True,
 ) -> Result:
@@ -36,7 +36,7 @@ def race(
     Args:
         device: None for the first CUDA device; nothing is raced without one.
         sizes: width, hidden layers, batch.
-        steps: of ours in a round; the peers take a quarter as many.
+        steps: of ours in a round; the peers take a sixteenth as many.
         rounds: measured, after one to warm up, capture and compile.
         compiled: whether the peers' nets run compiled, too.
     """
@@ -91,7 +91,7 @@ def _contestants(
         for _ in train(experiment, measure=False, device=device):
             pass
 
-    few = max(1, steps // 4)
+    few = max(1, steps // 16)
     found = {OURS: (whole, steps)}
     for make in (meta_notebook, cfm_loop):
         for name, compile_it in (("eager", False), ("compiled", True)):

@@ -29,6 +29,10 @@ BETA2 = 0.99
 EPSILON = 1e-8
 WEIGHT_DECAY = 0.0
 
+PIECES_ON_GPU = 36
+"""Parts of the weights for AdamW's kernel, which gives each to one of a GPU's processors, and takes so many at
+one launch."""
+
 
 @dataclass
 class Moments:
@@ -133,7 +137,12 @@ class Steps:
             (self._features[k], self._features[k].t(), self._targets[k], self.losses[k]) for k in range(block)
         ]
         self._capture = capture
-        self._count_views = list(self._counts.unbind())
+        pieces = 1 if flat.device.type == "cpu" else PIECES_ON_GPU
+        self._trained = [
+            list(whole.split(math.ceil(len(flat) / pieces)))
+            for whole in (flat, self.gradient, moments.first, moments.second)
+        ]
+        self._count_views = [[count] * len(self._trained[0]) for count in self._counts.unbind()]
         self._replay: Replay | None = None
 
     def load(self, x: Tensor, t: Tensor, y: Tensor, asked: Tensor | None = None) -> None:
@@ -203,14 +212,14 @@ class Steps:
 
     def _step(self, k: int, rate: float | Tensor, pull: float | Tensor) -> None:
         self.differentiate(k)
-        m, flat = self.moments, self.net.flat
+        weights, gradients, first, second = self._trained
         torch._fused_adamw_(  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
-            [flat],
-            [self.gradient],
-            [m.first],
-            [m.second],
+            weights,
+            gradients,
+            first,
+            second,
             [],
-            [self._count_views[k]],
+            self._count_views[k],
             lr=rate,
             beta1=BETA1,
             beta2=BETA2,
@@ -219,7 +228,7 @@ class Steps:
             amsgrad=False,
             maximize=False,
         )
-        m.mean.lerp_(flat, pull)
+        self.moments.mean.lerp_(self.net.flat, pull)
 
     def differentiate(self, k: int) -> None:
         """Loss of batch k of the block, and its gradient, at the present weights.

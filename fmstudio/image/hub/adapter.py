@@ -271,11 +271,13 @@ def load_model(description: Description, plan: Plan, title: str, tiny_folder: Pa
         UnsuitableModelError, ValueError: as `fmstudio.image.hub.loading.load_pipeline`.
     """
     pipe = load_pipeline(description, plan)
+    preview = previews.fit_linear_preview(pipe.vae)
+    pipe.maybe_free_model_hooks()  # under offloading, the autoencoder goes back to wait
     return HubModel(
         pipe,
         plan,
         title,
-        previews.fit_linear_preview(pipe.vae),
+        preview,
         load_tiny_decoder(tiny_folder, plan) if tiny_folder is not None else None,
         is_instaflow(description),
     )
