@@ -30,8 +30,7 @@ EPSILON = 1e-8
 WEIGHT_DECAY = 0.0
 
 PIECES_ON_GPU = 36
-"""Parts of the weights for AdamW's kernel, which gives each to one of a GPU's processors, and takes so many at
-one launch."""
+"""Parts of the weights for AdamW's kernel: each goes to one of a GPU's processors, so many in a launch."""
 
 
 @dataclass
