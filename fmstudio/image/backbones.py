@@ -1,7 +1,7 @@
 """The trained image models on this machine: name → folder, loaded once, on first use.
 
-A model is read-only once it is loaded, so all visitors of a page share it. Listing models reads a few small
-json files and imports no deep-learning library beyond torch.
+A model is read-only once it is loaded, so all visitors of a page share it. Where one runs, float32 is enough.
+Listing models reads a few small json files and imports no deep-learning library beyond torch.
 """
 
 from __future__ import annotations
@@ -12,25 +12,16 @@ import threading
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
 from fmstudio.device import chosen_device
-
-if TYPE_CHECKING:
-    from fmstudio.image.classifier import FeatureNet
-    from fmstudio.image.folder import ImageModel
-    from fmstudio.image.memorising import TrainingImages
-    from fmstudio.image.reference import Reference
-
-MODELS_FOLDER = Path(__file__).resolve().parents[2] / "models"
-"""The repository's own models."""
+from fmstudio.image.classifier import FeatureNet, load_classifier
+from fmstudio.image.folder import MODELS_FOLDER, ImageModel, load_model
+from fmstudio.image.memorising import TRAINING_FILE, TrainingImages, load_training
+from fmstudio.image.reference import Reference, load_reference
 
 PIPELINE_CLASS = "RectifiedFlowPipeline"
-
-TRAINING_FILE = "training.safetensors"
-"""The training images in the folder of a model that may have memorised them; see `memorising`."""
 
 _KINDS = {"dit": "DiT", "one": "student"}
 """Short titles by the ending of a folder's name."""
@@ -104,18 +95,6 @@ class ModelEntry:
         return [(w, n, fd) for (w, n), fd in sorted(found.items())]
 
 
-def choose_device() -> torch.device:
-    """Where image models run: float32 is enough for them."""
-    return chosen_device(single_precision=True)
-
-
-def has_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 is computed natively on this device (and so saves time)."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-
-
 class Backbones:
     """The models in one folder, each loaded at most once.
 
@@ -135,7 +114,7 @@ class Backbones:
     @property
     def device(self) -> torch.device:
         """Where models run."""
-        return self._device if self._device is not None else choose_device()
+        return self._device if self._device is not None else chosen_device(single_precision=True)
 
     def entries(self) -> list[ModelEntry]:
         """The models that can be loaded, sorted by name."""
@@ -166,8 +145,6 @@ class Backbones:
         Raises:
             KeyError: there is no such model; the message names those there are.
         """
-        from fmstudio.image.folder import load_model
-
         entry = self.entry(name)
         with self._lock:
             if name not in self._models:
@@ -180,8 +157,6 @@ class Backbones:
         Raises:
             FileNotFoundError: there is none.
         """
-        from fmstudio.image.classifier import load_classifier
-
         with self._lock:
             if name not in self._classifiers:
                 self._classifiers[name] = load_classifier(self._folder / name)
@@ -194,8 +169,6 @@ class Backbones:
             FileNotFoundError: there is none.
             ValueError: it belongs to another classifier.
         """
-        from fmstudio.image.reference import load_reference
-
         with self._lock:
             if name not in self._references:
                 self._references[name] = load_reference(self._folder / name)
@@ -208,8 +181,6 @@ class Backbones:
             KeyError: there is no such model.
             ValueError: the file holds something else.
         """
-        from fmstudio.image.memorising import load_training
-
         entry = self.entry(name)
         with self._lock:
             if name not in self._training and entry.has_training:

@@ -17,10 +17,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fmstudio.image.backbones import MODELS_FOLDER, choose_device, has_bf16
+from fmstudio.device import chosen_device, has_bf16
 from fmstudio.image.classifier import FeatureNet, Judgement, judge, load_classifier
 from fmstudio.image.data import FASHION_FOLDER, ImageSet, fashion_mnist
-from fmstudio.image.folder import ImageModel, load_model
+from fmstudio.image.folder import MODELS_FOLDER, ImageModel, load_model
 from fmstudio.image.metrics import class_accuracy, frechet_distance, nearest_recall
 from fmstudio.image.objective import generator_of
 from fmstudio.image.sampling import GuidedField, draw_noise, grid_labels, sample
@@ -146,7 +146,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    device = choose_device()
+    device = chosen_device(single_precision=True)
     bf16 = has_bf16(device) and not options.float32
     model, classifier = load_model(options.model, device), load_classifier(options.classifier)
     test = fashion_mnist(options.data, train=False)

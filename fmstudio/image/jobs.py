@@ -10,8 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
+from fmstudio.device import has_bf16
 from fmstudio.flow.solvers import ADAPTIVE, SOLVERS
-from fmstudio.image.backbones import backbone, backbone_names, has_bf16
+from fmstudio.image.backbones import backbone, backbone_names
 from fmstudio.image.folder import ImageModel
 from fmstudio.image.gallery import png_of
 from fmstudio.image.sampling import (

@@ -21,7 +21,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 from torch import Tensor
 
-from fmstudio.image.backbones import has_bf16
+from fmstudio.device import has_bf16
 from fmstudio.image.data import ImageSet
 from fmstudio.image.networks import VelocityNet
 from fmstudio.image.objective import TIME_LAWS, Ahead, BatchStream, ReflowPairs, velocity_loss

@@ -5,7 +5,6 @@ import torch
 
 from fmstudio.image import pipeline
 from fmstudio.image.backbones import (
-    MODELS_FOLDER,
     Backbones,
     backbone,
     backbone_names,
@@ -13,7 +12,7 @@ from fmstudio.image.backbones import (
     repository_models,
 )
 from fmstudio.image.classifier import judge, load_classifier
-from fmstudio.image.folder import load_model, save_model
+from fmstudio.image.folder import MODELS_FOLDER, load_model, save_model
 from fmstudio.image.metrics import class_accuracy
 from fmstudio.image.pipeline import RectifiedFlowPipeline
 from fmstudio.image.sampling import GuidedField, draw_noise, sample

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import torch
 
-from fmstudio.image.backbones import TRAINING_FILE, repository_models
+from fmstudio.image.backbones import repository_models
 from fmstudio.image.data import ImageSet
 from fmstudio.image.folder import save_model
-from fmstudio.image.memorising import TrainingImages, prepare, save_training
+from fmstudio.image.memorising import TRAINING_FILE, TrainingImages, prepare, save_training
 from fmstudio.image.networks import UNetDesign, build_unet
 
 NAME = "tiny-rf1"
