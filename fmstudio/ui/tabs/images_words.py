@@ -11,8 +11,8 @@ def model_text(model: str) -> str:
     """What the chosen model is: its card's introduction, its images and classes."""
     entry, told = repository_models().entry(model), sections("images")
     parts = ["#### The model"]
-    if entry.introduction():
-        parts.append(f"**{entry.name}.** {entry.introduction()}")
+    if entry.card.introduction:
+        parts.append(f"**{entry.name}.** {entry.card.introduction}")
     parts += [told["net"], facts(entry)]
     if _has_reflow(entry):
         parts.append(told["reflow"])
@@ -71,5 +71,5 @@ def _colour(channels: int) -> str:
 
 def _has_reflow(entry: ModelEntry) -> bool:
     """Whether it is the first or the second rectified flow of its classes, and the other one is here too."""
-    titles = {other.short_title for other in [entry, *repository_models().siblings(entry.name)]}
-    return {"1-RF", "2-RF"} <= titles and entry.short_title in ("1-RF", "2-RF")
+    titles = {other.card.short_title for other in [entry, *repository_models().siblings(entry.name)]}
+    return {"1-RF", "2-RF"} <= titles and entry.card.short_title in ("1-RF", "2-RF")
