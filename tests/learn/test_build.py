@@ -7,7 +7,7 @@ import torch
 
 from fmstudio.flow.couplings import Independent, OptimalTransport, Sinkhorn
 from fmstudio.flow.densities import GaussianMixture, PointCloud
-from fmstudio.flow.formulas import Custom
+from fmstudio.flow.custom_path import Custom
 from fmstudio.flow.paths import (
     Bow,
     Latent,
