@@ -1,4 +1,4 @@
-"""A path of one's own: typed formulas for a_t and b_t, checked, with a suggestion where an end does not fit."""
+"""A path of one's own: typed formulas for a_t and b_t, checked, with one that fits where an end does not."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _misfit(formula: Formula, name: str, ends: tuple[float, float]) -> str:
 
 
 def suggestion(formula: Formula, name: str, ends: tuple[float, float]) -> str:
-    """The formula moved and stretched so that it fits both ends, in normal form: (f − f(1))/(f(0) − f(1)) for a.
+    """The formula moved and stretched to fit both ends, for a (f − f(1))/(f(0) − f(1)), in normal form.
 
     >>> suggestion(Formula("exp(-5t)"), "a", (1.0, 0.0))
     '(exp(-5*t)-exp(-5))/(1-exp(-5))'
@@ -161,4 +161,5 @@ def _end_slopes(formula: Formula, name: str) -> tuple[float, float]:
                 f"The derivative of {name}(t) must be finite at t = {t}, or every path would be infinitely "
                 f"fast there; your formula gives {slope}."
             )
-    return first, last
+    # cos(π/2) rounds to 6e-17; a slope of that size is that of a level end.
+    return (0.0 if abs(first) < 1e-12 else first), (0.0 if abs(last) < 1e-12 else last)

@@ -70,7 +70,7 @@ class Node:
 
     def text(self) -> str:
         """The normal form: typed signs, ``^`` for powers, brackets only where they are needed."""
-        if isinstance(self.what, float):
+        if not isinstance(self.what, str):
             return repr(self.what).removesuffix(".0")
         if not self.parts:
             return self.what
@@ -85,7 +85,7 @@ class Node:
         return f"{left._within(binds)}{self.what}{right._within(binds + 1, inner=True)}"
 
     def _within(self, binds: int, *, inner: bool = False) -> str:
-        """The normal form inside an operation; ``inner``: at the right of one, where a sign needs brackets."""
+        """The normal form inside an operation; ``inner``: at its right, where a sign needs brackets."""
         own = _BINDS.get(str(self.what), _CALL) if self.parts else _CALL
         text = self.text()
         return f"({text})" if own < binds or (inner and text.startswith("-")) else text
@@ -121,4 +121,6 @@ def joined(what: float | str, *parts: Node) -> Node:
             return Node(NEGATE, (kept,))
         case ("-", (kept, Node(parts=(other,)) as right)) if right.what == NEGATE:
             return joined("+", kept, other)
+        case _:
+            pass
     return node

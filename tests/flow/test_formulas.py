@@ -482,7 +482,7 @@ def test_no_formula_is_suggested_that_would_be_refused(a, b):
 
 
 def test_a_suggestion_is_as_long_as_an_experiment_keeps():
-    assert custom_path.SUGGESTED == domain("formula_a")["longest"]
+    assert domain("formula_a")["longest"] == custom_path.SUGGESTED
 
 
 @pytest.mark.parametrize(
