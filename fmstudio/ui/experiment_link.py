@@ -11,8 +11,9 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from fmstudio.flow.objectives import TARGETS, check_target
 from fmstudio.learn import clouds
-from fmstudio.learn.build import density_of, path_of
+from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
 from fmstudio.learn.experiment import PATH_FIELDS, Experiment
 from fmstudio.learn.simulate import check_chain
 from fmstudio.plots.coefficients import coefficients_svg
@@ -41,6 +42,9 @@ def check(experiment: Experiment) -> None:
     path_of(experiment)
     density_of(experiment)
     check_chain(experiment)
+    check_target(
+        TARGETS[experiment.target], path_of(experiment), source_of(experiment), coupling_of(experiment)
+    )
 
 
 def wire_experiment(

@@ -10,6 +10,8 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import NoReturn
 
+from fmstudio.console import print_anything
+
 
 def run(options: Namespace, refuse: Callable[[str], NoReturn]) -> NoReturn:
     """Serve until Ctrl-C, or until a service manager asks to end; then end the process at once.
@@ -18,6 +20,7 @@ def run(options: Namespace, refuse: Callable[[str], NoReturn]) -> NoReturn:
         options: ``host``, ``port``, ``no_browser``, ``share`` and ``hub``; see `fmstudio.ui.launch.launch`.
         refuse: ends the process with a sentence about options that cannot be.
     """
+    print_anything()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     gc.disable()  # Imports make a million objects that all stay: nothing to collect until the page is served.
     status = 0

@@ -10,6 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fmstudio.flow.formulas import Formula
+from fmstudio.flow.readable import unreadable
+from fmstudio.learn.build import path_of
 from fmstudio.learn.clouds import PACKED, Cloud
 from fmstudio.learn.experiment import Experiment
 
@@ -50,13 +53,17 @@ def path_formula(experiment: Experiment) -> str:
     if experiment.path == "polynomial":
         return f"xₜ = (1−tⁿ) x₀ + tⁿ x₁, n = {experiment.power:g}"
     if experiment.path == "custom":
-        return f"a = {experiment.formula_a}, b = {experiment.formula_b}"
+        a, b = (Formula(text).normal() for text in (experiment.formula_a, experiment.formula_b))
+        return f"a = {a}, b = {b}"
     return _FORMULAS[experiment.path]
 
 
 def path_note(experiment: Experiment) -> str:
     """What must be known about this path, or an empty text."""
-    return sections("path-notes").get(experiment.path, "")
+    notes = sections("path-notes")
+    times = unreadable(path_of(experiment)) if experiment.path == "custom" else ""
+    told = [notes["unreadable"].format(times=times)] if times else []
+    return "\n\n".join([*told, notes.get(experiment.path, "")])
 
 
 def not_drawn(reasons: Iterable[str], experiment: Experiment) -> str:
