@@ -16,6 +16,7 @@ from fmstudio.learn import jobs
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.report import measured, to_json
 from fmstudio.ui.line import IMAGES, TRAININGS
+from fmstudio.ui.told import refusal
 
 
 def trajectories(experiment: dict[str, Any]) -> dict[str, Any]:
@@ -109,10 +110,10 @@ def _object(given: Any) -> dict[str, Any]:
     try:
         values = json.loads(given) if isinstance(given, str) else given
     except (ValueError, RecursionError) as error:
-        raise gr.Error(f"Expected a JSON object; {error}.", print_exception=False) from error
+        raise refusal(f"Expected a JSON object; {error}.") from error
     if not isinstance(values, dict):
         kind = type(values).__name__
-        raise gr.Error(f"Expected a JSON object of settings; got {kind}.", print_exception=False)
+        raise refusal(f"Expected a JSON object of settings; got {kind}.")
     return values
 
 
@@ -127,4 +128,4 @@ def _tell(act: Any) -> Any:
     try:
         return act()
     except ValueError as error:
-        raise gr.Error(str(error), print_exception=False) from error
+        raise refusal(error) from error
