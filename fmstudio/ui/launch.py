@@ -18,7 +18,7 @@ import gradio as gr
 
 from fmstudio.device import chosen_device
 from fmstudio.image.hub.consent import Permission, permission
-from fmstudio.ui import door, kept_files, theme, warm
+from fmstudio.ui import door, errand, kept_files, theme, warm
 from fmstudio.ui.page import build
 
 WORKERS = 8
@@ -87,9 +87,26 @@ def tune(page: gr.Blocks) -> None:
     Args:
         page: the page.
     """
+    # Requests that skip the queue would skip its bounds too.
+    page.api_open = False
     queue = page._queue  # pyright: ignore[reportPrivateUsage]
     queue.sleep_when_free = max(queue.sleep_when_free, POLL)
     page.server.config.h11_max_incomplete_event_size = door.LONGEST_HEAD
+
+
+def budgeted(seconds: str | None, gigabytes: str | None) -> None:
+    """Set what one API call may use; the environment says it where an option is None.
+
+    Args:
+        seconds, gigabytes: as typed; "inf" is no bound.
+
+    Raises:
+        ValueError: an option or a variable that is not a number above 0.
+    """
+    for name, given in ((errand.SECONDS, seconds), (errand.GIGABYTES, gigabytes)):
+        if given is not None:
+            os.environ[name] = given
+    errand.budget()
 
 
 def check(host: str, port: int | None, hub: str | None) -> None:
