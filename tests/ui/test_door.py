@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 from http.client import HTTPConnection
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 import pytest
@@ -51,3 +52,37 @@ def test_a_request_that_brings_too_much_is_turned_away_before_it_is_read(studio_
     assert (status, "bytes; at most" in said) == (413, True)
     status, said = ask(studio_url, "POST", path, Transfer_Encoding="chunked")
     assert (status, "Content-Length" in said) == (411, True)
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_link_with_markup_loads_nothing_and_the_page_works_behind_its_policy(
+    studio_url: str, browser: Any
+) -> None:
+    page = browser.new_page(viewport={"width": 1440, "height": 900}, accept_downloads=True)
+    asked: list[str] = []
+    wrong: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    page.add_init_script(
+        "window.blocked = [];"
+        "addEventListener('securitypolicyviolation', (e) => blocked.push([e.effectiveDirective, e.blockedURI]))"
+    )
+    markup = "<img src=//e.x/a.png>"
+    page.goto(f"{studio_url}?{urlencode({'path': 'custom', 'formula_a': markup})}")
+    page.get_by_test_id("toast-text").get_by_text(markup).wait_for()
+    assert page.locator("img[src*='e.x']").count() == 0
+    page.wait_for_function("document.querySelector('#paths-player .fm-player')?.__player?.frame >= 1")
+    for name in ("Picture", "Offline player"):
+        page.locator("#paths-player").get_by_role("button", name="Export").click()
+        with page.expect_download():
+            page.locator("#paths-player").get_by_role("menuitem", name=name).click()
+    page.get_by_role("tab", name="Train").click()
+    page.locator("#loss-plot .main-svg").first.wait_for()
+    with page.expect_download():
+        page.locator("#train-save").click()
+    assert page.evaluate("blocked") == []
+    assert [url for url in asked if not url.startswith((studio_url, "data:", "blob:"))] == []
+    assert wrong == []
+    page.close()
