@@ -81,9 +81,9 @@ def _sample(values: dict[str, Any], out: Path, options: argparse.Namespace) -> N
 
 
 def _images(values: dict[str, Any], out: Path, options: argparse.Namespace) -> None:
-    from fmstudio.image.jobs import image_grid
+    from fmstudio.image.jobs import ImageSettings, image_grid
 
-    report = image_grid(values)
+    report = image_grid(ImageSettings.from_dict(values))
     for row in report["rows"]:
         made = f"steps-{row['steps']:02d}" if row["tolerance"] is None else f"tolerance-{row['tolerance']:g}"
         for place, image in enumerate(row["images"]):

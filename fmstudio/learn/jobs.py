@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,27 @@ def trajectories(experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def sample(experiment: Experiment, checkpoint: Checkpoint | None = None) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False)
+class _Watched:
+    """A field that says before each of its calls that it is asked."""
+
+    field: VelocityField
+    asked: Callable[[], None]
+
+    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
+        self.asked()
+        return self.field(x, t)
+
+
+def sample(
+    experiment: Experiment, checkpoint: Checkpoint | None = None, progress: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
     """Follow the net given, or the exact field, with the experiment's sampler.
+
+    Args:
+        experiment: what to sample, and how.
+        checkpoint: the net to follow; None: the exact field.
+        progress: called before every evaluation of the field; what it raises ends the work.
 
     Returns:
         ``experiment``, ``field`` ("net" or "exact"), ``samples`` (n, d), ``nfe``, ``seconds``,
@@ -115,7 +135,9 @@ def sample(experiment: Experiment, checkpoint: Checkpoint | None = None) -> dict
         )
     times = frame_times(experiment)
     start = original_paths(experiment, draw_pairs(experiment, experiment.particles, asked=True), times)[0]
-    motion = run_sampler(experiment, chosen_field(experiment, checkpoint), start, times)
+    field = chosen_field(experiment, checkpoint)
+    motion = run_sampler(experiment, _Watched(field, progress), start, times, origin=field)
+    progress()
     fresh = asked_density(experiment).sample(len(start), generator_of(experiment, 61)).points
     measured = distances(motion.positions, *fresh_draws(experiment, times, asked=True))
     return {

@@ -15,6 +15,7 @@ from gradio.components import Component
 from fmstudio.device import CORES
 from fmstudio.ui.events import NOW
 from fmstudio.ui.room import Room
+from fmstudio.ui.told import warn
 from fmstudio.ui.training import adopt_shipped
 from fmstudio.ui.visitor import Visitor
 
@@ -128,7 +129,7 @@ def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[
                     painted = painting.paint(state, name)
                 yield {visitor: state, **painted}
             except ValueError as error:
-                gr.Warning(str(error))
+                warn(error)
                 yield {visitor: state}
 
         return call

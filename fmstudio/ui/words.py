@@ -15,6 +15,7 @@ from fmstudio.flow.readable import unreadable
 from fmstudio.learn.build import path_of
 from fmstudio.learn.clouds import PACKED, Cloud
 from fmstudio.learn.experiment import Experiment
+from fmstudio.plots.plain import in_html, in_markdown
 
 _CLASSES = {
     "moons": ("upper moon", "lower moon"),
@@ -68,8 +69,8 @@ def path_note(experiment: Experiment) -> str:
 
 def not_drawn(reasons: Iterable[str], experiment: Experiment) -> str:
     """Why a formula that was typed is not the one that is drawn, over what must be known about the path."""
-    plain = [re.sub(r"([\\`*_<>\[\]$])", r"\\\1", reason) for reason in reasons]
-    return "\n\n".join([*(f"**Not drawn:** {reason}" for reason in plain), path_note(experiment)])
+    told = [f"**Not drawn:** {in_markdown(reason)}" for reason in reasons]
+    return "\n\n".join([*told, path_note(experiment)])
 
 
 def data_note(experiment: Experiment) -> str:
@@ -96,7 +97,7 @@ def sampler_hint(experiment: Experiment, straightened: bool = False) -> str:
 
 def lines(sentence: str, width: int = 46) -> str:
     """A sentence broken into lines for a figure, which does not break by itself."""
-    return "<br>".join(textwrap.wrap(sentence, width))
+    return "<br>".join(in_html(line) for line in textwrap.wrap(sentence, width))
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -113,12 +114,12 @@ def class_names(experiment: Experiment, count: int) -> list[str]:
 
 
 def cloud_note(cloud: Cloud) -> str:
-    """How much of an uploaded cloud the experiment keeps, and how it was read and moved into the plane."""
+    """How much of an uploaded cloud the experiment keeps, how it was read and moved; as Markdown."""
     mean = ", ".join(f"{value:.3g}" for value in cloud.transform.mean)
     scale = ", ".join(f"{value:.3g}" for value in cloud.transform.scale)
     count = len(cloud.points)
     kept = f"a random {PACKED:,} of {count:,} points" if count > PACKED else f"{count:,} points"
-    return f"{kept[0].upper()}{kept[1:]}, shown as (x − [{mean}]) / [{scale}]. {cloud.note}"
+    return in_markdown(f"{kept[0].upper()}{kept[1:]}, shown as (x − [{mean}]) / [{scale}]. {cloud.note}")
 
 
 def mixture_json(components: Any) -> str:

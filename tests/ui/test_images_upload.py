@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
+from fmstudio.image import picture_size
 from fmstudio.image.jobs import NO_CLASS, ImageSettings
-from fmstudio.ui.tabs import images_upload
 from fmstudio.ui.tabs.images_source import (
     TEST,
     UPLOAD,
@@ -51,8 +51,8 @@ def test_a_huge_picture_is_refused_before_it_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Image.new("L", (40, 30)).save(tmp_path / "huge.png")
-    monkeypatch.setattr(images_upload, "MOST_PIXELS", 1000)
-    with pytest.raises(ValueError, match="got 40 × 30"):
+    monkeypatch.setattr(picture_size, "MOST_DECODED", 1000)
+    with pytest.raises(ValueError, match="40 × 30 pixels takes"):
         open_picture(str(tmp_path / "huge.png"))
 
 

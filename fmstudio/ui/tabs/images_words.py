@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fmstudio.image.backbones import ModelEntry, repository_models
 from fmstudio.image.row_figures import has_metric, has_training
+from fmstudio.plots.plain import in_markdown
 from fmstudio.ui.words import sections
 
 
@@ -26,7 +27,7 @@ def facts(entry: ModelEntry) -> str:
     """Kind of network, size and colour of the images, and the classes."""
     channels, height, width = entry.image_shape
     network = "Transformer" if entry.part == "transformer" else "U-Net"
-    names = " · ".join(entry.class_names)
+    names = " · ".join(map(in_markdown, entry.class_names))
     pictures = f"{width} × {height} {_colour(channels)} pictures"
     return f"{network}, {pictures}, {len(entry.class_names)} classes: {names}."
 

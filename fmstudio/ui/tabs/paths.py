@@ -11,6 +11,7 @@ from fmstudio.plots.room_scenes import in_plane
 from fmstudio.ui import actions, words
 from fmstudio.ui.player import Answer, Player, read_probe
 from fmstudio.ui.room import Room
+from fmstudio.ui.told import warn
 from fmstudio.ui.visitor import Visitor
 
 
@@ -48,7 +49,7 @@ def build(visitor: gr.State) -> Room:
             point = read_probe(event)
             found = actions.probe(state, point.x, point.y, point.t)
         except ValueError as error:
-            gr.Warning(str(error))
+            warn(error)
             return gr.skip(), probe_html(None)
         net = None if found.net is None else in_plane(found.net)
         answer = Answer(
@@ -66,7 +67,7 @@ def build(visitor: gr.State) -> Room:
         try:
             scene = actions.paths_room(state, chosen)
         except ValueError as error:
-            gr.Warning(str(error))
+            warn(error)
             return [gr.skip(), gr.skip()]
         state.view = chosen
         return [scene, seen[chosen]]

@@ -17,6 +17,7 @@ from fmstudio.ui.room import Room
 from fmstudio.ui.sidebar import numbers, pills, slider
 from fmstudio.ui.stoppable import Stopped, begin
 from fmstudio.ui.tabs.report import facts, failed
+from fmstudio.ui.told import warn
 from fmstudio.ui.visitor import Visitor
 
 FIELDS = (("exact u", False), ("trained net", True))
@@ -98,7 +99,7 @@ def build(visitor: gr.State) -> Room:
 
     def choose(state: Visitor, net: bool) -> Iterator[list[Any]]:
         if not net and not actions.has_closed_form(state.experiment):
-            gr.Warning(actions.NO_CLOSED_FORM.format(coupling=state.experiment.coupling))
+            warn(actions.NO_CLOSED_FORM.format(coupling=state.experiment.coupling))
             yield [gr.skip(), gr.skip(), gr.skip(), actions.samples_the_net(state)]
             return
         state.use_net = net
@@ -117,7 +118,7 @@ def build(visitor: gr.State) -> Room:
                 done[curve.solver] = (curve.nfe, curve.error)
                 yield [figure_json(nfe_figure(done, "distance to 400 RK4 steps", role)), gr.skip()]
         except (ValueError, RuntimeError) as error:
-            gr.Warning(str(error))
+            warn(error)
         except Stopped:
             pass
         if state.work == work:
@@ -133,7 +134,7 @@ def build(visitor: gr.State) -> Room:
             found = sampling.likelihood_map(state, net, tell=_telling(progress, "steps of the flow"))
             shown = _likelihood(found, net)
         except (ValueError, RuntimeError) as error:
-            gr.Warning(str(error))
+            warn(error)
         except Stopped:
             pass
         if state.work == work:
