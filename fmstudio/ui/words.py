@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fmstudio.learn.clouds import PACKED, Cloud
+from fmstudio.learn.clouds import unpack
 from fmstudio.learn.experiment import Experiment
 
 _CLASSES = {
@@ -100,18 +100,14 @@ def number(value: float, digits: int = 4) -> str:
 def class_names(experiment: Experiment, count: int) -> list[str]:
     """What the classes of the data are called, ``count`` of them; by number where they have no name."""
     names = _CLASSES.get(experiment.data, ())
+    if experiment.data == "points" and experiment.points:
+        names = unpack(experiment.points).names
+    if experiment.data == "word":
+        letters = tuple(letter for letter in experiment.word if not letter.isspace())
+        names = letters if len(letters) == count else ()
     return [
         names[k] if k < len(names) else f"{_PARTS.get(experiment.data, 'class')} {k}" for k in range(count)
     ]
-
-
-def cloud_note(cloud: Cloud) -> str:
-    """How much of an uploaded cloud the experiment keeps, and how it was read and moved into the plane."""
-    mean = ", ".join(f"{value:.3g}" for value in cloud.transform.mean)
-    scale = ", ".join(f"{value:.3g}" for value in cloud.transform.scale)
-    count = len(cloud.points)
-    kept = f"a random {PACKED:,} of {count:,} points" if count > PACKED else f"{count:,} points"
-    return f"{kept[0].upper()}{kept[1:]}, shown as (x − [{mean}]) / [{scale}]. {cloud.note}"
 
 
 def mixture_json(components: Any) -> str:
