@@ -18,6 +18,22 @@ from fmstudio.note.report import measured, to_json
 from fmstudio.ui.line import IMAGES, TRAININGS
 
 
+def points(name: str, content: str, choices: dict[str, Any]) -> dict[str, Any]:
+    """Points from a file: a table, a NumPy array or a picture.
+
+    Args:
+        name: of the file; its ending says how it is read.
+        content: its bytes in base64.
+        choices: a JSON object; of a table x, y, label, fill and scale, of a picture invert, threshold, blur and
+            colours; the others are as suggested.
+
+    Returns:
+        JSON: experiment (as JSON text; the other endpoints take it), note, warning, classes, choices, columns.
+    """
+    data = _tell(lambda: jobs.bytes_of(content))
+    return _answer(_tell(lambda: jobs.points_of(name, data, _object(choices))))
+
+
 def trajectories(experiment: dict[str, Any]) -> dict[str, Any]:
     """Original paths Q of an experiment: fields that are not given keep their defaults.
 
@@ -92,6 +108,7 @@ def images(settings: dict[str, Any]) -> dict[str, Any]:
 
 def add_endpoints() -> None:
     """Add the endpoints to the page under construction."""
+    gr.api(points, api_name="points")
     gr.api(trajectories, api_name="trajectories")
     gr.api(train, api_name="train", concurrency_id="training-api", concurrency_limit=TRAININGS.served)
     gr.api(sample, api_name="sample")

@@ -126,16 +126,16 @@ def mixture_json(components: Any) -> str:
 
 
 def strokes(data: Any) -> list[list[tuple[float, float]]]:
-    """Strokes of the brush from the browser.
+    """Strokes of the brush from the browser; none where the board was cleared.
 
     Raises:
-        ValueError: not lists of at most 4,000 pairs of numbers, or nothing drawn.
+        ValueError: not lists of at most 4,000 pairs of numbers, or an empty stroke.
     """
     try:
-        drawn = [[(float(x), float(y)) for x, y in stroke] for stroke in data.get("strokes", [])]
-    except (TypeError, ValueError):
+        drawn = [[(float(x), float(y)) for x, y in stroke] for stroke in data["strokes"]]
+    except (KeyError, TypeError, ValueError):
         raise ValueError("drawing: expected strokes of (x, y) pairs.") from None
     count = sum(map(len, drawn))
-    if not 1 <= count <= 4_000:
-        raise ValueError(f"drawing: expected 1 to 4,000 places of the brush; got {count}.")
+    if count > 4_000 or not all(drawn):
+        raise ValueError(f"drawing: expected strokes of 1 to 4,000 places of the brush; got {count}.")
     return drawn

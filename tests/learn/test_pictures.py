@@ -30,7 +30,7 @@ def deep_png(levels: np.ndarray) -> bytes:
 
 
 def points_of(data: bytes, **values: object) -> clouds.Cloud:
-    return clouds.made(clouds.read("a.png", data), values)[1]
+    return clouds.made(clouds.read("a.png", data), values).cloud
 
 
 def test_dark_is_dense():

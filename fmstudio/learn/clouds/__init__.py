@@ -11,7 +11,7 @@ from fmstudio.learn.clouds.arrays import table_of_array
 from fmstudio.learn.clouds.choice import COMPONENTS, Choice, cloud_of, suggested
 from fmstudio.learn.clouds.cloud import Cloud, Transform, from_points, standardised, thinned
 from fmstudio.learn.clouds.drawing import example_drawing, from_strokes, from_word
-from fmstudio.learn.clouds.files import Brought, from_csv, from_file, from_npy, made, read
+from fmstudio.learn.clouds.files import Brought, Made, from_csv, from_file, from_npy, made, read, read_file
 from fmstudio.learn.clouds.packing import PACKED, pack, packed, unpack
 from fmstudio.learn.clouds.pictures import Look, Picture, cloud_of_picture, from_image, picture_of
 from fmstudio.learn.clouds.table import Column, Table, table_of_text
@@ -24,6 +24,7 @@ __all__ = [
     "Cloud",
     "Column",
     "Look",
+    "Made",
     "Picture",
     "Table",
     "Transform",
@@ -42,6 +43,7 @@ __all__ = [
     "packed",
     "picture_of",
     "read",
+    "read_file",
     "standardised",
     "suggested",
     "table_of_array",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from fmstudio.learn.clouds.arrays import table_of_array
 from fmstudio.learn.clouds.choice import Choice, chosen, cloud_of
 from fmstudio.learn.clouds.cloud import Cloud
+from fmstudio.learn.clouds.packing import packed
 from fmstudio.learn.clouds.pictures import HEIC, Look, Picture, cloud_of_picture, looked_at, picture_of
 from fmstudio.learn.clouds.table import Table, table_of_text
-from fmstudio.learn.clouds.text import LARGEST_FILE
+from fmstudio.learn.clouds.text import LARGEST_FILE, check_size
 
 READERS = {
     **dict.fromkeys((".csv", ".tsv", ".txt", ".dat"), table_of_text),
@@ -56,6 +58,26 @@ class Brought:
     content: Table | Picture
 
 
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What was made of a file.
+
+    Args:
+        brought: the file.
+        choice: what of it was used.
+        cloud: the points, with one sentence on how they came about.
+    """
+
+    brought: Brought
+    choice: Choice | Look
+    cloud: Cloud
+
+    @cached_property
+    def points(self) -> str:
+        """The cloud as an experiment's ``points``."""
+        return packed(self.cloud)
+
+
 def read(name: str, data: bytes) -> Brought:
     """Read a file by the ending of its name.
 
@@ -73,15 +95,26 @@ def read(name: str, data: bytes) -> Brought:
     if reader is None:
         known = ", ".join(known[1:].upper() for known in READERS)
         raise ValueError(f"Cannot read a file that ends in {ending!r}; use one of {known}.")
-    if len(data) > LARGEST_FILE:
-        raise ValueError(f"The file has {len(data):,} bytes; at most {LARGEST_FILE:,} are read.")
+    check_size(data)
     if data.startswith(b"PK\x03\x04") and reader is table_of_text:
         raise ValueError(f"This is a spreadsheet or an archive, not text: {_SPREADSHEET}")
     return Brought(Path(name).name, reader(data))
 
 
-def made(brought: Brought, values: Mapping[str, Any]) -> tuple[Choice | Look, Cloud]:
-    """What is chosen of a file, and the cloud that it makes.
+def read_file(path: Path) -> Brought:
+    """Read a file of this machine.
+
+    Raises:
+        ValueError: as :func:`read`; what is too large is not loaded.
+    """
+    size = path.stat().st_size
+    if size > LARGEST_FILE:
+        raise ValueError(f"The file has {size:,} bytes; at most {LARGEST_FILE:,} are read.")
+    return read(path.name, path.read_bytes())
+
+
+def made(brought: Brought, values: Mapping[str, Any]) -> Made:
+    """The cloud that a file makes.
 
     Args:
         brought: the file.
@@ -93,9 +126,9 @@ def made(brought: Brought, values: Mapping[str, Any]) -> tuple[Choice | Look, Cl
     """
     if isinstance(brought.content, Picture):
         look = looked_at(brought.content, values)
-        return look, cloud_of_picture(brought.content, look, brought.name)
+        return Made(brought, look, cloud_of_picture(brought.content, look, brought.name))
     choice = chosen(brought.content, values)
-    return choice, cloud_of(brought.content, choice, brought.name)
+    return Made(brought, choice, cloud_of(brought.content, choice, brought.name))
 
 
 def from_file(path: Path, **values: Any) -> Cloud:
@@ -108,17 +141,14 @@ def from_file(path: Path, **values: Any) -> Cloud:
     Raises:
         ValueError: as :func:`read` and :func:`made`.
     """
-    size = path.stat().st_size
-    if size > LARGEST_FILE:
-        raise ValueError(f"The file has {size:,} bytes; at most {LARGEST_FILE:,} are read.")
-    return made(read(path.name, path.read_bytes()), values)[1]
+    return made(read_file(path), values).cloud
 
 
 def from_csv(data: bytes, **values: Any) -> Cloud:
     """A cloud from the text of a table, as :func:`made` makes it."""
-    return made(Brought("", table_of_text(data)), values)[1]
+    return made(Brought("", table_of_text(data)), values).cloud
 
 
 def from_npy(data: bytes, **values: Any) -> Cloud:
     """A cloud from a .npy file, as :func:`made` makes it."""
-    return made(Brought("", table_of_array(data)), values)[1]
+    return made(Brought("", table_of_array(data)), values).cloud
