@@ -68,7 +68,10 @@ def _brought(options: argparse.Namespace) -> dict[str, Any]:
     if not isinstance(choices, dict):
         raise ValueError(f"--choices: expected a JSON object; got {type(choices).__name__}.")
     file = Path(options.points)
-    report = jobs.points_of(file.name, file.read_bytes(), choices)
+    try:
+        report = jobs.points_of(file.name, file.read_bytes(), choices)
+    except ValueError as error:
+        raise ValueError(f"--points {file}: {error}") from error
     for sentence in filter(None, (report["note"], report["warning"])):
         print(sentence)
     return report["experiment"]

@@ -24,11 +24,12 @@ def points(name: str, content: str, choices: dict[str, Any]) -> dict[str, Any]:
     Args:
         name: of the file; its ending says how it is read.
         content: its bytes in base64.
-        choices: a JSON object; of a table x, y, label, fill and scale, of a picture invert, threshold, blur and
-            colours; the others are as suggested.
+        choices: a JSON object; of a table x, y, label, fill and scale, of a picture invert, threshold, blur
+            and colours; the others are as suggested.
 
     Returns:
-        JSON: experiment (as JSON text; the other endpoints take it), note, warning, classes, choices, columns.
+        JSON: experiment (as JSON text, which the other endpoints take), note, warning, classes, choices,
+        columns.
     """
     data = _tell(lambda: jobs.bytes_of(content))
     return _answer(_tell(lambda: jobs.points_of(name, data, _object(choices))))

@@ -52,12 +52,12 @@ def build() -> Desk:
     table = gr.HTML("", visible=False, elem_id="desk-table")
     seen: dict[str, Any] = {"visible": False, "interactive": True}
     small: dict[str, Any] = {**seen, "min_width": 100}
-    with gr.Row(elem_classes=["fm-pair"]):
+    with gr.Row(elem_classes=["fm-pair", "fm-desk"]):
         controls: dict[str, Component] = {
             "x": gr.Dropdown([], label="x", **small),
             "y": gr.Dropdown([], label="y", **small),
         }
-    with gr.Row(elem_classes=["fm-pair"]):
+    with gr.Row(elem_classes=["fm-pair", "fm-desk"]):
         controls["label"] = gr.Dropdown([], label="class", **small)
         controls["fill"] = gr.Textbox("", label="fill value", placeholder="e.g. −9999", max_lines=1, **small)
     scales = ["auto", "all points", "without far points"]
@@ -129,7 +129,7 @@ def table_html(table: Table, choice: Choice) -> str:
     more = f" Of {len(table.columns):,} columns the first {_COLUMNS}." * (len(table.columns) > _COLUMNS)
     head = "".join(f"<th scope='col'>{_use(c, choice)}{escape(c.name)}</th>" for c in columns)
     kinds = "".join(f"<td>{_kind(column)}</td>" for column in columns)
-    missing = "".join(f"<td>{column.missing or '–'}</td>" for column in columns)
+    missing = "".join(f"<td>{column.missing or 'none'} missing</td>" for column in columns)
     rows = "".join(
         "<tr>" + "".join(f"<td>{escape(column.head[k][:40])}</td>" for column in columns) + "</tr>"
         for k in range(len(columns[0].head))
@@ -137,16 +137,15 @@ def table_html(table: Table, choice: Choice) -> str:
     return (
         f'<div class="desk-scroll" tabindex="0"><table class="desk-table"><thead><tr>{head}</tr></thead>'
         f'<tbody><tr class="kind">{kinds}</tr>{rows}<tr class="kind">{missing}</tr></tbody></table></div>'
-        f'<p class="fm-note">The first of {table.count:,} rows; under them, how many cells are missing.'
-        f"{more}</p>"
+        f'<p class="desk-note">The first of {table.count:,} rows.{more}</p>'
     )
 
 
 def note_html(cloud: Cloud) -> str:
     """What was done to make a cloud, what to know about it, and its classes in their colours."""
-    parts = [f'<p class="fm-note">{escape(cloud.note)}</p>'] if cloud.note else []
+    parts = [f'<p class="desk-note">{escape(cloud.note)}</p>'] if cloud.note else []
     if cloud.warning:
-        parts.insert(0, f'<p class="fm-note fm-warn" role="status">{escape(cloud.warning)}</p>')
+        parts.insert(0, f'<p class="desk-note desk-warn" role="status">{escape(cloud.warning)}</p>')
     if cloud.names:
         dots = "".join(
             f'<span><i style="background:var(--fm-class-{k % len(CLASSES)})"></i>{escape(name)}</span>'

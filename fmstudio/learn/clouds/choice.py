@@ -285,13 +285,18 @@ class _Sentence:
         if self._label is not None:
             what += f", the class is {_short(self._label.name)} ({len(kinds)} kinds)"
         moved = _listed(
-            f"({title} − {shown(0 if abs(mean) < 1e-9 * scale else mean)})/{shown(scale)}".replace(
-                "− −", "+ "
-            )
+            f"{_minus(title, mean, scale)}/{shown(scale)}"
             for title, mean, scale in zip(names, cloud.transform.mean, cloud.transform.scale, strict=True)
         )
         said = "; ".join([f"{kept}{of}: {what}", *self._clauses, f"shown as {moved}"])
         return f"{said[0].upper()}{said[1 : LONGEST_NOTE - 2]}."
+
+
+def _minus(title: str, mean: float, scale: float) -> str:
+    """A coordinate less its mean; a mean that is 0 but for rounding is left off."""
+    if abs(mean) < 1e-9 * scale:
+        return title
+    return f"({title} {'−' if mean > 0 else '+'} {shown(abs(mean))})"
 
 
 def _listed(names: Iterable[str]) -> str:
