@@ -17,6 +17,7 @@ from functools import cached_property
 LARGEST_NUMBER = 1e30
 #: What stands in a cell where nothing was measured, besides an empty one.
 MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "-", "–", "—", "?", "."))
+_LONGEST_MISSING = 8
 _SIGNS = str.maketrans({"−": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "’": "'"})
 _CURRENCY = re.compile(r"^([+-]?) ?[$€£¥] ?|(?<=[0-9]) ?[$€£¥]$")
 _NAMES = {",": "a comma", ".": "a point", " ": "a space", "'": "an apostrophe"}
@@ -44,11 +45,13 @@ class Notation:
 
     def value(self, cell: str) -> float | None:
         """The cell as a finite number up to 1e30; None for anything else. "10 %" is 0.1."""
-        text = cell.translate(_SIGNS).strip()
-        share = text.endswith("%")
-        text = _CURRENCY.sub(r"\1", text.removesuffix("%").rstrip())
-        if not self._pattern.fullmatch(text):
-            return None
+        text, share = cell, False
+        if not self._pattern.fullmatch(text):  # Most cells are as plain as that.
+            text = cell.translate(_SIGNS).strip()
+            share = text.endswith("%")
+            text = _CURRENCY.sub(r"\1", text.removesuffix("%").rstrip())
+            if not self._pattern.fullmatch(text):
+                return None
         if self.thousands:
             text = text.replace(self.thousands, "")
         number = float(text.replace(self.decimal, ".")) / (100 if share else 1)
@@ -70,7 +73,7 @@ NOTATIONS = (
 
 def is_missing(cell: str) -> bool:
     """Whether nothing was measured here: empty, NA, N/A, NaN, null, ?, a full stop or a dash alone."""
-    return cell.translate(_SIGNS).strip().casefold() in MISSING
+    return len(cell) <= _LONGEST_MISSING and cell.translate(_SIGNS).strip().casefold() in MISSING
 
 
 def is_number(cell: str) -> bool:
@@ -78,8 +81,8 @@ def is_number(cell: str) -> bool:
     return any(notation.value(cell) is not None for notation in NOTATIONS)
 
 
-def notation_of(cells: Counter[str], decimal: str) -> tuple[Notation, float]:
-    """The notation under which most cells are numbers, and their share of the cells that are not missing.
+def notation_of(cells: Counter[str], decimal: str) -> tuple[Notation, dict[str, float | None], float]:
+    """The notation under which most cells are numbers, and what they are under it.
 
     Args:
         cells: how often each text stands in the column.
@@ -87,19 +90,19 @@ def notation_of(cells: Counter[str], decimal: str) -> tuple[Notation, float]:
             it is not known.
 
     Returns:
-        The notation, and a share from 0 to 1; 0 where every cell is missing.
+        The notation; the number of each cell that is not missing, or None; and the share of numbers among
+        them, from 0 to 1; 0 where every cell is missing.
     """
     present = {cell: count for cell, count in cells.items() if not is_missing(cell)}
-    if not present:
-        return PLAIN, 0.0
-    best, most = PLAIN, -1
+    best, values, most = PLAIN, dict[str, float | None](), -1
     for notation in sorted(NOTATIONS, key=lambda each: _preference(each, decimal)):
-        read = sum(count for cell, count in present.items() if notation.value(cell) is not None)
-        if read > most:
-            best, most = notation, read
+        read = {cell: notation.value(cell) for cell in present}
+        count = sum(present[cell] for cell, value in read.items() if value is not None)
+        if count > most:
+            best, values, most = notation, read, count
         if most == sum(present.values()):
             break
-    return best, most / sum(present.values())
+    return best, values, most / (sum(present.values()) or 1)
 
 
 def _preference(notation: Notation, decimal: str) -> tuple[bool, ...]:

@@ -145,30 +145,23 @@ def column_of(name: str, cells: list[str], decimal: str = ".") -> Column:
         decimal: the decimal mark to prefer; empty where it is not known.
     """
     counted = Counter(cells)
-    notation, share = notation_of(counted, decimal)
-    missing = sum(count for cell, count in counted.items() if is_missing(cell))
-    kind: Kind = "numbers" if share > 0.5 else "empty" if missing == len(cells) else "words"
-    numeric = kind == "numbers"
-    read = {cell: notation.value(cell) for cell in counted} if numeric else {}
-    values = np.array([np.nan if (x := read.get(cell)) is None else x for cell in cells], dtype=np.float64)
-    odd = next(
-        (
-            (k, cell)
-            for k, cell in enumerate(cells)
-            if numeric and read[cell] is None and not is_missing(cell)
-        ),
-        None,
-    )
-    present = [cell for cell in counted if not is_missing(cell)]
+    notation, read, share = notation_of(counted, decimal)
+    missing = sum(count for cell, count in counted.items() if cell not in read)
+    numeric = share > 0.5
+    kind: Kind = "numbers" if numeric else "words" if read else "empty"
+    numbers = {cell: value for cell, value in read.items() if numeric and value is not None}
+    values = np.array([numbers.get(cell, np.nan) for cell in cells], dtype=np.float64)
+    strange = {cell for cell, value in read.items() if numeric and value is None}
+    odd = next(((k, cell) for k, cell in enumerate(cells) if cell in strange), None) if strange else None
     kinds = codes = None
-    if len(present) <= MOST_CLASSES:
-        order = {cell: np.inf if (x := notation.value(cell)) is None else x for cell in present}
-        kinds = tuple(sorted(present, key=lambda cell: (order[cell], cell)))
+    if len(read) <= MOST_CLASSES:
+        order = {cell: np.inf if value is None else value for cell, value in read.items()}
+        kinds = tuple(sorted(read, key=lambda cell: (order[cell], cell)))
         place = {cell: k for k, cell in enumerate(kinds)}
         codes = np.array([place.get(cell, -1) for cell in cells])
-    shares = numeric and any("%" in cell for cell in counted)
+    shares = numeric and any("%" in cell for cell in numbers)
     head = tuple(cells[:SHOWN_ROWS])
-    return Column(name, kind, values, missing, head, codes, kinds, len(present), notation, shares, odd)
+    return Column(name, kind, values, missing, head, codes, kinds, len(read), notation, shares, odd)
 
 
 def without_row_numbers(table: Table, names: list[str]) -> Table:
@@ -230,7 +223,7 @@ def _headed(read: Rows) -> tuple[list[Row], list[list[str]], tuple[str, ...]]:
 
 
 def _mostly_numbers(cells: list[str]) -> bool:
-    return notation_of(Counter(cells), "")[1] > 0.5
+    return notation_of(Counter(cells), "")[2] > 0.5
 
 
 def _blocks(names: list[list[str]]) -> int:
