@@ -7,7 +7,7 @@ says in one sentence what it did.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from fmstudio.learn.clouds.cloud import Cloud, standardised
 from fmstudio.learn.clouds.far import Scale, far_out
 from fmstudio.learn.clouds.numbers import COMMA, PLAIN, shown
-from fmstudio.learn.clouds.packing import LONGEST_NAME, LONGEST_NOTE, PACKED
+from fmstudio.learn.clouds.packing import LONGEST_NAME
+from fmstudio.learn.clouds.sentence import Sentence, plain, rows_said, short
 from fmstudio.learn.clouds.table import MOST_CLASSES, Column, Table
 
 COMPONENTS = "principal components"
 """In place of the column x: the first two principal components of all columns of numbers."""
 
 _CLASS_NAMES = ("label", "labels", "class", "category", "target", "group", "species", "cluster", "block")
-_NAME = 24
 
 Numbers = NDArray[np.float64]
 
@@ -161,7 +161,7 @@ def cloud_of(table: Table, choice: Choice, name: str = "") -> Cloud:
             f"{' and '.join(_quoted(column) for column in coordinates)}{_as_class(label)}, "
             "and these are all the same. Choose other columns."
         )
-    said, names = _Sentence(table, coordinates, label), [_short(column.name) for column in coordinates]
+    said, names = Sentence(table, coordinates, label), [short(column.name) for column in coordinates]
     said.left_out(values, codes, whole)
     values, codes, rows = values[whole], codes[whole], table.lines[whole]
     values, names = _varying(values, names, said)
@@ -170,7 +170,7 @@ def cloud_of(table: Table, choice: Choice, name: str = "") -> Cloud:
     far = far_out(values, names, rows, choice.scale, table.unit)
     if far.leave:
         values, codes = values[far.kept], codes[far.kept]
-        said.add(f"{_rows(int((~far.kept).sum()))} far from the others left out")
+        said.add(f"{rows_said(int((~far.kept).sum()))} far from the others left out")
         values, names = _varying(values, names, said)
     labels, kinds = _numbered(codes, label)
     cloud = standardised(torch.from_numpy(values), labels, tuple(names))
@@ -206,7 +206,7 @@ def _filled(columns: list[Column], label: Column | None, fill: str) -> tuple[Num
     return values, codes
 
 
-def _varying(values: Numbers, names: list[str], said: _Sentence) -> tuple[Numbers, list[str]]:
+def _varying(values: Numbers, names: list[str], said: Sentence) -> tuple[Numbers, list[str]]:
     """Without the coordinates that are the same everywhere."""
     moving = values.min(0) < values.max(0)
     for k in np.flatnonzero(~moving):
@@ -214,7 +214,7 @@ def _varying(values: Numbers, names: list[str], said: _Sentence) -> tuple[Number
     return values[:, moving], [name for name, moves in zip(names, moving, strict=True) if moves]
 
 
-def _components(values: Numbers, said: _Sentence) -> tuple[Numbers, list[str]]:
+def _components(values: Numbers, said: Sentence) -> tuple[Numbers, list[str]]:
     """Scores of the first two principal components of columns scaled to standard deviation 1."""
     scaled = (values - values.mean(0)) / values.std(0)
     # Column signs: the largest loading is positive, so that the picture does not depend on the solver.
@@ -233,95 +233,11 @@ def _numbered(codes: NDArray[np.int64], label: Column | None) -> tuple[torch.Ten
     if label is None or label.kinds is None:
         return None, ()
     found, labels = np.unique(codes, return_inverse=True)
-    return torch.from_numpy(labels), tuple(_plain(label.kinds[k])[:LONGEST_NAME] for k in found)
-
-
-class _Sentence:
-    """What was done, a clause after the other."""
-
-    def __init__(self, table: Table, coordinates: list[Column], label: Column | None):
-        self._table, self._label = table, label
-        self._used = [*coordinates, *([label] if label is not None else [])]
-        self._clauses = list(table.said)
-        for notation in dict.fromkeys(str(column.notation) for column in coordinates):
-            alike = [_short(column.name) for column in coordinates if str(column.notation) == notation]
-            if notation:
-                self.add(f"{notation} in {_listed(alike)}")
-        shares = [_short(column.name) for column in coordinates if column.shares]
-        if shares:
-            self.add(f"10 % in {_listed(shares)} read as 0.1")
-        counting = [_short(c.name) for c in table.columns if c.kind == "row numbers" and c not in self._used]
-        if counting:
-            self.add(f"{_listed(counting)} only counts the rows and is left out")
-        many = [c for c in table.columns if c.kind == "words" and 2 * c.count_kinds >= table.count]
-        if label is None and many:
-            self.add(
-                f"{_short(many[0].name)} is no class: {many[0].count_kinds:,} kinds in {_rows(table.count)}"
-            )
-
-    def add(self, clause: str) -> None:
-        self._clauses.append(clause)
-
-    def left_out(self, values: Numbers, codes: NDArray[np.int64], whole: NDArray[np.bool_]) -> None:
-        """Which rows lack what, and the first of them."""
-        count = int((~whole).sum())
-        if not count:
-            return
-        row = int(np.flatnonzero(~whole)[0])
-        empty = [bool(np.isnan(x)) for x in values[row]] + [codes[row] < 0] * (self._label is not None)
-        column = self._used[empty.index(True)]
-        odd = column.odd[1] if column.odd is not None and column.odd[0] == row else ""
-        what = f"is {_plain(odd)[:_NAME]!r}" if odd else "is missing"
-        where = f"{self._table.unit} {self._table.lines[row]}: {_short(column.name)} {what}"
-        self.add(f"{_rows(count)} left out where a used column has no value ({where})")
-
-    def finish(self, cloud: Cloud, names: list[str], kinds: tuple[str, ...], name: str) -> str:
-        """The sentence: how many points, what they are, what was done, how they were moved."""
-        count = len(cloud.points)
-        kept = f"a random {PACKED:,} of {count:,} points" if count > PACKED else f"{count:,} points"
-        axes = zip("xy", names, strict=False)
-        what = ", ".join(axis if axis == title else f"{axis} is {title}" for axis, title in axes)
-        of = f" of {_plain(name)[:40]}" if name else ""
-        if self._label is not None:
-            what += f", the class is {_short(self._label.name)} ({len(kinds)} kinds)"
-        moved = _listed(
-            f"{_minus(title, mean, scale)}/{shown(scale)}"
-            for title, mean, scale in zip(names, cloud.transform.mean, cloud.transform.scale, strict=True)
-        )
-        said = "; ".join([f"{kept}{of}: {what}", *self._clauses, f"shown as {moved}"])
-        return f"{said[0].upper()}{said[1 : LONGEST_NOTE - 2]}."
-
-
-def _minus(title: str, mean: float, scale: float) -> str:
-    """A coordinate less its mean; a mean that is 0 but for rounding is left off."""
-    if abs(mean) < 1e-9 * scale:
-        return title
-    return f"({title} {'−' if mean > 0 else '+'} {shown(abs(mean))})"
-
-
-def _listed(names: Iterable[str]) -> str:
-    """Names as a sentence lists them, three of them at most."""
-    first = list(names)
-    if len(first) > 3:
-        return f"{', '.join(first[:3])} and {len(first) - 3} more"
-    return " and ".join(filter(None, [", ".join(first[:-1]), first[-1]]))
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
-
-
-def _plain(text: str) -> str:
-    """In one line, without signs that are not for print."""
-    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
+    return torch.from_numpy(labels), tuple(plain(label.kinds[k])[:LONGEST_NAME] for k in found)
 
 
 def _quoted(column: Column) -> str:
-    return repr(_short(column.name))
+    return repr(short(column.name))
 
 
 def _as_class(label: Column | None) -> str:

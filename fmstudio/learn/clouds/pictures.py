@@ -49,13 +49,13 @@ class Picture:
     Args:
         light: shape (height, width), from 0 to 1 between its own darkest and lightest tone; what is
             transparent lies on white, or on black where what is not is mostly light.
-        colours: shape (height, width, 3), from 0 to 1.
+        colours: shape (height, width, 3), from 0 to 255.
         dark: whether more than half of it is nearer to its darkest tone than to its lightest.
         deep: whether it has more than 8 bits a tone.
     """
 
-    light: NDArray[np.float64]
-    colours: NDArray[np.float64]
+    light: NDArray[np.float32]
+    colours: NDArray[np.uint8]
     dark: bool
     deep: bool = False
 
@@ -139,7 +139,7 @@ def picture_of(data: bytes) -> Picture:
     if high - low < _LEAST_RANGE:
         raise ValueError("The picture has one tone everywhere; what stands out from it becomes points.")
     light = (tones - low) / (high - low)
-    return Picture(light, colours, bool((light < 0.5).mean() > 0.5), deep)
+    return Picture(light.astype(np.float32), colours, bool((light < 0.5).mean() > 0.5), deep)
 
 
 HEIC = (
@@ -148,8 +148,8 @@ HEIC = (
 )
 
 
-def _tones(data: bytes) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
-    """Grey levels as in the file, colours from 0 to 1, and whether the levels are finer than 8 bits."""
+def _tones(data: bytes) -> tuple[NDArray[np.float64], NDArray[np.uint8], bool]:
+    """Grey levels as in the file, colours from 0 to 255, and whether the levels are finer than 8 bits."""
     bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
@@ -170,7 +170,8 @@ def _tones(data: bytes) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]
     if deep:
         tones = np.asarray(upright, dtype=np.float64)
         span = max(float(tones.max() - tones.min()), 1.0)
-        return tones, np.repeat(((tones - tones.min()) / span)[:, :, None], 3, 2), True
+        grey = (255 * (tones - tones.min()) / span).round().astype(np.uint8)
+        return tones, np.repeat(grey[:, :, None], 3, 2), True
     solid = upright
     alpha = np.asarray(upright.getchannel("A"), dtype=np.float64) / 255
     if (alpha < 1).any():
@@ -178,7 +179,7 @@ def _tones(data: bytes) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]
         backdrop = "black" if alpha.any() and (grey * alpha).sum() > 127.5 * alpha.sum() else "white"
         solid = Image.alpha_composite(Image.new("RGBA", upright.size, backdrop), upright)
     tones = np.asarray(solid.convert("L"), dtype=np.float64)
-    return tones, np.asarray(solid.convert("RGB"), dtype=np.float64) / 255, False
+    return tones, np.asarray(solid.convert("RGB")), False
 
 
 def _of_floats(levels: np.ndarray) -> Image.Image:
@@ -226,7 +227,7 @@ def cloud_of_picture(
     return replace(placed(places, ink, labels), note=f"{'; '.join(said)}.", names=names)
 
 
-def _background(light: NDArray[np.float64], invert: bool) -> tuple[float, bool]:
+def _background(light: NDArray[np.float32], invert: bool) -> tuple[float, bool]:
     """The tone of the background, and whether it is the commonest one of its half; else it is the extreme."""
     grey = 1 - light if invert else light
     counts = np.bincount((grey * (_TONES - 1)).round().astype(int).ravel(), minlength=_TONES)
@@ -247,11 +248,11 @@ def _ink(picture: Picture, look: Look, background: float) -> Tensor:
     yellow on white is ink too.
     """
     side = 1 if look.invert else -1
-    ink = np.clip(side * (picture.light - background), 0, None)
+    ink = np.clip(side * (picture.light.astype(np.float64) - background), 0, None)
     if look.colours > 1:
         like = np.abs(picture.light - background) <= 0.04
         paper = np.median(picture.colours[like], axis=0)
-        ink = np.abs(picture.colours - paper).max(2)
+        ink = np.abs(picture.colours - paper).max(2) / 255
     if look.blur:
         ink = np.asarray(gaussian_filter(ink, look.blur))
     strongest = ink.max()
@@ -271,7 +272,7 @@ def _coloured(picture: Picture, ink: Tensor, colours: int) -> tuple[Tensor, tupl
     """
     if colours == 1:
         return ink[None], ()
-    pixels = torch.from_numpy(picture.colours).flatten(0, 1)
+    pixels = torch.from_numpy(picture.colours / 255.0).flatten(0, 1)
     weight = ink.flatten().double()
     pick = torch.multinomial(weight[weight > 0], 4_000, replacement=True, generator=seeded())
     sample = pixels[weight > 0][pick].numpy()
