@@ -27,7 +27,7 @@ from fmstudio.plots.palette import CLASSES
 
 _TABLE = ("x", "y", "label", "fill", "scale")
 _PICTURE = ("invert", "threshold", "blur", "colours")
-_COLUMNS = 24
+_COLUMNS, _CELL = 24, 14
 _NAMED = 12
 
 
@@ -131,7 +131,7 @@ def table_html(table: Table, choice: Choice) -> str:
     kinds = "".join(f"<td>{_kind(column)}</td>" for column in columns)
     missing = "".join(f"<td>{column.missing or 'none'} missing</td>" for column in columns)
     rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(column.head[k][:40])}</td>" for column in columns) + "</tr>"
+        "<tr>" + "".join(f"<td>{escape(_cut(column.head[k]))}</td>" for column in columns) + "</tr>"
         for k in range(len(columns[0].head))
     )
     return (
@@ -154,6 +154,10 @@ def note_html(cloud: Cloud) -> str:
         more = f"<span>and {len(cloud.names) - _NAMED} more</span>" * (len(cloud.names) > _NAMED)
         parts.append(f'<p class="desk-legend">{dots}{more}</p>')
     return "".join(parts)
+
+
+def _cut(cell: str) -> str:
+    return cell if len(cell) <= _CELL else f"{cell[: _CELL - 1]}…"
 
 
 def _use(column: Column, choice: Choice) -> str:

@@ -113,6 +113,8 @@ def test_a_broken_checkpoint_is_refused(client: Client) -> None:
         client.predict(TINY, "not a net!", api_name="/sample")
 
 
-def test_the_public_endpoints_are_the_five_that_are_documented(client: Client) -> None:
+def test_the_public_endpoints_are_the_ones_that_are_documented(client: Client) -> None:
     described: Any = client.view_api(return_format="dict", print_info=False)
-    assert set(described["named_endpoints"]) == {"/trajectories", "/train", "/sample", "/claim", "/images"}
+    assert set(described["named_endpoints"]) == {
+        "/points", "/trajectories", "/train", "/sample", "/claim", "/images",
+    }  # fmt: skip
