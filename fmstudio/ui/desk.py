@@ -52,11 +52,11 @@ def build() -> Desk:
     table = gr.HTML("", visible=False, elem_id="desk-table")
     seen: dict[str, Any] = {"visible": False, "interactive": True}
     small: dict[str, Any] = {**seen, "min_width": 100}
-    with gr.Row(elem_classes=["fm-pair", "fm-desk"]):
-        controls: dict[str, Component] = {
-            "x": gr.Dropdown([], label="x", **small),
-            "y": gr.Dropdown([], label="y", **small),
-        }
+    # Below each other: a column's name needs the room.
+    controls: dict[str, Component] = {
+        "x": gr.Dropdown([], label="x", **small),
+        "y": gr.Dropdown([], label="y", **small),
+    }
     with gr.Row(elem_classes=["fm-pair", "fm-desk"]):
         controls["label"] = gr.Dropdown([], label="class", **small)
         controls["fill"] = gr.Textbox("", label="fill value", placeholder="e.g. −9999", max_lines=1, **small)
