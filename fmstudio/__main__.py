@@ -1,7 +1,7 @@
 """The studio without a page: ``python -m fmstudio train|sample|images|note EXPERIMENT.json --out FOLDER``.
 
 EXPERIMENT.json holds the fields of an experiment that differ from the defaults; ``-`` stands for the default
-experiment. For ``images`` it holds image settings instead.
+experiment. For ``images`` it holds image settings instead. ``--points FILE`` takes the data from a file.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         values = json.loads(given)
         if not isinstance(values, dict):
             raise ValueError(f"expected a JSON object of settings; got {type(values).__name__}.")
+        values |= _brought(options)
         out = Path(options.out)
         out.mkdir(parents=True, exist_ok=True)
         options.run(values, out, options)
@@ -51,9 +52,33 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name == "sample":
             command.add_argument("--net", help="a checkpoint; without it the exact velocity is followed")
+        if name != "images":
+            command.add_argument("--points", help="a table, an array or a picture to take the data from")
+            command.add_argument(
+                "--choices", default="{}", help='of that file, as JSON: {"x": "height", "label": "sex"}'
+            )
         if name == "note":
             command.add_argument("--claim", action="append", help="one claim, as C6; may be repeated")
     return parser
+
+
+def _brought(options: argparse.Namespace) -> dict[str, Any]:
+    """The fields of an experiment whose data are the points of a file."""
+    if not getattr(options, "points", None):
+        return {}
+    from fmstudio.learn import jobs
+
+    choices = json.loads(options.choices)
+    if not isinstance(choices, dict):
+        raise ValueError(f"--choices: expected a JSON object; got {type(choices).__name__}.")
+    file = Path(options.points)
+    try:
+        report = jobs.points_of(file.name, file.read_bytes(), choices)
+    except ValueError as error:
+        raise ValueError(f"--points {file}: {error}") from error
+    for sentence in filter(None, (report["note"], report["warning"])):
+        print(sentence)
+    return report["experiment"]
 
 
 def _train(values: dict[str, Any], out: Path, options: argparse.Namespace) -> None:

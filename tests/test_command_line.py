@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from fmstudio.__main__ import main
+from fmstudio.learn import clouds
+from fmstudio.learn.experiment import Experiment
 
 TINY = {"particles": 40, "frames": 4, "train_steps": 40, "width": 16, "depth": 1, "fourier": 4, "batch": 64}
 
@@ -74,3 +76,23 @@ def test_a_console_that_lacks_the_letters_of_a_folder_is_no_failure(tmp_path: Pa
 def test_a_missing_file_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", str(tmp_path / "none.json"), "--out", str(tmp_path)]) == 2
     assert "none.json" in capsys.readouterr().err
+
+
+def test_the_data_may_come_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "weights.csv"
+    table.write_text(
+        "Id;height;mass;sex\n1;1,5;60;f\n2;1,7;NA;m\n3;1,9;90;m\n4;1,6;70;f\n5;1,8;80;f\n", "utf-8"
+    )
+    given = experiment_file(tmp_path)
+    run = ["sample", given, "--out", str(tmp_path), "--points", str(table)]
+    assert main([*run, "--choices", '{"x": "mass", "label": "sex"}']) == 0
+    said = capsys.readouterr().out
+    assert "4 points of weights.csv: x is mass, the class is sex (2 kinds)" in said
+    report = json.loads((tmp_path / "sample.json").read_text("utf-8"))
+    experiment = Experiment.from_dict(report["experiment"])
+    assert experiment.dim == 1
+    assert clouds.unpack(experiment.points).names == ("f", "m")
+    assert clouds.unpack(experiment.points).note in said
+    assert np.load(tmp_path / "samples.npy").shape == (40, 1)
+    assert main([*run, "--choices", '{"x": "age"}']) == 2
+    assert "weights.csv: There is no column 'age'; the columns are Id, height" in capsys.readouterr().err

@@ -7,6 +7,7 @@ code that these need. It is the same recipe, not the same random numbers.
 from __future__ import annotations
 
 import json
+import textwrap
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,7 @@ from fmstudio import __version__
 from fmstudio.flow.densities import GaussianMixture, PointCloud
 from fmstudio.flow.readable import check_score
 from fmstudio.learn.batches import Problem
+from fmstudio.learn.clouds import unpack
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.export_coupling import coupling_code
 from fmstudio.learn.export_data import class_code, data_code, source_code
@@ -59,6 +61,16 @@ def script(experiment: Experiment) -> str:
     parts = [s.imports(), s.data(), s.source(), s.path(), s.coupling(), s.network(), s.training()]
     parts += [s.field(), s.sampler(), _DISTANCE, s.main()]
     return s.header() + "\n\n".join(part.rstrip("\n") + "\n" for part in parts if part) + _END
+
+
+def _note(e: Experiment) -> str:
+    """What was done to make a brought cloud, as a comment goes on."""
+    cloud = unpack(e.points)
+    called = f"Classes: {', '.join(f'{k} = {name}' for k, name in enumerate(cloud.names))}." * bool(
+        cloud.names
+    )
+    said = textwrap.wrap(" ".join(filter(None, [cloud.note, called])), 100)
+    return "".join(f"\n# {line}" for line in said)
 
 
 def _check(e: Experiment, problem: Problem) -> None:
@@ -125,7 +137,7 @@ class _Sections:
         return (
             f"# Flow Matching Studio {__version__}, an experiment; fields that differ from the defaults:\n"
             f"# {json.dumps(changed)}\n"
-            + ("# and its points, which are the text POINTS below\n" if carried else "")
+            + (f"# and its points, which are the text POINTS below{_note(e)}\n" if carried else "")
             + f'"""Flow matching from {e.source} to {e.data} in plain PyTorch.\n\n'
             f"Path: {path}. Coupling: {e.coupling}. The net predicts {e.target}.\n"
             "Time t = 0 is data, t = 1 is noise. A particle moves between x0 and x1 as x_t, and the net\n"

@@ -11,7 +11,7 @@ from torch import Tensor
 from fmstudio.flow.densities import GaussianMixture, PointCloud
 from fmstudio.learn import clouds
 from fmstudio.learn.build import GAUSSIAN_STD
-from fmstudio.learn.cloud import unmoved
+from fmstudio.learn.clouds.cloud import unmoved
 from fmstudio.learn.experiment import Experiment
 
 #: Points of a word or a brought cloud that a script carries at most.

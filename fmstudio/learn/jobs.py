@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ from torch import Tensor
 from fmstudio.device import chosen_device
 from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.metrics import energy_distance
+from fmstudio.learn import clouds
 from fmstudio.learn.build import coupling_of, oracle_of
 from fmstudio.learn.checkpoints import Checkpoint, load, save
+from fmstudio.learn.clouds.text import LARGEST_FILE
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.shipped import same_velocity
 from fmstudio.learn.simulate import (
@@ -47,6 +49,35 @@ answers nobody else."""
 def numbers(values: Tensor, digits: int = 5) -> list[Any]:
     """A tensor as nested lists of rounded numbers, for JSON."""
     return torch.round(values.detach().double().cpu(), decimals=digits).tolist()
+
+
+def points_of(name: str, data: bytes, choices: Mapping[str, Any]) -> dict[str, Any]:
+    """The points that a file makes, for an experiment with the data "points".
+
+    Args:
+        name: of the file; its ending says how it is read.
+        data: its bytes.
+        choices: of a table x, y, label, fill and scale, of a picture invert, threshold, blur and colours; the
+            others are as suggested.
+
+    Returns:
+        ``experiment`` (the fields ``data`` and ``points``), ``note``, ``warning``, ``classes`` (their names),
+        ``choices`` (all of them), and ``columns`` of a table: name, kind, missing.
+
+    Raises:
+        ValueError: a file that is not read, with what to do, or a choice that does not fit it.
+    """
+    made = clouds.made(clouds.read(name, data), choices)
+    content = made.brought.content
+    columns = content.columns if isinstance(content, clouds.Table) else ()
+    return {
+        "experiment": {"data": "points", "points": made.points},
+        "note": made.cloud.note,
+        "warning": made.cloud.warning,
+        "classes": list(made.cloud.names),
+        "choices": made.choice.to_dict(),
+        "columns": [{"name": c.name, "kind": c.kind, "missing": c.missing} for c in columns],
+    }
 
 
 def chosen_field(experiment: Experiment, checkpoint: Checkpoint | None) -> VelocityField:
@@ -191,6 +222,20 @@ def packed(checkpoint: Checkpoint) -> str:
         file = Path(folder) / "net.safetensors"
         save(checkpoint.net_only(), file)
         return base64.b64encode(file.read_bytes()).decode("ascii")
+
+
+def bytes_of(text: str) -> bytes:
+    """A file that came as base64 text, of at most 5 MB.
+
+    Raises:
+        ValueError: text that is not base64, or too much of it.
+    """
+    if len(text) > 4 * LARGEST_FILE // 3 + 4:
+        raise ValueError(f"content: at most {LARGEST_FILE:,} bytes are read.")
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise ValueError(f"content: expected base64 text; {error}.") from error
 
 
 def unpacked(text: str) -> Checkpoint | None:

@@ -45,6 +45,24 @@ def in_words(act: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]
 
 
 @in_words
+def points(name: str, content: str, choices: dict[str, Any]) -> dict[str, Any]:
+    """Points from a file: a table, a NumPy array or a picture.
+
+    Args:
+        name: of the file; its ending says how it is read.
+        content: its bytes in base64.
+        choices: a JSON object; of a table x, y, label, fill and scale, of a picture invert, threshold, blur
+            and colours; the others are as suggested.
+
+    Returns:
+        JSON: experiment (as JSON text, which the other endpoints take), note, warning, classes, choices,
+        columns.
+    """
+    data = jobs.bytes_of(_text("content", content))
+    return _answer(jobs.points_of(_text("name", name), data, _object(choices)))
+
+
+@in_words
 def trajectories(experiment: dict[str, Any]) -> dict[str, Any]:
     """Original paths Q of an experiment: fields that are not given keep their defaults.
 
@@ -138,6 +156,7 @@ def images(settings: dict[str, Any]) -> dict[str, Any]:
 def add_endpoints() -> None:
     """Add the endpoints to the page under construction."""
     trainings: dict[str, Any] = {"concurrency_id": "training-api", "concurrency_limit": TRAININGS.served}
+    gr.api(points, api_name="points", concurrency_limit=1)
     gr.api(trajectories, api_name="trajectories", concurrency_limit=1)
     gr.api(train, api_name="train", **trainings)
     gr.api(sample, api_name="sample", concurrency_limit=1)

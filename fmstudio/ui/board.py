@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+import torch
 
+from fmstudio.learn import clouds
+from fmstudio.learn.experiment import Experiment
 from fmstudio.ui.player import QuietMeta
+
+SHOWN = 1_500
+"""Points of a file that the board shows."""
 
 _JS = (Path(__file__).resolve().parents[2] / "assets" / "board.js").read_text("utf-8")
 _HTML = """
 <div class="fm-board">
   <canvas aria-label="Board: draw data, or drag the components of the mixture" role="img"></canvas>
-  <div class="board-row"><span class="board-hint"></span>
+  <p class="board-hint"></p>
+  <div class="board-row">
   <button type="button" data-board="add">+ component</button>
+  <button type="button" data-board="draw">Draw instead</button>
+  <button type="button" data-board="undo">Undo</button>
   <button type="button" data-board="clear">Clear</button></div>
 </div>
 """
@@ -25,9 +34,10 @@ _HTML = """
 class Board(gr.HTML, metaclass=QuietMeta):
     """A canvas whose ``input`` event carries strokes or mixture components.
 
-    The event's data is ``{"strokes": [[[x, y], …], …]}`` or
-    ``{"components": [[w, mx, my, sxx, sxy, syy], …]}``, in units of the plane.
-    It comes from the browser: check it before use.
+    The event's data is ``{"strokes": [[[x, y], …], …]}``, without any where the board was cleared,
+    ``{"components": [[w, mx, my, sxx, sxy, syy], …]}``, or ``{"back": true}`` where a drawing that took the
+    place of other points was undone; in units of the plane; and ``count``, of all that was sent. It comes
+    from the browser: check it before use.
     """
 
     if TYPE_CHECKING:
@@ -36,9 +46,10 @@ class Board(gr.HTML, metaclass=QuietMeta):
 
     def __init__(self, value: str | None = None, *, visible: bool = False, **_: Any):
         super().__init__(
-            value=value,
+            value=value or board_value(Experiment()),
             html_template=_HTML,
-            js_on_load=f"{_JS}\nwindow.fmBoard(element, props, trigger, watch); // trigger('input')",
+            js_on_load=f"{_JS}\nconst EXAMPLE = {_EXAMPLE};\n"
+            "window.fmBoard(element, props, trigger, watch, EXAMPLE); // trigger('input')",
             apply_default_css=False,
             visible=visible,
             elem_id="board",
@@ -49,6 +60,34 @@ class Board(gr.HTML, metaclass=QuietMeta):
         return "html"
 
 
-def board_value(mode: str, mixture: str) -> str:
-    """What the board shows: ``mode`` "draw" or "mixture", and the mixture's components."""
-    return json.dumps({"mode": mode, "components": json.loads(mixture) if mode == "mixture" else []})
+def board_value(experiment: Experiment, count: int = 0) -> str:
+    """What the board shows: the mixture, a drawing (none is the example), or the points of a file.
+
+    Args:
+        experiment: whose data it shows.
+        count: of what the board has sent, up to what the experiment knows of it.
+    """
+    shown: dict[str, Any] = {"mode": "draw", "strokes": [], "count": count}
+    if experiment.data == "mixture":
+        shown |= {"mode": "mixture", "components": json.loads(experiment.mixture)}
+    elif experiment.data == "points" and experiment.points:
+        cloud = clouds.unpack(experiment.points)
+        if cloud.strokes:
+            shown["strokes"] = rounded(cloud.strokes)
+        else:
+            few = clouds.thinned(cloud, SHOWN, torch.Generator().manual_seed(0))
+            line = torch.zeros(len(few.points), 2 - few.points.shape[1])
+            shown |= {
+                "mode": "cloud",
+                "points": torch.cat([few.points, line], 1).double().round(decimals=2).tolist(),
+            }
+            shown["labels"] = None if few.labels is None else few.labels.tolist()
+    return json.dumps(shown)
+
+
+def rounded(strokes: Sequence[Sequence[tuple[float, float]]]) -> list[list[list[float]]]:
+    """Strokes for the browser."""
+    return [[[round(x, 3), round(y, 3)] for x, y in stroke] for stroke in strokes]
+
+
+_EXAMPLE = json.dumps(rounded(clouds.example_drawing().strokes))

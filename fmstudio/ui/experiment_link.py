@@ -5,21 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
 from fmstudio.flow.objectives import TARGETS, check_target
-from fmstudio.learn import clouds
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
 from fmstudio.learn.experiment import PATH_FIELDS, Experiment
 from fmstudio.learn.simulate import check_chain
 from fmstudio.plots.coefficients import coefficients_svg
-from fmstudio.ui import words
+from fmstudio.ui import desk, words
 from fmstudio.ui.board import board_value
-from fmstudio.ui.events import sent
+from fmstudio.ui.bringing import Bringing
 from fmstudio.ui.lessons import Lessons, read_step
 from fmstudio.ui.painting import Painting, Updates
 from fmstudio.ui.room import Room
@@ -79,7 +77,7 @@ def wire_experiment(
         "path note": side.path_note,
         "board": side.board,
         "upload": side.upload,
-        "cloud note": side.cloud_note,
+        **side.desk.parts,
         **controls,
     }
 
@@ -115,27 +113,6 @@ def wire_experiment(
                     state.drafts[name] = value, state.refused
 
         return chosen
-
-    def on_board(state: Visitor, event: gr.EventData) -> Updates:
-        data = sent(event)
-        state.shown.pop("board", None)  # The board shows what was drawn on it, taken or refused.
-        if "components" in data:
-            accept(state, lambda: state.experiment.but(mixture=words.mixture_json(data["components"])))
-        else:
-            accept(state, lambda: _with_cloud(state, clouds.from_strokes(words.strokes(data))))
-        return {side.cloud_note: gr.update(value="")}  # It is about a file.
-
-    def on_upload(state: Visitor, file: str | None) -> Updates:
-        read: list[clouds.Cloud] = []
-
-        def change() -> Experiment:
-            read.append(clouds.from_file(Path(str(file))))
-            return _with_cloud(state, read[0])
-
-        room: Updates = {side.upload: gr.update(value=None)}  # For another file.
-        if file is None or not accept(state, change):
-            return room
-        return {side.cloud_note: gr.update(value=words.cloud_note(read[0]), visible=True), **room}
 
     def on_lesson(state: Visitor, event: gr.EventData) -> None:
         number, experiment = read_step(event)
@@ -181,6 +158,8 @@ def wire_experiment(
             state.refused = ""
         with _CHANGES:
             now = _shown(state.experiment, list(controls), offered)
+            now["board"]["value"] = board_value(state.experiment, state.drawn)
+            now |= desk.shown(state.experiment, state.desk)
             for name, (text, _) in state.drafts.items():
                 now[name]["value"] = text
             if state.drafts:
@@ -206,9 +185,12 @@ def wire_experiment(
     last: dict[str, Any] = {**last_file, "queue": False}
     for name, part in controls.items():
         settles(gr.on(_edited(part), then_paint(edit(name)), [visitor, part], outputs, **last))
-    told = [*outputs, side.cloud_note, side.upload]
-    settles(side.board.input(then_paint(on_board), visitor, told, **last))
-    settles(side.upload.upload(then_paint(on_upload), [visitor, side.upload], told, **last_file))
+    bringing = Bringing(accept, _without_leftovers)
+    for name, part in side.desk.controls.items():
+        settles(gr.on(_edited(part), then_paint(bringing.choose(name)), [visitor, part], outputs, **last))
+    settles(side.board.input(then_paint(bringing.draw), visitor, outputs, **last))
+    read = side.upload.upload(then_paint(bringing.upload), [visitor, side.upload], outputs, **last_file)
+    settles(read).then(None, None, side.upload, js="() => null", **_QUIET)  # For another file.
     for button, read in (room.opener for room in rooms if room.opener):
         settles(button.upload(then_begin(on_file(read)), [visitor, button], visitor, **last_file))
     # "always_last" would run a step that was passed quickly with the data of the one before.
@@ -247,12 +229,8 @@ def _shown(
         "data note": {"value": words.data_note(experiment)},
         "coefficients": {"value": coefficients_svg(path_of(experiment), words.path_formula(experiment))},
         "path note": {"value": note, "visible": bool(note)},
-        "board": {
-            "value": board_value("mixture" if experiment.data == "mixture" else "draw", experiment.mixture),
-            "visible": drawn or experiment.data == "mixture",
-        },
+        "board": {"visible": drawn or experiment.data == "mixture"},
         "upload": {"visible": drawn},
-        "cloud note": {"visible": drawn},
     }
 
 
@@ -272,10 +250,6 @@ def _without_leftovers(experiment: Experiment, chosen: dict[str, Any]) -> Experi
     if changed.label >= classes or not (classes and changed.conditional):
         changed = changed.but(label=-1)
     return changed if classes else changed.but(conditional=False)
-
-
-def _with_cloud(state: Visitor, cloud: clouds.Cloud) -> Experiment:
-    return state.experiment.but(data="points", points=clouds.pack(cloud.points, cloud.labels))
 
 
 def _edited(part: Component) -> list[Any]:

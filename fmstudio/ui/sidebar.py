@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import gradio as gr
 from gradio.components import Component
 
-from fmstudio.learn import clouds
 from fmstudio.learn.experiment import (
     COUPLING_FIELDS,
     COUPLINGS,
@@ -19,8 +18,9 @@ from fmstudio.learn.experiment import (
     Experiment,
     domain,
 )
-from fmstudio.ui import words
+from fmstudio.ui import desk, words
 from fmstudio.ui.board import Board
+from fmstudio.ui.desk import Desk
 
 DATA_FIELDS = {
     "word": ("word",),
@@ -66,7 +66,7 @@ class Sidebar:
     board: Board
     upload: gr.File
     data_note: gr.Markdown
-    cloud_note: gr.Markdown
+    desk: Desk
     coefficients: gr.HTML
     path_note: gr.Markdown
 
@@ -140,13 +140,9 @@ def build() -> Sidebar:
             Experiment().word, label=_LABELS["word"], max_lines=1, max_length=12, interactive=True
         )
         board = Board()
-        upload = gr.File(
-            label="CSV, NPY or a picture",
-            file_types=list(clouds.READERS),
-            height=110,
-            visible=False,
-        )
-        cloud_note = gr.Markdown("", elem_classes=["fm-note"], visible=False)
+        # Of any kind: one that is not read is answered with what to do.
+        upload = gr.File(label="a table, NPY or a picture", height=110, visible=False)
+        data_desk = desk.build()
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### Path")
         controls["path"] = pills("path", PATHS, "path", _PATH_LABELS, thirds=True)
@@ -195,7 +191,7 @@ def build() -> Sidebar:
     for name, seen in shown_fields(Experiment()).items():
         if name in controls:
             controls[name].visible = seen
-    return Sidebar(controls, board, upload, data_note, cloud_note, coefficients, path_note)
+    return Sidebar(controls, board, upload, data_note, data_desk, coefficients, path_note)
 
 
 def around_options(experiment: Experiment) -> tuple[str, ...]:

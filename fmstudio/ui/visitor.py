@@ -8,6 +8,7 @@ from typing import Any
 
 from fmstudio.flow.couplings import FixedPairs
 from fmstudio.learn.checkpoints import Checkpoint
+from fmstudio.learn.clouds import Made
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.lineage import Lineage
 from fmstudio.note.report import Result
@@ -55,6 +56,9 @@ class Visitor:
         page: what the note's room is opened at.
         running: the long actions that are under way: see :mod:`fmstudio.ui.halting`.
         straightness: of the flow before the first straightening, and after each.
+        desk: what was made of the file that was brought last, or None; it shows while its points play.
+        put_aside: the points whose place a drawing has taken, for its undoing.
+        drawn: how often the board has sent something.
     """
 
     experiment: Experiment = field(default_factory=Experiment)
@@ -79,6 +83,9 @@ class Visitor:
     lineage: tuple[dict[str, Any], Lineage] | None = None
     page: str = "overview"
     running: list[Action] = field(default_factory=list)
+    desk: Made | None = None
+    put_aside: str = ""
+    drawn: int = 0
 
     def turn(self, kind: str, moment: float) -> bool:
         """Whether this turn is the latest of its kind. Turns that follow quickly may arrive in any order.

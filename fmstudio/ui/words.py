@@ -13,7 +13,7 @@ from typing import Any
 from fmstudio.flow.formulas import Formula
 from fmstudio.flow.readable import unreadable
 from fmstudio.learn.build import path_of
-from fmstudio.learn.clouds import PACKED, Cloud
+from fmstudio.learn.clouds import unpack
 from fmstudio.learn.experiment import Experiment
 from fmstudio.plots.plain import in_html, in_markdown
 
@@ -108,18 +108,14 @@ def number(value: float, digits: int = 4) -> str:
 def class_names(experiment: Experiment, count: int) -> list[str]:
     """What the classes of the data are called, ``count`` of them; by number where they have no name."""
     names = _CLASSES.get(experiment.data, ())
+    if experiment.data == "points" and experiment.points:
+        names = unpack(experiment.points).names
+    if experiment.data == "word":
+        letters = tuple(letter for letter in experiment.word if not letter.isspace())
+        names = letters if len(letters) == count else ()
     return [
         names[k] if k < len(names) else f"{_PARTS.get(experiment.data, 'class')} {k}" for k in range(count)
     ]
-
-
-def cloud_note(cloud: Cloud) -> str:
-    """How much of an uploaded cloud the experiment keeps, how it was read and moved; as Markdown."""
-    mean = ", ".join(f"{value:.3g}" for value in cloud.transform.mean)
-    scale = ", ".join(f"{value:.3g}" for value in cloud.transform.scale)
-    count = len(cloud.points)
-    kept = f"a random {PACKED:,} of {count:,} points" if count > PACKED else f"{count:,} points"
-    return in_markdown(f"{kept[0].upper()}{kept[1:]}, shown as (x − [{mean}]) / [{scale}]. {cloud.note}")
 
 
 def mixture_json(components: Any) -> str:
@@ -138,16 +134,16 @@ def mixture_json(components: Any) -> str:
 
 
 def strokes(data: Any) -> list[list[tuple[float, float]]]:
-    """Strokes of the brush from the browser.
+    """Strokes of the brush from the browser; none where the board was cleared.
 
     Raises:
-        ValueError: not lists of at most 4,000 pairs of numbers, or nothing drawn.
+        ValueError: not lists of at most 4,000 pairs of numbers, or an empty stroke.
     """
     try:
-        drawn = [[(float(x), float(y)) for x, y in stroke] for stroke in data.get("strokes", [])]
-    except (TypeError, ValueError):
+        drawn = [[(float(x), float(y)) for x, y in stroke] for stroke in data["strokes"]]
+    except (KeyError, TypeError, ValueError):
         raise ValueError("drawing: expected strokes of (x, y) pairs.") from None
     count = sum(map(len, drawn))
-    if not 1 <= count <= 4_000:
-        raise ValueError(f"drawing: expected 1 to 4,000 places of the brush; got {count}.")
+    if count > 4_000 or not all(drawn):
+        raise ValueError(f"drawing: expected strokes of 1 to 4,000 places of the brush; got {count}.")
     return drawn

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import math
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from fmstudio.learn import clouds, tables
-from fmstudio.learn.cloud import SPREAD
+from fmstudio.learn import clouds
+from fmstudio.learn.clouds.cloud import SPREAD
 from fmstudio.learn.experiment import Experiment, domain
 
 CALM = settings(deadline=None, derandomize=True)
@@ -152,6 +153,75 @@ def test_unpack_any_text(text):
     assert cloud.points.isfinite().all()
 
 
+def test_what_is_said_of_a_cloud_is_packed_with_it():
+    cloud = clouds.from_csv(b"x,y,kind\n1,2,Gr\xc3\xb6\xc3\x9fe\n3,4,b\n5,7,b\n6,1,b\n8,8,b\n")
+    again = clouds.unpack(clouds.packed(cloud))
+    assert (again.note, again.warning, again.names) == (cloud.note, "", ("Größe", "b"))
+    assert again.labels is not None
+    assert again.labels.tolist() == [0, 1, 1, 1, 1]
+    assert Experiment(data="points", points=clouds.packed(cloud)).dim == 2
+
+
+def test_the_longest_text_fits_an_experiment():
+    points, labels = normal(9_000), torch.arange(9_000) % 64
+    names = tuple("ü" * 40 for _ in range(64))
+    cloud = clouds.Cloud(points, labels, clouds.Transform((0, 0), (1, 1)), "ü" * 2_000, "ü" * 2_000, names)
+    text = clouds.packed(cloud)
+    assert len(text) <= 50_000 <= domain("points")["longest"]
+    assert len(clouds.unpack(text).note) == 900
+
+
+def saying(**words: object) -> str:
+    said = base64.urlsafe_b64encode(json.dumps(words).encode()).decode().rstrip("=")
+    return f"{clouds.pack(normal(9))}.{said}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"note": "a\nimport os"},
+        {"note": "a\u2028b"},
+        {"note": 3},
+        {"note": "a" * 901},
+        {"names": ["\x00"]},
+        {"names": "ab"},
+        {"names": ["a"] * 65},
+        {"names": ["a" * 41]},
+    ],
+    ids=lambda words: repr(words)[:20],
+)
+def test_what_is_said_of_a_cloud_is_a_line_of_text(words):
+    with pytest.raises(ValueError, match="damaged"):
+        clouds.unpack(saying(**words))
+    assert clouds.unpack(saying(note="<b>")).note == "<b>"
+
+
+def test_a_drawing_is_packed_as_its_strokes():
+    strokes = [[(-2.0, 1.0), (2.0, 1.25), (3.0, -3.5)], [(0.0, -2.0)]]
+    cloud = clouds.from_strokes(strokes)
+    text = clouds.packed(cloud)
+    assert len(text) < 60
+    again = clouds.unpack(text)
+    torch.testing.assert_close(again.points, cloud.points, rtol=0, atol=1e-3)
+    for line, back in zip(strokes, again.strokes, strict=True):
+        np.testing.assert_allclose(back, line, atol=2e-4)
+    # What is packed once is the same for ever.
+    assert clouds.packed(again) == text
+    assert torch.equal(clouds.unpack(clouds.packed(again)).points, again.points)
+    assert Experiment(data="points", points=text).dim == 2
+
+
+@CALM
+@given(st.binary(max_size=40).map(lambda body: "2D" + base64.urlsafe_b64encode(body).decode().rstrip("=")))
+def test_any_packed_drawing_is_a_cloud_or_a_value_error(text):
+    try:
+        cloud = clouds.unpack(text)
+    except ValueError:
+        return
+    assert cloud.points.isfinite().all()
+    assert cloud.strokes
+
+
 # Points.
 
 
@@ -191,219 +261,6 @@ def test_points_of_any_size_become_the_same_cloud(scale):
 def test_points_refused(points, words):
     with pytest.raises(ValueError, match=words):
         clouds.from_points(points)
-
-
-# CSV.
-
-
-def shown(text: str, encoding: str = "utf-8") -> clouds.Cloud:
-    return clouds.from_csv(text.encode(encoding))
-
-
-def original(cloud: clouds.Cloud) -> list[list[float]]:
-    return [[round(x, 4) for x in row] for row in cloud.transform.undo(cloud.points.double()).tolist()]
-
-
-POINTS = [[1.5, 2.0], [3.0, -4.0], [5.0, 6.5]]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "x,y\n1.5,2\n3,-4\n5,6.5\n",
-        "1.5,2\n3,-4\n5,6.5",
-        "x;y\r\n1,5;2\r\n3;-4\r\n5;6,5\r\n",
-        "x\ty\n1.5\t2\n3\t-4\n5\t6.5\n",
-        "x|y\n1.5|2\n3|-4\n5|6.5\n",
-        "1.5 2\n3   -4\n5 6.5 \n",
-        "# made by hand\nx,y\n\n1.5,2\n\n3,-4\n# half way\n5,6.5\n",
-        '"x","y"\n"1.5","2"\n"3","-4"\n"5","6.5"\n',
-        " x , y \n 1.5 , 2e0\n 3 , -4\n +5 , .65e1\n",
-        "\ufeffx,y\n1.5,2\n3,-4\n5,6.5\n",
-        "my x,my y\n1.5,2\n3,-4\n5,6.5\n",
-    ],
-    ids=lambda text: text[:12],
-)
-def test_csv_of_every_kind(text):
-    cloud = shown(text)
-    assert original(cloud) == POINTS
-    assert cloud.labels is None
-
-
-def test_csv_with_one_column():
-    cloud = shown("height\n1\n2\n4\n")
-    assert original(cloud) == [[1.0], [2.0], [4.0]]
-    assert cloud.note == "Coordinates: height."
-
-
-def test_csv_with_many_columns_says_which_were_taken():
-    cloud = shown("id,x,name,y,z\n1,2,a,3,9\n2,3,b,5,7\n3,7,a,1,8\n")
-    assert original(cloud) == [[1.0, 2.0], [2.0, 3.0], [3.0, 7.0]]
-    assert cloud.labels is not None
-    assert cloud.labels.tolist() == [0, 1, 0]
-    assert cloud.note == "Coordinates: id and x. Classes from name: a = 0, b = 1. Left out: y, z."
-
-
-@pytest.mark.parametrize(
-    ("text", "labels"),
-    [
-        ("x,y,label\n1,2,5\n3,4,9\n5,7,5\n", [0, 1, 0]),
-        ("label,x,y\n10,1,2\n9,3,4\n10,5,7\n", [1, 0, 1]),
-        ("x,Class,y\n1,dog,2\n3,cat,4\n5,dog,7\n", [1, 0, 1]),
-        ("x,y,kind\n1,2,dog\n3,4,cat\n5,7,dog\n", [1, 0, 1]),
-        ("1,2,0\n3,4,3\n5,7,0\n", [0, 1, 0]),
-        ("1,2,-1\n3,4,3\n5,7,0\n", None),
-        ("1,2,0.5\n3,4,3\n5,7,0\n", None),
-        ("x,y,z\n1,2,0\n3,4,3\n5,7,0\n", None),
-    ],
-)
-def test_csv_labels(text, labels):
-    cloud = shown(text)
-    assert cloud.points.shape == (3, 2)
-    assert (None if cloud.labels is None else cloud.labels.tolist()) == labels
-
-
-def test_csv_column_called_label_with_too_many_kinds_is_a_column():
-    rows = "".join(f"{k},{k * k},{k / 7}\n" for k in range(100))
-    cloud = shown("x,y,target\n" + rows)
-    assert cloud.labels is None
-    assert "Left out: target" in cloud.note
-
-
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (b"", "at least 2 rows of points; got 0"),
-        (b"x,y\n", "at least 2 rows"),
-        (b"x,y\n1,2\n", "2 to 100,000 rows of points; got 1"),
-        (b"x,y\n1,2\n3,4\n5,nan\n", "Line 4: y is nan; every number must be finite"),
-        (b"x,y\n1,2\ninf,4\n5,6\n", "Line 3: x is inf"),
-        (b"x,y\n\n# note\n1,2\n-Infinity,4\n5,6\n", "Line 5: x is -Infinity"),
-        (b"x,y\n1,2\n1e400,4\n5,6\n", "Line 3: x is 1e400"),
-        (b"x,y\n1,2\n1e31,4\n5,6\n", "Line 3: x is 1e31"),
-        (b"x,y\n1,2\n,4\n5,6\n", "Line 3: x is empty"),
-        (b"x,y\n1,2\nthree,4\n5,6\n", "Line 3: x is 'three'; expected a number"),
-        (b"x,y\n1,2\n=1+1,4\n5,6\n", "Line 3: x is '=1\\+1'"),
-        (b"x,y\n1,2\n3\n5,6\n", "Line 3 has 1 columns; expected 2"),
-        (b"x,y\n1,2\n3,4,5\n", "Line 3 has 3 columns; expected 2"),
-        (b"x,y,label\n1,2,a\n3,4,\n5,6,b\n", "Line 3: the label in label is empty"),
-        (b"a,b\nc,d\ne,f\n", "columns of numbers; found none"),
-        (b"x,y\n1,2\n1,3\n", "x is 1 everywhere"),
-        (b"\xff\xfe1\x00,\x002\x00", "not UTF-8"),
-        (b"x,y\n1,2\0\n3,4\n", "zero bytes"),
-        (b'x,y\n1,2\n3,"' + b"4" * 200_000 + b'"\n', "is not CSV"),
-        (b"1,2\n" * 100_002, "more than 100,000 rows"),
-        (b"1" * 5_000_001, "5,000,001 bytes; at most 5,000,000"),
-    ],
-    ids=lambda x: repr(x[:20]),
-)
-def test_csv_refused(data, words):
-    with pytest.raises(ValueError, match=words):
-        clouds.from_csv(data)
-
-
-def test_csv_at_the_row_limit():
-    x = np.arange(tables.MOST_ROWS)
-    cloud = shown("x,y\n" + "".join(f"{k},{k % 97}\n" for k in x))
-    assert cloud.points.shape == (tables.MOST_ROWS, 2)
-
-
-@CALM
-@given(
-    st.one_of(
-        st.binary(max_size=100), st.text("xy,;|\t \n\r\"'#0123456789.-einfa", max_size=120).map(str.encode)
-    )
-)
-def test_any_csv_is_a_cloud_or_a_value_error(data):
-    try:
-        cloud = clouds.from_csv(data)
-    except ValueError:
-        return
-    assert cloud.points.isfinite().all()
-    assert cloud.points.shape[1] in (1, 2)
-
-
-@CALM
-@given(
-    arrays(
-        np.float64,
-        st.tuples(st.integers(2, 12), st.just(2)),
-        elements=st.floats(-1e6, 1e6).map(lambda x: round(x, 6)),
-    ).filter(lambda x: (x.std(0) > 1e-3).all()),
-    st.sampled_from([",", ";", "\t", "|", " "]),
-)
-def test_csv_round_trip(array, delimiter):
-    text = "\n".join(delimiter.join(map(repr, row)) for row in array.tolist())
-    cloud = shown(text)
-    back = cloud.transform.undo(cloud.points.double()).numpy()
-    np.testing.assert_allclose(back, array, rtol=0, atol=1e-6 * np.ptp(array) + 1e-9 * np.abs(array).max())
-
-
-# NumPy arrays.
-
-
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "int64", "uint16", ">f8"])
-def test_npy_of_real_numbers(dtype):
-    array = np.array([[1, 2], [3, 4], [5, 9]], dtype=dtype)
-    assert original(clouds.from_npy(npy(array))) == array.astype(float).tolist()
-
-
-def test_npy_layouts():
-    assert clouds.from_npy(npy(np.arange(5.0))).points.shape == (5, 1)
-    assert clouds.from_npy(npy(np.arange(10.0).reshape(5, 2, order="F"))).points.shape == (5, 2)
-    labelled = clouds.from_npy(npy(np.array([[1.0, 2, 9], [3, 5, 4], [7, 7, 9]])))
-    assert labelled.labels is not None
-    assert labelled.labels.tolist() == [1, 0, 1]
-    wide = clouds.from_npy(npy(np.random.default_rng(0).normal(size=(9, 4))))
-    assert wide.points.shape == (9, 2)
-    assert wide.note == "The first two of 4 columns were taken."
-
-
-def claiming(shape: str) -> bytes:
-    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
-    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(16)
-
-
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (b"", "not a .npy file"),
-        (b"PK\x03\x04", "not a .npy file"),
-        (b"\x93NUMPY", "header cannot be read"),
-        (b"\x93NUMPY\x09\x00", "header cannot be read"),
-        (b"\x93NUMPY\x01\x00\xff\xff{", "header cannot be read"),
-        (npy(np.array([1, "a", None], dtype=object), allow_pickle=True), "array of real numbers; got object"),
-        (npy(np.array(["a", "b"])), "real numbers"),
-        (npy(np.zeros((3, 2), dtype=complex)), "real numbers; got complex128"),
-        (npy(np.zeros(3, dtype=[("x", float)])), "real numbers"),
-        (npy(np.array(["2020-01-01"] * 2, dtype="datetime64[D]")), "real numbers"),
-        (npy(np.array(1.0)), "shape \\(n,\\) or"),
-        (npy(np.zeros((2, 2, 2))), "shape \\(n,\\) or"),
-        (npy(np.zeros((1, 2))), "rows of points; got 1"),
-        (npy(np.zeros((5, 0))), "no columns"),
-        (npy(np.zeros((100_001, 1), dtype=np.int8)), "2 to 100,000 rows of points; got 100,001"),
-        (npy(np.array([[1.0, 2], [3, 4], [np.nan, 5]])), "Row 3: .* every number must be finite"),
-        (npy(np.array([[1.0, np.inf], [3, 4]])), "Row 1"),
-        (npy(np.array([[1.0, 2], [1, 4]])), "Column 1 is 1 everywhere"),
-        (npy(np.zeros((4, 2)))[:-8], "does not hold"),
-        (claiming("(99999, 99999999)"), "does not hold"),
-        (claiming("(-4, 2)"), "rows of points; got -4"),
-        (bytes(5_000_001), "at most 5,000,000"),
-    ],
-    ids=range(22),
-)
-def test_npy_refused(data, words):
-    with pytest.raises(ValueError, match=words):
-        clouds.from_npy(data)
-
-
-@CALM
-@given(st.binary(max_size=80).map(lambda rest: b"\x93NUMPY\x01\x00" + rest))
-def test_any_npy_is_a_cloud_or_a_value_error(data):
-    try:
-        clouds.from_npy(data)
-    except ValueError:
-        return
 
 
 # Drawings, words, pictures.
@@ -468,102 +325,6 @@ def test_word_refused(word):
         clouds.from_word(word)
 
 
-def test_dark_is_dense():
-    pixels = np.full((40, 80), 255)
-    pixels[:, :40] = 55  # left: ink 200, right: ink 0 …
-    pixels[:20, 40:] = 155  # … and upper right: ink 100
-    cloud = clouds.from_image(png(pixels), 20_000, seeded())
-    x, y = cloud.points.unbind(1)
-    assert not ((x > 0) & (y < 0)).any()
-    upper_right = float(((x > 0) & (y > 0)).double().mean())
-    # Areas 2 : 1 with inks 200 : 100.
-    assert abs(upper_right - 0.2) <= 5 * math.sqrt(0.2 * 0.8 / 20_000)
-    assert float(x.abs().max()) <= 3.0
-    assert float(y.abs().max()) <= 1.5
-    assert cloud.transform.scale == (80 / 6, 80 / 6)
-
-
-def test_a_picture_of_16_bits_has_the_ink_of_one_of_8():
-    ramp = np.linspace(0, 255, 60).round().astype(np.uint8)[None].repeat(40, 0)
-    stream = io.BytesIO()
-    Image.fromarray(ramp.astype(np.uint16) * 257).save(stream, "PNG")
-    assert Image.open(stream).mode == "I;16"
-    fine, coarse = (clouds.from_image(data, 500, seeded()) for data in (stream.getvalue(), png(ramp)))
-    assert torch.equal(fine.points, coarse.points)
-
-
-def test_transparent_is_empty():
-    pixels = np.zeros((30, 30, 4))
-    pixels[:15, :, 3] = 255
-    points = clouds.from_image(png(pixels, "RGBA"), 1_000, seeded()).points
-    transform_height = float(points[:, 1].max() - points[:, 1].min())
-    assert transform_height <= 3.0
-
-
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP"])
-def test_every_kind_of_picture(kind):
-    pixels = np.full((50, 60), 255)
-    pixels[10:40, 10:50] = 0
-    points = clouds.from_image(png(pixels, kind=kind), 2_000, seeded()).points
-    assert points.shape == (2_000, 2)
-    inside = (points[:, 0].abs() <= 3.01) & (points[:, 1].abs() <= 3.01)
-    assert inside.all()
-
-
-def test_large_picture_is_made_smaller():
-    pixels = np.full((2_000, 3_000), 255)
-    pixels[500:1_500, 1_000:2_000] = 0
-    points = clouds.from_image(png(pixels), 4_000, seeded()).points
-    assert float(points.abs().max()) <= 3.0
-    assert abs(float(points[:, 0].std() / points[:, 1].std()) - 1) <= 0.05
-
-
-def test_picture_turned_by_its_camera_stands_upright():
-    pixels = np.full((20, 60), 255)
-    pixels[:, :20] = 0
-    picture = Image.fromarray(pixels.astype(np.uint8))
-    exif = picture.getexif()
-    exif[0x0112] = 6  # turn by 90° clockwise to show
-    stream = io.BytesIO()
-    picture.save(stream, "PNG", exif=exif)
-    turned, plain = clouds.from_image(stream.getvalue()), clouds.from_image(png(pixels))
-    assert turned.transform.mean == (10.0, 50.0)
-    assert plain.transform.mean == (10.0, 10.0)
-
-
-def too_wide() -> bytes:
-    stream = io.BytesIO()
-    Image.new("1", (100_000, 300), 1).save(stream, "PNG")
-    return stream.getvalue()
-
-
-def bomb() -> bytes:
-    stream = io.BytesIO()
-    Image.new("1", (100_000, 2_000), 1).save(stream, "PNG")
-    return stream.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (b"", "not a picture"),
-        (b"junk", "not a picture"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture"),
-        (png(np.zeros((30, 30)))[:40], "not a picture"),
-        (png(np.zeros((30, 30))), "one tone everywhere"),
-        (png(np.full((30, 30), 128)), "one tone everywhere"),
-        (png(np.zeros((30, 30, 4)), "RGBA"), "one tone everywhere"),
-        (bytes(5_000_001), "at most 5,000,000"),
-        (too_wide(), "100000 × 300 pixels"),
-        (bomb(), "not a picture|pixels"),
-    ],
-    ids=range(10),
-)
-def test_picture_refused(data, words):
-    with pytest.raises(ValueError, match=words):
-        clouds.from_image(data)
-
-
 # Files.
 
 
@@ -591,22 +352,3 @@ def test_files_refused(tmp_path: Path):
         file.truncate(5_000_001)
     with pytest.raises(ValueError, match="5,000,001 bytes"):
         clouds.from_file(tmp_path / "b.csv")
-
-
-@pytest.mark.parametrize("top", ["1,2x", "NA,2", ",2"])
-def test_a_first_line_that_is_no_header_is_refused_like_any_other(top):
-    with pytest.raises(ValueError, match="Line 1: "):
-        shown(f"{top}\n1,3\n4,5\n6,7")
-
-
-def test_the_numbers_of_the_rows_are_no_coordinate():
-    """As pandas writes a table: the index first, without a name."""
-    cloud = shown(",x,y\n0,1,3\n1,4,5\n2,6,9")
-    assert cloud.note.startswith("Coordinates: x and y.")
-
-
-def test_a_header_that_breaks_off_is_a_sentence():
-    text = b"{'descr': '<f8', 'fortran_order': False, 'shape': (5, 2, }"
-    header = text.ljust(118 - 1) + b"\n"
-    with pytest.raises(ValueError, match="header cannot be read"):
-        clouds.from_npy(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)

@@ -96,6 +96,14 @@ def test_a_brought_cloud_is_in_the_script() -> None:
     assert json.loads(text.splitlines()[1].removeprefix("# ")) == {"data": "points", "conditional": True}
 
 
+def test_what_was_done_to_a_file_is_in_the_script() -> None:
+    cloud = clouds.from_csv(b"x,y,kind\n1,2,a\n3,NA,b\n4,7,a\n5,1,b\n6,6,b\n8,3,b\n")
+    text = script(Experiment(data="points", points=clouds.packed(cloud)))
+    comments = " ".join(line.removeprefix("# ") for line in text.split('"""')[0].splitlines())
+    assert cloud.note in comments
+    assert "Classes: 0 = a, 1 = b." in comments
+
+
 def test_a_large_cloud_is_thinned_with_every_class_kept() -> None:
     names = functions(Experiment(data="word", word="flow", conditional=True))
     assert len(names["CLOUD"]) == 2_000

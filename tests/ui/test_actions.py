@@ -140,7 +140,7 @@ def test_components_from_the_browser_are_checked(bad: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{}, {"strokes": []}, {"strokes": "abc"}, {"strokes": [[[0.0, 0.0]] * 5_000]}]
+    "bad", [{}, {"strokes": [[]]}, {"strokes": "abc"}, {"strokes": [[[0.0, 0.0]] * 5_000]}]
 )
 def test_strokes_from_the_browser_are_checked(bad: object) -> None:
     with pytest.raises(ValueError, match="drawing"):

@@ -45,6 +45,20 @@ def test_an_experiment_as_text_is_refused_by_the_fields_name(client: Client) -> 
         client.predict('{"seed": ' + "9" * 5_000 + "}", api_name="/trajectories")
 
 
+def test_points_of_a_file(client: Client) -> None:
+    table = "x;y;kind\n1,5;2;a\n3;NA;b\n4;7;a\n5;1;b\n6;6;b\n"
+    content = base64.b64encode(table.encode()).decode()
+    answer: Any = client.predict("a.csv", content, {"y": "y", "label": "kind"}, api_name="/points")
+    assert answer["classes"] == ["a", "b"]
+    assert "1 row left out" in answer["note"]
+    assert answer["columns"][1] == {"name": "y", "kind": "numbers", "missing": 1}
+    played: Any = client.predict(answer["experiment"], api_name="/trajectories")
+    assert len(played["labels"]) == Experiment().particles
+    for given, words in ((("a.heic", content, {}), "HEIC"), (("a.csv", "!", {}), "expected base64")):
+        with pytest.raises(AppError, match=words):
+            client.predict(*given, api_name="/points")
+
+
 def test_train_then_sample_its_net(client: Client) -> None:
     report: Any = client.predict(TINY, api_name="/train")
     assert report["step"] == 60
@@ -99,6 +113,8 @@ def test_a_broken_checkpoint_is_refused(client: Client) -> None:
         client.predict(TINY, "not a net!", api_name="/sample")
 
 
-def test_the_public_endpoints_are_the_five_that_are_documented(client: Client) -> None:
+def test_the_public_endpoints_are_the_ones_that_are_documented(client: Client) -> None:
     described: Any = client.view_api(return_format="dict", print_info=False)
-    assert set(described["named_endpoints"]) == {"/trajectories", "/train", "/sample", "/claim", "/images"}
+    assert set(described["named_endpoints"]) == {
+        "/points", "/trajectories", "/train", "/sample", "/claim", "/images",
+    }  # fmt: skip

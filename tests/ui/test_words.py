@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 from fmstudio.learn import clouds
 from fmstudio.learn.experiment import Experiment
@@ -11,14 +10,13 @@ from fmstudio.ui import words
 from fmstudio.ui.experiment_link import check
 
 
-@pytest.mark.parametrize(
-    ("count", "says"), [(4_999, "4,999 points"), (clouds.PACKED + 1, "5,000 of 5,001 points")]
-)
-def test_an_uploaded_cloud_says_how_many_points_the_experiment_keeps(count: int, says: str) -> None:
-    cloud = clouds.from_points(torch.randn(count, 2, generator=torch.Generator().manual_seed(0)))
-    assert says in words.cloud_note(cloud)
-    kept = len(clouds.unpack(clouds.pack(cloud.points)).points)
-    assert f"{kept:,} " in words.cloud_note(cloud)
+def test_classes_are_called_as_the_file_calls_them() -> None:
+    cloud = clouds.from_csv(b"x,y,class\n1,2,dog\n3,4,cat\n5,9,dog\n")
+    experiment = Experiment(data="points", points=clouds.packed(cloud))
+    assert words.class_names(experiment, 2) == ["cat", "dog"]
+    nameless = Experiment(data="points", points=clouds.pack(cloud.points, cloud.labels))
+    assert words.class_names(nameless, 2) == ["class 0", "class 1"]
+    assert words.class_names(Experiment(data="word", word="a b"), 2) == ["a", "b"]
 
 
 def test_a_number_is_never_a_negative_zero() -> None:

@@ -1,0 +1,77 @@
+"""What a visitor brings: drawings, files, and choices of what in a file becomes points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from fmstudio.learn import clouds
+from fmstudio.learn.experiment import Experiment
+from fmstudio.ui import desk, words
+from fmstudio.ui.events import sent
+from fmstudio.ui.visitor import Visitor
+
+
+@dataclass(frozen=True)
+class Bringing:
+    """Handlers of the board, the upload and the desk.
+
+    Args:
+        accept: makes a change of a visitor's experiment if it can be built, and says whether it did.
+        changed: an experiment with some fields chosen anew, by name.
+    """
+
+    accept: Callable[[Visitor, Callable[[], Experiment]], bool]
+    changed: Callable[[Experiment, dict[str, Any]], Experiment]
+
+    def draw(self, state: Visitor, event: gr.EventData) -> None:
+        """A stroke ended, a drawing was cleared or undone, or a component of the mixture was moved."""
+        data = sent(event)
+        count, before = data.get("count"), state.experiment.points
+        state.drawn = count if isinstance(count, int) else state.drawn + 1
+        if "components" in data:
+            self.accept(state, lambda: state.experiment.but(mixture=words.mixture_json(data["components"])))
+            return
+        back = "back" in data
+        taken = self.accept(state, lambda: self._with(state, state.put_aside if back else _drawn(data)))
+        if taken and not back and before and not clouds.unpack(before).strokes:
+            state.put_aside = before
+
+    def upload(self, state: Visitor, file: str | None) -> None:
+        """A file was brought: what it suggests becomes the points."""
+        if file is not None:
+            self._make(state, lambda: clouds.made(clouds.read_file(Path(file)), {}))
+
+    def choose(self, name: str) -> Callable[[Visitor, Any], None]:
+        """The handler of one choice on the desk."""
+
+        def chosen(state: Visitor, value: Any) -> None:
+            state.shown.setdefault(f"desk {name}", {})["value"] = value
+            old = state.desk
+            if old is not None and old.points == state.experiment.points:
+                self._make(state, lambda: desk.changed(old, name, value))
+
+        return chosen
+
+    def _make(self, state: Visitor, make: Callable[[], clouds.Made]) -> None:
+        done: list[clouds.Made] = []
+
+        def change() -> Experiment:
+            done.append(make())
+            return self._with(state, done[0].points)
+
+        if self.accept(state, change):
+            state.desk = done[0]
+
+    def _with(self, state: Visitor, points: str) -> Experiment:
+        return self.changed(state.experiment, {"data": "points", "points": points})
+
+
+def _drawn(data: dict[str, Any]) -> str:
+    """The points of a drawing; an empty one is the example's."""
+    strokes = words.strokes(data)
+    return clouds.packed(clouds.from_strokes(strokes)) if strokes else ""
