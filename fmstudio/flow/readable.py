@@ -65,7 +65,7 @@ def _share(path: Path, t: Tensor) -> Tensor:
 def unreadable(path: Path) -> str:
     """The times of :func:`unreadable_times` in words, or "" where there are none.
 
-    >>> from fmstudio.flow.custom_path import Custom
+    >>> from fmstudio.flow.formulas import Custom
     >>> unreadable(Custom("1-t-2*sin(pi*t)", "t"))
     't = 0.3828'
     """

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fmstudio.flow.formulas import Formula
+from fmstudio.flow.grammar import Formula
 from fmstudio.flow.readable import unreadable
 from fmstudio.learn.build import path_of
 from fmstudio.learn.clouds import unpack

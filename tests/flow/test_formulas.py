@@ -10,9 +10,9 @@ import torch
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from fmstudio.flow import custom_path
-from fmstudio.flow.custom_path import Custom
-from fmstudio.flow.formulas import DEEPEST, LONGEST, Formula
+from fmstudio.flow import formulas
+from fmstudio.flow.formulas import Custom
+from fmstudio.flow.grammar import DEEPEST, LONGEST, Formula
 from fmstudio.learn.experiment import domain
 
 CALM = settings(deadline=None, derandomize=True)
@@ -482,7 +482,7 @@ def test_no_formula_is_suggested_that_would_be_refused(a, b):
 
 
 def test_a_suggestion_is_as_long_as_an_experiment_keeps():
-    assert domain("formula_a")["longest"] == custom_path.SUGGESTED
+    assert domain("formula_a")["longest"] == formulas.SUGGESTED
 
 
 @pytest.mark.parametrize(

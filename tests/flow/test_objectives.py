@@ -7,8 +7,8 @@ import torch
 from scipy import stats
 
 from fmstudio.flow.couplings import FixedPairs, Independent, OptimalTransport
-from fmstudio.flow.custom_path import Custom
 from fmstudio.flow.densities import GaussianMixture, eight_gaussians, isotropic, standard_normal
+from fmstudio.flow.formulas import Custom
 from fmstudio.flow.loss_floor import probe
 from fmstudio.flow.objectives import (
     END_GAP,

@@ -15,8 +15,8 @@ from flow_matching.path.scheduler import (
 )
 from scipy.optimize import brentq
 
-from fmstudio.flow.custom_path import Custom
 from fmstudio.flow.densities import GaussianMixture, eight_gaussians, standard_normal
+from fmstudio.flow.formulas import Custom
 from fmstudio.flow.oracle import MixtureOracle
 from fmstudio.flow.paths import Latent, Linear, Path, Polynomial, Spherical, VariancePreserving
 from fmstudio.flow.readable import unreadable, unreadable_times

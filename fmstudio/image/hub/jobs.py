@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from fmstudio.image.finite import NotFiniteError
 from fmstudio.image.hub import consent, store
 from fmstudio.image.hub.adapter import Finished, HubModel, Request, load_model
 from fmstudio.image.hub.cards import CARDS, EULER, ModelCard, usual_revision
@@ -18,7 +19,7 @@ from fmstudio.image.hub.describe import Description, UnsuitableModelError, descr
 from fmstudio.image.hub.loading import complete_class
 from fmstudio.image.hub.machine import Machine, measure_machine
 from fmstudio.image.hub.memory import forget_frames, is_out_of_memory, release_memory
-from fmstudio.image.hub.plan import Choice, Plan, Weights, choose_plan, next_smaller
+from fmstudio.image.hub.plan import Choice, Plan, Weights, choose_plan, next_smaller, wider
 from fmstudio.image.hub.recorder import StepRecord
 from fmstudio.image.hub.shelf import Shelf
 from fmstudio.image.jobs import whole
@@ -229,6 +230,7 @@ def sample_rows(settings: Settings) -> Iterator[Loaded | StepShown | Finished]:
     Closing the iterator stops the run; the model stays loaded.
 
     Raises:
+        NotFiniteError: at the first step whose latents are not finite, with the way to take instead.
         OutOfRoomError: memory ran out; the model was let go.
         ValueError: the settings make no sense, or the model cannot be run here.
     """
@@ -265,6 +267,9 @@ def sample_rows(settings: Settings) -> Iterator[Loaded | StepShown | Finished]:
             yield Loaded(plan, model.preview_kind, seen.commit)
             for request in requests:
                 yield from _row(model, request)
+    except NotFiniteError as error:
+        better = wider(plan, seen.choice)
+        raise NotFiniteError(f"{error} Here: {better.title}." if better else str(error)) from error
     except Exception as error:
         if not is_out_of_memory(error):
             raise

@@ -175,6 +175,21 @@ def next_smaller(plan: Plan, choice: Choice) -> Plan | None:
     return next((way for way in later if way.fits and need(way) < need(plan)), None)
 
 
+def wider(plan: Plan, choice: Choice) -> Plan | None:
+    """The fastest way that fits and computes in a format of float32's range, where the plan's ends at 65,504.
+
+    Args:
+        plan: a way whose numbers were not finite.
+        choice: the decision it came from.
+
+    Returns:
+        None if there is none, or if the plan's own format has that range.
+    """
+    if plan.dtype != "float16":
+        return None
+    return next((way for way in choice.ways if way.fits and way.dtype != "float16"), None)
+
+
 def _ways(weights: Weights, machine: Machine, side: int, count: int) -> Iterator[Plan]:
     for dropped in ((), weights.optional) if weights.optional else ((),):
         kept = weights.without(dropped)

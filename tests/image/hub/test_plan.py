@@ -13,6 +13,7 @@ from fmstudio.image.hub.plan import (
     activation_bytes,
     choose_plan,
     next_smaller,
+    wider,
 )
 from fmstudio.image.hub.store import weights_of_card
 
@@ -131,6 +132,16 @@ def test_number_formats_follow_the_device_and_the_model():
     assert choose_plan(only_fp16, machine(new)).plan.dtype == "float16"
     assert choose_plan(SD3, machine(ram=64, cpu_bf16=True)).plan.dtype == "bfloat16"
     assert choose_plan(SD3, machine(ram=64)).plan.dtype == "float32"
+
+
+def test_after_an_overflow_in_float16_a_format_of_longer_range_is_named():
+    choice = choose_plan(SD3, machine(gpu(24, bf16=False)))
+    assert choice.plan.dtype == "float16"
+    assert wider(choice.plan, choice).title == "processor on cpu, float32"
+    assert wider(choice.plan, choose_plan(SD3, machine(gpu(24, bf16=False), ram=4))) is None
+    roomy = choose_plan(SD3, machine(gpu(24)))
+    assert roomy.plan.dtype == "bfloat16"
+    assert wider(roomy.plan, roomy) is None
 
 
 def test_apples_shared_memory_is_not_offloaded_to_itself():
