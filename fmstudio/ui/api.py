@@ -13,6 +13,7 @@ import json
 import reprlib
 from collections.abc import Callable
 from functools import wraps
+from inspect import getdoc
 from typing import Any
 
 import gradio as gr
@@ -22,7 +23,7 @@ from fmstudio.learn import jobs
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.memory import of_images, of_paths, of_sampling, of_training
 from fmstudio.note.report import measured, to_json
-from fmstudio.ui.errand import Ended, check_memory, errand
+from fmstudio.ui.errand import Ended, budget, check_memory, errand
 from fmstudio.ui.line import IMAGES, TRAININGS
 from fmstudio.ui.told import refusal
 
@@ -155,13 +156,19 @@ def images(settings: dict[str, Any]) -> dict[str, Any]:
 
 def add_endpoints() -> None:
     """Add the endpoints to the page under construction."""
-    trainings: dict[str, Any] = {"concurrency_id": "training-api", "concurrency_limit": TRAININGS.served}
-    gr.api(points, api_name="points", concurrency_limit=1)
-    gr.api(trajectories, api_name="trajectories", concurrency_limit=1)
-    gr.api(train, api_name="train", **trainings)
-    gr.api(sample, api_name="sample", concurrency_limit=1)
-    gr.api(claim, api_name="claim", **trainings)
-    gr.api(images, api_name="images", concurrency_limit=1)
+    allowed = f"A call may work for {budget().seconds:g} s and use {budget().gigabytes:g} GB."
+    alone: dict[str, Any] = {"concurrency_limit": 1}
+    trains: dict[str, Any] = {"concurrency_id": "training-api", "concurrency_limit": TRAININGS.served}
+    for act, line in (
+        (points, alone),
+        (trajectories, alone),
+        (train, trains),
+        (sample, alone),
+        (claim, trains),
+        (images, alone),
+    ):
+        what = " ".join((getdoc(act) or "").split("\n\n")[0].split())
+        gr.api(act, api_name=act.__name__, api_description=f"{what} {allowed}", **line)
 
 
 def _answer(report: dict[str, Any]) -> dict[str, Any]:

@@ -149,6 +149,13 @@ def test_work_has_a_budget_of_memory(
         client.predict(*given, api_name=endpoint)
 
 
+def test_the_budget_is_told_beforehand(studio_url: str) -> None:
+    told = httpx.get(f"{studio_url}gradio_api/info", timeout=60).json()["named_endpoints"]
+    for name in ("/trajectories", "/train", "/sample", "/claim", "/images"):
+        assert told[name]["description"].endswith(" A call may work for 900 s and use 4 GB.")
+    assert told["/claim"]["parameters"][1]["parameter_name"] == "number"
+
+
 def test_a_training_ends_when_its_client_cancels(client: Client) -> None:
     job = client.submit(ENDLESS, api_name="/train")
     until(lambda: len(TRAININGS._places) == 1)

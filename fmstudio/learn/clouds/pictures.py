@@ -124,7 +124,8 @@ def picture_of(data: bytes) -> Picture:
 
     Args:
         data: a PNG, JPEG, GIF, BMP or WebP file of at most 5 MB, its size in pixels as
-            :mod:`fmstudio.image.picture_size` allows; above 512 pixels a side it is made smaller. Tones of 16 bits are taken by the range that they use.
+            :mod:`fmstudio.image.picture_size` allows; above 512 pixels a side it is made smaller. Tones of 16
+            bits are taken by the range that they use.
 
     Raises:
         ValueError: a file that is too large, not a picture, or of one tone everywhere.
