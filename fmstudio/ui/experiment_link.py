@@ -14,9 +14,9 @@ from gradio.components import Component
 from fmstudio.learn import clouds
 from fmstudio.learn.build import density_of, path_of
 from fmstudio.learn.experiment import PATH_FIELDS, Experiment
-from fmstudio.learn.simulate import check_chain
+from fmstudio.learn.fitting import Note, check, edited, read_link, without_leftovers
 from fmstudio.plots.coefficients import coefficients_svg
-from fmstudio.ui import words
+from fmstudio.ui import training, words
 from fmstudio.ui.board import board_value
 from fmstudio.ui.events import sent
 from fmstudio.ui.lessons import Lessons, read_step
@@ -30,17 +30,8 @@ _PICTURE_FIRST = "async (state) => { await window.FMPlayer?.idle(); return state
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _SEEN: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
 _CHANGES = threading.Lock()
-
-
-def check(experiment: Experiment) -> None:
-    """Build what the experiment names, so that an impossible choice is refused before anything is drawn.
-
-    Raises:
-        ValueError: the sentence of whatever cannot be built.
-    """
-    path_of(experiment)
-    density_of(experiment)
-    check_chain(experiment)
+_TOLD = ("regression", "target")
+"""What an edit may put back that is not in sight: the visitor is told."""
 
 
 def wire_experiment(
@@ -85,14 +76,15 @@ def wire_experiment(
             offered[name] = [value for _, value in part.choices]
             at_first[name]["choices"] = list(part.choices)
 
-    def accept(state: Visitor, change: Callable[[], Experiment]) -> bool:
-        """Make the change if it can be built; else keep the experiment as it was, and why."""
+    def accept(state: Visitor, change: Callable[[], tuple[Experiment, list[Note]]]) -> bool:
+        """Make the change if it can be; else keep the experiment as it was, and why."""
         try:
-            experiment = change()
+            experiment, notes = change()
             check(experiment)
         except ValueError as error:
             state.refused = str(error)
             return False
+        state.told += words.notes(note for note in notes if note.name in _TOLD)
         if experiment.path != state.experiment.path:
             state.drafts.clear()
         state.experiment = experiment
@@ -105,7 +97,7 @@ def wire_experiment(
                 if name in state.drafts and state.drafts[name][0] == value:
                     return  # Refused when Enter was pressed, and now it was left.
                 state.drafts.pop(name, None)
-                taken = accept(state, lambda: _without_leftovers(state.experiment, {name: value}))
+                taken = accept(state, lambda: edited(state.experiment, name, value))
                 if not taken and name in PATH_FIELDS["custom"]:
                     state.drafts[name] = value, state.refused
 
@@ -115,7 +107,8 @@ def wire_experiment(
         data = sent(event)
         state.shown.pop("board", None)  # The board shows what was drawn on it, taken or refused.
         if "components" in data:
-            accept(state, lambda: state.experiment.but(mixture=words.mixture_json(data["components"])))
+            mixture = data["components"]
+            accept(state, lambda: edited(state.experiment, "mixture", words.mixture_json(mixture)))
         else:
             accept(state, lambda: _with_cloud(state, clouds.from_strokes(words.strokes(data))))
         return {side.cloud_note: gr.update(value="")}  # It is about a file.
@@ -123,7 +116,7 @@ def wire_experiment(
     def on_upload(state: Visitor, file: str | None) -> Updates:
         read: list[clouds.Cloud] = []
 
-        def change() -> Experiment:
+        def change() -> tuple[Experiment, list[Note]]:
             read.append(clouds.from_file(Path(str(file))))
             return _with_cloud(state, read[0])
 
@@ -133,20 +126,27 @@ def wire_experiment(
         return {side.cloud_note: gr.update(value=words.cloud_note(read[0]), visible=True), **room}
 
     def on_lesson(state: Visitor, event: gr.EventData) -> None:
-        number, experiment = read_step(event)
+        opened = read_step(event)
         with _CHANGES:
-            if state.turn("lesson", number):
-                accept(state, lambda: experiment)
+            if not state.turn("lesson", opened.count):
+                return
+            if opened.experiment is None:
+                training.end_lesson(state)
+                return
+            experiment = opened.experiment
+            if accept(state, lambda: (experiment, [])):
+                training.begin_lesson(state, experiment, opened.own)
 
     def on_file(read: Callable[[Any, str], Experiment]) -> Callable[[Visitor, str], None]:
         def opened_file(state: Visitor, file: str) -> None:
-            accept(state, lambda: read(state, file))
+            accept(state, lambda: without_leftovers(read(state, file)))
 
         return opened_file
 
     def opened(state: Visitor, request: gr.Request) -> None:
         given = {k: v for k, v in dict(request.query_params).items() if not k.startswith("__")}
-        accept(state, lambda: Experiment.from_dict(given))
+        state.experiment, notes = read_link(given)
+        state.told += words.notes(notes)
 
     def then_begin(change: Callable[..., None]) -> Callable[..., Updates]:
         """The change; the picture is begun and called for later."""
@@ -174,6 +174,9 @@ def wire_experiment(
         if state.refused:
             gr.Warning(f"Not changed: {state.refused}")
             state.refused = ""
+        if state.told:
+            gr.Warning(" ".join(state.told))
+            state.told.clear()
         with _CHANGES:
             now = _shown(state.experiment, list(controls), offered)
             for name, (text, _) in state.drafts.items():
@@ -257,20 +260,9 @@ def _link(experiment: Experiment) -> str:
     return experiment.but(**{name: getattr(Experiment(), name) for name in aside}).to_query()
 
 
-def _without_leftovers(experiment: Experiment, chosen: dict[str, Any]) -> Experiment:
-    """The experiment with what was chosen, and without what another choice has left behind."""
-    if chosen.get("path") == "zig-zag" and experiment.around == "linear":
-        # From the latent path; a chain has no straight path to go around.
-        chosen = {**chosen, "around": "spherical"}
-    changed = experiment.but(**chosen)
-    classes = density_of(changed).classes
-    if changed.label >= classes or not (classes and changed.conditional):
-        changed = changed.but(label=-1)
-    return changed if classes else changed.but(conditional=False)
-
-
-def _with_cloud(state: Visitor, cloud: clouds.Cloud) -> Experiment:
-    return state.experiment.but(data="points", points=clouds.pack(cloud.points, cloud.labels))
+def _with_cloud(state: Visitor, cloud: clouds.Cloud) -> tuple[Experiment, list[Note]]:
+    points = clouds.pack(cloud.points, cloud.labels)
+    return without_leftovers(state.experiment.but(data="points", points=points), "points")
 
 
 def _edited(part: Component) -> list[Any]:

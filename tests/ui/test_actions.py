@@ -92,10 +92,10 @@ def test_a_probe_from_nowhere_is_refused(x: float, y: float, t: float) -> None:
 def test_sample_room_at_both_ends_of_its_controls(solver: str, end: str) -> None:
     numbers = {name: domain(name)[end] for name in ("sample_steps", "sde_noise", "guidance")}
     state = visitor(solver=solver, **numbers)
-    scene, motion, measured = sampling.sample_room(state, use_net=False)
-    assert torch.isfinite(motion.positions).all()
-    assert motion.nfe >= 1
-    assert len(measured.values) == len(scene.times)
+    found = sampling.sample_room(state, use_net=False)
+    assert torch.isfinite(found.motion.positions).all()
+    assert found.motion.nfe >= 1
+    assert len(found.measured.values) == len(found.scene.times)
 
 
 def test_without_a_net_the_page_says_so() -> None:
@@ -106,8 +106,8 @@ def test_without_a_net_the_page_says_so() -> None:
 
 def test_guidance_by_the_oracle_samples_the_class() -> None:
     state = visitor(conditional=True, label=0, guidance=1.0, solver="heun", sample_steps=40)
-    _, motion, _ = sampling.sample_room(state, use_net=False)
-    angle = torch.atan2(motion.positions[-1][:, 1], motion.positions[-1][:, 0])
+    end = sampling.sample_room(state, use_net=False).motion.positions[-1]
+    angle = torch.atan2(end[:, 1], end[:, 0])
     assert float(angle.std()) < 0.3
 
 

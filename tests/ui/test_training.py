@@ -31,7 +31,7 @@ def test_a_training_ends_with_a_net_that_every_room_can_use() -> None:
     error, _, mean = sampling.field_error(state, 0.5)
     assert error.shape[0] == error.shape[1]
     assert mean > 0
-    assert sampling.sample_room(state, use_net=True)[1].nfe > 0
+    assert sampling.sample_room(state, use_net=True).motion.nfe > 0
     assert actions.probe(state, 0.2, 0.1, 0.5).net is not None
 
 

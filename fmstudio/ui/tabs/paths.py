@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from fmstudio.learn.net_card import NO_CLOSED_FORM
 from fmstudio.plots.probe_panel import probe_html
 from fmstudio.plots.room_scenes import in_plane
 from fmstudio.ui import actions, words
@@ -39,9 +40,14 @@ def build(visitor: gr.State) -> Room:
 
     def repaint(state: Visitor) -> list[Any]:
         known = actions.has_closed_form(state.experiment)
-        note = "" if known else actions.NO_CLOSED_FORM.format(coupling=state.experiment.coupling)
-        scene = actions.paths_room(state, state.view)
-        return [scene, probe_html(None), gr.update(value=note, visible=not known)]
+        note = "" if known else NO_CLOSED_FORM.format(coupling=state.experiment.coupling)
+        scene, told = actions.paths_room(state, state.view), seen[actions.paths_seen(state)]
+        return [scene, probe_html(None), gr.update(value=note, visible=not known), told, state.view]
+
+    def look(state: Visitor, chosen: str) -> dict[Any, Any]:
+        if chosen in actions.VIEWS:
+            state.view = chosen
+        return {}
 
     def probe(state: Visitor, event: gr.EventData) -> tuple[Any, str]:
         try:
@@ -62,25 +68,14 @@ def build(visitor: gr.State) -> Room:
         )
         return Player(overlay=answer.to_json()), probe_html(found)
 
-    def look(state: Visitor, chosen: str) -> list[Any]:
-        try:
-            scene = actions.paths_room(state, chosen)
-        except ValueError as error:
-            gr.Warning(str(error))
-            return [gr.skip(), gr.skip()]
-        state.view = chosen
-        return [scene, seen[chosen]]
-
-    view.input(
-        look,
-        [visitor, view],
-        [player, what],
-        trigger_mode="always_last",
-        show_progress="minimal",
-        api_visibility="private",
-    )
     player.probe(
         probe, visitor, [player, panel], show_progress="hidden", trigger_mode="always_last",
         api_visibility="private",
     )  # fmt: skip
-    return Room(repaint=repaint, outputs=[player, panel, closed], prompt=True)
+    return Room(
+        repaint=repaint,
+        outputs=[player, panel, closed, what, view],
+        view=lambda state: state.view,
+        looks=[(view, look)],
+        prompt=True,
+    )
