@@ -14,6 +14,7 @@ import torch
 from gradio.components import Component
 
 from fmstudio.device import CORES
+from fmstudio.learn.checkpoints import Checkpoint
 from fmstudio.ui.events import NOW
 from fmstudio.ui.room import Room
 from fmstudio.ui.training import adopt_shipped
@@ -72,9 +73,8 @@ class Painting:
             return
         if state.pending is None or state.pending.wanted != wanted:
             # In the event's own context: a picture may have a word for the visitor.
-            context = contextvars.copy_context()
-            coming = _PAINTERS.submit(lambda: context.run(repaint, state))
-            state.pending = Picture(wanted, self._shows(state), coming)
+            context, shows = contextvars.copy_context(), self._shows(state)
+            state.pending = Picture(wanted, shows, _PAINTERS.submit(lambda: context.run(repaint, state)))
 
     def paint(self, state: Visitor, name: str, patience: float | None = None) -> Updates:
         """The picture of a room if it is on screen and does not show what the visitor has.
@@ -125,14 +125,17 @@ class Painting:
 
     def _wanted(self, state: Visitor) -> tuple[Any, ...]:
         """What the room on screen has to show; a net that learns on stays what it is."""
-        net = state.checkpoint
+        net = self._net(state)
         kind = None if net is None else (state.net_from, net.experiment, net.of_pairs)
         return state.room, state.experiment, self.rooms[state.room].view(state), kind
 
     def _shows(self, state: Visitor) -> tuple[Any, ...]:
         """What a picture that is begun now will show: that, of the net as it is."""
-        net = state.checkpoint
+        net = self._net(state)
         return *self._wanted(state), None if net is None else (id(net), net.step)
+
+    def _net(self, state: Visitor) -> Checkpoint | None:
+        return state.checkpoint if self.rooms[state.room].of_net(state) else None
 
 
 def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[str, Room]) -> Painting:

@@ -28,7 +28,7 @@ class Slow:
         self.starts, self.done = threading.Semaphore(0), threading.Semaphore(0)
         with gr.Blocks():
             self.part, call = gr.HTML(), gr.Number()
-        room = Room(repaint=self.repaint, outputs=[self.part], view=view)
+        room = Room(repaint=self.repaint, outputs=[self.part], view=view, of_net=lambda _: True)
         self.painting = Painting({"Sample": room}, {"Sample": call})
         self.call = call
 

@@ -76,6 +76,7 @@ def build(visitor: gr.State) -> Room:
         repaint=repaint,
         outputs=[player, panel, closed, what, view],
         view=lambda state: state.view,
+        of_net=lambda state: not actions.has_closed_form(state.experiment),
         looks=[(view, look)],
         prompt=True,
     )

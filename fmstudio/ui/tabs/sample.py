@@ -188,6 +188,7 @@ def build(visitor: gr.State) -> Room:
         outputs=[player, measured, stop, use_net, hint, *demanded],
         under_way={stop: gr.update(interactive=True)},
         view=lambda state: state.use_net,
+        of_net=lambda state: True,
         looks=[(use_net, choose)],
     )
 

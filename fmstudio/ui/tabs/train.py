@@ -235,6 +235,7 @@ def build(visitor: gr.State) -> Room:
         repaint=at_rest,
         outputs=outputs,
         view=lambda state: state.error_time,
+        of_net=lambda state: True,
         nets=nets,
         opener=(load, training.open_file),
     )
