@@ -65,11 +65,12 @@ def sample_scene(
     experiment, net = chosen.experiment, chosen.card
     field = f"{net.name}, step {net.step:,}" if net else "exact u"
     by = f"SDE η = {experiment.sde_noise:g}" if experiment.sde_noise else experiment.solver
-    push = f", guidance {chosen.guidance:g}" if chosen.guidance != 1 else ""
-    title = f"Sampled P of {whose}" if whose else "Sampled P"
+    push = f"guidance {chosen.guidance:g}, " if chosen.guidance != 1 else ""
+    # Short beside a class, so that the caption keeps its room.
+    title = f"P of {whose}" if whose else "Sampled P"
     panes = [
         _original_pane(experiment, original, whose),
-        Pane(title, f"{field}{push}, {by}, NFE {motion.nfe}", _array(motion.positions)),
+        Pane(title, f"{push}{field}, {by}, NFE {motion.nfe}", _array(motion.positions)),
     ]
     bounds = _bounds(experiment, original, motion)
     return _scene(experiment, times, pairs, panes, bounds, measured, net is not None)
@@ -77,7 +78,7 @@ def sample_scene(
 
 def _original_pane(experiment: Experiment, original: Tensor, whose: str = "") -> Pane:
     keeps = "each particle keeps its partner" if path_of(experiment).smooth else "a Markov chain: no velocity"
-    title = f"Original paths Q of {whose}" if whose else "Original paths Q"
+    title = f"Q of {whose}" if whose else "Original paths Q"
     return Pane(title, keeps, _array(original), lines=_lines(original))
 
 

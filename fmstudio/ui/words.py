@@ -111,9 +111,14 @@ FIELDS = {
 """What the page calls the fields of an experiment."""
 
 
+MOST_NOTES = 6
+"""Parts of one link that a visitor is told about; of more, only their number."""
+
+
 def notes(found: Iterable[Note]) -> list[str]:
-    """A sentence for each part of a link, or of an edit, that is not as it was asked for."""
-    return [_note(note) for note in found]
+    """Sentences of what of a link, or of an edit, is not as it was asked for."""
+    told = [_note(note) for note in found]
+    return told if len(told) <= MOST_NOTES else [*told[:MOST_NOTES], f"And {len(told) - MOST_NOTES} more."]
 
 
 def _note(note: Note) -> str:

@@ -167,9 +167,9 @@ def test_a_class_that_the_net_does_not_know_is_left_out_of_the_sample_room() -> 
 def test_a_scene_says_which_class_and_how_much_guidance() -> None:
     state = Visitor(SMALL.but(conditional=True, label=2, guidance=4.0))
     original, sampled = sampling.sample_room(state, use_net=False).scene.panes
-    assert original.title == "Original paths Q of bump 2"
-    assert sampled.title == "Sampled P of bump 2"
-    assert "guidance 4" in sampled.caption
+    assert original.title == "Q of bump 2"
+    assert sampled.title == "P of bump 2"
+    assert "guidance 4, exact u" in sampled.caption
 
 
 def test_the_class_of_the_sampler_stays_in_the_sample_room() -> None:

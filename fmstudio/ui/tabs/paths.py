@@ -36,13 +36,16 @@ def build(visitor: gr.State) -> Room:
                 panel = gr.HTML(probe_html(None))
             with gr.Column(elem_classes=["fm-card"], min_width=0):
                 what = gr.Markdown(seen[actions.VIEWS[0]])
-            closed = gr.Markdown("", visible=False, elem_classes=["fm-note", "fm-card"])
 
     def repaint(state: Visitor) -> list[Any]:
-        known = actions.has_closed_form(state.experiment)
-        note = "" if known else NO_CLOSED_FORM.format(coupling=state.experiment.coupling)
         scene, told = actions.paths_room(state, state.view), seen[actions.paths_seen(state)]
-        return [scene, probe_html(None), gr.update(value=note, visible=not known), told, state.view]
+        return [scene, nowhere(state), told, state.view]
+
+    def nowhere(state: Visitor) -> str:
+        """The panel before any click: what a click shows, or why it cannot."""
+        if actions.has_closed_form(state.experiment):
+            return probe_html(None)
+        return f'<p class="fm-note">{NO_CLOSED_FORM.format(coupling=state.experiment.coupling)}</p>'
 
     def look(state: Visitor, chosen: str) -> dict[Any, Any]:
         if chosen in actions.VIEWS:
@@ -55,7 +58,7 @@ def build(visitor: gr.State) -> Room:
             found = actions.probe(state, point.x, point.y, point.t)
         except ValueError as error:
             gr.Warning(str(error))
-            return gr.skip(), probe_html(None)
+            return gr.skip(), nowhere(state)
         net = None if found.net is None else in_plane(found.net)
         answer = Answer(
             point,
@@ -74,7 +77,7 @@ def build(visitor: gr.State) -> Room:
     )  # fmt: skip
     return Room(
         repaint=repaint,
-        outputs=[player, panel, closed, what, view],
+        outputs=[player, panel, what, view],
         view=lambda state: state.view,
         of_net=lambda state: not actions.has_closed_form(state.experiment),
         looks=[(view, look)],

@@ -83,7 +83,6 @@ def build(visitor: gr.State) -> Room:
             return gr.skip(), gr.skip()
         of = sampling.class_name(chosen)
         return found.scene, facts([
-            *([("class", of)] if of else []),
             *([("guidance", f"{chosen.guidance:g}")] if chosen.guidance != 1 else []),
             ("NFE", f"{motion.nfe:,}"),
             ("time", f"{motion.seconds:.2f} s"),
