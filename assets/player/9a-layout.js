@@ -26,7 +26,7 @@ Object.assign(Player.prototype, {
     });
     if (this.base.width !== this.size[0] || this.base.height !== this.size[1]) this.renderer.resize(...this.size);
     // A canvas that is set back and then only cleared counts as not drawn on: a browser may go on showing what
-    // was on it before. So it keeps its size where it can, and a first stroke makes it count where it cannot.
+    // was on it before, such as the axes of the last scene.
     if (this.over.width !== this.size[0] || this.over.height !== this.size[1]) {
       this.over.width = this.size[0];
       this.over.height = this.size[1];
