@@ -10,6 +10,8 @@ PORT = os.environ.get("GRADIO_SERVER_PORT")
 parser.add_argument("--port", type=int, default=PORT, help="the first free one from 7860 unless given")
 parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
 parser.add_argument("--share", action="store_true", help="a public link through Gradio's relay")
+parser.add_argument("--api-seconds", metavar="S", help="of work that one API call may use; 900 unless given")
+parser.add_argument("--api-memory", metavar="GB", help="that one API call may use; 4 unless given")
 parser.add_argument("--hub", choices=("off", "cards", "any"), help="large models that visitors may fetch")
 
 if __name__ == "__main__":

@@ -17,13 +17,15 @@ from pathlib import Path
 from benchmarks.race import Result, goal_row, table
 
 NAMES = (
-    "steps", "oracle", "sampling", "likelihood", "startup", "payload", "motion", "images", "gpu",
-    "firstrow", "quality",
+    "steps", "oracle", "sampling", "likelihood", "startup", "payload", "motion", "images", "firstrow",
+    "quality", "gpu_quality", "gpu_oracle", "gpu_images", "gpu_sampling", "gpu_steps",
 )  # fmt: skip
+GROUPS = {"gpu": tuple(name for name in NAMES if name.startswith("gpu_"))}
+"""Names that stand for several races."""
 #: In RESULTS.md.
 ORDER = (
     "quality", "steps", "oracle", "sampling", "likelihood", "startup", "payload", "motion", "images",
-    "gpu", "firstrow",
+    "firstrow", *GROUPS["gpu"],
 )  # fmt: skip
 HERE = Path(__file__).parent
 
@@ -66,18 +68,21 @@ def run(name: str, quick: bool) -> Result:
 def main() -> int:
     """Run what was asked for; 1 if a race failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all without one")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join((*NAMES, *GROUPS))}; all if none"
+    )
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that all run")
     parser.add_argument("--out", type=Path, default=HERE, help="folder for RESULTS.md and results.json")
     options = parser.parse_args()
-    unknown = sorted(set(options.names) - set(NAMES))
+    names = [name for given in options.names or NAMES for name in GROUPS.get(given, (given,))]
+    unknown = sorted(set(names) - set(NAMES))
     if unknown:
-        parser.error(f"no race is called {unknown[0]!r}; there are {', '.join(NAMES)}")
+        parser.error(f"no race is called {unknown[0]!r}; there are {', '.join((*NAMES, *GROUPS))}")
     kept = options.out / "results.json"
     values = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     results = {name: Result.from_dict(value) for name, value in values.items()}
     failed = []
-    for name in options.names or NAMES:
+    for name in names:
         try:
             results[name] = run(name, options.quick)
         except subprocess.CalledProcessError:

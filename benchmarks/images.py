@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 import torch
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from benchmarks.race import Goal, Result, finish, in_turns
@@ -103,14 +103,24 @@ def race(count: int = 64, steps: int = 16, rounds: int = 2, guidance: float = 2.
 
 
 @torch.no_grad()
-def plain_loop(net: VelocityNet, noise: Tensor, labels: Tensor, steps: int) -> Tensor:
-    """The images that diffusers' network and scheduler make of noise, one step after the other."""
+def plain_loop(
+    net: VelocityNet, noise: Tensor, labels: Tensor, steps: int, network: nn.Module | None = None
+) -> Tensor:
+    """The images that diffusers' network and scheduler make of noise, one step after the other.
+
+    Args:
+        net: whose diffusers network it is, and its patch.
+        noise, labels: of the images.
+        steps: Euler steps.
+        network: stands in for the network, compiled say.
+    """
+    velocity = net.network if network is None else network
     # Its annotations name the old FloatTensor.
     scheduler: Any = FlowMatchEulerDiscreteScheduler.from_pretrained(FOLDER, subfolder="scheduler")
     scheduler.set_timesteps(sigmas=np.linspace(1, 1 / steps, steps).tolist(), device=noise.device)
     x = noise
     for t in scheduler.timesteps:
-        v = net.network(pixel_unshuffle(x, net.patch), t, class_labels=labels).sample
+        v = velocity(pixel_unshuffle(x, net.patch), t, class_labels=labels).sample
         x = scheduler.step(pixel_shuffle(v, net.patch), t, x, return_dict=False)[0]
     return x
 

@@ -26,12 +26,12 @@ JUDGED = 0.5
 Velocity = Callable[[Tensor, Tensor], Tensor]
 
 
-def by_differences(points: Tensor) -> Velocity:
+def by_differences(points: Tensor, pairs: int = PAIRS) -> Velocity:
     """x̂₀ from the weights softmax(−|x − (1−t) x₀|² / 2t²), all differences written out; u = (x − x̂₀)/t."""
 
     def velocity(x: Tensor, t: Tensor) -> Tensor:
         found = []
-        for rows in x.split(max(1, PAIRS // len(points))):
+        for rows in x.split(max(1, pairs // len(points))):
             squares = (rows[:, None] - (1 - t) * points).square().sum(-1)
             found.append(torch.softmax(-squares / (2 * t * t), 1) @ points)
         return (x - torch.cat(found)) / t
@@ -39,12 +39,12 @@ def by_differences(points: Tensor) -> Velocity:
     return velocity
 
 
-def by_cdist(points: Tensor) -> Velocity:
+def by_cdist(points: Tensor, pairs: int = PAIRS) -> Velocity:
     """The same with the distances from ``torch.cdist``, a matrix product."""
 
     def velocity(x: Tensor, t: Tensor) -> Tensor:
         found = []
-        for rows in x.split(max(1, PAIRS // len(points))):
+        for rows in x.split(max(1, pairs // len(points))):
             squares = torch.cdist(rows, (1 - t) * points).square_()
             found.append(torch.softmax(squares.mul_(-1 / (2 * t * t)), 1) @ points)
         return (x - torch.cat(found)) / t
@@ -72,9 +72,9 @@ def race(points: int = 10_000, places: int = 10_000, rounds: int = 3, checked: i
         for when in TIMES:
             t = torch.tensor(when)
             x = (1 - t) * start + t * noise
-            times = in_turns({name: _asked(way, x, t) for name, way in ways.items()}, rounds)
+            times = in_turns({name: asked(way, x, t) for name, way in ways.items()}, rounds)
             want = exact(x[:checked].double(), t.double())
-            error = {name: _error(way(x[:checked], t), want) for name, way in ways.items()}
+            error = {name: relative_error(way(x[:checked], t), want) for name, way in ways.items()}
             ours[when], errors[when] = times["ours"].median, error["ours"]
             rows.append(
                 (
@@ -104,11 +104,13 @@ def race(points: int = 10_000, places: int = 10_000, rounds: int = 3, checked: i
     )  # fmt: skip
 
 
-def _asked(way: Velocity, x: Tensor, t: Tensor) -> Callable[[], Tensor]:
+def asked(way: Velocity, x: Tensor, t: Tensor) -> Callable[[], Tensor]:
+    """The question, to be asked when it is called."""
     return lambda: way(x, t)
 
 
-def _error(u: Tensor, want: Tensor) -> float:
+def relative_error(u: Tensor, want: Tensor) -> float:
+    """Largest |u − u₆₄|/|u₆₄| over the rows."""
     return float(((u.double() - want).norm(dim=1) / want.norm(dim=1)).max())
 
 

@@ -100,10 +100,17 @@ class Wrapped(ModelWrapper):
 
 
 def meta_notebook(
-    data: Sampler, width: int = 512, depth: int = 4, batch: int = 4096, rate: float = 1e-3
+    data: Sampler,
+    width: int = 512,
+    depth: int = 4,
+    batch: int = 4096,
+    rate: float = 1e-3,
+    compiled: bool = False,
+    device: torch.device | str = "cpu",
 ) -> Trainee:
-    """flow_matching's ``2d_flow_matching.ipynb``."""
-    return _affine("flow_matching, 2-D notebook", RowNet(width, depth, Swish), data, batch, rate, 0.1)
+    """flow_matching's ``2d_flow_matching.ipynb``; ``data`` draws on ``device``."""
+    net = RowNet(width, depth, Swish).to(device)
+    return _affine("flow_matching, 2-D notebook", net, data, batch, rate, 0.1, compiled)
 
 
 def meta_standalone(data: Sampler) -> Trainee:
@@ -111,16 +118,25 @@ def meta_standalone(data: Sampler) -> Trainee:
     return _affine("flow_matching, standalone", RowNet(64, 3, nn.ELU), data, 256, 1e-2, 0.05)
 
 
-def _affine(name: str, net: RowNet, data: Sampler, batch: int, rate: float, sampling_step: float) -> Trainee:
+def _affine(
+    name: str,
+    net: RowNet,
+    data: Sampler,
+    batch: int,
+    rate: float,
+    sampling_step: float,
+    compiled: bool = False,
+) -> Trainee:
     path = AffineProbPath(scheduler=CondOTScheduler())
     optimizer = torch.optim.Adam(net.parameters(), lr=rate)
     solver = ODESolver(velocity_model=Wrapped(net))
+    answer = torch.compile(net) if compiled else net
 
     def step() -> None:
         optimizer.zero_grad()
         x1 = data(batch)
-        at = path.sample(t=torch.rand(batch), x_0=torch.randn_like(x1), x_1=x1)
-        (net(at.x_t, at.t) - at.dx_t).square().mean().backward()
+        at = path.sample(t=torch.rand(batch, device=x1.device), x_0=torch.randn_like(x1), x_1=x1)
+        (answer(at.x_t, at.t) - at.dx_t).square().mean().backward()
         optimizer.step()
 
     def sample(n: int) -> Tensor:
@@ -153,6 +169,28 @@ def cfm_tutorial(
             return one(odeint(velocity, source(n), torch.tensor([0.0, 1.0]), rtol=1e-4, atol=1e-4)[-1])
 
     return Trainee(name, step, sample)
+
+
+def cfm_loop(
+    data: Sampler, width: int, depth: int, batch: int, compiled: bool, device: torch.device
+) -> Trainee:
+    """The tutorial's loop around a net of any size, with its activation; ``data`` draws on ``device``."""
+    net = RowNet(width, depth, nn.SELU).to(device)
+    optimizer = torch.optim.Adam(net.parameters())
+    matcher = ConditionalFlowMatcher(sigma=0.1)
+    answer = torch.compile(net) if compiled else net
+
+    def step() -> None:
+        optimizer.zero_grad()
+        x1 = data(batch)
+        t, xt, ut = matcher.sample_location_and_conditional_flow(torch.randn_like(x1), x1)[:3]
+        (answer(xt, t) - ut).square().mean().backward()
+        optimizer.step()
+
+    def sample(n: int) -> Tensor:
+        raise NotImplementedError("This loop is raced for its speed only.")
+
+    return Trainee("torchcfm, tutorial's loop", step, sample)
 
 
 @cache

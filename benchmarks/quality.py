@@ -64,7 +64,12 @@ Slice = Callable[[float], tuple[int, bool]]
 
 
 def curve(
-    advance: Slice, sample: Sampler, fresh: Tensor, limit: float, threshold: float | None
+    advance: Slice,
+    sample: Sampler,
+    fresh: Tensor,
+    limit: float,
+    threshold: float | None,
+    clock: Callable[[], float] = time.process_time,
 ) -> list[Mark]:
     """Train and measure in growing intervals.
 
@@ -74,13 +79,14 @@ def curve(
         fresh: data to measure against.
         limit: seconds of training after which to give up.
         threshold: stop when it is reached; None trains to the limit or the end.
+        clock: in seconds; the CPU time of the process by default.
     """
     marks: list[Mark] = []
     spent, due = 0.0, FIRST
     while True:
-        start = time.process_time()
+        start = clock()
         steps, ended = advance(min(due, limit) - spent)
-        spent += time.process_time() - start
+        spent += clock() - start
         marks.append(Mark(spent, steps, energy_distance(sample(len(fresh)), fresh)))
         arrived = threshold is not None and reached(marks, threshold) is not None
         if ended or spent >= limit or arrived:
@@ -103,24 +109,28 @@ def peer(trainee: Trainee) -> Slice:
     return advance
 
 
-def ours(experiment: Experiment) -> tuple[Slice, Sampler]:
-    """Slices of our training, and a sampler of the net it last reported."""
-    run = train(experiment, measure=False, interval=0.05)
+def ours(
+    experiment: Experiment,
+    device: torch.device | str = "cpu",
+    clock: Callable[[], float] = time.process_time,
+) -> tuple[Slice, Sampler]:
+    """Slices of our training on a device, and a sampler of the net it last reported."""
+    run = train(experiment, measure=False, interval=0.05, device=device)
     net: list[NetField] = []
-    source = source_of(experiment)
-    generator = torch.Generator().manual_seed(11)
+    source = source_of(experiment).to(device)
+    generator = torch.Generator(device).manual_seed(11)
 
     def advance(seconds: float) -> tuple[int, bool]:
-        start = time.process_time()
+        start = clock()
         for progress in run:
             net[:] = [progress.net]
-            if progress.done or time.process_time() - start >= seconds:
+            if progress.done or clock() - start >= seconds:
                 return progress.step, progress.done
         raise RuntimeError("The training is over; it cannot be advanced.")
 
     def sample(n: int) -> Tensor:
         noise = source.sample(n, generator).points
-        return integrate(net[0], noise, path_times(20), MIDPOINT, record=False).end
+        return integrate(net[0], noise, path_times(20).to(noise), MIDPOINT, record=False).end
 
     return advance, sample
 

@@ -13,14 +13,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fmstudio.console import print_anything
 from fmstudio.learn.experiment import Experiment
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 if it went well, 2 with one sentence on standard error if the input is at fault."""
+    print_anything()
     options = _parser().parse_args(arguments)
     try:
-        values = {} if options.experiment == "-" else json.loads(Path(options.experiment).read_text("utf-8"))
+        # Editors on Windows begin a file with a mark.
+        given = "{}" if options.experiment == "-" else Path(options.experiment).read_text("utf-8-sig")
+        values = json.loads(given)
         if not isinstance(values, dict):
             raise ValueError(f"expected a JSON object of settings; got {type(values).__name__}.")
         out = Path(options.out)
@@ -77,9 +81,9 @@ def _sample(values: dict[str, Any], out: Path, options: argparse.Namespace) -> N
 
 
 def _images(values: dict[str, Any], out: Path, options: argparse.Namespace) -> None:
-    from fmstudio.image.jobs import image_grid
+    from fmstudio.image.jobs import ImageSettings, image_grid
 
-    report = image_grid(values)
+    report = image_grid(ImageSettings.from_dict(values))
     for row in report["rows"]:
         made = f"steps-{row['steps']:02d}" if row["tolerance"] is None else f"tolerance-{row['tolerance']:g}"
         for place, image in enumerate(row["images"]):

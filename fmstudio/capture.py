@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import torch
 
-WARM_UP = 3
+WARM_UP = 1
 """Runs before the capture: in them cuBLAS, cuDNN and the allocator get ready, which no graph may hold."""
 
 Replay = Callable[[], None]
@@ -22,7 +22,7 @@ _ONE_AT_A_TIME = threading.Lock()
 def cuda_graph(work: Replay, device: torch.device) -> Replay:
     """Capture work on a CUDA device; what is returned does it again.
 
-    The work runs a few times before and is not undone. Captures of one process wait for each other, because
+    The work runs once before and is not undone. Captures of one process wait for each other, because
     torch captures on one stream; other work may use the GPU meanwhile.
 
     Args:

@@ -78,3 +78,19 @@ def chosen_device(*, single_precision: bool = False) -> torch.device:
         # Apple's GPU has no float64, which the exact answers need.
         return torch.device("cpu")
     return device
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 is computed natively on this device (and so saves time)."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def finish(device: torch.device) -> None:
+    """Wait until a GPU has done what this thread asked of it; elsewhere all is done already.
+
+    Not the whole device: another visitor's graph may be in capture there, which forbids that.
+    """
+    if device.type == "cuda":
+        torch.cuda.current_stream(device).synchronize()

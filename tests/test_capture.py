@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fmstudio.image.backbones import MODELS_FOLDER
-from fmstudio.image.folder import load_model
+from fmstudio.image.folder import MODELS_FOLDER, load_model
 from fmstudio.image.graphs import GraphedForward
 from fmstudio.learn.networks import Network, Shape
 from fmstudio.learn.step import Moments, Steps

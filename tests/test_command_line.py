@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +55,20 @@ def test_a_wrong_experiment_is_one_sentence(
     said = capsys.readouterr().err
     assert next(iter(fields)) in said or "around" in said
     assert "Traceback" not in said
+
+
+def test_a_console_that_lacks_the_letters_of_a_folder_is_no_failure(tmp_path: Path) -> None:
+    """As one of Windows in cp1252 lacks Cyrillic; the file begins with a mark, as its editor writes it."""
+    given, out = tmp_path / "Версуч.json", tmp_path / "данные ü"
+    given.write_bytes(b"\xef\xbb\xbf" + json.dumps({"steps": [1], "count": 1}).encode())
+    done = subprocess.run(
+        [sys.executable, "-m", "fmstudio", "images", str(given), "--out", str(out)],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "cp1252:strict"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (out / "images.json").is_file()
+    assert b"\\u0434" in done.stdout
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

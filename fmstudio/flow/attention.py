@@ -15,8 +15,9 @@ from torch import Tensor
 
 #: The fused kernel is several times faster when the last dimension is a multiple of this.
 LANES = 16
-#: Scores held at once by :func:`attend_in_chunks`.
-CHUNK = 1 << 22
+#: Scores held at once by :func:`attend_in_chunks`: what stays in a processor's cache, and on a GPU enough to
+#: keep it busy (a gigabyte in float64).
+CHUNK, CHUNK_ON_GPU = 1 << 22, 1 << 27
 
 
 def features(x: Tensor) -> Tensor:
@@ -73,6 +74,8 @@ def attend(queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         The log of the normaliser, (K, n), and the mean key, (K, n, F).
     """
+    if queries.is_cuda and queries.dtype == torch.float32 and queries.shape[1]:
+        return _attend_fused_on_cuda(queries, keys)
     if queries.device.type != "cpu" or queries.shape[1] == 0:
         return attend_in_chunks(queries, keys)
     # The public scaled_dot_product_attention calls this kernel too, but drops the normaliser.
@@ -82,10 +85,21 @@ def attend(queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
     return lse[0].to(queries.dtype), mean[0]
 
 
+def _attend_fused_on_cuda(queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+    """The same by CUDA's memory-efficient kernel, which has no float64; one component at a time."""
+    fused = torch.ops.aten._scaled_dot_product_efficient_attention
+    k = keys[None, None]
+    found = [fused(q[None, None].contiguous(), k, k, None, True, 0.0, False, scale=1.0)[:2] for q in queries]
+    # The kernel pads its rows of normalisers.
+    lse = torch.stack([lse[0, 0, : queries.shape[1]] for _, lse in found])
+    return lse.to(queries.dtype), torch.stack([mean[0, 0] for mean, _ in found])
+
+
 def attend_in_chunks(queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
     """The same by matrix products, a block of queries at a time; any device."""
     lse, mean = queries.new_empty(queries.shape[:2]), torch.empty_like(queries)
-    rows = max(1, CHUNK // (len(keys) * max(1, len(queries))))
+    scores = CHUNK if queries.device.type == "cpu" else CHUNK_ON_GPU
+    rows = max(1, scores // (len(keys) * max(1, len(queries))))
     for start in range(0, queries.shape[1], rows):
         part = slice(start, start + rows)
         score = queries[:, part] @ keys.T

@@ -29,6 +29,7 @@ from torch import Tensor
 from fmstudio.flow.fields import Counted, VelocityField
 from fmstudio.flow.oracle import Oracle
 from fmstudio.flow.paths import Path, Spherical, VariancePreserving, ZigZag, act, draw_like
+from fmstudio.flow.readable import check_score
 from fmstudio.flow.solvers import Step, Trajectory, check_times
 from fmstudio.flow.translate import from_v
 
@@ -138,7 +139,7 @@ def score_from_velocity(path: Path, field: VelocityField, *, score_is_exact: boo
         (x, t) -> ∇ log q_t(x) by :func:`fmstudio.flow.translate.from_v`, singular where that is.
 
     Raises:
-        ValueError: the score is not exact.
+        ValueError: the score is not exact, or cannot be read at a time between the ends.
     """
     if not score_is_exact:
         raise ValueError(
@@ -146,6 +147,7 @@ def score_from_velocity(path: Path, field: VelocityField, *, score_is_exact: boo
             "learned on paired x₀ and x₁ (optimal transport, Sinkhorn or reflow) or another source. "
             "Sample with the ODE."
         )
+    check_score(path)
 
     def score(x: Tensor, t: Tensor) -> Tensor:
         return from_v(path, field(x, t), x, t).score

@@ -1,88 +1,47 @@
 """Formulas typed by a person: a_t and b_t of a path of one's own.
 
-A formula is read with Python's grammar, but never run as Python: the text becomes a small tree of numbers,
-the time t, and the operations of ``OPERATIONS``; everything else is refused by name. The tree is evaluated on
+A formula is read by a grammar of its own and never run as Python: the text becomes a small tree of numbers,
+the time t, and the operations of ``flow.duals``; everything else is refused by name. The tree is evaluated on
 tensors of times as value and derivative together (forward automatic differentiation), so it also works where
 recording is off, and in several threads at once.
 
-Allowed: numbers, ``t``, ``pi`` or ``π``, ``e``, ``+ − * × / ÷``, powers as ``**`` or ``^``, parentheses, and
-sin, cos, tan, exp, log, sqrt, tanh, abs, min, max.
+It is read as people write it:
+
+    numbers            0.5, 0,5, 2e-3, ½              t, pi or π, e, in either case
+    products           2*t, 2t, 2πt, (1-t)(1+t), ×, ·      quotients  t/2, t÷2
+    powers             t^2, t**2, t², t⁻¹, cos²(t)         roots      √t, √(1-t), sqrt(t)
+    functions          sin cos tan (tg) exp log (ln) sqrt tanh abs (|t|) min max
+
+    sum      =  product, then + or − products
+    product  =  factor, then factors after *, / or nothing
+    factor   =  signs, then an atom with its powers;  powers go from right to left, before signs
+
+What can be read in two ways is refused: a product without a sign after a division (1/2t) or in a power
+(e^-5t), two numbers side by side, a comma between digits among several arguments of min and max.
 """
 
 from __future__ import annotations
 
-import ast
 import math
-import re
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from fmstudio.flow.duals import NEGATE, OPERATIONS, Dual
-from fmstudio.flow.paths import Coefficients, Path
+from fmstudio.flow.duals import NEGATE, OPERATIONS
+from fmstudio.flow.expressions import Node
+from fmstudio.flow.tokens import END, Token, tokens_of
 
 LONGEST = 200
 DEEPEST = 100
-_TYPED = str.maketrans({"−": "-", "–": "-", "×": "*", "·": "*", "÷": "/", "π": "pi", "^": "**"})
-_KINKS = re.compile(r"\b(min|max|abs)\b")
-_TOKEN = re.compile(
-    r" *(?:(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
-    r"|(?P<name>[A-Za-z]\w*)|(?P<mark>[-+*/(),]))"
-)
-_CONSTANTS = {"pi": math.pi, "e": math.e}
-
-
-_FUNCTIONS = [name for name in OPERATIONS if name.isalpha()]
-_BINARY: dict[type[ast.operator], str] = {
-    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Node:
-    """A node of the tree: a number, the time ("t"), or an operation on nodes."""
-
-    what: float | str
-    parts: tuple[Node, ...] = ()
-
-    def dual(self, t: Tensor) -> Dual:
-        """Value and derivative at times t (float64)."""
-        if isinstance(self.what, float):
-            return Dual(torch.full_like(t, self.what), None)
-        if self.what == "t":
-            return Dual(t, torch.ones_like(t))
-        return OPERATIONS[str(self.what)].rule(*(part.dual(t) for part in self.parts))
-
-    def code(self) -> str:
-        """The same as torch code in ``t``; parts without t are written as the number they are."""
-        if self.what == "t":
-            return "t"
-        if not self._moves():
-            number = float(self.dual(torch.zeros((), dtype=torch.float64)).value)
-            return repr(number) if math.isfinite(number) else f"float('{number}')"
-        operation = OPERATIONS[str(self.what)]
-        codes = [part.code() for part in self.parts]
-        if self.what not in ("min", "max"):
-            return operation.code.format(*codes)
-        tensors = [
-            code if part._moves() else f"torch.full_like(t, {code})"
-            for part, code in zip(self.parts, codes, strict=True)
-        ]
-        best = tensors[0]
-        for other in tensors[1:]:
-            best = operation.code.format(best, other)
-        return best
-
-    def _moves(self) -> bool:
-        return self.what == "t" or any(part._moves() for part in self.parts)
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 
 
 @dataclass(frozen=True)
 class Formula:
     """A formula in t, read from text.
 
-    >>> Formula("2*t^2 − 1").at(torch.tensor([0.0, 1.0]))[0].tolist()
+    >>> Formula("2t² − 1").at(torch.tensor([0.0, 1.0]))[0].tolist()
     [-1.0, 1.0]
 
     Args:
@@ -96,7 +55,7 @@ class Formula:
     tree: Node = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tree", _parse(self.text))
+        object.__setattr__(self, "tree", _read(self.text))
 
     def at(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Value and derivative at times t of any shape; computed in float64 and returned in t's dtype.
@@ -117,163 +76,166 @@ class Formula:
         """
         return self.tree.code()
 
+    def normal(self) -> str:
+        """What was read, in normal form: it reads back as the same formula.
 
-def _parse(text: str) -> Node:
+        >>> Formula("cos²(πt/2)").normal()
+        'cos(pi*t/2)^2'
+        """
+        return self.tree.text()
+
+
+def _read(text: str) -> Node:
     if len(text) > LONGEST:
         raise ValueError(f"A formula has at most {LONGEST} characters; got {len(text)}.")
-    plain = " ".join(text.translate(_TYPED).split())
-    if not plain:
+    tokens = tokens_of(text)
+    if not tokens:
         raise ValueError("The formula is empty; write one in t, for example 1 - t.")
-    _check_tokens(plain, text)
-    try:
-        body = ast.parse(plain, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        place = f" near character {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
-        raise ValueError(f"Cannot read the formula {text!r}{place}; check its brackets and signs.") from None
-    return _node(body, 0)
+    return _Reader(text, tokens).whole()
 
 
-def _check_tokens(plain: str, text: str) -> None:
-    """Only numbers, known names and the marks of the grammar reach Python's parser."""
-    at, before = 0, ""
-    while at < len(plain):
-        match = _TOKEN.match(plain, at)
-        if match is None:
-            rest = plain[at:].lstrip()
-            raise ValueError(f"{rest[0]!r} is not allowed in a formula; got {text!r}.")
-        kind, token = str(match.lastgroup), match[match.lastgroup or 0]
-        if kind == "name" and token not in ("t", *_CONSTANTS, *_FUNCTIONS):
+class _Reader:
+    """Recursive descent through the grammar of the module's docstring."""
+
+    def __init__(self, text: str, tokens: list[Token]):
+        self._text, self._tokens, self._at = text, tokens, 0
+        self._open: list[str] = []
+
+    def whole(self) -> Node:
+        node = self._sum(0)
+        if self._next.text in (",", ";"):
             raise ValueError(
-                f"{token!r} is not allowed in a formula; it may use t, pi, e and {', '.join(_FUNCTIONS)}."
+                "A comma separates the arguments of min and max, or stands between digits, as in 0,5."
             )
-        if before == "number" and (kind != "mark" or token == "("):
-            raise ValueError(f"Write a product with *, for example 2*t; got {text!r}.")
-        at, before = match.end(), kind
+        if self._next is not END:
+            raise self._unreadable()
+        return node
 
+    @property
+    def _next(self) -> Token:
+        return self._tokens[self._at] if self._at < len(self._tokens) else END
 
-def _node(tree: ast.expr, depth: int) -> Node:
-    if depth > DEEPEST:
-        raise ValueError(f"The formula is nested more than {DEEPEST} deep; write it shorter.")
-    match tree:
-        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
-            number = float(value)
+    @property
+    def _before(self) -> Token:
+        return self._tokens[self._at - 1] if self._at else END
+
+    def _take(self, *marks: str) -> str:
+        """The next token if it is one of these marks, else ""."""
+        if self._next.kind != "mark" or self._next.text not in marks:
+            return ""
+        self._at += 1
+        return self._before.text
+
+    def _unreadable(self) -> ValueError:
+        given = repr(self._next.text) if self._next is not END else "the end"
+        place = f"after {self._before.text!r} comes {given}" if self._at else f"it begins with {given}"
+        return ValueError(f"Cannot read the formula {self._text!r}: {place}; check its brackets and signs.")
+
+    def _sum(self, depth: int) -> Node:
+        node = self._product(depth)
+        while sign := self._take("+", "-"):
+            node = Node(sign, (node, self._product(depth)))
+        return node
+
+    def _product(self, depth: int) -> Node:
+        node, divided = self._factor(depth), False
+        while True:
+            if sign := self._take("*", "/"):
+                node, divided = Node(sign, (node, self._factor(depth))), sign == "/"
+            elif self._begins_an_atom():
+                if divided:
+                    raise ValueError(
+                        f"A product without * after a division can be read in two ways; write t/(2*pi) or "
+                        f"t/2*pi; got {self._text!r}."
+                    )
+                node = Node("*", (node, self._power(depth)))
+            else:
+                return node
+
+    def _begins_an_atom(self) -> bool:
+        token = self._next
+        if token.kind == "number":
+            raise ValueError(f"Write * or ^ before the number {token.text}; got {self._text!r}.")
+        opens = token.text in ("(", "√") or (token.text == "|" and self._open[-1:] != ["|"])
+        return token.kind == "name" or opens
+
+    def _factor(self, depth: int) -> Node:
+        self._check(depth)
+        sign = self._take("+", "-")
+        if not sign:
+            return self._power(depth)
+        part = self._factor(depth + 1)
+        return part if sign == "+" else Node(NEGATE, (part,))
+
+    def _power(self, depth: int) -> Node:
+        node = self._atom(depth)
+        while self._next.kind == "raised":
+            node = Node("**", (node, self._raised()))
+        if self._take("^"):
+            node = Node("**", (node, self._factor(depth + 1)))
+            last, after = self._before, self._next
+            if last.kind == "number" and after.kind == "name" and last.stop == after.start:
+                raise ValueError(
+                    f"The power ends in {last.text}{after.text}, which can be read in two ways; write "
+                    f"e^(-5*t), or t^2*t; got {self._text!r}."
+                )
+        return node
+
+    def _raised(self) -> Node:
+        text = self._next.text.translate(_RAISED)
+        self._at += 1
+        size = Node(float(text.lstrip("+-")))
+        return Node(NEGATE, (size,)) if text.startswith("-") else size
+
+    def _atom(self, depth: int) -> Node:
+        self._check(depth)
+        token = self._next
+        if token.kind == "number":
+            self._at += 1
+            number = float(token.text)
             if not math.isfinite(number):
                 raise ValueError("A number in the formula is too large.")
             return Node(number)
-        case ast.Name(id="t"):
-            return Node("t")
-        case ast.Name(id=name) if name in _CONSTANTS:
-            return Node(_CONSTANTS[name])
-        case ast.Name(id=name):
+        if token.kind == "name":
+            self._at += 1
+            return self._call(token.text, depth) if token.text in OPERATIONS else Node(token.text)
+        if mark := self._take("(", "|"):
+            self._open.append(mark)
+            node = self._sum(depth + 1)
+            if not self._take({"(": ")", "|": "|"}[mark]):
+                raise self._unreadable()
+            self._open.pop()
+            return node if mark == "(" else Node("abs", (node,))
+        if self._take("√"):
+            return Node("sqrt", (self._atom(depth + 1),))
+        raise self._unreadable()
+
+    def _call(self, name: str, depth: int) -> Node:
+        """A function of what stands in the brackets, perhaps with its power before them."""
+        power: Node | None = None
+        if self._next.kind == "raised":
+            power = self._raised()
+        elif self._next.text == "^":
+            self._at += 1
+            power = self._factor(depth + 1)
+        if power is not None and power.what == NEGATE:
+            raise ValueError(f"Write 1/{name}(t) for a power of −1; inverse functions are not known here.")
+        if not self._take("("):
             raise ValueError(f"{name} is a function; write {name}(t).")
-        case ast.UnaryOp(op=ast.UAdd(), operand=part):
-            return _node(part, depth + 1)
-        case ast.UnaryOp(op=ast.USub(), operand=part):
-            return Node(NEGATE, (_node(part, depth + 1),))
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-            return Node(_BINARY[type(op)], (_node(left, depth + 1), _node(right, depth + 1)))
-        case ast.Call(func=ast.Name(id=name), args=parts, keywords=[]) if name in OPERATIONS:
-            operation = OPERATIONS[name]
-            if not operation.fewest <= len(parts) <= operation.most:
-                count = str(operation.fewest) if operation.most == operation.fewest else "2 to 8"
-                raise ValueError(f"{name} takes {count} argument(s); got {len(parts)}.")
-            return Node(name, tuple(_node(part, depth + 1) for part in parts))
-        case ast.Call(func=called):
-            raise ValueError(f"{ast.unparse(called)} is not a function; write a product with *.")
-        case ast.Tuple():
-            raise ValueError("A comma only separates the arguments of min and max; write 0.5, not 0,5.")
-        case _:
-            raise ValueError(f"{ast.unparse(tree)!r} is not allowed in a formula.")
+        self._open.append("(")
+        parts = [] if self._next.text == ")" else [self._sum(depth + 1)]
+        while parts and self._take(",", ";"):
+            parts.append(self._sum(depth + 1))
+        if not self._take(")"):
+            raise self._unreadable()
+        self._open.pop()
+        operation = OPERATIONS[name]
+        if not operation.fewest <= len(parts) <= operation.most:
+            count = str(operation.fewest) if operation.most == operation.fewest else "2 to 8"
+            raise ValueError(f"{name} takes {count} argument(s); got {len(parts)}.")
+        node = Node(name, tuple(parts))
+        return node if power is None else Node("**", (node, power))
 
-
-@dataclass(frozen=True)
-class Custom(Path):
-    """A path of one's own: x_t = a_t x₀ + b_t x₁ with typed formulas for a_t and b_t.
-
-    The formulas are checked in float64 at the ends and on a fine grid: a₀ = b₁ = 1 and a₁ = b₀ = 0 (within
-    1e-6, then taken as exact), a, b and their derivatives finite inside (0, 1), b > 0 inside.
-
-    Args:
-        a, b: formulas in t; ``^`` is a power, as in ``**``.
-
-    Raises:
-        ValueError: saying which coefficient has which value at which t.
-
-    Limits: b′ may be infinite at t = 0, as that of sqrt(t) is: there the marginal velocity has a limit. Where
-    the rules of differentiation meet 0·∞ at an end, as in t*sqrt(t), or a corner of min, max or abs, the
-    derivative there is the one 1e-6 away from it.
-    A formula that misbehaves only between the points of the grid is not noticed.
-    """
-
-    a: str = "(1 - t)**1.5"
-    b: str = "sin(pi*t/2)"
-    _formulas: tuple[Formula, Formula] = field(init=False, repr=False, compare=False)
-    _end_slopes: tuple[tuple[float, float], ...] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        formulas = []
-        for name, text in (("a", self.a), ("b", self.b)):
-            try:
-                formulas.append(Formula(text))
-            except ValueError as error:
-                raise ValueError(f"{name}(t): {error}") from None
-        object.__setattr__(self, "_formulas", tuple(formulas))
-        slopes = (_check(formulas[0], "a", (1.0, 0.0)), _check(formulas[1], "b", (0.0, 1.0)))
-        object.__setattr__(self, "_end_slopes", slopes)
-
-    def at(self, t: Tensor) -> Coefficients:
-        """The formulas' values and derivatives; end values exactly 0 and 1."""
-        start, end = t == 0, t == 1
-        (a, da), (b, db) = (formula.at(t) for formula in self._formulas)
-        (da_0, da_1), (db_0, db_1) = self._end_slopes
-        a, b = a.masked_fill(start, 1).masked_fill(end, 0), b.masked_fill(start, 0).masked_fill(end, 1)
-        da = da.masked_fill(start, da_0).masked_fill(end, da_1)
-        db = db.masked_fill(start, db_0).masked_fill(end, db_1)
-        zero = torch.zeros_like(a)
-        return Coefficients(a, b, zero, da, db, zero, zero)
-
-
-def _check(formula: Formula, name: str, ends: tuple[float, float]) -> tuple[float, float]:
-    """Check one coefficient; return its derivatives at t = 0 and t = 1."""
-    near = 10.0 ** -torch.arange(4, 8, dtype=torch.float64)
-    # 5,040 parts: t = 1/2, 1/3 … 1/10 and their multiples lie on the grid.
-    grid = torch.linspace(0, 1, 5041, dtype=torch.float64)[1:-1]
-    inside = torch.cat([near.flip(0), grid, 1 - near])
-    (at_0, at_1), end_slopes = (x.tolist() for x in formula.at(torch.tensor([0.0, 1.0], dtype=torch.float64)))
-    for t, got, want in ((0, at_0, ends[0]), (1, at_1, ends[1])):
-        if not abs(got - want) <= 1e-6:
-            gives = f"{got:.6g}" if math.isfinite(got) else "no finite value"
-            raise ValueError(f"{name}({t}) must be {want:g}; your formula gives {gives} at t = {t}.")
-    values, slopes = formula.at(inside)
-    for what, numbers in ((f"{name}(t)", values), (f"The derivative of {name}(t)", slopes)):
-        bad = (~numbers.isfinite()).nonzero()
-        if len(bad):
-            t, got = float(inside[bad[0]]), float(numbers[bad[0]])
-            raise ValueError(
-                f"{what} must be finite between 0 and 1; your formula gives {got} at t = {t:.6g}."
-            )
-    if name == "b":
-        heights = formula.at(grid)[0]
-        # A touch of 0 between two points of the grid shows as a fall to almost nothing.
-        low = (
-            heights <= 1e-6 * heights.cummax(0).values.roll(1).index_fill(0, torch.tensor(0), 0.0)
-        ).nonzero()
-        if len(low):
-            t = grid[low[0]]
-            raise ValueError(
-                "b(t) must be above 0 between 0 and 1; "
-                f"your formula gives {float(heights[low[0]]):.6g} at t = {float(t):.6g}."
-            )
-    beside = formula.at(torch.tensor([1e-6, 1 - 1e-6], dtype=torch.float64))[1].tolist()
-    kinked = _KINKS.search(formula.text) is not None
-    first, last = (
-        b if math.isnan(s) or (kinked and math.isfinite(s)) else s
-        for s, b in zip(end_slopes, beside, strict=True)
-    )
-    for t, slope in ((0, first), (1, last)):
-        if math.isinf(slope) and (name, t) != ("b", 0):
-            raise ValueError(
-                f"The derivative of {name}(t) must be finite at t = {t}, or every path would be infinitely "
-                f"fast there; your formula gives {slope}."
-            )
-    return first, last
+    def _check(self, depth: int) -> None:
+        if depth > DEEPEST:
+            raise ValueError(f"The formula is nested more than {DEEPEST} deep; write it shorter.")

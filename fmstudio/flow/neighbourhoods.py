@@ -16,8 +16,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-#: Places of a group, at most.
-GROUP = 400
+#: Places of a group, at most: on a GPU more, which has work for all of them and waits for every new group.
+GROUP, GROUP_ON_GPU = 400, 8_192
 
 
 def neighbourhoods(places: Tensor, points: Tensor, depth: float) -> Iterator[tuple[Tensor, Tensor]]:
@@ -45,7 +45,7 @@ def _groups(places: Tensor) -> Iterator[Tensor]:
     waiting = [torch.arange(len(places), device=places.device)]
     while waiting:
         rows = waiting.pop()
-        if len(rows) <= GROUP:
+        if len(rows) <= (GROUP if places.device.type == "cpu" else GROUP_ON_GPU):
             if len(rows):
                 yield rows
             continue

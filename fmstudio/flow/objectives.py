@@ -26,6 +26,7 @@ from fmstudio.flow.couplings import Coupling, FixedPairs
 from fmstudio.flow.densities import Density, GaussianMixture, check_count
 from fmstudio.flow.oracle import Moments, Oracle
 from fmstudio.flow.paths import Path, act, draw_like
+from fmstudio.flow.readable import unreadable
 from fmstudio.flow.time_laws import TimeLaw
 from fmstudio.flow.translate import from_eps, from_score, from_x0
 
@@ -155,8 +156,9 @@ def training_times(path: Path) -> tuple[float, float]:
 def check_target(
     target: Target, path: Path, source: GaussianMixture, coupling: Coupling | FixedPairs
 ) -> None:
-    """Refuse a target that does not determine the velocity.
+    """Refuse a target that does not determine the velocity, or is not determined by it.
 
+    Where a b′ − a′b = 0 between the ends, v = (b′/b) x tells no other name, and from ε̂ and s it may be lost.
     x̂₀, ε̂ and s each determine u by two equations only: x = a x̂₀ + b ε̂ needs a path without a latent; with
     one, the missing equation is E[z | x, x₀], which is known for a N(0, I) source independent of x₀.
 
@@ -172,6 +174,12 @@ def check_target(
             )
     if target is V:
         return
+    times = unreadable(path)
+    if times:
+        raise ValueError(
+            f"On this path a b′ − a′b = 0 at {times}: there the velocity does not depend on x₀, so it and "
+            f"{target.name} are not two names of one prediction. Choose the target v, or another path."
+        )
     exact = source.is_standard_normal and coupling.independent
     if target.needs_normal and not exact:
         raise ValueError(

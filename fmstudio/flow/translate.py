@@ -12,14 +12,18 @@ so any one of the four gives the others. Without a latent this is the 2×2 syste
 which holds for any source; the score, and all of it with a latent, need x₁ ~ N(0, I) independent of x₀, which
 is not checked here.
 
+Where D = 0 the velocity does not tell x̂₀: then v = (b′/b) x. At an end the other names still have limits:
+ε̂ = x/b and s = −x/b² at t = 1, where a = 0, and x̂₀ = x/a at t = 0, where b = 0. Between the ends nothing
+does (``flow.readable``).
+
 Flow matching is v-prediction (Salimans & Ho 2022, arXiv:2202.00512, appendix D); with their spherical path
 v = (π/2)(a ε − b x₀). Theirs runs the same way in t; code with t ↦ 1 − t has v ↦ −v.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -30,6 +34,8 @@ from fmstudio.flow.paths import Coefficients, Path
 
 #: A determinant smaller than this share of its two terms counts as zero.
 ROUNDING = 1e-12
+#: Stands for an infinite b′.
+STEEP = 1e150
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,17 +43,33 @@ class Prediction:
     """One prediction under its four names, each of shape (n, d).
 
     Args:
-        x0_hat: of E[x₀ | x_t].
-        eps_hat: of E[x₁ | x_t].
         v: of the velocity E[v | x_t].
-        refusal: why there is no score, or "".
+        refusals: why one of the other names cannot be read, by its name in an experiment.
     """
 
-    x0_hat: Tensor
-    eps_hat: Tensor
+    _x0_hat: Tensor = field(repr=False)
+    _eps_hat: Tensor = field(repr=False)
     v: Tensor
     _score: Tensor = field(repr=False)
-    refusal: str = ""
+    refusals: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def x0_hat(self) -> Tensor:
+        """Of E[x₀ | x_t].
+
+        Raises:
+            ValueError: read from a velocity at t = 1, where D = 0.
+        """
+        return self._known("x0", self._x0_hat)
+
+    @property
+    def eps_hat(self) -> Tensor:
+        """Of E[x₁ | x_t].
+
+        Raises:
+            ValueError: read from a velocity at t = 0, where D = 0.
+        """
+        return self._known("eps", self._eps_hat)
 
     @property
     def score(self) -> Tensor:
@@ -56,13 +78,19 @@ class Prediction:
         Raises:
             ValueError: at t = 0, where σ = 0.
         """
-        if self.refusal:
-            raise ValueError(self.refusal)
-        return self._score
+        return self._known("score", self._score)
+
+    def _known(self, name: str, value: Tensor) -> Tensor:
+        if name in self.refusals:
+            raise ValueError(self.refusals[name])
+        return value
 
 
 def from_v(path: Path, v: Tensor, x: Tensor, t: Tensor) -> Prediction:
     """x̂₀ = ((b′b* + γγ′) x − σ² v) / ((b′b* + γγ′) a − a′σ²), which is (b′x − b v)/D without a latent.
+
+    At an end where D is 0 or infinite the other names are their limits: ε̂ = (b*/σ²) x and s = −x/σ² at
+    t = 1 (a = 0), x̂₀ = x/a at t = 0 (σ = 0). The name that has none refuses to be read.
 
     Args:
         path: a, b, γ.
@@ -74,19 +102,30 @@ def from_v(path: Path, v: Tensor, x: Tensor, t: Tensor) -> Prediction:
         The four predictions.
 
     Raises:
-        ValueError: D = 0 at a time.
+        ValueError: D = 0 at a time between the ends.
 
     Limits: the error of v reaches x̂₀ times |b/D| and ε̂ times |a/D|.
     """
-    if not path.has_latent:
-        x0, x1 = solve(path, v, x, t)
-        return _completed(path, x0, x1, v, x, t)
     c = _coefficients(path, t)
-    mixed, variance = _mixed(c), c.variance
-    denominator = _difference(mixed * c.a, c.da * variance)
-    _check(path, denominator, t, "conversion from the velocity", "the denominator is")
-    x0 = act(mixed / denominator, x) - act(variance / denominator, v)
-    return _completed(path, x0, _noise(path, c, x0, x, t), v, x, t)
+    d = _determinant(path, c)
+    no_x0, no_eps = (d == 0) & (c.a == 0), (d == 0) & (c.variance == 0)
+    # Any slope but 0 gives the name that does not depend on it; an infinite one is a very steep one.
+    da = torch.where(no_x0, -torch.ones_like(c.da), c.da)
+    db = torch.where(no_eps, torch.ones_like(c.db), c.db)
+    c = replace(c, da=da, db=torch.where(db.isinf(), torch.full_like(db, STEEP), db))
+    d = _determinant(path, c)
+    _check(path, d, t, "conversion from the velocity", _because(path))
+    if path.has_latent:
+        x0 = act(_mixed(c) / d, x) - act(c.variance / d, v)
+        eps = _noise(path, c, x0, x, t)
+    else:
+        x0, eps = _solved(c, d, v, x)
+    refusals = {
+        name: _refusal(path, lost, t, f"{symbol} that can be read from the velocity", f"{_because(path)} 0")
+        for name, symbol, lost in (("x0", "x̂₀", no_x0), ("eps", "ε̂", no_eps))
+        if bool(lost.any())
+    }
+    return _completed(path, x0, eps, v, x, t, refusals)
 
 
 def from_x0(path: Path, x0_hat: Tensor, x: Tensor, t: Tensor) -> Prediction:
@@ -176,10 +215,27 @@ def solve(path: Path, v: Tensor, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
     if path.has_latent:
         raise ValueError("Position and velocity do not determine x₀, x₁ and z; use a path without a latent.")
     c = _coefficients(path, t)
-    d = _difference(c.a * c.db, c.da * c.b)
-    _check(path, d, t, "conversion from the velocity", "D = a b′ − a′b is")
-    x0 = act(c.db / d, x) - act(c.b / d, v)
-    return x0, act(c.a / d, v) - act(c.da / d, x)
+    d = _determinant(path, c)
+    _check(path, d, t, "conversion from the velocity", _because(path))
+    return _solved(c, d, v, x)
+
+
+def _solved(c: Coefficients, d: Tensor, v: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    return act(c.db / d, x) - act(c.b / d, v), act(c.a / d, v) - act(c.da / d, x)
+
+
+def _determinant(path: Path, c: Coefficients) -> Tensor:
+    """D = a b′ − a′b; with a latent the denominator of :func:`from_v`."""
+    return _difference(*terms(path, c))
+
+
+def terms(path: Path, c: Coefficients) -> tuple[Tensor, Tensor]:
+    """The two terms whose difference is D, or with a latent the denominator of :func:`from_v`."""
+    return (_mixed(c) * c.a, c.da * c.variance) if path.has_latent else (c.a * c.db, c.da * c.b)
+
+
+def _because(path: Path) -> str:
+    return "the denominator is" if path.has_latent else "D = a b′ − a′b is"
 
 
 def _difference(one: Tensor, other: Tensor) -> Tensor:
@@ -216,28 +272,34 @@ def _completed(
     v: Tensor,
     x: Tensor,
     t: Tensor,
+    refusals: Mapping[str, str] | None = None,
 ) -> Prediction:
     """Add the score, or the reason why there is none."""
-    c = _coefficients(path, t)
-    try:
-        _check(path, c.variance, t, "score", "σ² is")
-    except ValueError as reason:
-        return Prediction(x0, eps, v, torch.full_like(x, torch.nan), str(reason))
+    c, refusals = _coefficients(path, t), dict(refusals or {})
+    lost = c.variance == 0
+    if bool(lost.any()):
+        refusals["score"] = _refusal(path, lost, t, "score", "σ² is 0")
+        return Prediction(x0, eps, v, torch.full_like(x, torch.nan), refusals)
     # −ε̂/b* keeps the digits of ε̂ where b is small; with b = 0 < γ the residual does.
     if path.has_latent:
-        return Prediction(x0, eps, v, act(1 / c.variance, act(c.a, x0) - x))
-    return Prediction(x0, eps, v, -act(1 / conjugate(c.b), eps))
+        return Prediction(x0, eps, v, act(1 / c.variance, act(c.a, x0) - x), refusals)
+    return Prediction(x0, eps, v, -act(1 / conjugate(c.b), eps), refusals)
 
 
 def _check(path: Path, c: Tensor, t: Tensor, what: str, because: str) -> None:
     """Raise the sentence about a singular time, if c vanishes or is not finite at one."""
     bad = (c == 0) | ~c.abs().isfinite()
-    if not bool(bad.any()):
-        return
-    at = float(torch.as_tensor(t).expand(c.shape)[bad].reshape(-1)[0])
-    value = "0" if float(c.abs()[bad].reshape(-1)[0]) == 0 else "not finite"
-    advice = "t ≥ 1e-3" if at < 0.5 else "t ≤ 0.999"
-    raise ValueError(
-        f"{type(path).__name__} path has no {what} at t = {at:.4g} ({because} {value}); "
-        f"got t = {at}. Use {advice}."
+    if bool(bad.any()):
+        value = "0" if float(c.abs()[bad].reshape(-1)[0]) == 0 else "not finite"
+        raise ValueError(_refusal(path, bad, t, what, f"{because} {value}"))
+
+
+def _refusal(path: Path, bad: Tensor, t: Tensor, what: str, because: str) -> str:
+    """What the path has not at the first of the bad times."""
+    at = float(torch.as_tensor(t).expand(bad.shape)[bad].reshape(-1)[0])
+    advice = "another time"
+    if at in (0, 1):
+        advice = "t ≥ 1e-3" if at == 0 else "t ≤ 0.999"
+    return (
+        f"{type(path).__name__} path has no {what} at t = {at:.4g} ({because}); got t = {at}. Use {advice}."
     )

@@ -1,41 +1,27 @@
 """The trained image models on this machine: name → folder, loaded once, on first use.
 
-A model is read-only once it is loaded, so all visitors of a page share it. Listing models reads a few small
-json files and imports no deep-learning library beyond torch.
+A model is read-only once it is loaded, so all visitors of a page share it. Where one runs, float32 is enough.
+Listing models reads a few small json files and imports no deep-learning library beyond torch.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import threading
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
 from fmstudio.device import chosen_device
-
-if TYPE_CHECKING:
-    from fmstudio.image.classifier import FeatureNet
-    from fmstudio.image.folder import ImageModel
-    from fmstudio.image.memorising import TrainingImages
-    from fmstudio.image.reference import Reference
-
-MODELS_FOLDER = Path(__file__).resolve().parents[2] / "models"
-"""The repository's own models."""
+from fmstudio.image.card import Card, load_card
+from fmstudio.image.classifier import FeatureNet, load_classifier
+from fmstudio.image.folder import MODELS_FOLDER, ImageModel, load_model
+from fmstudio.image.memorising import TRAINING_FILE, TrainingImages, load_training
+from fmstudio.image.reference import Reference, load_reference
 
 PIPELINE_CLASS = "RectifiedFlowPipeline"
-
-TRAINING_FILE = "training.safetensors"
-"""The training images in the folder of a model that may have memorised them; see `memorising`."""
-
-_KINDS = {"dit": "DiT", "one": "student"}
-"""Short titles by the ending of a folder's name."""
-
-_FIGURES = re.compile(r"^\| *([\d.]+) *\| *(\d+) *\| *([\d.]+)[^|]*\|", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -44,24 +30,18 @@ class ModelEntry:
 
     Args:
         name: the folder's name, such as "fashion-rf1".
-        title: the first heading of its card, or the name.
         folder: where it is.
         class_names: the name of each label.
     """
 
     name: str
-    title: str
     folder: Path
     class_names: tuple[str, ...]
 
     @property
-    def short_title(self) -> str:
-        """What a column of the page is headed: "1-RF" and "2-RF" for first and second rectified flows.
-
-        The ending of other folders' names says it where it is one of `_KINDS`; else it is the whole name.
-        """
-        match = re.search(r"-rf(\d+)$", self.name)
-        return f"{match[1]}-RF" if match else _KINDS.get(self.name.rpartition("-")[2], self.name)
+    def card(self) -> Card:
+        """The model's card; where its folder has none, its name stands for its titles."""
+        return load_card(self.folder) or Card(self.name, self.name)
 
     @property
     def has_training(self) -> bool:
@@ -84,37 +64,6 @@ class ModelEntry:
         side = int(network["sample_size"]) * patch
         return (int(network["in_channels"]) // patch**2, side, side)
 
-    def introduction(self) -> str:
-        """The card's first paragraph, which says what the model is; empty without one."""
-        card = self.folder / "README.md"
-        text = card.read_text(encoding="utf-8") if card.is_file() else ""
-        match = re.search(r"^# .+\n+((?:[^#\s].*\n?)+)", text, re.MULTILINE)
-        return " ".join(match[1].split()) if match else ""
-
-    def figures(self) -> list[tuple[float, int, float]]:
-        """(guidance, Euler steps, FD) of the lines in the card's tables of figures; empty without one.
-
-        Where a card measures the same twice, the first of them, which comes first because it counts most.
-        """
-        card = self.folder / "README.md"
-        text = card.read_text(encoding="utf-8") if card.is_file() else ""
-        found: dict[tuple[float, int], float] = {}
-        for w, n, fd in _FIGURES.findall(text):
-            found.setdefault((float(w), int(n)), float(fd))
-        return [(w, n, fd) for (w, n), fd in sorted(found.items())]
-
-
-def choose_device() -> torch.device:
-    """Where image models run: float32 is enough for them."""
-    return chosen_device(single_precision=True)
-
-
-def has_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 is computed natively on this device (and so saves time)."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-
 
 class Backbones:
     """The models in one folder, each loaded at most once.
@@ -135,7 +84,7 @@ class Backbones:
     @property
     def device(self) -> torch.device:
         """Where models run."""
-        return self._device if self._device is not None else choose_device()
+        return self._device if self._device is not None else chosen_device(single_precision=True)
 
     def entries(self) -> list[ModelEntry]:
         """The models that can be loaded, sorted by name."""
@@ -145,7 +94,7 @@ class Backbones:
             if described.get("_class_name") == PIPELINE_CLASS:
                 names: dict[str, str] = described["class_names"]
                 ordered = tuple(names[str(label)] for label in range(len(names)))
-                found.append(ModelEntry(index.parent.name, _title(index.parent), index.parent, ordered))
+                found.append(ModelEntry(index.parent.name, index.parent, ordered))
         return found
 
     def entry(self, name: str) -> ModelEntry:
@@ -166,8 +115,6 @@ class Backbones:
         Raises:
             KeyError: there is no such model; the message names those there are.
         """
-        from fmstudio.image.folder import load_model
-
         entry = self.entry(name)
         with self._lock:
             if name not in self._models:
@@ -180,8 +127,6 @@ class Backbones:
         Raises:
             FileNotFoundError: there is none.
         """
-        from fmstudio.image.classifier import load_classifier
-
         with self._lock:
             if name not in self._classifiers:
                 self._classifiers[name] = load_classifier(self._folder / name)
@@ -194,8 +139,6 @@ class Backbones:
             FileNotFoundError: there is none.
             ValueError: it belongs to another classifier.
         """
-        from fmstudio.image.reference import load_reference
-
         with self._lock:
             if name not in self._references:
                 self._references[name] = load_reference(self._folder / name)
@@ -208,8 +151,6 @@ class Backbones:
             KeyError: there is no such model.
             ValueError: the file holds something else.
         """
-        from fmstudio.image.memorising import load_training
-
         entry = self.entry(name)
         with self._lock:
             if name not in self._training and entry.has_training:
@@ -240,15 +181,6 @@ class Backbones:
         return [entry for entry in self.entries() if entry.class_names == names and entry.name != name]
 
 
-def _title(folder: Path) -> str:
-    card = folder / "README.md"
-    if card.is_file():
-        for line in card.read_text(encoding="utf-8").splitlines():
-            if line.startswith("# "):
-                return line[2:].strip()
-    return folder.name
-
-
 @cache
 def repository_models() -> Backbones:
     """The models of this repository, shared by everyone in this process."""
@@ -275,7 +207,7 @@ def title_of(name: str) -> str:
     Raises:
         KeyError: there is no such model.
     """
-    return repository_models().entry(name).short_title
+    return repository_models().entry(name).card.short_title
 
 
 def backbone(name: str) -> ImageModel:

@@ -207,7 +207,10 @@ def square_of(picture: Image.Image, size: int, channels: int, backdrop: str = "w
 def _open_square(path: Path, size: int, channels: int) -> Tensor:
     from PIL import Image
 
+    from fmstudio.image.picture_size import check_size
+
     with Image.open(path) as picture:
+        check_size(picture, 2 * size)
         return square_of(picture, size, channels)
 
 

@@ -3,7 +3,7 @@
 For each guidance and number of Euler steps: Fréchet distance to the test images, class accuracy, recall,
 each the mean over seeds ± the standard deviation between them. Labels are the classes in turn. The first
 line is what the same count of real training images gets against the same test images: no model can be
-expected to do better.
+expected to do better. With `--card` the table goes into the model's card.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fmstudio.image.backbones import MODELS_FOLDER, choose_device, has_bf16
+from fmstudio.device import chosen_device, has_bf16
+from fmstudio.image.card import Card, Figure, Row, Table, Value, header, line, load_card, save_card
 from fmstudio.image.classifier import FeatureNet, Judgement, judge, load_classifier
 from fmstudio.image.data import FASHION_FOLDER, ImageSet, fashion_mnist
-from fmstudio.image.folder import ImageModel, load_model
+from fmstudio.image.folder import MODELS_FOLDER, ImageModel, load_model
 from fmstudio.image.metrics import class_accuracy, frechet_distance, nearest_recall
 from fmstudio.image.objective import generator_of
 from fmstudio.image.sampling import GuidedField, draw_noise, grid_labels, sample
@@ -119,16 +120,19 @@ def score_table(
             )
 
 
-def _row(first: str, second: str, figures: list[Figures]) -> str:
-    def cell(values: list[float], digits: int) -> str:
-        column = torch.tensor(values, dtype=torch.float64)
-        spread = f" ± {column.std():.{digits}f}" if len(values) > 1 else ""
-        return f"{column.mean():.{digits}f}{spread}"
+def over_seeds(figures: Sequence[Figures]) -> Figure:
+    """The mean over seeds, and with more than one the standard deviation between them."""
 
-    distance = cell([figure.distance for figure in figures], 3)
-    accuracy = cell([figure.accuracy for figure in figures], 3)
-    recall = cell([figure.recall for figure in figures], 3)
-    return f"| {first} | {second} | {distance} | {accuracy} | {recall} |"
+    def value(numbers: list[float]) -> Value:
+        column = torch.tensor(numbers, dtype=torch.float64)
+        mean = round(float(column.mean()), 4)
+        return (mean, round(float(column.std()), 4)) if len(numbers) > 1 else (mean,)
+
+    return Figure(
+        value([f.distance for f in figures]),
+        value([f.accuracy for f in figures]),
+        value([f.recall for f in figures]),
+    )
 
 
 def main() -> None:
@@ -142,11 +146,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32])
     parser.add_argument("--guidance", type=float, nargs="+", default=[1.0, 1.5, 3.0])
     parser.add_argument("--float32", action="store_true", help="no bfloat16 even where it is native")
+    parser.add_argument("--card", action="store_true", help="keep the table in MODEL/card.json and README.md")
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    device = choose_device()
+    device = chosen_device(single_precision=True)
     bf16 = has_bf16(device) and not options.float32
     model, classifier = load_model(options.model, device), load_classifier(options.classifier)
     test = fashion_mnist(options.data, train=False)
@@ -154,17 +159,23 @@ def main() -> None:
     train = fashion_mnist(options.data)
     precision = "bfloat16" if bf16 else "float32"
     print(f"{options.count} samples, seeds {options.seeds}, {device.type}, {precision}\n")
-    print("| guidance | Euler steps | FD (own features) | accuracy | recall |")
-    print("| --- | --- | --- | --- | --- |")
-    reals = [score_real(train, classifier, real, options.count, seed) for seed in options.seeds]
-    print(_row("real images", "", reals), flush=True)
+    print(*header(), sep="\n")
+    reals = over_seeds([score_real(train, classifier, real, options.count, seed) for seed in options.seeds])
+    print(line("real images", "", reals), flush=True)
+    rows: list[Row] = []
     started = time.monotonic()
     cells = score_table(
         model, classifier, real, options.steps, options.guidance, options.count, options.seeds, bf16
     )
     for guidance, step_count, figures in cells:
-        print(_row(f"{guidance:g}", str(step_count), figures), flush=True)
+        rows.append(Row(guidance, step_count, over_seeds(figures)))
+        print(line(f"{guidance:g}", str(step_count), rows[-1].figure), flush=True)
     print(f"\n{(time.monotonic() - started) / 60:.1f} minutes")
+    if options.card:
+        name = options.model.resolve().name
+        card = load_card(options.model) or Card(name, name)
+        table = Table(name, options.count, tuple(options.seeds), precision, reals, tuple(rows))
+        save_card(options.model, card.with_table(table))
 
 
 if __name__ == "__main__":

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from reprlib import repr as short
 from typing import Any
 
 from torch import Tensor
 
+from fmstudio.device import has_bf16
 from fmstudio.flow.solvers import ADAPTIVE, SOLVERS
-from fmstudio.image.backbones import backbone, backbone_names, has_bf16
+from fmstudio.image.backbones import backbone, backbone_names
 from fmstudio.image.folder import ImageModel
 from fmstudio.image.gallery import png_of
 from fmstudio.image.sampling import (
@@ -76,11 +78,13 @@ class ImageSettings:
 
     def __post_init__(self) -> None:
         if self.model not in backbone_names():
-            raise ValueError(f"model: expected one of {', '.join(backbone_names())}; got {self.model!r}.")
+            raise ValueError(
+                f"model: expected one of {', '.join(backbone_names())}; got {short(self.model)}."
+            )
         if self.solver not in IMAGE_SOLVERS:
-            raise ValueError(f"solver: expected one of {', '.join(IMAGE_SOLVERS)}; got {self.solver!r}.")
+            raise ValueError(f"solver: expected one of {', '.join(IMAGE_SOLVERS)}; got {short(self.solver)}.")
         if not isinstance(self.bf16, bool):
-            raise ValueError(f"bf16: expected true or false; got {self.bf16!r}.")
+            raise ValueError(f"bf16: expected true or false; got {short(self.bf16)}.")
         object.__setattr__(self, "steps", tuple(whole("steps", v) for v in _some("steps", self.steps)))
         object.__setattr__(
             self, "tolerances", tuple(number("tolerance", v) for v in _some("tolerances", self.tolerances))
@@ -101,7 +105,7 @@ class ImageSettings:
         known = {f.name for f in fields(ImageSettings)}
         for name in values:
             if name not in known:
-                raise ValueError(f"Unknown image setting {name!r}; known: {', '.join(sorted(known))}.")
+                raise ValueError(f"Unknown image setting {short(name)}; known: {', '.join(sorted(known))}.")
         return ImageSettings(**dict(values))
 
     def to_dict(self) -> dict[str, Any]:
@@ -180,17 +184,17 @@ def number(name: str, value: Any, low: float | None = None, high: float | None =
     lowest, highest = lowest if low is None else low, highest if high is None else high
     try:
         given = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         given = math.nan
     if not lowest <= given <= highest:
         kind = "a whole number" if name in ("steps", "label", "seed", "count") else "a number"
-        raise ValueError(f"{name}: expected {kind} in [{lowest:.10g}, {highest:.10g}]; got {value!r}.")
+        raise ValueError(f"{name}: expected {kind} in [{lowest:.10g}, {highest:.10g}]; got {short(value)}.")
     return given
 
 
-def _some(name: str, values: Sequence[Any]) -> Sequence[Any]:
-    if isinstance(values, str | bytes) or not 1 <= len(values) <= MOST_ROWS:
-        given = repr(values) if isinstance(values, str | bytes) else len(values) or "none"
+def _some(name: str, values: Any) -> Sequence[Any]:
+    if not isinstance(values, list | tuple) or not 1 <= len(values) <= MOST_ROWS:
+        given = len(values) or "none" if isinstance(values, list | tuple) else short(values)
         raise ValueError(f"{name}: expected 1 to {MOST_ROWS} of them; got {given}.")
     return values
 
@@ -207,10 +211,23 @@ def sample_rows(settings: ImageSettings) -> Iterator[GridRow | SampleStep]:
         yield from grid_row(field, noise, plan)
 
 
-def image_grid(values: Mapping[str, Any]) -> dict[str, Any]:
-    """All rows at once, as JSON: settings, and rows of steps, nfe, seconds and PNG images in base64."""
-    settings = ImageSettings.from_dict(values)
-    rows = [row for row in sample_rows(settings) if isinstance(row, GridRow)]
+def image_grid(
+    settings: ImageSettings, progress: Callable[[GridRow | SampleStep], None] = lambda _: None
+) -> dict[str, Any]:
+    """All rows at once, as JSON: settings, and rows of steps, nfe, seconds and PNG images in base64.
+
+    Args:
+        settings: what to sample.
+        progress: told every step and every finished row; what it raises ends the work.
+
+    Raises:
+        ValueError: a label that the model does not know.
+    """
+    rows: list[GridRow] = []
+    for made in sample_rows(settings):
+        progress(made)
+        if isinstance(made, GridRow):
+            rows.append(made)
     return {
         "settings": settings.to_dict(),
         "rows": [

@@ -22,10 +22,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fmstudio.image.backbones import TRAINING_FILE, choose_device, has_bf16
+from fmstudio.device import chosen_device, has_bf16
 from fmstudio.image.data import ImageSet, load_images, to_bytes
 from fmstudio.image.folder import ImageModel, load_model
 from fmstudio.image.sampling import GuidedField, draw_noise, grid_labels, sample
+
+TRAINING_FILE = "training.safetensors"
+"""The training images in the folder of a model that may have memorised them."""
 
 COPY_SHARE = 0.5
 """A copy is nearer to a training image than this share of that image's reach."""
@@ -193,7 +196,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    device = choose_device()
+    device = chosen_device(single_precision=True)
     model = load_model(options.model, device)
     if options.data:
         training = prepare(load_images(options.data, model.net.image_shape[1], options.labels))

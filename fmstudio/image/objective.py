@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,8 +111,15 @@ class Batch:
         return Batch(self.x0[rows], self.x1[rows], self.t[rows], self.labels[rows])
 
     def to(self, device: torch.device) -> Batch:
-        """The same batch on another device."""
-        return Batch(self.x0.to(device), self.x1.to(device), self.t.to(device), self.labels.to(device))
+        """The same batch on another device; from pinned memory the copy does not hold up this thread."""
+        return Batch(*(part.to(device, non_blocking=True) for part in self._all()))
+
+    def pinned(self) -> Batch:
+        """The same batch in memory that a CUDA device reads by itself."""
+        return Batch(*(part.pin_memory() for part in self._all()))
+
+    def _all(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.x0, self.x1, self.t, self.labels
 
 
 class BatchStream:
@@ -158,6 +166,27 @@ class BatchStream:
             return Batch(self._data.x0[rows].float(), self._data.x1[rows].float(), t, labels)
         x0 = self._data.images(rows)
         return Batch(x0, torch.randn(x0.shape, generator=generator), t, labels)
+
+
+class Ahead:
+    """The same stream, its next batch made in a second thread and pinned while a GPU learns this one.
+
+    Args:
+        stream: of batches; nobody else asks it meanwhile.
+    """
+
+    def __init__(self, stream: BatchStream):
+        self._stream, self._worker = stream, ThreadPoolExecutor(1, "batches")
+        self._coming: dict[int, Future[Batch]] = {}
+
+    def __call__(self, step: int) -> Batch:
+        """Batch `step` ≥ 0, in pinned memory; batch `step` + 1 is begun."""
+        batch = (self._coming.pop(step, None) or self._worker.submit(self._made, step)).result()
+        self._coming = {step + 1: self._worker.submit(self._made, step + 1)}
+        return batch
+
+    def _made(self, step: int) -> Batch:
+        return self._stream(step).pinned()
 
 
 def velocity_loss(net: Callable[[Tensor, Tensor, Tensor], Tensor], batch: Batch) -> Tensor:

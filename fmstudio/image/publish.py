@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fmstudio.image.card import Card, save_card
 from fmstudio.image.data import ImageSet
 from fmstudio.image.objective import ReflowPairs
 from fmstudio.image.run import Run
 
 
 def write_card(folder: Path, run: Run, data: ImageSet | ReflowPairs, command: str) -> None:
-    """Write FOLDER/README.md: what the model is, how to use it, how it was made.
+    """Write FOLDER/README.md and card.json: what the model is, how to use it, how it was made.
 
     Licence and origin of the images are not known here; the card says that its author must add them.
 
@@ -24,12 +25,14 @@ def write_card(folder: Path, run: Run, data: ImageSet | ReflowPairs, command: st
     kind = "pairs of noise and image" if isinstance(data, ReflowPairs) else "images"
     settings, steps = run.settings, run.step
     weights = sum(weight.numel() for weight in run.ema)
+    title = f"Rectified flow, {len(data.class_names)} classes"
+    save_card(folder, Card(title, folder.resolve().parent.name))
     (folder / "README.md").write_text(
         f"""---
 library_name: diffusers
 pipeline_tag: unconditional-image-generation
 ---
-# Rectified flow, {len(data.class_names)} classes
+# {title}
 
 Images of {height} × {width} pixels, {"grey" if channels == 1 else "colour"}. t = 0 is data, t = 1 is noise,
 x_t = (1 − t) x0 + t x1; the network answers the mean of v = x1 − x0 at x_t.

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from fmstudio.image.classifier import FeatureNet, judge, load_classifier
 from fmstudio.image.data import FASHION_FOLDER, ImageSet, fashion_mnist
+from fmstudio.image.folder import MODELS_FOLDER
 from fmstudio.image.metrics import distance_of_moments
 from fmstudio.image.objective import generator_of
 
@@ -146,8 +147,6 @@ def load_reference(folder: Path) -> Reference:
 
 def main() -> None:
     """Write the reference of a metric's classifier from Fashion-MNIST."""
-    from fmstudio.image.backbones import MODELS_FOLDER
-
     parser = argparse.ArgumentParser(prog="python -m fmstudio.image.reference", description=main.__doc__)
     parser.add_argument("--metric", type=Path, default=MODELS_FOLDER / "fashion-metric")
     parser.add_argument("--data", type=Path, default=FASHION_FOLDER, help="folder of the four idx files")

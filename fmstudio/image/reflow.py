@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fmstudio.image.backbones import choose_device, has_bf16
+from fmstudio.device import chosen_device, has_bf16
 from fmstudio.image.folder import ImageModel, load_model
 from fmstudio.image.objective import ReflowPairs, generator_of
 from fmstudio.image.sampling import GuidedField, sample
@@ -95,7 +95,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    device = choose_device()
+    device = chosen_device(single_precision=True)
     model = load_model(options.model, device)
     started, parts = time.monotonic(), []
     made = make_pairs(model, options.count, options.steps, options.seed, bf16=has_bf16(device))

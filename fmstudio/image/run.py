@@ -21,10 +21,10 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 from torch import Tensor
 
-from fmstudio.image.backbones import has_bf16
+from fmstudio.device import has_bf16
 from fmstudio.image.data import ImageSet
 from fmstudio.image.networks import VelocityNet
-from fmstudio.image.objective import TIME_LAWS, BatchStream, ReflowPairs, velocity_loss
+from fmstudio.image.objective import TIME_LAWS, Ahead, BatchStream, ReflowPairs, velocity_loss
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,10 @@ class Run:
         if settings.batch % parts:
             raise ValueError(f"The batch of {settings.batch} cannot be split into {parts} equal parts.")
         self.settings, self.accelerator = settings, accelerator
-        self.batches = BatchStream(
+        stream = BatchStream(
             data, settings.batch, settings.seed, TIME_LAWS[settings.time_law], settings.label_drop
         )
+        self.batches = Ahead(stream) if accelerator.device.type == "cuda" else stream
         fused = accelerator.device.type in ("cpu", "cuda")
         net.to(accelerator.device)
         optimizer = torch.optim.AdamW(
@@ -175,8 +176,9 @@ class Run:
         self.optimizer.step()
         self.optimizer.zero_grad()
         decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step))
-        for mean, weight in zip(self.ema, self._weights(), strict=True):
-            mean.lerp_(weight.detach(), 1 - decay)
+        torch._foreach_lerp_(  # pyright: ignore[reportPrivateUsage]
+            self.ema, [weight.detach() for weight in self._weights()], 1 - decay
+        )
         return total
 
     def state(self) -> dict[str, Any]:

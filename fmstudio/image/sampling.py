@@ -19,9 +19,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from fmstudio.device import finish
 from fmstudio.flow.adaptive import adaptive_steps
 from fmstudio.flow.solvers import EULER, Tableau, path_times, steps
 from fmstudio.image.data import to_bytes
+from fmstudio.image.finite import check_finite, remedy
 from fmstudio.image.graphs import graphed
 from fmstudio.image.networks import VelocityNet
 from fmstudio.image.objective import generator_of
@@ -30,6 +32,9 @@ from fmstudio.image.progress import count_of_steps
 
 def draw_noise(shape: tuple[int, ...], seed: int) -> Tensor:
     """Standard normal noise on the CPU: a seed means the same picture on every device.
+
+    A row has one seed. Image k of it is the same in every row of more than k images (of a multiple of 16
+    numbers each, as all shipped models have them); alone, with that seed or another, it cannot be had.
 
     Args:
         shape: of the noise.
@@ -66,6 +71,11 @@ class GuidedField:
         self._guided = guidance != 1.0
         labels = labels.to(net.device)
         self._labels = torch.cat([labels, torch.full_like(labels, net.no_class)]) if self._guided else labels
+
+    @property
+    def dtype(self) -> str:
+        """What the network computes in."""
+        return "bfloat16" if self._bf16 else "float32"
 
     def _precision(self) -> AbstractContextManager[object]:
         return torch.autocast(self._net.device.type, torch.bfloat16) if self._bf16 else nullcontext()
@@ -181,8 +191,7 @@ class _Clock:
 
     def pause(self) -> float:
         """All work so far; what a GPU was asked is done."""
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+        finish(self._device)
         self._spent += time.perf_counter() - self._started
         return self._spent
 
@@ -214,6 +223,9 @@ def sample_steps(
 
     Yields:
         n records; the last one's x is the result.
+
+    Raises:
+        NotFiniteError: at the first step whose images are not finite.
     """
     field.prepare(noise)
     recorder = _FirstVelocity(field)
@@ -224,6 +236,9 @@ def sample_steps(
             raise RuntimeError(f"The solver {solver.name} took a step without asking for a velocity.")
         x0_hat = start_x - float(times[state.index - 1]) * recorder.v
         seconds = clock.pause()
+        t = float(times[state.index - 1])
+        step = f"step {state.index} of {step_count} (t = {t:.3f})"
+        check_finite(state.x, step, field.dtype, remedy(field.dtype))
         yield SampleStep(state.index, step_count, state.time, state.x, recorder.v, x0_hat, state.nfe, seconds)
         start_x, recorder.v = state.x, None
         clock.go_on()
@@ -247,12 +262,19 @@ def sample_adaptive(
         The accepted steps; rejected ones count in `nfe`.
 
     Raises:
+        NotFiniteError: the network answered with inf or NaN.
         RuntimeError: the tolerance asks for steps that are too short.
     """
     field.prepare(noise)
     clock = _Clock(noise.device)
     ends = torch.tensor([start, end])
-    for step in adaptive_steps(field, noise, ends, rtol=tolerance, atol=tolerance):
+
+    def checked(x: Tensor, t: Tensor) -> Tensor:
+        v = field(x, t)
+        check_finite(v, f"the network at t = {float(t):.3f}", field.dtype, remedy(field.dtype))
+        return v
+
+    for step in adaptive_steps(checked, noise, ends, rtol=tolerance, atol=tolerance):
         x0_hat = step.before - step.start * step.velocity
         seconds = clock.pause()
         yield SampleStep(step.index, None, step.time, step.x, step.velocity, x0_hat, step.nfe, seconds)

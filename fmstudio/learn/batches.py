@@ -30,8 +30,9 @@ from fmstudio.learn.experiment import Experiment
 
 TIME_LAWS: dict[str, TimeLaw] = {"uniform": Uniform(), "logit-normal": LogitNormal()}
 
-#: Points drawn at once; fewer where a coupling has to pair them, which takes its time.
-POINTS = 8192
+#: Points drawn at once; fewer where a coupling has to pair them, which takes its time, and more on a GPU,
+#: where a draw of any size takes as long as some ten steps.
+POINTS, POINTS_ON_GPU = 8192, 65_536
 POINTS_PAIRED = 2048
 LONGEST_BLOCK = 64
 
@@ -114,7 +115,8 @@ class Batches:
     def __init__(self, experiment: Experiment, problem: Problem, generator: torch.Generator) -> None:
         self._experiment, self._problem, self.generator = experiment, problem, generator
         paired = not problem.coupling.independent and not isinstance(problem.coupling, FixedPairs)
-        points = POINTS_PAIRED if paired else POINTS
+        drawn = POINTS if generator.device.type == "cpu" else POINTS_ON_GPU
+        points = POINTS_PAIRED if paired else drawn
         self.block = max(1, min(LONGEST_BLOCK, points // experiment.batch))
         # The thread ends with this object. A GPU's stream of work is kept in one thread.
         ahead = paired and generator.device.type == "cpu"

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from fmstudio.flow.couplings import Coupling, Independent, OptimalTransport, Sinkhorn
+from fmstudio.flow.custom_path import Custom
 from fmstudio.flow.densities import (
     Density,
     GaussianMixture,
@@ -24,7 +25,6 @@ from fmstudio.flow.densities import (
     standard_normal,
     two_gaussians,
 )
-from fmstudio.flow.formulas import Custom
 from fmstudio.flow.oracle import Oracle, oracle_for
 from fmstudio.flow.paths import (
     Bow,

@@ -9,7 +9,9 @@ moments and the state of the random numbers, so that a resumed run equals one th
 from __future__ import annotations
 
 import json
+import math
 import os
+import reprlib
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -229,9 +231,7 @@ def _assemble(metadata: dict[str, str], tensors: dict[str, Tensor], device: torc
     resumable = None
     if parts:
         flat, moments = parts["flat"], Moments(*(parts[k] for k in ("first", "second", "count", "mean")))
-        for x in (flat, moments.first, moments.second, moments.mean):
-            if x.shape != (shape.weights,):
-                raise ValueError(f"expected {shape.weights} weights; got shape {tuple(x.shape)}.")
+        _check_parts(parts, shape.weights)
         resumable = Resumable(flat, moments, parts["draws"].cpu(), parts["recent"].cpu())
     step, of_pairs = int(metadata["step"]), metadata.get("of_pairs", "false") == "true"
     if step < 0:
@@ -239,7 +239,26 @@ def _assemble(metadata: dict[str, str], tensors: dict[str, Tensor], device: torc
     return Checkpoint(experiment, network, step, _curve(metadata["curve"]), resumable, of_pairs)
 
 
+def _check_parts(parts: dict[str, Tensor], weights: int) -> None:
+    """Refuse what a training could not go on from: other shapes, or other kinds of numbers."""
+    sizes = dict.fromkeys(("flat", "first", "second", "mean"), (weights,)) | {"count": ()}
+    sizes |= {name: (parts[name].numel(),) for name in ("draws", "recent")}
+    for name, size in sizes.items():
+        found, kind = parts[name], torch.uint8 if name == "draws" else torch.float32
+        if tuple(found.shape) != size or found.dtype != kind:
+            raise ValueError(f"{name}: expected {size}, {kind}; got {tuple(found.shape)}, {found.dtype}.")
+
+
 def _curve(text: str) -> Curve:
     values: dict[str, Any] = json.loads(text)
     points = tuple(Point(**point) for point in values.pop("points"))
-    return Curve(points, **values)
+    if len(points) > MOST_POINTS + 1:
+        raise ValueError(f"expected a curve of at most {MOST_POINTS + 1} points; got {len(points)}.")
+    curve = Curve(points, **values)
+    known = [value for point in points for value in (point.step, point.loss)] + [curve.seconds]
+    maybe = [value for point in points for value in (point.excess, point.energy_distance)]
+    maybe += [curve.floor, curve.floor_error]
+    for value in (*known, *(value for value in maybe if value is not None)):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ValueError(f"expected a curve of finite numbers; got {reprlib.repr(value)}.")
+    return curve

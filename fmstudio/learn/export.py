@@ -13,6 +13,7 @@ import torch
 
 from fmstudio import __version__
 from fmstudio.flow.densities import GaussianMixture, PointCloud
+from fmstudio.flow.readable import check_score
 from fmstudio.learn.batches import Problem
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.export_coupling import coupling_code
@@ -69,6 +70,8 @@ def _check(e: Experiment, problem: Problem) -> None:
         )
     if e.label >= 0:
         problem.density.given(e.label)
+    if e.sde_noise:
+        check_score(problem.path)
     if e.sde_noise and not (problem.coupling.independent and problem.source.is_standard_normal):
         raise ValueError(
             "sde_noise: the score follows from the velocity only for x₁ ~ N(0, I) independent of x₀. "

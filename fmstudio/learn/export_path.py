@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from fmstudio.flow.formulas import Custom, Formula
+from fmstudio.flow.custom_path import Custom
+from fmstudio.flow.formulas import Formula
 from fmstudio.flow.objectives import training_times
 from fmstudio.flow.paths import Latent, Path, ZigZag
 from fmstudio.learn.batches import Problem

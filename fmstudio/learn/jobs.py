@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from fmstudio.device import chosen_device
+from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.metrics import energy_distance
 from fmstudio.learn.checkpoints import Checkpoint, load, save
 from fmstudio.learn.experiment import Experiment
@@ -71,8 +73,27 @@ def trajectories(experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def sample(experiment: Experiment, checkpoint: Checkpoint | None = None) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False)
+class _Watched:
+    """A field that says before each of its calls that it is asked."""
+
+    field: VelocityField
+    asked: Callable[[], None]
+
+    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
+        self.asked()
+        return self.field(x, t)
+
+
+def sample(
+    experiment: Experiment, checkpoint: Checkpoint | None = None, progress: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
     """Follow the net given, or the exact field, with the experiment's sampler.
+
+    Args:
+        experiment: what to sample, and how.
+        checkpoint: the net to follow; None: the exact field.
+        progress: called before every evaluation of the field; what it raises ends the work.
 
     Returns:
         ``experiment``, ``field`` ("net" or "exact"), ``class`` that it is the field of (None: all data) and
@@ -91,7 +112,8 @@ def sample(experiment: Experiment, checkpoint: Checkpoint | None = None) -> dict
     chosen, times = choose(experiment, checkpoint), frame_times(experiment)
     asked = chosen.experiment
     start = original_paths(asked, draw_pairs(asked, asked.particles, asked=True), times)[0]
-    motion = run_sampler(asked, chosen.field, start, times)
+    motion = run_sampler(asked, _Watched(chosen.field, progress), start, times, origin=chosen.field)
+    progress()
     fresh = asked_density(asked).sample(len(start), generator_of(asked, 61)).points
     measured = distances(motion.positions, *fresh_draws(asked, times, asked=True))
     return {

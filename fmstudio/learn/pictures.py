@@ -18,6 +18,7 @@ from torch import Tensor
 
 from fmstudio.flow.densities import check_count
 from fmstudio.image.data import eight_bit
+from fmstudio.image.picture_size import FORMATS, check_size
 from fmstudio.learn.cloud import PACKED, Cloud, Transform, unmoved
 
 #: Half the longer side of a word or a picture in the plane.
@@ -26,10 +27,8 @@ REACH = 3.0
 BRUSH = 0.07
 MOST_PLACES = 4_000
 LARGEST_IMAGE_FILE = 5_000_000
-MOST_PIXELS = 25_000_000
 _LONGEST_SIDE = 512
 _FONT_SIZE = 96
-_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 
 Stroke = Sequence[tuple[float, float]]
 
@@ -116,8 +115,8 @@ def from_image(data: bytes, count: int = PACKED, generator: torch.Generator | No
     """A cloud from a picture: dark is dense, the lightest tone and what is transparent are empty.
 
     Args:
-        data: a PNG, JPEG, GIF, BMP or WebP file of at most 5 MB and 25 million pixels; pictures of more than
-            512 pixels a side are made smaller.
+        data: a PNG, JPEG, GIF, BMP or WebP file of at most 5 MB, its size in pixels as
+            :mod:`fmstudio.image.picture_size` allows; above 512 pixels a side it is made smaller.
         count: how many points, ≥ 1.
         generator: of the points; None draws with seed 0.
 
@@ -139,12 +138,8 @@ def _ink(data: bytes) -> Tensor:
     """Darkness times opacity of each pixel, from 0 to 1, shape (height, width)."""
     bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
-                raise ValueError(
-                    f"The picture has {picture.width} × {picture.height} pixels; "
-                    f"at most {MOST_PIXELS:,} are read."
-                )
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            check_size(picture, _LONGEST_SIDE)
             picture.draft("L", (_LONGEST_SIDE, _LONGEST_SIDE))
             upright = eight_bit(ImageOps.exif_transpose(picture)).convert("RGBA")
     except (UnidentifiedImageError, OSError, SyntaxError, EOFError, *bombs):

@@ -8,7 +8,8 @@ allocated once, and a step is some twenty calls that write into them. Particles 
 
 so each gradient, bias and all, is one product written into its place in one flat vector. Batches come in
 blocks of some steps, whose features are computed together. On CUDA the steps of a block are captured once
-as a CUDA graph, and a block is one replay.
+as a CUDA graph, and a block is one replay; there every call is a kernel that costs about as much as any
+other, so silu and its slope are one call each, where a CPU saves the second exponential.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ BETA1 = 0.9
 BETA2 = 0.99
 EPSILON = 1e-8
 WEIGHT_DECAY = 0.0
+
+PIECES_ON_GPU = 36
+"""Parts of the weights for AdamW's kernel: each goes to one of a GPU's processors, so many in a launch."""
 
 
 @dataclass
@@ -105,10 +109,16 @@ class Steps:
         self._turns = _turns(net).expand(block, -1, -1)
 
         weights, gradients = views(flat, shape), views(self.gradient, shape)
-        sums, slopes, gates = ([empty(outputs, batch) for outputs, _ in shape.layers] for _ in range(3))
+        sums, slopes = ([empty(outputs, batch) for outputs, _ in shape.layers] for _ in range(2))
         outputs = [torch.ones(w + 1, batch, dtype=flat.dtype, device=flat.device) for w, _ in shape.layers]
         hidden = range(len(weights) - 1)
-        self._forward = [(weights[i], sums[i], gates[i], outputs[i][:-1], outputs[i]) for i in hidden]
+        shared = torch.ones(2, shape.width, batch, dtype=flat.dtype, device=flat.device)
+        activations = [
+            _Silu(sums[i], outputs[i][:-1], shared) if flat.device.type == "cpu"
+            else _SiluOfTwoCalls(sums[i], outputs[i][:-1])
+            for i in hidden
+        ]  # fmt: skip
+        self._forward = [(weights[i], sums[i], activations[i], outputs[i]) for i in hidden]
         self._last = (weights[-1], sums[-1], slopes[-1], slopes[-1].view(-1))
         self._backward = [
             (
@@ -117,19 +127,21 @@ class Steps:
                 gradients[i + 1],
                 weights[i + 1][:, :-1].t(),
                 slopes[i],
-                outputs[i][:-1],
-                gates[i],
+                activations[i],
             )
             for i in reversed(hidden)
         ]
-        self._one = torch.ones(shape.width, batch, dtype=flat.dtype, device=flat.device)
-        self._bend = torch.empty_like(self._one)
         self._first = (slopes[0], gradients[0])
         self._step_views = [
             (self._features[k], self._features[k].t(), self._targets[k], self.losses[k]) for k in range(block)
         ]
         self._capture = capture
-        self._count_views = list(self._counts.unbind())
+        pieces = 1 if flat.device.type == "cpu" else PIECES_ON_GPU
+        self._trained = [
+            list(whole.split(math.ceil(len(flat) / pieces)))
+            for whole in (flat, self.gradient, moments.first, moments.second)
+        ]
+        self._count_views = [[count] * len(self._trained[0]) for count in self._counts.unbind()]
         self._replay: Replay | None = None
 
     def load(self, x: Tensor, t: Tensor, y: Tensor, asked: Tensor | None = None) -> None:
@@ -199,14 +211,14 @@ class Steps:
 
     def _step(self, k: int, rate: float | Tensor, pull: float | Tensor) -> None:
         self.differentiate(k)
-        m, flat = self.moments, self.net.flat
+        weights, gradients, first, second = self._trained
         torch._fused_adamw_(  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
-            [flat],
-            [self.gradient],
-            [m.first],
-            [m.second],
+            weights,
+            gradients,
+            first,
+            second,
             [],
-            [self._count_views[k]],
+            self._count_views[k],
             lr=rate,
             beta1=BETA1,
             beta2=BETA2,
@@ -215,7 +227,7 @@ class Steps:
             amsgrad=False,
             maximize=False,
         )
-        m.mean.lerp_(flat, pull)
+        self.moments.mean.lerp_(self.net.flat, pull)
 
     def differentiate(self, k: int) -> None:
         """Loss of batch k of the block, and its gradient, at the present weights.
@@ -223,10 +235,9 @@ class Steps:
         L = (1/B) Σ |f(x, t, c) − y|²; it is written to ``losses[k]`` and ``gradient``.
         """
         h, features, y, loss = self._step_views[k]
-        for matrix, z, gate, activated, out in self._forward:
+        for matrix, z, activation, out in self._forward:
             torch.mm(matrix, h, out=z)
-            torch.sigmoid(z, out=gate)
-            torch.mul(z, gate, out=activated)
+            activation.apply()
             h = out
         matrix, z, error, flat_error = self._last
         torch.mm(matrix, h, out=z)
@@ -234,15 +245,51 @@ class Steps:
         error.mul_(1 / math.sqrt(self.batch))
         torch.dot(flat_error, flat_error, out=loss)
         error.mul_(2 / math.sqrt(self.batch))
-        one, bend = self._one, self._bend
-        for error, below, gradient, back, slope, activated, gate in self._backward:
+        for error, below, gradient, back, slope, activation in self._backward:
             torch.mm(error, below, out=gradient)
             torch.mm(back, error, out=slope)
-            # silu′ from what the forward pass left, without a second exponential.
-            torch.lerp(activated, one, gate, out=bend)
-            slope.mul_(bend)
+            activation.pull_back(slope)
         error, gradient = self._first
         torch.mm(error, features, out=gradient)
+
+
+class _Silu:
+    """H⁺ = silu(Z) and dZ = silu′(Z) ∘ dH in place, the slope from what the forward pass left.
+
+    Args:
+        z: the sums Z, read.
+        out: H⁺, written; shape of Z.
+        shared: ones, and room for a moment's work of any layer; shape (2, *shape of Z).
+    """
+
+    def __init__(self, z: Tensor, out: Tensor, shared: Tensor) -> None:
+        self._z, self._out, self._gate = z, out, torch.empty_like(z)
+        self._one, self._bend = shared
+
+    def apply(self) -> None:
+        """H⁺ from Z."""
+        torch.sigmoid(self._z, out=self._gate)
+        torch.mul(self._z, self._gate, out=self._out)
+
+    def pull_back(self, slope: Tensor) -> None:
+        """dZ from dH, in place: without a second exponential."""
+        torch.lerp(self._out, self._one, self._gate, out=self._bend)
+        slope.mul_(self._bend)
+
+
+class _SiluOfTwoCalls:
+    """The same in one call each, which is what counts where a call costs more than its numbers."""
+
+    def __init__(self, z: Tensor, out: Tensor) -> None:
+        self._z, self._out = z, out
+
+    def apply(self) -> None:
+        """H⁺ from Z."""
+        torch.ops.aten.silu.out(self._z, out=self._out)
+
+    def pull_back(self, slope: Tensor) -> None:
+        """dZ from dH, in place."""
+        torch.ops.aten.silu_backward.grad_input(slope, self._z, grad_input=slope)
 
 
 def _turns(net: Network) -> Tensor:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from fmstudio.learn.cloud import MOST_CLASSES, Cloud, standardised
+from fmstudio.learn.table_size import check_columns
 
 LARGEST_FILE = 5_000_000
 MOST_ROWS = 100_000
@@ -134,6 +135,7 @@ def _check_count(count: int) -> None:
 def _rows(data: bytes) -> tuple[list[_Row], bool]:
     """The rows with their line numbers, and whether a comma may be a decimal comma."""
     _check_size(data)
+    check_columns(data)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

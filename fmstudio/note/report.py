@@ -120,13 +120,23 @@ def make_report(
     return Report(experiment.changes(), tuple(done), last)
 
 
-def measured(number: str, experiment: Experiment, broken: bool = False) -> Result:
+def measured(
+    number: str,
+    experiment: Experiment,
+    broken: bool = False,
+    progress: Callable[[float, str], None] | None = None,
+) -> Result:
     """Run one claim to its end.
+
+    Args:
+        number: of the claim.
+        experiment, broken: as :func:`run_claim`.
+        progress: told the finished share; what it raises ends the work.
 
     Raises:
         ValueError: a number that is no claim's.
     """
-    return _drain(run_claim(_claim(number), experiment, broken), 0, 1, number, None)
+    return _drain(run_claim(_claim(number), experiment, broken), 0, 1, number, progress)
 
 
 def _claim(number: str) -> Claim:

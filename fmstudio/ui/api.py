@@ -2,22 +2,49 @@
 
 from gradio_client import Client
 Client("http://127.0.0.1:7860").predict({"data": "moons"}, api_name="/trajectories")
+
+Each call is an errand (see `fmstudio.ui.errand`): it has a budget, ends when its client leaves or cancels,
+and lets the page's visitors go first. Whatever it is given that cannot be is answered in one sentence.
 """
 
 from __future__ import annotations
 
 import json
+import reprlib
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import gradio as gr
 
-from fmstudio.image.jobs import image_grid
+from fmstudio.image.jobs import ImageSettings, image_grid
 from fmstudio.learn import jobs
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.memory import of_images, of_paths, of_sampling, of_training
 from fmstudio.note.report import measured, to_json
+from fmstudio.ui.errand import Ended, check_memory, errand
 from fmstudio.ui.line import IMAGES, TRAININGS
+from fmstudio.ui.told import refusal
 
 
+def in_words(act: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """The endpoint, with the sentence of what it refuses for the caller."""
+
+    @wraps(act)
+    def run(*given: Any) -> dict[str, Any]:
+        try:
+            return act(*given)
+        except ValueError as error:
+            raise refusal(error) from error
+        except Ended as error:
+            raise refusal("Ended: whoever asked for this has left or cancelled.") from error
+        except MemoryError as error:
+            raise refusal("The machine has too little memory left for this. Ask for less.") from error
+
+    return run
+
+
+@in_words
 def trajectories(experiment: dict[str, Any]) -> dict[str, Any]:
     """Original paths Q of an experiment: fields that are not given keep their defaults.
 
@@ -27,9 +54,13 @@ def trajectories(experiment: dict[str, Any]) -> dict[str, Any]:
     Returns:
         JSON: experiment (as JSON text), times (T), positions (T × n × d), labels, smooth.
     """
-    return _answer(jobs.trajectories(_read(experiment)))
+    wanted = _read(experiment)
+    check_memory(of_paths(wanted))
+    with errand():
+        return _answer(jobs.trajectories(wanted))
 
 
+@in_words
 def train(experiment: dict[str, Any]) -> dict[str, Any]:
     """Train a net on an experiment and return its figures and its checkpoint.
 
@@ -40,11 +71,14 @@ def train(experiment: dict[str, Any]) -> dict[str, Any]:
         JSON: experiment (as JSON text), step, loss, floor, excess, energy_distance, seconds, curve, and
         checkpoint: base64 of a safetensors file that /sample takes.
     """
-    with TRAININGS.turn():
-        report, checkpoint = _tell(lambda: jobs.train_net(_read(experiment)))
+    wanted = _read(experiment)
+    check_memory(of_training(wanted))
+    with errand(TRAININGS) as work:
+        report, checkpoint = jobs.train_net(wanted, work.go_on)
     return _answer(report | {"checkpoint": jobs.packed(checkpoint)})
 
 
+@in_words
 def sample(experiment: dict[str, Any], checkpoint: str = "") -> dict[str, Any]:
     """Sample an experiment with its solver: the net of a checkpoint, or the exact velocity.
 
@@ -57,9 +91,13 @@ def sample(experiment: dict[str, Any], checkpoint: str = "") -> dict[str, Any]:
         guidance, samples (n × d), nfe, seconds, energy_distance to data of that class, times, distance, band.
         A net that knows no class refuses a label.
     """
-    return _answer(_tell(lambda: jobs.sample(_read(experiment), jobs.unpacked(checkpoint))))
+    wanted, net = _read(experiment), jobs.unpacked(_text("checkpoint", checkpoint))
+    check_memory(of_sampling(wanted))
+    with errand() as work:
+        return _answer(jobs.sample(wanted, net, work.go_on))
 
 
+@in_words
 def claim(experiment: dict[str, Any], number: str, broken: bool = False) -> dict[str, Any]:
     """Predict and measure one claim of the note on an experiment.
 
@@ -72,11 +110,16 @@ def claim(experiment: dict[str, Any], number: str, broken: bool = False) -> dict
         JSON: experiment (as JSON text), number, refusal (why it does not apply, or null), prediction,
         measurement, verdict, seconds.
     """
-    with TRAININGS.turn():
-        result = _tell(lambda: measured(number, _read(experiment), broken))
-    return _answer(json.loads(to_json(result)) | {"experiment": _read(experiment).to_dict()})
+    wanted, which = _read(experiment), _text("number", number)
+    if not isinstance(broken, bool):
+        raise ValueError(f"broken: expected true or false; got {reprlib.repr(broken)}.")
+    check_memory(of_training(wanted) + of_sampling(wanted))
+    with errand(TRAININGS) as work:
+        result = measured(which, wanted, broken, work.go_on)
+    return _answer(json.loads(to_json(result)) | {"experiment": wanted.to_dict()})
 
 
+@in_words
 def images(settings: dict[str, Any]) -> dict[str, Any]:
     """Sample images from a shipped model at several step counts from one noise.
 
@@ -87,17 +130,20 @@ def images(settings: dict[str, Any]) -> dict[str, Any]:
     Returns:
         JSON: settings, and rows with steps, tolerance, nfe, seconds and images (PNG in base64).
     """
-    with IMAGES.turn():
-        return _tell(lambda: image_grid(_object(settings)))
+    wanted = ImageSettings.from_dict(_object(settings))
+    check_memory(of_images(wanted.count, len(wanted.plans())))
+    with errand(IMAGES) as work:
+        return image_grid(wanted, work.go_on)
 
 
 def add_endpoints() -> None:
     """Add the endpoints to the page under construction."""
-    gr.api(trajectories, api_name="trajectories")
-    gr.api(train, api_name="train", concurrency_id="training-api", concurrency_limit=TRAININGS.served)
-    gr.api(sample, api_name="sample")
-    gr.api(claim, api_name="claim", concurrency_id="training-api", concurrency_limit=TRAININGS.served)
-    gr.api(images, api_name="images", concurrency_id="images-api", concurrency_limit=1)
+    trainings: dict[str, Any] = {"concurrency_id": "training-api", "concurrency_limit": TRAININGS.served}
+    gr.api(trajectories, api_name="trajectories", concurrency_limit=1)
+    gr.api(train, api_name="train", **trainings)
+    gr.api(sample, api_name="sample", concurrency_limit=1)
+    gr.api(claim, api_name="claim", **trainings)
+    gr.api(images, api_name="images", concurrency_limit=1)
 
 
 def _answer(report: dict[str, Any]) -> dict[str, Any]:
@@ -110,22 +156,19 @@ def _object(given: Any) -> dict[str, Any]:
     try:
         values = json.loads(given) if isinstance(given, str) else given
     except (ValueError, RecursionError) as error:
-        raise gr.Error(f"Expected a JSON object; {error}.", print_exception=False) from error
+        raise ValueError(f"Expected a JSON object; {error}.") from error
     if not isinstance(values, dict):
-        kind = type(values).__name__
-        raise gr.Error(f"Expected a JSON object of settings; got {kind}.", print_exception=False)
+        raise ValueError(f"Expected a JSON object of settings; got {type(values).__name__}.")
     return values
+
+
+def _text(name: str, given: Any) -> str:
+    if not isinstance(given, str):
+        raise ValueError(f"{name}: expected a text; got {reprlib.repr(given)}.")
+    return given
 
 
 def _read(experiment: Any) -> Experiment:
     if isinstance(experiment, str):
-        return _tell(lambda: Experiment.from_json(experiment))
-    return _tell(lambda: Experiment.from_dict(_object(experiment)))
-
-
-def _tell(act: Any) -> Any:
-    """Run, and hand the sentence of a ValueError to the caller."""
-    try:
-        return act()
-    except ValueError as error:
-        raise gr.Error(str(error), print_exception=False) from error
+        return Experiment.from_json(experiment)
+    return Experiment.from_dict(_object(experiment))

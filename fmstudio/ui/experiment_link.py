@@ -23,6 +23,7 @@ from fmstudio.ui.lessons import Lessons, read_step
 from fmstudio.ui.painting import Painting, Updates
 from fmstudio.ui.room import Room
 from fmstudio.ui.sidebar import Sidebar, around_options, number_choices, shown_fields
+from fmstudio.ui.told import warn
 from fmstudio.ui.visitor import Visitor
 
 _WRITE_LINK = "(query) => window.fmLink(query)"
@@ -172,10 +173,10 @@ def wire_experiment(
     def settle(state: Visitor) -> Updates:
         """What the browser does not show yet of the experiment, and a call for the room if it lags behind."""
         if state.refused:
-            gr.Warning(f"Not changed: {state.refused}")
+            warn(f"Not changed: {state.refused}")
             state.refused = ""
         if state.told:
-            gr.Warning(" ".join(state.told))
+            warn(" ".join(state.told))
             state.told.clear()
         with _CHANGES:
             now = _shown(state.experiment, list(controls), offered)

@@ -14,9 +14,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.request import getproxies_environment
 
+import gradio as gr
+
 from fmstudio.device import chosen_device
 from fmstudio.image.hub.consent import Permission, permission
-from fmstudio.ui import kept_files, theme, warm
+from fmstudio.ui import door, errand, kept_files, theme, warm
 from fmstudio.ui.page import build
 
 WORKERS = 8
@@ -70,14 +72,41 @@ def launch(
             prevent_thread_lock=True,
             **options(),
         )
-        queue = page._queue  # pyright: ignore[reportPrivateUsage]
-        queue.sleep_when_free = max(queue.sleep_when_free, POLL)
+        tune(page)
         # What is here now stays for good: collections from here on need not walk through it.
         gc.freeze()
         gc.enable()
         warm.start()
         kept_files.start(folder, page)
         page.block_thread()
+
+
+def tune(page: gr.Blocks) -> None:
+    """Set what no option of ``Blocks.launch`` sets, on a page that is served.
+
+    Args:
+        page: the page.
+    """
+    # Requests that skip the queue would skip its bounds too.
+    page.api_open = False
+    queue = page._queue  # pyright: ignore[reportPrivateUsage]
+    queue.sleep_when_free = max(queue.sleep_when_free, POLL)
+    page.server.config.h11_max_incomplete_event_size = door.LONGEST_HEAD
+
+
+def budgeted(seconds: str | None, gigabytes: str | None) -> None:
+    """Set what one API call may use; the environment says it where an option is None.
+
+    Args:
+        seconds, gigabytes: as typed; "inf" is no bound.
+
+    Raises:
+        ValueError: an option or a variable that is not a number above 0.
+    """
+    for name, given in ((errand.SECONDS, seconds), (errand.GIGABYTES, gigabytes)):
+        if given is not None:
+            os.environ[name] = given
+    errand.budget()
 
 
 def check(host: str, port: int | None, hub: str | None) -> None:
@@ -157,6 +186,7 @@ def options() -> dict[str, Any]:
         "state_session_capacity": SESSIONS,
         "max_threads": THREADS,
         "show_error": True,
+        "app_kwargs": {"middleware": door.middleware()},
     }
 
 

@@ -1,4 +1,8 @@
-"""Visitors in line for what can serve few at a time: first come, first served, everybody told their place."""
+"""Visitors in line for what can serve few at a time: first come, first served, everybody told their place.
+
+A program that uses the API is a guest: it stands behind all visitors, and one that is being served steps
+aside for a visitor who comes, at the next step of its work.
+"""
 
 from __future__ import annotations
 
@@ -30,25 +34,22 @@ class Line:
         self._moved = threading.Condition()
 
     @contextmanager
-    def join(self) -> Generator[Place]:
-        """Stand at the end of the line for as long as the context lasts."""
-        place = Place(self._places, self._moved, self.served)
+    def join(self, guest: bool = False) -> Generator[Place]:
+        """Stand at the end of the line for as long as the context lasts.
+
+        Args:
+            guest: whether all visitors come first, those too who come later.
+        """
+        place = Place(self._places, self._moved, self.served, guest)
         with self._moved:
-            self._places.append(place)
+            end = len(self._places)
+            self._places.insert(end if guest else end - sum(other.guest for other in self._places), place)
         try:
             yield place
         finally:
             with self._moved:
                 self._places.remove(place)
                 self._moved.notify_all()
-
-    @contextmanager
-    def turn(self) -> Generator[None]:
-        """Wait for one's turn, and have it for as long as the context lasts."""
-        with self.join() as place:
-            while place.ahead():
-                place.wait(_LOOK_AGAIN)
-            yield
 
     def serve(self, work: Callable[[], Iterator[T]], waiting: Callable[[str], T]) -> Generator[T]:
         """What the work yields, and before that, while others are being served, what there is to say.
@@ -78,11 +79,13 @@ class Place:
         places: all places, the first to be served first.
         moved: told when one of them leaves.
         served: how many are served at once.
+        guest: whether visitors come first.
     """
 
     places: list[Place]
     moved: threading.Condition
     served: int
+    guest: bool = False
 
     def ahead(self) -> int:
         """How many have to leave before this one's turn; 0: its turn."""

@@ -17,6 +17,7 @@ from fmstudio.device import CORES
 from fmstudio.learn.checkpoints import Checkpoint
 from fmstudio.ui.events import NOW
 from fmstudio.ui.room import Room
+from fmstudio.ui.told import warn
 from fmstudio.ui.training import adopt_shipped
 from fmstudio.ui.visitor import Picture, Visitor
 
@@ -158,7 +159,7 @@ def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[
                 yield {visitor: state, **painted}
             except ValueError as error:
                 state.pending = None
-                gr.Warning(str(error))
+                warn(error)
                 yield {visitor: state}
 
         return call

@@ -10,10 +10,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fmstudio.flow.formulas import Formula
+from fmstudio.flow.readable import unreadable
+from fmstudio.learn.build import path_of
 from fmstudio.learn.clouds import PACKED, Cloud
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.fitting import Note
 from fmstudio.learn.net_card import Chosen
+from fmstudio.plots.plain import in_html, in_markdown
 
 _CLASSES = {
     "moons": ("upper moon", "lower moon"),
@@ -52,19 +56,23 @@ def path_formula(experiment: Experiment) -> str:
     if experiment.path == "polynomial":
         return f"xₜ = (1−tⁿ) x₀ + tⁿ x₁, n = {experiment.power:g}"
     if experiment.path == "custom":
-        return f"a = {experiment.formula_a}, b = {experiment.formula_b}"
+        a, b = (Formula(text).normal() for text in (experiment.formula_a, experiment.formula_b))
+        return f"a = {a}, b = {b}"
     return _FORMULAS[experiment.path]
 
 
 def path_note(experiment: Experiment) -> str:
     """What must be known about this path, or an empty text."""
-    return sections("path-notes").get(experiment.path, "")
+    notes = sections("path-notes")
+    times = unreadable(path_of(experiment)) if experiment.path == "custom" else ""
+    told = [notes["unreadable"].format(times=times)] if times else []
+    return "\n\n".join([*told, notes.get(experiment.path, "")])
 
 
 def not_drawn(reasons: Iterable[str], experiment: Experiment) -> str:
     """Why a formula that was typed is not the one that is drawn, over what must be known about the path."""
-    plain = [re.sub(r"([\\`*_<>\[\]$])", r"\\\1", reason) for reason in reasons]
-    return "\n\n".join([*(f"**Not drawn:** {reason}" for reason in plain), path_note(experiment)])
+    told = [f"**Not drawn:** {in_markdown(reason)}" for reason in reasons]
+    return "\n\n".join([*told, path_note(experiment)])
 
 
 def data_note(experiment: Experiment) -> str:
@@ -137,7 +145,7 @@ def _note(note: Note) -> str:
 
 def lines(sentence: str, width: int = 46) -> str:
     """A sentence broken into lines for a figure, which does not break by itself."""
-    return "<br>".join(textwrap.wrap(sentence, width))
+    return "<br>".join(in_html(line) for line in textwrap.wrap(sentence, width))
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -154,12 +162,12 @@ def class_names(experiment: Experiment, count: int) -> list[str]:
 
 
 def cloud_note(cloud: Cloud) -> str:
-    """How much of an uploaded cloud the experiment keeps, and how it was read and moved into the plane."""
+    """How much of an uploaded cloud the experiment keeps, how it was read and moved; as Markdown."""
     mean = ", ".join(f"{value:.3g}" for value in cloud.transform.mean)
     scale = ", ".join(f"{value:.3g}" for value in cloud.transform.scale)
     count = len(cloud.points)
     kept = f"a random {PACKED:,} of {count:,} points" if count > PACKED else f"{count:,} points"
-    return f"{kept[0].upper()}{kept[1:]}, shown as (x − [{mean}]) / [{scale}]. {cloud.note}"
+    return in_markdown(f"{kept[0].upper()}{kept[1:]}, shown as (x − [{mean}]) / [{scale}]. {cloud.note}")
 
 
 def mixture_json(components: Any) -> str:

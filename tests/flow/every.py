@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fmstudio.flow.formulas import Custom
+from fmstudio.flow.custom_path import Custom
 from fmstudio.flow.paths import (
     Bow,
     Latent,

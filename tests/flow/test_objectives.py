@@ -7,6 +7,7 @@ import torch
 from scipy import stats
 
 from fmstudio.flow.couplings import FixedPairs, Independent, OptimalTransport
+from fmstudio.flow.custom_path import Custom
 from fmstudio.flow.densities import GaussianMixture, eight_gaussians, isotropic, standard_normal
 from fmstudio.flow.loss_floor import probe
 from fmstudio.flow.objectives import (
@@ -229,7 +230,26 @@ def test_same_generator_same_draw():
     assert torch.equal(a.z, b.z)
 
 
+LOST = Custom("1-t-2*sin(pi*t)", "t")
 REFUSED = [
+    (
+        X0,
+        LOST,
+        NORMAL,
+        Independent(),
+        r"a b′ − a′b = 0 at t = 0\.3828: there the velocity does not depend on x₀",
+    ),
+    (X0, Custom("max(1-2t, 0)", "t"), NORMAL, Independent(), r"= 0 at t = 0\.500. … 0\.9998"),
+    (EPS, LOST, NORMAL, Independent(), "a is 0 or below"),
+    (SCORE, LOST, NORMAL, Independent(), "a is 0 or below"),
+    (
+        EPS,
+        Custom("1-t", "t+sin(2*pi*t)/2"),
+        NORMAL,
+        Independent(),
+        r"= 0 at t = 0\.3711, 0\.6590: .* eps are",
+    ),
+    (SCORE, Custom("1-t", "t+sin(2*pi*t)/2"), NORMAL, Independent(), "not two names of one prediction"),
     (SCORE, Linear(), NORMAL, OptimalTransport(), "score target needs"),
     (SCORE, Linear(), eight_gaussians(), Independent(), "score target needs"),
     (X0, Latent(), NORMAL, OptimalTransport(), "With a latent, x0"),

@@ -6,7 +6,7 @@ import pytest
 import torch
 from flow_matching.path import scheduler as peer
 
-from fmstudio.flow.formulas import Custom
+from fmstudio.flow.custom_path import Custom
 from fmstudio.flow.paths import (
     Bow,
     Latent,

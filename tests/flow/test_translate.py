@@ -1,6 +1,8 @@
 """v, x̂₀, ε̂ and the score are one prediction; peers agree with time reversed."""
 
 import math
+from itertools import pairwise
+from math import cos, pi, sin
 
 import pytest
 import torch
@@ -11,11 +13,22 @@ from flow_matching.path.scheduler import (
     PolynomialConvexScheduler,
     VPScheduler,
 )
+from scipy.optimize import brentq
 
+from fmstudio.flow.custom_path import Custom
 from fmstudio.flow.densities import GaussianMixture, eight_gaussians, standard_normal
 from fmstudio.flow.oracle import MixtureOracle
-from fmstudio.flow.paths import Linear, Path, Polynomial, Spherical, VariancePreserving
-from fmstudio.flow.translate import TRANSLATE, Prediction, from_eps, from_score, from_v, from_x0, solve
+from fmstudio.flow.paths import Latent, Linear, Path, Polynomial, Spherical, VariancePreserving
+from fmstudio.flow.readable import unreadable, unreadable_times
+from fmstudio.flow.translate import (
+    TRANSLATE,
+    Prediction,
+    from_eps,
+    from_score,
+    from_v,
+    from_x0,
+    solve,
+)
 from tests.flow.every import EVERY_PATH
 
 NAMES = ("v", "x0_hat", "eps_hat", "score")
@@ -138,8 +151,99 @@ def test_singular_ends_are_refused_or_finite(convert, time: float) -> None:
 
 def test_one_singular_row_is_named() -> None:
     x, v, _ = inputs(3, False)
+    times = torch.tensor([0.5, 0.0, 0.2])
     with pytest.raises(ValueError, match=r"Polynomial path has no conversion from the velocity at t = 0"):
-        from_v(Polynomial(2.0), v, x, torch.tensor([0.5, 0.0, 0.2]))
+        solve(Polynomial(2.0), v, x, times)
+    read = from_v(Polynomial(2.0), v, x, times)
+    assert torch.equal(read.x0_hat[1], x[1])
+    with pytest.raises(ValueError, match=r"has no ε̂ that can be read from the velocity at t = 0 .*t ≥ 1e-3"):
+        _ = read.eps_hat
+    with pytest.raises(ValueError, match="has no score at t = 0"):
+        _ = read.score
+
+
+LEVEL = [
+    Custom(),
+    Custom("cos(pi*t/2)^2", "sin(pi*t/2)"),
+    Custom("(1-t)^2", "1-(1-t)^2"),
+    Latent(Custom(), 0.5),
+]
+
+
+@pytest.mark.parametrize("path", LEVEL, ids=str)
+def test_where_the_path_leaves_the_noise_levelly_noise_and_score_are_their_limits(path: Path) -> None:
+    """a′ = 0 at t = 1, so D = 0: ε̂ = x and the score is −x, that of N(0, I); x̂₀ is not in the velocity."""
+    x, _, _ = inputs(5, False)
+    oracle = MixtureOracle(path, eight_gaussians(), standard_normal())
+    before, end = torch.tensor([1 - 1e-7, 1.0], dtype=torch.float64)
+    near = from_v(path, oracle.moments(x, before).u, x, before)
+    # The velocity at the end plays no part: it may be that of any net.
+    read = from_v(path, torch.randn_like(x), x, end)
+    torch.testing.assert_close(read.score, -x, rtol=0, atol=1e-12)
+    torch.testing.assert_close(read.score, oracle.moments(x, end).score)
+    torch.testing.assert_close(read.score, near.score, rtol=0, atol=1e-3)
+    torch.testing.assert_close(read.eps_hat, near.eps_hat, rtol=0, atol=1e-3)
+    with pytest.raises(ValueError, match=r"no x̂₀ that can be read from the velocity at t = 1 .*t ≤ 0\.999"):
+        _ = read.x0_hat
+    with pytest.raises(ValueError, match="no x̂₀"):
+        _ = from_v(path, x, x, torch.tensor([0.3, 0.5, 1.0, 0.9, 0.2])).x0_hat
+
+
+@pytest.mark.parametrize(
+    "path", [VariancePreserving(), Custom("1-t", "sqrt(t)"), Custom("1-t", "t^2")], ids=str
+)
+def test_at_the_data_the_velocity_tells_the_point_itself(path: Path) -> None:
+    """b′ is infinite or 0 there; x̂₀ = x is the limit, from whatever velocity."""
+    x, v, _ = inputs(5, False)
+    oracle = MixtureOracle(path, eight_gaussians(), standard_normal())
+    beside = torch.tensor(1e-9, dtype=torch.float64)
+    near = from_v(path, oracle.moments(x, beside).u, x, beside)
+    read = from_v(path, v, x, torch.tensor(0.0))
+    torch.testing.assert_close(read.x0_hat, x)
+    torch.testing.assert_close(read.x0_hat, near.x0_hat, rtol=0, atol=1e-5)
+
+
+CROSSED = [
+    # a, b, and D by hand
+    ("1-t-2*sin(pi*t)", "t", lambda t: 1 - 2 * sin(pi * t) + 2 * pi * t * cos(pi * t)),
+    ("(1-t)*(1-2*t)", "t", lambda t: (1 - 3 * t + 2 * t * t) - t * (4 * t - 3)),
+    (
+        "cos(5*pi*t/2)",
+        "sin(pi*t/2)",
+        lambda t: (
+            pi / 2 * cos(5 * pi * t / 2) * cos(pi * t / 2)
+            + 5 * pi / 2 * sin(5 * pi * t / 2) * sin(pi * t / 2)
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("a", "b", "determinant"), CROSSED)
+def test_where_position_and_velocity_are_one_equation_is_found(a: str, b: str, determinant) -> None:
+    grid = [k / 997 for k in range(1, 997)]
+    roots = [
+        brentq(determinant, low, high)
+        for low, high in pairwise(grid)
+        if determinant(low) * determinant(high) < 0
+    ]
+    assert roots
+    found = unreadable_times(Custom(a, b))
+    assert [low for low, _ in found] == [high for _, high in found] == pytest.approx(roots, abs=1e-9)
+
+
+def test_a_stretch_where_nothing_moves_and_a_touch_are_found_too() -> None:
+    flat = unreadable_times(Custom("max(1 - 2*t, 0)", "t"))
+    assert flat == (pytest.approx((0.5, 1.0), abs=3e-4),)
+    # With a = 1 − t and this b, D = 4 (t − ½)².
+    ((low, high),) = unreadable_times(Custom("1 - t", "t + 4*(1-t)*(log(1-t+1e-300) + t)"))
+    assert low <= 0.5 <= high
+    assert high - low < 1e-3
+
+
+@pytest.mark.parametrize("path", EVERY_PATH, ids=str)
+def test_every_other_path_can_be_read_everywhere(path: Path) -> None:
+    assert unreadable_times(path) == ()
+    assert unreadable(path) == ""
 
 
 def test_a_latent_is_a_third_unknown() -> None:

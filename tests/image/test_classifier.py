@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from fmstudio.image.backbones import MODELS_FOLDER
 from fmstudio.image.classifier import FeatureNet, judge, load_classifier, save_classifier, train_classifier
 from fmstudio.image.data import FASHION_FOLDER, fashion_mnist
+from fmstudio.image.folder import MODELS_FOLDER
 
 
 def test_the_classifier_learns_and_survives_its_file(tiny_images, tmp_path):

@@ -57,12 +57,14 @@ def test_labels_are_all_in_turn_one_or_none():
 
 
 def test_a_grid_as_json_has_every_row():
-    answer = image_grid({"solver": "dopri5", "tolerances": [0.5], "count": 1, "label": 8})
+    answer = image_grid(
+        ImageSettings.from_dict({"solver": "dopri5", "tolerances": [0.5], "count": 1, "label": 8})
+    )
     (row,) = answer["rows"]
     assert row["tolerance"] == 0.5
     assert row["nfe"] > row["steps"]
     assert base64.b64decode(row["images"][0]).startswith(b"\x89PNG")
-    answer = image_grid({"solver": "midpoint", "steps": [2], "shift": 3, "count": 1})
+    answer = image_grid(ImageSettings.from_dict({"solver": "midpoint", "steps": [2], "shift": 3, "count": 1}))
     assert answer["rows"][0]["nfe"] == 4
     assert answer["rows"][0]["tolerance"] is None
     json.dumps(answer)

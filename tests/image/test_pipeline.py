@@ -5,15 +5,15 @@ import torch
 
 from fmstudio.image import pipeline
 from fmstudio.image.backbones import (
-    MODELS_FOLDER,
     Backbones,
     backbone,
     backbone_names,
     class_names,
     repository_models,
 )
+from fmstudio.image.card import Card, save_card
 from fmstudio.image.classifier import judge, load_classifier
-from fmstudio.image.folder import load_model, save_model
+from fmstudio.image.folder import MODELS_FOLDER, load_model, save_model
 from fmstudio.image.metrics import class_accuracy
 from fmstudio.image.pipeline import RectifiedFlowPipeline
 from fmstudio.image.sampling import GuidedField, draw_noise, sample
@@ -89,9 +89,9 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
 def test_backbones_load_once_and_name_what_there_is(folder, tmp_path):
     models = Backbones(tmp_path, torch.device("cpu"))
     assert [entry.name for entry in models.entries()] == ["tiny"]
-    assert models.entries()[0].title == "tiny"
-    (folder / "README.md").write_text("---\nlicense: mit\n---\n# A tiny model\n")
-    assert models.entries()[0].title == "A tiny model"
+    assert models.entries()[0].card.short_title == "tiny"
+    save_card(folder, Card("A tiny model", "1-RF"))
+    assert models.entries()[0].card.short_title == "1-RF"
     assert models.load("tiny") is models.load("tiny")
     with pytest.raises(KeyError, match="there are: tiny"):
         models.load("huge")

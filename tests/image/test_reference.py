@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from fmstudio.image import reference as module
-from fmstudio.image.backbones import MODELS_FOLDER
 from fmstudio.image.classifier import FeatureNet, judge, save_classifier
+from fmstudio.image.folder import MODELS_FOLDER
 from fmstudio.image.metrics import frechet_distance
 from fmstudio.image.reference import load_reference, make_reference, save_reference, weights_digest
 

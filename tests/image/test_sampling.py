@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from fmstudio.flow.solvers import EULER, HEUN, MIDPOINT, RK4
+from fmstudio.image.backbones import backbone, backbone_names
+from fmstudio.image.finite import NotFiniteError
 from fmstudio.image.sampling import (
     GridRow,
     GuidedField,
@@ -23,6 +25,30 @@ LABELS = torch.tensor([0, 2])
 
 def noise(seed: int = 0) -> torch.Tensor:
     return draw_noise((2, 1, 8, 8), seed)
+
+
+@pytest.mark.parametrize("name", backbone_names())
+def test_an_image_of_a_row_is_the_same_in_a_longer_row_and_not_to_be_had_alone(name: str) -> None:
+    shape = backbone(name).net.image_shape
+    row, longer, alone = (draw_noise((count, *shape), 4) for count in (3, 7, 1))
+    assert torch.equal(longer[:3], row)
+    assert torch.equal(alone[0], row[0])
+    assert not any(torch.equal(draw_noise((1, *shape), 4 + k)[0], row[k]) for k in (1, 2))
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_numbers_that_are_not_finite_stop_the_run(tiny_net, adaptive: bool, bf16: bool) -> None:
+    field = GuidedField(tiny_net, LABELS, bf16=bf16)
+    runs = sample_adaptive(field, noise(), 1e-2) if adaptive else sample_steps(field, noise(), 3)
+    assert next(runs).x.isfinite().all()
+    with torch.no_grad():
+        next(iter(tiny_net.parameters())).fill_(torch.inf)
+    where = r"The network at t = 0\.\d+" if adaptive else r"Step 2 of 3 \(t = 0\.667\)"
+    with pytest.raises(
+        NotFiniteError, match=f"{where} .* in {'bfloat16' if bf16 else 'float32'}; .* guidance"
+    ):
+        next(runs)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 6, 7, 8, 16])

@@ -278,7 +278,7 @@ def test_a_transformer_is_trained_by_the_same_command_and_uploaded_on_request(tm
     assert uploads[0] == ("someone/shades", True)
     assert uploads[1][:2] == (
         "someone/shades",
-        ["README.md", "model_index.json", "pipeline.py", "scheduler", "transformer"],
+        ["README.md", "card.json", "model_index.json", "pipeline.py", "scheduler", "transformer"],
     )
     card = (out / "model" / "README.md").read_text()
     assert "dark, light" in card

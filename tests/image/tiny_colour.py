@@ -4,10 +4,11 @@ from pathlib import Path
 
 import torch
 
-from fmstudio.image.backbones import TRAINING_FILE, repository_models
+from fmstudio.image.backbones import repository_models
+from fmstudio.image.card import Card, save_card
 from fmstudio.image.data import ImageSet
 from fmstudio.image.folder import save_model
-from fmstudio.image.memorising import TrainingImages, prepare, save_training
+from fmstudio.image.memorising import TRAINING_FILE, TrainingImages, prepare, save_training
 from fmstudio.image.networks import UNetDesign, build_unet
 
 NAME = "tiny-rf1"
@@ -19,6 +20,7 @@ def put_in_place(folder: Path, monkeypatch) -> Path:
     torch.manual_seed(0)
     net = build_unet(UNetDesign(size=8, image_channels=3, class_count=3, channels=(16, 16), groups=8))
     save_model(folder / NAME, net.eval(), CLASSES)
+    save_card(folder / NAME, Card("Tiny", "1-RF"))
     models = repository_models()
     for name, value in (("_folder", folder), ("_models", {}), ("_training", {})):
         monkeypatch.setattr(models, name, value)

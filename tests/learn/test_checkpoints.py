@@ -96,7 +96,22 @@ BAD = {
     "weights": (None, {"net.layers.0.weight": torch.zeros(2, 2)}, "size mismatch"),
     "infinite": (None, {"net.layers.0.bias": torch.full((16,), torch.inf)}, "a weight is not finite"),
     "missing": (None, {"training.first": None}, "'first'"),
-    "moments": (None, {"training.second": torch.zeros(3)}, "expected .* weights"),
+    "moments": (None, {"training.second": torch.zeros(3)}, "second: expected"),
+    "kind of moments": (None, {"training.count": torch.tensor(3)}, r"count: expected \(\), torch.float32"),
+    "kind of draws": (None, {"training.draws": torch.zeros(5056)}, "draws: expected"),
+    "no curve": ({"curve": "[1]"}, None, "cannot be read as a checkpoint"),
+    "deep curve": ({"curve": "[" * 100_000}, None, "cannot be read as a checkpoint"),
+    "words in the curve": (
+        {"curve": json.dumps({"points": [{"step": "<b>", "loss": 1}]})},
+        None,
+        "finite numbers; got '<b>'",
+    ),
+    "a long curve": (
+        {"curve": json.dumps({"points": [{"step": 1, "loss": 1}] * 700})},
+        None,
+        "at most 601 points",
+    ),
+    "an endless loss": ({"curve": '{"points": [], "seconds": Infinity}'}, None, "finite numbers; got inf"),
 }
 
 

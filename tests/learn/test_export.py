@@ -385,6 +385,8 @@ def test_impossible_choices_are_refused_in_words() -> None:
     for experiment in (Experiment(data="moons", conditional=True, label=2), unequal_cloud().but(label=1)):
         with pytest.raises(ValueError, match=f"No class {experiment.label} here; the classes are 0, "):
             script(experiment)
+    with pytest.raises(ValueError, match=r"0\.3828: .* Sample without noise"):
+        script(Experiment(path="custom", formula_a="1-t-2sin(πt)", formula_b="t", sde_noise=0.5))
     with pytest.raises(ValueError, match="sde_noise"):
         script(Experiment(coupling="optimal transport", sde_noise=0.5))
     with pytest.raises(ValueError, match="score"):

@@ -54,6 +54,29 @@ def test_a_straightened_net_remembers_it(tmp_path):
         train(SMALL.but(train_steps=300), resume=again)
 
 
+def test_a_net_of_the_default_custom_path_is_sampled_with_noise():
+    """Its a′ is 0 at t = 1, where noise needs the score first."""
+    learned = SMALL.but(path="custom", train_steps=20, sde_noise=1.0, sample_steps=10)
+    samples = torch.tensor(jobs.sample(learned, jobs.train_net(learned)[1])["samples"])
+    assert samples.isfinite().all()
+
+
+@pytest.mark.parametrize("target", ["x0", "eps", "score"])
+def test_where_the_velocity_tells_nothing_else_only_it_is_trained_and_no_noise_sampled(target):
+    """The first: D = 1 + sin(2πt)/2 + π (1 − t) cos 2πt; the second: 1 − 2 sin πt + 2πt cos πt."""
+    crossed = SMALL.but(path="custom", formula_a="1-t", formula_b="t+sin(2pi t)/2", target=target)
+    with pytest.raises(ValueError, match=r"a b′ − a′b = 0 at t = 0\.3711, 0\.6590"):
+        jobs.train_net(crossed)
+    if target == "x0":
+        lost = crossed.but(formula_a="1-t-2*sin(pi*t)", formula_b="t")
+        with pytest.raises(ValueError, match=r"a b′ − a′b = 0 at t = 0\.3828"):
+            jobs.train_net(lost)
+        net = jobs.train_net(lost.but(target="v", train_steps=20))[1]
+        assert jobs.sample(lost, net)["nfe"] == 50
+        with pytest.raises(ValueError, match=r"0\.3828: there the velocity does not tell the score"):
+            jobs.sample(lost.but(sde_noise=0.5), net)
+
+
 def test_an_answer_is_as_large_as_asked_for_or_refused():
     """Never with fewer particles than were asked for."""
     few = Experiment(particles=600, frames=200)

@@ -10,7 +10,15 @@ from fmstudio.flow.objectives import draw_paths
 from fmstudio.learn.batches import Problem
 from fmstudio.learn.build import oracle_of, path_of
 from fmstudio.learn.experiment import PATHS, Experiment
-from fmstudio.learn.simulate import distances, draw_pairs, follow, frame_times, fresh_draws, original_paths
+from fmstudio.learn.simulate import (
+    distances,
+    draw_pairs,
+    follow,
+    follow_noisily,
+    frame_times,
+    fresh_draws,
+    original_paths,
+)
 
 SMALL = Experiment(particles=200, frames=12)
 
@@ -49,6 +57,20 @@ def test_a_coupling_shortens_the_way_and_carries_the_labels(coupling: str) -> No
     angle = torch.atan2(bound.x0[:, 1], bound.x0[:, 0])
     nearest = torch.round(angle / (torch.pi / 4)).long() % 8
     assert len({(int(n), int(k)) for n, k in zip(nearest, bound.labels, strict=True)}) == 8
+
+
+def test_a_velocity_on_the_default_custom_path_is_followed_with_noise_too() -> None:
+    """From t = 1 on, where a′ = 0; the same marginal as without, within four standard errors of E = 0."""
+    experiment = Experiment(path="custom", sample_steps=150, particles=1_000, frames=2, sde_noise=1.0)
+    oracle, times = oracle_of(experiment), frame_times(experiment)
+    start = original_paths(experiment, draw_pairs(experiment, 1_000), times)[0]
+    end = follow_noisily(lambda x, t: oracle.moments(x, t).u, start, experiment, times).positions[-1]
+    chance = [
+        float(energy_distance(one[-1], other[-1]))
+        for one, other in (fresh_draws(experiment.but(seed=s), times, 1_000) for s in range(8))
+    ]
+    spread = torch.tensor(chance).square().mean().sqrt()
+    assert abs(float(energy_distance(end, fresh_draws(experiment, times, 1_000)[0][-1]))) < 4 * spread + 2e-3
 
 
 def test_frames_between_steps_lie_on_the_solver_s_lines() -> None:

@@ -26,12 +26,13 @@ QUIET_BROWSER = [
 @pytest.fixture(scope="session")
 def studio_url() -> Iterator[str]:
     """The address of a studio that serves for the whole session."""
-    from fmstudio.ui.launch import options
+    from fmstudio.ui.launch import options, tune
     from fmstudio.ui.page import build
 
     page = build()
     page.queue(default_concurrency_limit=4)
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, inbrowser=False, **options())
+    tune(page)
     yield url
     page.close()
     wait_until_quiet()

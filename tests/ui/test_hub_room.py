@@ -1,11 +1,14 @@
 """The Hub's sub-tab: what it says with nothing at hand, and what it does with a model."""
 
+import base64
+import re
 import shutil
 from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
 
+from fmstudio.image.gallery import settings_in
 from fmstudio.image.hub import jobs
 from fmstudio.image.hub.cards import CARDS, card, usual_revision
 from fmstudio.image.hub.download import Progress
@@ -112,7 +115,7 @@ def test_controls_become_settings():
 def test_rows_with_their_film_strips(empty_store):
     folder = tiny.save("SD3", folder_of(SD3, usual_revision(SD3)))
     (folder / COMMIT_FILE).write_text("a" * 40)
-    updates = list(drawing(settings()))
+    updates = list(drawing(settings(count=2, seed=4)))
     jobs._shelf.clear()
     status, live, _, _, _ = updates[-1]
     assert "Done: 4 steps" in status
@@ -123,6 +126,14 @@ def test_rows_with_their_film_strips(empty_store):
     assert grids[-1].count("<figure data-t=") == 4
     assert grids[-1].count('type="range"') == 1  # one step needs no slider
     assert "straightness" in grids[-1]
+    # Each picture says its own seed, on the page and in its file.
+    files = re.findall('data:image/png;base64,([^"]+)', grids[-1])
+    made = [settings_in(base64.b64decode(file)) for file in files]
+    assert [(how["seed"], how["count"], how["steps"]) for how in made] == [
+        (seed, 1, [n]) for n in (1, 3) for seed in (4, 5)
+    ]
+    assert {how["revision"] for how in made} == {"a" * 40}
+    assert grids[-1].count("<figcaption>seed 5</figcaption>") == 2
     curves = [update[3] for update in updates if isinstance(update[3], str) and update[3]]
     assert curves[-1].count("<polyline") == 2
     shutil.rmtree(folder)

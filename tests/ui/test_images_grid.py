@@ -4,6 +4,7 @@ import gradio as gr
 import pytest
 
 from fmstudio.image.backbones import backbone_names, repository_models
+from fmstudio.image.card import Card, save_card
 from fmstudio.image.compare import Comparison, compare
 from fmstudio.image.jobs import ALL_CLASSES, NO_CLASS, ImageSettings
 from fmstudio.ui.halting import halt
@@ -80,9 +81,7 @@ def test_the_middle_figure_is_of_copies_where_no_classifier_knows_the_classes(ti
 
 
 def test_words_follow_the_model(tiny):
-    (tiny / "README.md").write_text(
-        "---\nlicense: mit\n---\n# Tiny\n\nA flow of\nsmall squares.\n\n## More\n"
-    )
+    save_card(tiny, Card("Tiny", "1-RF", "A flow of small squares."))
     told = model_text(NAME)
     assert "A flow of small squares." in told
     assert "8 × 8 colour pictures, 3 classes: top · middle · bottom." in told
@@ -95,7 +94,7 @@ def test_words_follow_the_model(tiny):
 @pytest.mark.parametrize("model", backbone_names())
 def test_every_shipped_model_has_its_words(model):
     entry = repository_models().entry(model)
-    assert entry.introduction()[:40] in model_text(model)
+    assert entry.card.introduction in model_text(model)
     width = entry.image_shape[2]
     assert f"{width} × {width}" in model_text(model)
     assert ("copies" in grid_text(model).lower()) == entry.has_training

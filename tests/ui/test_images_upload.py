@@ -7,9 +7,17 @@ import pytest
 import torch
 from PIL import Image
 
+from fmstudio.image import picture_size
 from fmstudio.image.jobs import NO_CLASS, ImageSettings
-from fmstudio.ui.tabs import images_upload
-from fmstudio.ui.tabs.images_source import TEST, UPLOAD, Source, backdrop_of, obtain
+from fmstudio.ui.tabs.images_source import (
+    TEST,
+    UPLOAD,
+    Source,
+    backdrop_of,
+    obtain,
+    strange_backdrop,
+    upload_warning,
+)
 from fmstudio.ui.tabs.images_upload import UploadedPicture, open_picture
 from tests.image.tiny_colour import NAME, put_in_place
 
@@ -43,8 +51,8 @@ def test_a_huge_picture_is_refused_before_it_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Image.new("L", (40, 30)).save(tmp_path / "huge.png")
-    monkeypatch.setattr(images_upload, "MOST_PIXELS", 1000)
-    with pytest.raises(ValueError, match="got 40 × 30"):
+    monkeypatch.setattr(picture_size, "MOST_DECODED", 1000)
+    with pytest.raises(ValueError, match="40 × 30 pixels takes"):
         open_picture(str(tmp_path / "huge.png"))
 
 
@@ -61,6 +69,30 @@ def test_transparent_parts_become_what_lies_behind_the_models_own_pictures(tmp_p
     assert backdrop_of("emoji-rf1") == "white"
     for negative in (False, True):
         assert obtained(tmp_path / "clear.png", negative=negative).max() == -1
+
+
+@pytest.mark.parametrize(("model", "known"), [("fashion-rf1", 0), ("emoji-rf1", 255)])
+def test_a_background_that_the_model_never_saw_is_told_before_anything_is_done(
+    tmp_path: Path, model: str, known: int
+) -> None:
+    for tone in (0, 255):
+        picture = Image.new("RGB", (60, 40), (tone,) * 3)
+        picture.paste((255 - tone,) * 3, (22, 12, 38, 28))
+        picture.save(tmp_path / f"{tone}.png")
+    ours, other = (str(tmp_path / f"{tone}.png") for tone in (known, 255 - known))
+    assert upload_warning(model, None, False) == ""
+    assert upload_warning(model, ours, False) == upload_warning(model, other, True) == ""
+    told = upload_warning(model, other, False)
+    assert ("light" if known == 0 else "dark") in told
+    assert "Tick “swap light and dark”" in told
+    (tmp_path / "words.png").write_text("not a picture")
+    assert "could not be read" in upload_warning(model, str(tmp_path / "words.png"), False)
+
+
+def test_a_model_of_many_backgrounds_warns_of_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_in_place(tmp_path, monkeypatch)
+    for tone in (-1.0, 1.0):
+        assert strange_backdrop(NAME, torch.full((3, 8, 8), tone)) == ""
 
 
 def test_a_model_without_pictures_has_black_behind_them(

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
+import uvicorn
 from gradio import Blocks
 from gradio.state_holder import StateHolder
 from gradio_client import Client
@@ -27,6 +29,7 @@ class Built:
     def __init__(self):
         self.blocks = {}
         self._queue = Blocks()._queue
+        self.server = SimpleNamespace(config=uvicorn.Config(app="none:at_all"))
 
     served = staticmethod(lambda: None)
 

@@ -1,7 +1,5 @@
 """A line serves one at a time, in the order of coming, and tells the others their place."""
 
-import threading
-
 import pytest
 
 from fmstudio.ui.line import Line
@@ -46,19 +44,18 @@ def test_work_that_fails_frees_the_place():
     assert list(line.serve(lambda: iter("b"), str)) == ["b"]
 
 
-def test_a_call_without_a_page_waits_for_its_turn():
-    line, order = Line("the machine is small"), []
-
-    def call():
-        with line.turn():
-            order.append("call")
-
-    with line.turn():
-        waiting = threading.Thread(target=call)
-        waiting.start()
-        order.append("page")
-    waiting.join(timeout=30)
-    assert order == ["page", "call"]
+def test_a_guest_waits_for_every_visitor_and_no_visitor_for_a_guest():
+    line = Line("the machine is small")
+    with line.join(guest=True) as first, line.join(guest=True) as second:
+        assert [first.ahead(), second.ahead()] == [0, 1]
+        visitor = line.serve(lambda: iter("ab"), str)
+        assert next(visitor) == "a"  # Although a guest is being served.
+        assert [first.ahead(), second.ahead()] == [1, 2]
+        with line.join() as other:
+            assert other.ahead() == 1
+            assert first.ahead() == 2
+        assert list(visitor) == ["b"]
+        assert [first.ahead(), second.ahead()] == [0, 1]
 
 
 def test_several_can_be_served_at_once():

@@ -329,7 +329,7 @@ def test_a_refused_choice_is_set_back_and_blocks_no_other(studio: Studio) -> Non
     formula.fill("import os")
     formula.press("Enter")
     page.get_by_text("is not allowed in a formula").first.wait_for()
-    page.wait_for_function("document.querySelector('.fm-coefficients').innerText.includes('(1 - t)**1.5')")
+    page.wait_for_function("document.querySelector('.fm-coefficients').innerText.includes('(1-t)^1.5')")
     # A formula stays to be mended, and what is drawn says that it is not this one.
     told = page.get_by_text("Not drawn: a(t): 'import' is not allowed")
     told.wait_for()

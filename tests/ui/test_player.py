@@ -254,6 +254,7 @@ def test_a_slow_renderer_gives_way_after_a_choice(page: Any) -> None:
     assert frames["waits"] == 0
 
 
+@pytest.mark.browser
 def test_layers_colours_views_and_curves(page: Any) -> None:
     pause(page)
     main = page.locator("#main")

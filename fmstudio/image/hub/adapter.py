@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from fmstudio.image.data import to_bytes
+from fmstudio.image.finite import check_finite, remedy
 from fmstudio.image.hub import previews
 from fmstudio.image.hub.cards import EULER
 from fmstudio.image.hub.describe import Description
@@ -44,7 +45,8 @@ class Request:
         guidance: as the pipeline counts it.
         solver: a key of `fmstudio.image.hub.schedule.SOLVERS`.
         shift: the time shift, or None for the model's own.
-        seed: of the noise, ≥ 0; it is drawn on the CPU, so a seed means the same picture on every device.
+        seed: of the first picture's noise, ≥ 0, drawn on the CPU, so it means the same picture on every
+            device; picture k has the seed + k, so it comes out alone as among others, to rounding.
         side: of the square pictures, in pixels.
         count: pictures at once.
     """
@@ -67,6 +69,11 @@ class Request:
             raise ValueError(
                 f"A side that 16 divides, one picture or more; got {self.side} and {self.count}."
             )
+
+    @property
+    def seeds(self) -> range:
+        """Each picture's seed."""
+        return range(self.seed, self.seed + self.count)
 
 
 @dataclass(frozen=True)
@@ -150,6 +157,7 @@ class HubModel:
 
         Raises:
             torch.OutOfMemoryError: as the pipeline raised it.
+            NotFiniteError: at the first step whose latents are not finite, or at pictures that are not.
             ValueError: the pipeline refuses the request.
         """
         events: queue.Queue[StepRecord | Finished | BaseException] = queue.Queue()
@@ -182,7 +190,11 @@ class HubModel:
     def _work(self, request: Request, events: queue.Queue[Any], stop: threading.Event) -> None:
         records: list[StepRecord] = []
 
+        dtype = self.plan.dtype
+
         def sink(record: StepRecord) -> None:
+            step = f"step {record.index} of {request.step_count} (σ = {record.sigma:.3f})"
+            check_finite(record.x_next, step, dtype, remedy(dtype))
             records.append(record)
             events.put(record)
             if stop.is_set() and record.index < request.step_count:
@@ -193,6 +205,7 @@ class HubModel:
                 if stop.is_set():
                     return
                 pictures = self._run(request, sink)
+            check_finite(pictures, "the decoder", dtype, remedy(dtype))
             seconds = sum(record.seconds for record in records)
             events.put(Finished(request, to_bytes(pictures * 2 - 1), figures(records), seconds))
         except StoppedError:
@@ -209,11 +222,11 @@ class HubModel:
             raise StoppedError
 
     def _run(self, request: Request, sink: Any) -> Tensor:
-        generator = torch.Generator().manual_seed(request.seed)
+        generators = [torch.Generator().manual_seed(seed) for seed in request.seeds]
         if self.instaflow:
             side = request.side // self.pipe.vae_scale_factor
-            shape = (request.count, self.pipe.unet.config["in_channels"], side, side)
-            noise = torch.randn(shape, generator=generator)
+            shape = (1, self.pipe.unet.config["in_channels"], side, side)
+            noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
             return sample_instaflow(
                 self.pipe, request.prompt, request.step_count, request.guidance, noise, sink
             )
@@ -224,7 +237,7 @@ class HubModel:
             with ExitStack() as listening:
                 listening.enter_context(real_steps(scheduler, request.step_count))
                 listening.enter_context(recorded(scheduler, sink))
-                result = self.pipe(**self._arguments(request), generator=generator)
+                result = self.pipe(**self._arguments(request), generator=generators)
         finally:
             self.pipe.scheduler = own
             self.pipe.maybe_free_model_hooks()
@@ -271,11 +284,13 @@ def load_model(description: Description, plan: Plan, title: str, tiny_folder: Pa
         UnsuitableModelError, ValueError: as `fmstudio.image.hub.loading.load_pipeline`.
     """
     pipe = load_pipeline(description, plan)
+    preview = previews.fit_linear_preview(pipe.vae)
+    pipe.maybe_free_model_hooks()  # under offloading, the autoencoder goes back to wait
     return HubModel(
         pipe,
         plan,
         title,
-        previews.fit_linear_preview(pipe.vae),
+        preview,
         load_tiny_decoder(tiny_folder, plan) if tiny_folder is not None else None,
         is_instaflow(description),
     )

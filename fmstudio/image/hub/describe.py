@@ -16,7 +16,12 @@ from pathlib import Path
 from typing import Any
 
 WEIGHTS = re.compile(r"^(model|diffusion_pytorch_model)(-\d{5}-of-\d{5})?\.safetensors$")
-"""Names of full-precision weights; variants such as ``model.fp16.safetensors`` are left alone."""
+"""Names of full-precision weights."""
+
+HALF = re.compile(
+    r"^(model|diffusion_pytorch_model)(\.fp16(-\d{5}-of-\d{5})?|-\d{5}-of-\d{5}\.fp16)\.safetensors$"
+)
+"""Names of weights in float16 beside or in the place of those; in two spellings where they are in shards."""
 
 _NO_WEIGHTS = ("Tokenizer", "Scheduler", "Processor", "FeatureExtractor")
 _TEXTS = (".json", ".txt", ".model", ".jinja")
@@ -39,6 +44,7 @@ class Description:
         parts: name and number of parameters of each network, counted in the files.
         file_bytes: size of the weights on disk.
         missing: networks that its index names and that are not there.
+        variant: "fp16" where a network is there in half precision only, else "".
     """
 
     folder: Path
@@ -48,6 +54,7 @@ class Description:
     parts: tuple[tuple[str, int], ...]
     file_bytes: int
     missing: tuple[str, ...] = ()
+    variant: str = ""
 
 
 def components(model_index: dict[str, Any]) -> dict[str, tuple[str, str]]:
@@ -69,10 +76,25 @@ def has_weights(class_name: str) -> bool:
     return not any(word in class_name for word in _NO_WEIGHTS)
 
 
+def variant_of(names: Iterable[str], model_index: dict[str, Any], without: tuple[str, ...] = ()) -> str:
+    """ "fp16" if a network is there in half precision only, else "".
+
+    Args: as :func:`wanted_files`.
+    """
+    for component, (_, class_name) in components(model_index).items():
+        files = _inside(names, component)
+        full, half = (any(kind.match(name) for name in files) for kind in (WEIGHTS, HALF))
+        if component not in without and has_weights(class_name) and half and not full:
+            return "fp16"
+    return ""
+
+
 def wanted_files(
     names: Iterable[str], model_index: dict[str, Any], without: tuple[str, ...] = ()
 ) -> list[str]:
-    """The files of a repository that are needed: settings, vocabularies, and full-precision safetensors.
+    """The files of a repository that are needed: settings, vocabularies, and safetensors.
+
+    Those in full precision; where a network has none, those in half precision of all that have them.
 
     Args:
         names: paths of all its files.
@@ -80,26 +102,54 @@ def wanted_files(
         without: components to leave out.
 
     Raises:
-        UnsuitableModelError: a network has no safetensors.
+        UnsuitableModelError: a network has no safetensors, or pieces of them without their table of contents.
     """
     names = sorted(names)
+    half_only = variant_of(names, model_index, without)
     wanted = ["model_index.json"]
     for component, (_, class_name) in components(model_index).items():
         if component in without:
             continue
-        inside = [name for name in names if name.startswith(f"{component}/") and name.count("/") == 1]
-        texts = [name for name in inside if name.endswith(_TEXTS) and ".fp16." not in name]
-        weights = [name for name in inside if WEIGHTS.match(name.split("/")[1])]
-        shards = [name for name in weights if "-of-" in name]
-        if any(name.endswith(".safetensors.index.json") for name in texts) and shards:
-            weights = shards
-        if has_weights(class_name) and not weights:
-            raise UnsuitableModelError(
-                f"{component} has no full-precision safetensors. Pickled weights can run code, so they are "
-                "never loaded; convert the model with `save_pretrained(…, safe_serialization=True)`."
-            )
-        wanted += texts + weights
+        files = _inside(names, component)
+        half = bool(half_only) and any(HALF.match(name) for name in files)
+        kind, suffix = (HALF, ".index.fp16.json") if half else (WEIGHTS, ".index.json")
+        tables = [name for name in files if name.endswith(f".safetensors{suffix}")]
+        texts = [name for name in files if name.endswith(_TEXTS) and ".index." not in name]
+        weights = [name for name in files if kind.match(name)]
+        if has_weights(class_name):
+            weights = _complete_weights(component, files, weights, tables)
+        wanted += [f"{component}/{name}" for name in texts + tables + weights]
     return wanted
+
+
+def _inside(names: Iterable[str], component: str) -> list[str]:
+    """The files right in a component's folder, without it."""
+    start = f"{component}/"
+    return [name[len(start) :] for name in names if name.startswith(start) and name.count("/") == 1]
+
+
+def _complete_weights(component: str, files: list[str], weights: list[str], tables: list[str]) -> list[str]:
+    """The shards where they and their table are there, else the single file."""
+    shards = [name for name in weights if "-of-" in name]
+    single = [name for name in weights if name not in shards]
+    if shards and (tables or not single):
+        if not tables:
+            raise UnsuitableModelError(
+                f"{component} is in {len(shards)} shards without their index (*.safetensors.index.json), "
+                "which says what lies in which. Fetch that file too."
+            )
+        return shards
+    if single:
+        return single
+    if any(name.endswith((".bin", ".pt", ".pth", ".ckpt", ".msgpack", ".h5")) for name in files):
+        raise UnsuitableModelError(
+            f"{component} has no safetensors. Pickled weights can run code, so they are never loaded; "
+            "convert the model with `save_pretrained(…, safe_serialization=True)`."
+        )
+    raise UnsuitableModelError(
+        f"{component} has no weights: expected model.safetensors or diffusion_pytorch_model.safetensors in "
+        "its folder. Fetch the model again."
+    )
 
 
 def read_index(folder: Path) -> dict[str, Any]:
@@ -136,7 +186,7 @@ def describe(folder: Path) -> Description:
     files = wanted_files(names, model_index, without=missing)
     parts: dict[str, int] = {}
     for name in files:
-        if name.endswith(".safetensors.index.json"):
+        if ".safetensors.index." in name:
             _check_shards(folder / name)
         if name.endswith(".safetensors"):
             component = name.split("/")[0]
@@ -151,6 +201,7 @@ def describe(folder: Path) -> Description:
         parts=tuple(parts.items()),
         file_bytes=sum((folder / name).stat().st_size for name in files if name.endswith(".safetensors")),
         missing=missing,
+        variant=variant_of(names, model_index, missing),
     )
 
 
@@ -158,23 +209,36 @@ def parameter_count(path: Path) -> int:
     """Numbers in a safetensors file, from its header alone.
 
     Raises:
-        UnsuitableModelError: the file is no safetensors, such as one that was cut off.
+        UnsuitableModelError: the file is empty, cut off, a pointer of Git LFS, or something else.
     """
+    size = path.stat().st_size
     with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= 100_000_000:
+        start = file.read(8)
+        if not start:
+            raise UnsuitableModelError(f"{path.name} is empty: nothing of it has arrived. Fetch it again.")
+        if start == b"version ":
+            raise UnsuitableModelError(
+                f"{path.name} is a pointer of Git LFS and not the weights. Run `git lfs pull` in its folder."
+            )
+        length = int.from_bytes(start, "little")
+        if not 2 <= length <= 100_000_000 and len(start) == 8:
             raise UnsuitableModelError(f"{path.name} is no safetensors file. Fetch it again.")
-        try:
-            header = json.loads(file.read(length))
-        except ValueError as error:
-            raise UnsuitableModelError(f"{path.name} is cut off. Fetch it again.") from error
-    tensors = [value for name, value in header.items() if name != "__metadata__"]
-    needed = 8 + length + max((tensor["data_offsets"][1] for tensor in tensors), default=0)
-    if path.stat().st_size < needed:
+        content = file.read(length) if len(start) == 8 else b""
+    if len(start) < 8 or len(content) < length:
         raise UnsuitableModelError(
-            f"{path.name} is cut off: {path.stat().st_size} of {needed} bytes. Fetch it again."
+            f"{path.name} is cut off within its header: {size} bytes are there. Fetch it again."
         )
-    return sum(math.prod(tensor["shape"]) for tensor in tensors)
+    try:
+        tensors = [value for name, value in json.loads(content).items() if name != "__metadata__"]
+        needed = 8 + length + max((int(tensor["data_offsets"][1]) for tensor in tensors), default=0)
+        count = sum(math.prod(tensor["shape"]) for tensor in tensors)
+    except (ValueError, AttributeError, KeyError, TypeError, IndexError) as error:
+        raise UnsuitableModelError(
+            f"{path.name} is no safetensors file (its header makes no sense). Fetch it again."
+        ) from error
+    if size < needed:
+        raise UnsuitableModelError(f"{path.name} is cut off: {size} of {needed} bytes. Fetch it again.")
+    return count
 
 
 def _check_libraries(folder: Path, model_index: dict[str, Any]) -> None:

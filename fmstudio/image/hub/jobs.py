@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -82,7 +83,7 @@ class Settings:
         guidance: as the pipeline counts it.
         solver: a key of `fmstudio.image.hub.schedule.SOLVERS`.
         shift: the time shift, or None for the model's own.
-        seed: of the noise that all rows start from.
+        seed: of the noise that all rows start from: of the first picture's, the others have the next ones.
         side: of the pictures, in pixels.
         count: pictures a row.
         way: title of the plan to run it by, or "" for the fastest that fits.
@@ -99,6 +100,18 @@ class Settings:
     side: int = 512
     count: int = 1
     way: str = ""
+
+
+def made_by(settings: Settings, request: Request, commit: str) -> list[dict[str, Any]]:
+    """How each picture of a row is made again alone: the settings, with its own seed.
+
+    Args:
+        settings: of all rows.
+        request: of the row.
+        commit: of the model, or "".
+    """
+    common = asdict(settings) | {"revision": commit or settings.revision, "count": 1}
+    return [common | {"steps": [request.step_count], "seed": seed} for seed in request.seeds]
 
 
 @dataclass(frozen=True)
@@ -124,10 +137,12 @@ class Loaded:
     Args:
         plan: how it was loaded.
         preview: how looks at it are made, in words.
+        commit: what version it is, or "" for a folder.
     """
 
     plan: Plan
     preview: str
+    commit: str = ""
 
 
 _shelf = Shelf()
@@ -233,6 +248,7 @@ def sample_rows(settings: Settings) -> Iterator[Loaded | StepShown | Finished]:
     if not requests:
         raise ValueError("Give at least one step count.")
     whole("seed", settings.seed)
+    whole("seed", settings.seed + settings.count - 1)
     seen = outlook(settings.model, this_machine(), settings.revision, settings.side, settings.count)
     if seen.found is None or seen.choice is None:
         raise ValueError(f"{seen.title} is not on this machine yet. Fetch it first.")
@@ -246,7 +262,7 @@ def sample_rows(settings: Settings) -> Iterator[Loaded | StepShown | Finished]:
 
     try:
         with _shelf.borrow((seen.found.folder, plan.title), size, load) as model:
-            yield Loaded(plan, model.preview_kind)
+            yield Loaded(plan, model.preview_kind, seen.commit)
             for request in requests:
                 yield from _row(model, request)
     except Exception as error:

@@ -105,6 +105,8 @@ def load_pipeline(description: Description, plan: Plan) -> Any:
         "local_files_only": True,
         "trust_remote_code": False,
     }
+    if description.variant:
+        arguments["variant"] = description.variant
     for name in {*plan.dropped, *description.missing}:
         arguments[name] = None
         arguments[name.replace("text_encoder", "tokenizer")] = None

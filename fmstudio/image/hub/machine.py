@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from fmstudio.image.backbones import has_bf16
+from fmstudio.device import has_bf16
 
 GIB = 2**30
 

@@ -84,7 +84,9 @@ def encode(vae: Any, picture: Tensor) -> Tensor:
         picture: in [−1, 1], shape (batch, 3, side, side).
     """
     film = "z_dim" in vae.config  # Qwen-Image's autoencoder takes frames
-    pixels = picture.to(vae.device, vae.dtype)
+    # Under offloading the autoencoder waits on the CPU, and its hook moves it, not what it is given.
+    place = getattr(getattr(vae, "_hf_hook", None), "execution_device", None) or vae.device
+    pixels = picture.to(place, vae.dtype)
     encoded = vae.encode(pixels.unsqueeze(2) if film else pixels)
     latents = encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latent
     return (latents[:, :, 0] if film else latents).to("cpu", torch.float32)

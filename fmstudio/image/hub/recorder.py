@@ -20,6 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fmstudio.device import finish
+
 
 @dataclass(frozen=True)
 class StepRecord:
@@ -69,8 +71,7 @@ def recorded(scheduler: Any, sink: Callable[[StepRecord], None]) -> Generator[No
         after = result[0] if isinstance(result, tuple) else result.prev_sample
         index = int(scheduler.step_index)  # already counted up
         sigma, sigma_next = (float(scheduler.sigmas[k]) for k in (index - 1, index))
-        if sample.is_cuda:
-            torch.cuda.synchronize(sample.device)
+        finish(sample.device)
         now = time.perf_counter()
         v = _plain(model_output)
         sink(

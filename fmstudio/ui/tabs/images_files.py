@@ -66,7 +66,11 @@ def _files(cache: Path, done: Comparison | XYGrid | None) -> Iterator[Any]:
     files = [(str(path), words) for path, words in write_pictures(pictures[:GALLERY_LIMIT], folder)]
     more = f" The gallery shows {GALLERY_LIMIT}; the zip has all." if len(pictures) > GALLERY_LIMIT else ""
     yield [
-        said(f"{len(pictures)} images. Each PNG holds its settings in a text chunk, as JSON.{more}"),
+        said(
+            f"{len(pictures)} images. Each PNG holds its settings in a text chunk, as JSON. A row has one "
+            "seed: image k comes out again as image k of a row with that seed, not alone (with dopri5 only "
+            f"in a row as long, for its steps are chosen for all).{more}"
+        ),
         gr.update(value=files, visible=True),
         gr.update(value=str(sheet), interactive=True),
         gr.update(value=str(archive), interactive=True),

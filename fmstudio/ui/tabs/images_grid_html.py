@@ -120,7 +120,7 @@ def figure_kind(model: str) -> str:
 
 
 def _card(model: str) -> list[tuple[int, float]]:
-    figures = repository_models().entry(model).figures()
+    figures = repository_models().entry(model).card.distances(model)
     return [(steps, fd) for guidance, steps, fd in figures if guidance == 1]
 
 

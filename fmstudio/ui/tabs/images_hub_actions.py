@@ -16,6 +16,7 @@ from fmstudio.image.hub.jobs import (
     Loaded,
     Settings,
     StepShown,
+    made_by,
     outlook,
     sample_rows,
     this_machine,
@@ -109,10 +110,12 @@ def _sampling(settings: Settings) -> Iterator[tuple[Any, ...]]:
     rows: list[Finished] = []
     html: list[str] = []
     strip: list[StepShown] = []
+    commit = ""
     same = gr.skip()
     yield said("Loading the model…"), "", "", "", same
     for event in sample_rows(settings):
         if isinstance(event, Loaded):
+            commit = event.commit
             yield said(f"Loaded: {event.plan.title}. Previews by {event.preview}."), same, same, same, same
         elif isinstance(event, StepShown):
             done += 1
@@ -125,7 +128,7 @@ def _sampling(settings: Settings) -> Iterator[tuple[Any, ...]]:
                 yield said(words_) + bar, pieces.live_html(event), same, same, same
         else:
             rows.append(event)
-            html.append(pieces.row_html(event, strip, opened=False))
+            html.append(pieces.row_html(event, strip, made_by(settings, event.request, commit)))
             strip = []
             told = said(f"{done} of {total} steps")
             yield told, same, pieces.rows_html(html), pieces.schedule_html(rows), same

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
-from PIL import Image
 from torch import Tensor
 
+from fmstudio.image.gallery import picture_of, png_of
 from fmstudio.image.hub import consent
 from fmstudio.image.hub.adapter import Finished
 from fmstudio.image.hub.cards import ModelCard
@@ -101,12 +102,20 @@ def live_html(step: StepShown) -> str:
     )
 
 
-def row_html(finished: Finished, steps: Sequence[StepShown], opened: bool) -> str:
-    """One step count: its pictures, its numbers, its film strip."""
+def row_html(finished: Finished, steps: Sequence[StepShown], made: Sequence[Mapping[str, Any]]) -> str:
+    """One step count: its pictures with their seeds, its numbers, its film strip.
+
+    Args:
+        finished: the row.
+        steps: its steps.
+        made: how each picture is made again, written into its PNG.
+    """
     steps_ = count_of_steps(finished.request.step_count)
     straight = finished.trajectory.straightness
     pictures = "".join(
-        f'<img alt="a picture after {steps_}" src="{source(picture, None)}">' for picture in finished.pictures
+        f'<figure><img alt="a picture after {steps_}" src="{kept(picture, how)}">'
+        f"<figcaption>seed {how['seed']}</figcaption></figure>"
+        for picture, how in zip(finished.pictures, made, strict=True)
     )
     frames = "".join(
         _frame(shown, numbers) for shown, numbers in zip(steps, finished.trajectory.steps, strict=True)
@@ -116,7 +125,7 @@ def row_html(finished: Finished, steps: Sequence[StepShown], opened: bool) -> st
         f"<span>{finished.seconds:.1f} s in steps</span><span>NFE {finished.nfe}</span>"
         f"<span>straightness {straight:.4f} (0: a straight line)</span></div>"
         f'<div class="pictures">{pictures}</div>'
-        f"<details{' open' if opened else ''}><summary>Film strip: x<sub>t</sub> above, x̂₀ below</summary>"
+        f"<details><summary>Film strip: x<sub>t</sub> above, x̂₀ below</summary>"
         f'{_scrubber(steps)}<div class="hub-strip">{frames}</div></details></div>'
     )
 
@@ -153,15 +162,17 @@ def schedule_html(rows: Sequence[Finished]) -> str:
     )
 
 
-def source(picture: Tensor, side: int | None = _LOOK_SIDE) -> str:
-    """A picture (3, height, width) of bytes for an <img>; `side` makes it small."""
-    image = Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy())
+def kept(picture: Tensor, made: Mapping[str, Any]) -> str:
+    """A picture (3, height, width) of bytes as a PNG for an <img>; how it was made is in the file."""
+    return f"data:image/png;base64,{base64.b64encode(png_of(picture, made)).decode('ascii')}"
+
+
+def source(picture: Tensor) -> str:
+    """A small look at a picture (3, height, width) of bytes for an <img>."""
+    image = picture_of(picture)
     buffer = io.BytesIO()
-    if side is None:
-        image.save(buffer, "PNG")
-        return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
-    if image.width > side:
-        image.thumbnail((side, side))
+    if image.width > _LOOK_SIDE:
+        image.thumbnail((_LOOK_SIDE, _LOOK_SIDE))
     image.save(buffer, "JPEG", quality=82)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
@@ -233,6 +244,8 @@ def _facts(model: Outlook) -> str:
         rows.append(
             ("counted", f"{counted / 1e9:.2f} billion parameters, {model.found.file_bytes / GIB:.2f} GiB")
         )
+        if model.found.variant:
+            rows.append(("precision", "only half precision here (float16 files)"))
         rows.append(("pipeline", f"{model.found.pipeline}, {model.found.scheduler}"))
     if model.revision:
         rows.append(("revision", model.revision + (f" = {model.commit[:12]}" if model.commit else "")))

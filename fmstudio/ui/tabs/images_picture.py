@@ -44,9 +44,17 @@ from fmstudio.ui.tabs.images_sampler import (
     remind,
     steps_follow,
 )
-from fmstudio.ui.tabs.images_source import TEST, UPLOAD, Source, obtain, sources_of, test_strip
+from fmstudio.ui.tabs.images_source import (
+    TEST,
+    UPLOAD,
+    Source,
+    obtain,
+    sources_of,
+    test_strip,
+    upload_warning,
+)
 from fmstudio.ui.tabs.images_upload import UploadedPicture
-from fmstudio.ui.tabs.report import said
+from fmstudio.ui.tabs.report import failed, said
 from fmstudio.ui.tabs.stop import stoppable
 
 OPENING = Path(__file__).resolve().parents[3] / "assets" / "pictures" / "images-between.html"
@@ -132,6 +140,7 @@ def _picture(visitor: gr.State, sampler: Sampler) -> None:
             negative = gr.Checkbox(
                 False, label="swap light and dark", visible=False, interactive=True, min_width=140
             )
+        warning = gr.HTML(visible=False, elem_id="picture-warning")
         with gr.Row(elem_classes=["fm-controls"]):
             to_noise = gr.Button("Invert and back", variant="primary", elem_id="invert-go", min_width=130)
             change = gr.Button("Edit from t = 0.3 … 0.9", elem_id="edit-go", min_width=160)
@@ -202,7 +211,14 @@ def _picture(visitor: gr.State, sampler: Sampler) -> None:
         test = gr.update(visible=name == TEST)
         return [test, test, own, own, own]
 
+    def warn(name: str, model: str, file: str | None, negative_: bool) -> Any:
+        told = upload_warning(model, file, bool(negative_)) if name == UPLOAD else ""
+        return gr.update(value=failed(ValueError(told)) if told else "", visible=bool(told))
+
     source.change(choose, source, [number, strip, upload, kind, negative], **QUIET)
+    last: dict[str, Any] = {"trigger_mode": "always_last", **QUIET}
+    for asked in (source.change, upload.change, negative.change, sampler.model.change):
+        asked(warn, [source, sampler.model, upload, negative], warning, **last)
     remind(sampler, status, "a button")
     steps_follow(sampler, steps, INVERSION_TOLERANCE)
 

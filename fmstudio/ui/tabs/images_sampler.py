@@ -100,12 +100,13 @@ def label_of(model: str, name: str, otherwise: int = ALL_CLASSES) -> int:
 def model_choices() -> list[tuple[str, str]]:
     """Every model of the repository, by its column's name and its folder."""
     entries = repository_models().entries()
-    return [(e.name if e.short_title == e.name else f"{e.short_title} · {e.name}", e.name) for e in entries]
+    titles = {e.name: e.card.short_title for e in entries}
+    return [(name if short == name else f"{short} · {name}", name) for name, short in titles.items()]
 
 
 def beside_choices(model: str) -> list[tuple[str, str]]:
     """Models that can stand beside this one."""
-    return [("nothing", ""), *((e.short_title, e.name) for e in repository_models().siblings(model))]
+    return [("nothing", ""), *((e.card.short_title, e.name) for e in repository_models().siblings(model))]
 
 
 def side_by_side(model: str, beside: str) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ from fmstudio.ui.tabs.images_upload import open_picture
 TEST, SAMPLE, UPLOAD = "a test picture", "a fresh sample", "your own"
 SOURCES = (TEST, SAMPLE, UPLOAD)
 SAMPLE_STEPS = 32
+ALWAYS = 0.95
+"""The share of corners of a model's own pictures with one tone, from which it knows no other background."""
 
 
 @dataclass(frozen=True)
@@ -95,15 +97,56 @@ def obtain(settings: ImageSettings, source: Source) -> Iterator[Progress | tuple
 
 def backdrop_of(model: str) -> str:
     """White or black: what the model's own pictures have in their corners; black where none come with it."""
+    corners = _corners(model)
+    return "white" if len(corners) and float(corners.median()) > 127 else "black"
+
+
+def _corners(model: str) -> Tensor:
+    """The tones in the corners of the model's own pictures, 0 … 255; empty where none come with it."""
     metric, training = repository_models().metric_of(model), repository_models().training(model)
     if training is not None:
         pictures = training.pixels
     elif metric is not None:
         pictures = repository_models().reference(metric).pictures
     else:
-        return "black"
-    corners = pictures[..., [0, 0, -1, -1], [0, -1, 0, -1]]
-    return "white" if float(corners.float().median()) > 127 else "black"
+        return torch.zeros(0)
+    return pictures[..., [0, 0, -1, -1], [0, -1, 0, -1]].float().flatten()
+
+
+def strange_backdrop(model: str, image: Tensor) -> str:
+    """A warning where a picture's background is one that the model has never seen, or "".
+
+    A model knows one background only where nearly all corners of its own pictures have it. That of the
+    picture is the middle tone of its edge.
+
+    Args:
+        model: its name.
+        image: as the model gets it, in [−1, 1], shape (channels, side, side).
+    """
+    corners, known = _corners(model), backdrop_of(model)
+    alike = (corners > 223) if known == "white" else (corners < 32)
+    if not len(corners) or float(alike.float().mean()) < ALWAYS:
+        return ""
+    edge = torch.cat([image[:, 0], image[:, -1], image[:, :, 0], image[:, :, -1]], 1)
+    light = float(edge.mean(0).median()) > 0
+    if light == (known == "white"):
+        return ""
+    return (
+        f"Your picture has a {'light' if light else 'dark'} background, and this model has only ever seen "
+        f"{known} ones: what it makes of yours means little. Tick “swap light and dark” to invert it."
+    )
+
+
+def upload_warning(model: str, file: str | None, negative: bool) -> str:
+    """What stands in the way of an uploaded picture, before anything is done with it, or ""."""
+    if file is None:
+        return ""
+    try:
+        with open_picture(file) as picture:
+            shape = backbone(model).net.image_shape
+            return strange_backdrop(model, fit_picture(picture, shape, negative, backdrop_of(model)))
+    except ValueError as error:
+        return str(error)
 
 
 def sources_of(model: str) -> list[str]:

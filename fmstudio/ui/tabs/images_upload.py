@@ -7,10 +7,11 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
+from fmstudio.image.picture_size import FORMATS, check_size
 from fmstudio.ui.player import QuietMeta
 
-MOST_PIXELS = 64_000_000
-"""Of an uploaded picture: its pixels are held several times over while it is made small."""
+NEAR = 512
+"""Pixels a side that are enough of a picture for every model of the repository."""
 
 
 class UploadedPicture(gr.Image, metaclass=QuietMeta):
@@ -33,17 +34,13 @@ def open_picture(path: str) -> Image.Image:
     """The picture in a file, decoded.
 
     Raises:
-        ValueError: it is not a picture, is cut off, or has more than `MOST_PIXELS`.
+        ValueError: it is not a picture, is cut off, or is too large to be decoded.
     """
     try:
-        picture = Image.open(path)
-        if picture.width * picture.height > MOST_PIXELS:
-            raise ValueError(
-                f"your picture: expected at most {MOST_PIXELS // 10**6} million pixels; got "
-                f"{picture.width} × {picture.height}. Make it smaller."
-            )
+        picture = Image.open(path, formats=FORMATS)
+        check_size(picture, NEAR)
         picture.load()
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(
             "your picture: this file could not be read as one. Choose another PNG, JPEG, WebP or GIF."
         ) from error

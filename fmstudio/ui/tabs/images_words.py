@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fmstudio.image.backbones import ModelEntry, repository_models
 from fmstudio.image.row_figures import has_metric, has_training
+from fmstudio.plots.plain import in_markdown
 from fmstudio.ui.words import sections
 
 
@@ -11,8 +12,8 @@ def model_text(model: str) -> str:
     """What the chosen model is: its card's introduction, its images and classes."""
     entry, told = repository_models().entry(model), sections("images")
     parts = ["#### The model"]
-    if entry.introduction():
-        parts.append(f"**{entry.name}.** {entry.introduction()}")
+    if entry.card.introduction:
+        parts.append(f"**{entry.name}.** {entry.card.introduction}")
     parts += [told["net"], facts(entry)]
     if _has_reflow(entry):
         parts.append(told["reflow"])
@@ -26,7 +27,7 @@ def facts(entry: ModelEntry) -> str:
     """Kind of network, size and colour of the images, and the classes."""
     channels, height, width = entry.image_shape
     network = "Transformer" if entry.part == "transformer" else "U-Net"
-    names = " · ".join(entry.class_names)
+    names = " · ".join(map(in_markdown, entry.class_names))
     pictures = f"{width} × {height} {_colour(channels)} pictures"
     return f"{network}, {pictures}, {len(entry.class_names)} classes: {names}."
 
@@ -71,5 +72,5 @@ def _colour(channels: int) -> str:
 
 def _has_reflow(entry: ModelEntry) -> bool:
     """Whether it is the first or the second rectified flow of its classes, and the other one is here too."""
-    titles = {other.short_title for other in [entry, *repository_models().siblings(entry.name)]}
-    return {"1-RF", "2-RF"} <= titles and entry.short_title in ("1-RF", "2-RF")
+    titles = {other.card.short_title for other in [entry, *repository_models().siblings(entry.name)]}
+    return {"1-RF", "2-RF"} <= titles and entry.card.short_title in ("1-RF", "2-RF")

@@ -18,6 +18,7 @@ from fmstudio.ui.tabs.note_exhibits import EXHIBITS
 from fmstudio.ui.tabs.note_running import BUSY, LATEX, POOLED, QUIET, READY, progress, steps
 from fmstudio.ui.tabs.report import said
 from fmstudio.ui.tabs.stop import stoppable
+from fmstudio.ui.told import warn
 from fmstudio.ui.visitor import Visitor
 
 
@@ -81,7 +82,7 @@ def build(
         try:
             first = _figures(state, claims.predict(state, number), True)
         except (ValueError, RuntimeError, ArithmeticError) as problem:
-            gr.Warning(str(problem))
+            warn(problem)
             yield [state, *skips, "", *READY, *elsewhere]
             return
         yield [state, *first, progress(0.0), *BUSY, *elsewhere]

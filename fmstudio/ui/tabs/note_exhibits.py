@@ -16,6 +16,7 @@ from fmstudio.ui import actions, exhibits, words
 from fmstudio.ui.exhibits import Fitted
 from fmstudio.ui.player import Answer, Player, Probe, read_probe
 from fmstudio.ui.tabs.note_running import LATEX, QUIET
+from fmstudio.ui.told import warn
 from fmstudio.ui.visitor import Visitor
 
 
@@ -57,7 +58,7 @@ def _switched(
         try:
             return room(state, chosen)
         except (ValueError, KeyError) as problem:
-            gr.Warning(str(problem))
+            warn(problem)
             return gr.skip()
 
     def paint(state: Visitor) -> list[Any]:
@@ -126,7 +127,7 @@ def _probe(visitor: gr.State) -> Exhibit:
             point = read_probe(event)
             found = exhibits.fitted(state, point.x, point.y, point.t)
         except ValueError as problem:
-            gr.Warning(str(problem))
+            warn(problem)
             return gr.skip(), probe_html(None)
         return Player(overlay=_answer(point, found)), found.html
 

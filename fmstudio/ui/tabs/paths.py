@@ -12,6 +12,7 @@ from fmstudio.plots.room_scenes import in_plane
 from fmstudio.ui import actions, words
 from fmstudio.ui.player import Answer, Player, read_probe
 from fmstudio.ui.room import Room
+from fmstudio.ui.told import warn
 from fmstudio.ui.visitor import Visitor
 
 
@@ -57,7 +58,7 @@ def build(visitor: gr.State) -> Room:
             point = read_probe(event)
             found = actions.probe(state, point.x, point.y, point.t)
         except ValueError as error:
-            gr.Warning(str(error))
+            warn(error)
             return gr.skip(), nowhere(state)
         net = None if found.net is None else in_plane(found.net)
         answer = Answer(

@@ -11,6 +11,7 @@ import gradio as gr
 from fmstudio.learn.experiment import SOLVERS
 from fmstudio.learn.net_card import NO_CLOSED_FORM
 from fmstudio.plots.figures import heat_figure, nfe_figure, profile_figure
+from fmstudio.plots.plain import in_html
 from fmstudio.ui import actions, sampling, words
 from fmstudio.ui.live_plot import LivePlot, figure_json
 from fmstudio.ui.player import Player
@@ -18,6 +19,7 @@ from fmstudio.ui.room import Room
 from fmstudio.ui.sidebar import numbers, pills, slider
 from fmstudio.ui.stoppable import Stopped, begin
 from fmstudio.ui.tabs.report import facts, failed
+from fmstudio.ui.told import warn
 from fmstudio.ui.visitor import Visitor
 
 FIELDS = (("exact u", False), ("trained net", True))
@@ -104,7 +106,7 @@ def build(visitor: gr.State) -> Room:
         if net or actions.has_closed_form(state.experiment):
             state.use_net = net
             return {}
-        gr.Warning(NO_CLOSED_FORM.format(coupling=state.experiment.coupling))
+        warn(NO_CLOSED_FORM.format(coupling=state.experiment.coupling))
         return {use_net: actions.samples_the_net(state)}
 
     def solvers(state: Visitor) -> Iterator[list[Any]]:
@@ -119,7 +121,7 @@ def build(visitor: gr.State) -> Room:
                 done[curve.solver] = (curve.nfe, curve.error)
                 yield [figure_json(nfe_figure(done, "distance to 400 RK4 steps", role)), gr.skip()]
         except (ValueError, RuntimeError) as error:
-            gr.Warning(str(error))
+            warn(error)
         except Stopped:
             pass
         if state.work == work:
@@ -135,7 +137,7 @@ def build(visitor: gr.State) -> Room:
             found = sampling.likelihood_map(state, net, tell=_telling(progress, "steps of the flow"))
             shown = _likelihood(found, net)
         except (ValueError, RuntimeError) as error:
-            gr.Warning(str(error))
+            warn(error)
         except Stopped:
             pass
         if state.work == work:
@@ -218,7 +220,7 @@ def _likelihood(found: sampling.LikelihoodMap, net: bool) -> list[Any]:
     density, role = found.flow.exp(), "learned" if net else "exact"
     of, w = sampling.class_name(found.chosen), found.chosen.guidance
     by = "by the flow" if w == 1 else f"by the flow guided with w = {w:g}"
-    of = f" of {of}" if of else ""
+    of = f" of {in_html(of)}" if of else ""
     title = f"p₀{of} {by}"
     if found.t > 0:
         title = f"p{of} at t = {found.t:g} {by} (points have no density at 0)"

@@ -32,6 +32,7 @@ from fmstudio.ui.live_plot import LivePlot, figure_json
 from fmstudio.ui.room import Room
 from fmstudio.ui.sidebar import numbers, pills, slider
 from fmstudio.ui.tabs.report import facts, failed, said
+from fmstudio.ui.told import warn
 from fmstudio.ui.visitor import Visitor
 
 DRAWN_EVERY = 0.5
@@ -171,7 +172,7 @@ def build(visitor: gr.State) -> Room:
                 yield [state, *figures, told, straighter, *BUSY]
             yield [state, *rest, gr.skip(), training.straightness_html(state), *READY]
         except ValueError as problem:
-            gr.Warning(str(problem))  # The button may be far below the card that says it, too.
+            warn(problem)  # The button may be far below the card that says it, too.
             yield [state, *rest, failed(problem), gr.skip(), *READY]
 
     def run(state: Visitor, reports: Iterator[Progress]) -> Iterator[list[Any]]:
@@ -213,7 +214,7 @@ def build(visitor: gr.State) -> Room:
         try:
             return training.save(state, Path(saved.GRADIO_CACHE))
         except ValueError as problem:
-            gr.Warning(str(problem))
+            warn(problem)
             return None
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}

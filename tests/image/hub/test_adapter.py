@@ -7,9 +7,12 @@ import time
 import pytest
 import torch
 
-from fmstudio.image.hub.adapter import Finished, HubModel, Request
+from fmstudio.image.finite import NotFiniteError
+from fmstudio.image.hub.adapter import Finished, HubModel, Request, load_model
 from fmstudio.image.hub.cards import EULER, UNIPC
+from fmstudio.image.hub.describe import describe
 from fmstudio.image.hub.latents import decodable
+from fmstudio.image.hub.plan import Placement, Plan
 from fmstudio.image.hub.recorder import StepRecord
 from fmstudio.image.hub.trajectory import figures
 from tests.image.hub import tiny
@@ -211,6 +214,63 @@ def test_stopping_ends_the_run_and_frees_the_model(tiny_model, name, monkeypatch
     monkeypatch.undo()
     records, _ = run(model, step_count=2)
     assert len(records) == 2
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_each_picture_of_several_has_a_seed_and_comes_out_alone(tiny_model, name):
+    """The same noise to the last bit; the same picture but for the rounding of products of another size."""
+    model = tiny_model(name)
+    together, three = run(model, step_count=2, seed=5, count=3)
+    assert list(three.request.seeds) == [5, 6, 7]
+    assert not torch.equal(three.pictures[1], three.pictures[2])
+    for k in range(3):
+        alone, one = run(model, step_count=2, seed=5 + k)
+        assert torch.equal(alone[0].x[0], together[0].x[k])
+        torch.testing.assert_close(alone[-1].x_next[0], together[-1].x_next[k], rtol=1e-4, atol=1e-4)
+        assert (one.pictures[0].int() - three.pictures[k].int()).abs().max() <= 1
+
+
+def test_latents_that_are_not_finite_stop_the_run_at_their_step(tiny_folder):
+    """Sums of numbers times 60,000 are numbers in float32 and inf in float16: there the picture is black."""
+    for dtype in ("float32", "float16"):
+        model = load_model(describe(tiny_folder("SD3")), Plan(Placement.PROCESSOR, "cpu", dtype), "tiny")
+        tiny.enlarge(model.pipe.transformer, 6e4)
+        steps = model.sample(request(step_count=3))
+        if dtype == "float32":
+            assert isinstance(list(steps)[-1], Finished)
+            continue
+        with pytest.raises(
+            NotFiniteError, match=r"Step 1 of 3 \(σ = 1\.000\) .* in float16; .*bfloat16 or float32"
+        ):
+            next(steps)
+        model.wait()
+
+
+def test_the_first_step_that_fails_is_the_one_that_is_named(tiny_model, monkeypatch):
+    model = tiny_model("SD3")
+    forward, asked = model.pipe.transformer.forward, []
+
+    def third_time(*arguments, **named):
+        asked.append(1)
+        (v,) = forward(*arguments, **named)
+        return (v * (math.inf if len(asked) == 3 else 1),)
+
+    monkeypatch.setattr(model.pipe.transformer, "forward", third_time)
+    seen = []
+    with pytest.raises(NotFiniteError, match=r"Step 3 of 4 \(σ = 0\.\d+\) .* in float32; .*lower guidance"):
+        seen.extend(model.sample(request(step_count=4)))
+    assert [record.index for record in seen] == [1, 2]
+    monkeypatch.undo()
+    assert run(model, step_count=1)[1].nfe == 1
+
+
+@pytest.mark.parametrize("name", ["SD3", tiny.INSTAFLOW])
+def test_a_decoder_that_answers_with_no_number_is_named(tiny_model, name, monkeypatch):
+    model = tiny_model(name)
+    decode = model.pipe.vae.decode
+    monkeypatch.setattr(model.pipe.vae, "decode", lambda *a, **k: (decode(*a, **k)[0] * math.nan,))
+    with pytest.raises(NotFiniteError, match=r"The decoder answered .* in float32"):
+        list(model.sample(request(step_count=1)))
 
 
 def test_an_error_inside_a_pipeline_reaches_the_reader_and_leaves_it_usable(tiny_model, monkeypatch):

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from fmstudio.image.hub.adapter import load_model
 from fmstudio.image.hub.cards import CARDS, ModelCard, card
@@ -126,6 +126,92 @@ def test_a_folder_without_a_part_it_needs_is_refused(copy):
     shutil.rmtree(copy / "tokenizer")
     with pytest.raises(UnsuitableModelError, match="lacks its tokenizer"):
         describe(copy)
+
+
+def half(folder, parts=None):
+    """The weights of all parts, or of some, as a repository of half precision has them."""
+    for part in parts or [child.name for child in folder.iterdir() if child.is_dir()]:
+        for weights in (folder / part).glob("*.safetensors"):
+            numbers = {name: value.half() for name, value in load_file(weights).items()}
+            save_file(numbers, weights.with_suffix(".fp16.safetensors"), {"format": "pt"})
+            weights.unlink()
+
+
+@pytest.mark.parametrize("parts", [None, ["transformer", "text_encoder_3"]], ids=["all", "some"])
+def test_a_folder_of_half_precision_is_loaded_and_says_so(copy, parts):
+    whole = describe(copy)
+    assert whole.variant == ""
+    half(copy, parts)
+    described = describe(copy)
+    assert described.variant == "fp16"
+    assert dict(described.parts) == dict(whole.parts)
+    assert described.file_bytes < whole.file_bytes
+    model = load_model(described, ON_PROCESSOR, "half")
+    assert model.pipe.transformer.dtype == torch.float32
+    (file,) = (copy / "transformer").glob("*.safetensors")
+    name, value = next(iter(load_file(file).items()))
+    assert torch.equal(model.pipe.transformer.state_dict()[name], value.float())
+
+
+def test_full_precision_is_taken_where_every_network_has_it(copy):
+    vae = copy / "vae"
+    shutil.copy(vae / "diffusion_pytorch_model.safetensors", vae / "diffusion_pytorch_model.fp16.safetensors")
+    described = describe(copy)
+    assert described.variant == ""
+    assert described.file_bytes == sum(
+        path.stat().st_size for path in copy.rglob("*.safetensors") if ".fp16." not in path.name
+    )
+
+
+@pytest.mark.parametrize("shards", ["model.fp16-0000{}-of-00002", "model-0000{}-of-00002.fp16"])
+def test_shards_of_half_precision_are_wanted_with_their_table(shards):
+    index = {"_class_name": "X", "text_encoder": ["transformers", "T"], "vae": ["diffusers", "V"]}
+    half_table = "text_encoder/model.safetensors.index.fp16.json"
+    names = ["text_encoder/config.json", half_table, "vae/diffusion_pytorch_model.safetensors"]
+    names += [f"text_encoder/{shards.format(k)}.safetensors" for k in (1, 2)]
+    assert set(wanted_files(names, index)) == {"model_index.json", *names}
+    names.remove(half_table)
+    with pytest.raises(UnsuitableModelError, match="text_encoder is in 2 shards without their index"):
+        wanted_files(names, index)
+
+
+def test_shards_without_their_table_are_their_own_sentence(copy):
+    part = copy / "transformer"
+    single = part / "diffusion_pytorch_model.safetensors"
+    first = part / "diffusion_pytorch_model-00001-of-00002.safetensors"
+    shutil.copy(single, first)
+    assert describe(copy).file_bytes == sum(
+        path.stat().st_size for path in copy.rglob("*.safetensors") if path != first
+    )
+    single.rename(part / "diffusion_pytorch_model-00002-of-00002.safetensors")
+    with pytest.raises(UnsuitableModelError, match=r"transformer is in 2 shards without their index"):
+        describe(copy)
+
+
+def test_no_weights_at_all_are_not_called_pickles(copy):
+    (copy / "vae" / "diffusion_pytorch_model.safetensors").unlink()
+    with pytest.raises(UnsuitableModelError, match="vae has no weights: expected"):
+        describe(copy)
+
+
+def test_every_way_a_file_is_not_whole_is_its_own_sentence(tmp_path):
+    save_file({"a": torch.zeros(30, 5), "b": torch.zeros(7).half()}, tmp_path / "x.safetensors")
+    whole = (tmp_path / "x.safetensors").read_bytes()
+    cut = tmp_path / "cut.safetensors"
+    for content, message in (
+        (b"", "cut.safetensors is empty"),
+        (whole[:5], "cut off within its header: 5 bytes"),
+        (whole[:40], "cut off within its header: 40 bytes"),
+        (whole[:-1], f"is cut off: {len(whole) - 1} of {len(whole)} bytes"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+        (b"<!DOCTYPE html><html>not found</html>", "no safetensors file"),
+        ((2).to_bytes(8, "little") + b"[]", "header makes no sense"),
+        ((8).to_bytes(8, "little") + b'{"a": 1}', "header makes no sense"),
+    ):
+        cut.write_bytes(content)
+        with pytest.raises(UnsuitableModelError, match=message):
+            parameter_count(cut)
+    assert parameter_count(tmp_path / "x.safetensors") == 157
 
 
 def test_a_missing_shard_is_noticed(copy):

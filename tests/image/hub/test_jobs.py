@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+from fmstudio.image.finite import NotFiniteError
 from fmstudio.image.hub import jobs
 from fmstudio.image.hub.adapter import Finished
 from fmstudio.image.hub.cards import CARDS, card, usual_revision
@@ -117,6 +119,32 @@ def test_out_of_memory_names_the_next_smaller_way_and_life_goes_on(stocked, monk
     events = list(jobs.sample_rows(settings(way=caught.value.smaller.title)))
     assert events[0].plan.dropped == ("text_encoder_3",)
     assert isinstance(events[-1], Finished)
+
+
+def test_an_infinite_weight_stops_the_run_with_a_sentence_and_life_goes_on(stocked):
+    spoilt = folder_of(SD3, usual_revision(SD3)) / "transformer" / "diffusion_pytorch_model.safetensors"
+    numbers = load_file(spoilt)
+    numbers["proj_out.weight"][0, 0] = torch.inf
+    save_file(numbers, spoilt, {"format": "pt"})
+    events = []
+    with pytest.raises(
+        NotFiniteError, match=r"Step 1 of 1 \(σ = 1\.000\) answered with numbers that are not"
+    ):
+        events.extend(jobs.sample_rows(settings()))
+    assert [type(event) for event in events] == [Loaded]
+    assert isinstance(list(jobs.sample_rows(settings(model=KLEIN, steps=(1,))))[-1], Finished)
+
+
+def test_a_picture_says_how_it_is_made_again_alone(stocked):
+    row = settings(steps=(2,), seed=7, count=3)
+    three = list(jobs.sample_rows(row))[-1]
+    for k, made in enumerate(jobs.made_by(row, three.request, "a" * 40)):
+        assert (made["seed"], made["count"], made["revision"]) == (7 + k, 1, "a" * 40)
+        again = Settings(**made | {"revision": "", "steps": tuple(made["steps"])})
+        (picture,) = list(jobs.sample_rows(again))[-1].pictures
+        assert (picture.int() - three.pictures[k].int()).abs().max() <= 1
+    with pytest.raises(ValueError, match="seed: expected a whole number"):
+        next(jobs.sample_rows(settings(seed=2**31 - 1, count=2)))
 
 
 @pytest.mark.parametrize(

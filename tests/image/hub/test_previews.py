@@ -1,6 +1,7 @@
 """Looks at latents: the fit is the least-squares one, and exact where an autoencoder is linear."""
 
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 import torch
@@ -64,3 +65,18 @@ def test_a_small_decoder_gets_latents_as_the_network_sees_them(tiny_model, gener
     picture = decode_tiny(tiny, seen)
     assert picture.shape[:2] == (1, 3)
     assert picture.abs().max() <= 1
+
+
+def test_an_autoencoder_that_waits_on_the_cpu_gets_pictures_where_it_will_run():
+    """Under offloading its hook moves it to the accelerator, but not what it is given."""
+
+    class Offloaded:
+        config: ClassVar[dict[str, int]] = {}
+        device, dtype = torch.device("cpu"), torch.float32
+        _hf_hook = SimpleNamespace(execution_device=torch.device("meta"))
+
+        def encode(self, pixels):
+            assert pixels.device.type == "meta"
+            return SimpleNamespace(latent=torch.ones(1, 4, 2, 2))
+
+    assert encode(Offloaded(), torch.zeros(1, 3, 16, 16)).shape == (1, 4, 2, 2)

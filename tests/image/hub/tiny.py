@@ -429,6 +429,13 @@ def build(name: str) -> Any:
     return pipe
 
 
+def enlarge(network: torch.nn.Module, size: float) -> None:
+    """Make all weights of a network's last layer so large, that its products may pass the end of a format."""
+    last = [parameter for parameter in network.parameters() if parameter.ndim == 2][-1]
+    with torch.no_grad():
+        last.fill_(size)
+
+
 def save(name: str, folder: Path) -> Path:
     """A tiny pipeline as the folder that its real sister is on the Hub."""
     build(name).save_pretrained(folder)
