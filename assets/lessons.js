@@ -28,22 +28,29 @@
   };
   const go = () => {
     show();
-    const { room, query } = LESSONS[lesson].steps[step];
+    const { room, query, own } = LESSONS[lesson].steps[step];
     opened += 1;
-    trigger("input", { query, count: opened });
+    trigger("input", { query, own, count: opened });
     [...document.querySelectorAll('#rooms [role="tab"]')].find((tab) => tab.textContent.trim() === room)?.click();
     // What a step shows moves, although the last one may have asked to pause.
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
     for (const player of document.querySelectorAll("#paths-player .fm-player, #sample-player .fm-player")) player.__player?.player.setPlaying(true);
   };
+  // The net of a lesson leaves with it.
+  const leave = () => {
+    if (lesson === null) return;
+    lesson = null;
+    opened += 1;
+    trigger("input", { query: null, count: opened });
+  };
   const move = (by) => {
     step += by;
-    if (step < 0 || step >= LESSONS[lesson].steps.length) { lesson = null; show(); }
+    if (step < 0 || step >= LESSONS[lesson].steps.length) { leave(); show(); }
     else go();
   };
   one("back").addEventListener("click", () => move(-1));
   one("next").addEventListener("click", () => move(1));
-  one("close").addEventListener("click", () => { strip.hidden = true; });
+  one("close").addEventListener("click", () => { strip.hidden = true; leave(); });
   window.addEventListener("fm-lessons", (event) => {
     event.preventDefault();
     strip.hidden = !strip.hidden;

@@ -1,8 +1,9 @@
-/* A Plotly figure that updates in place: Plotly.react at most once per animation frame, and all figures of the page
-   together for a third of the time at most: a page on a busy machine stays free to hear its buttons. */
+/* A Plotly figure that updates in place. All figures of the page that have something new are drawn in one animation
+   frame, so that what came together stands together, and for a third of the time at most: a page on a busy machine
+   stays free to hear its buttons. */
 const box = element.querySelector('.fm-plot');
-const rest = window.__plotRest ||= {until: 0};
-let pending = null, scheduled = false;
+const plots = window.__plots ||= {until: 0, waiting: new Set(), called: false};
+let pending = null;
 const ready = () => {
   if (window.Plotly) return Promise.resolve();
   window.__plotly = window.__plotly || new Promise((resolve, reject) => {
@@ -23,22 +24,25 @@ const draw = async () => {
   if (!pending || !box.isConnected) return;
   await ready();
   if (!pending || !box.offsetWidth) return;
-  const figure = themed(pending), began = performance.now();
+  const figure = themed(pending);
   await Plotly.react(box, figure.data, figure.layout, {displayModeBar: false, responsive: true});
-  rest.until = performance.now() + 2 * (performance.now() - began);
   box.dataset.drawn = String(Number(box.dataset.drawn || 0) + 1);
 };
 const request = () => {
-  if (scheduled) return;
-  scheduled = true;
+  plots.waiting.add(draw);
+  if (plots.called) return;
+  plots.called = true;
   inTurn();
 };
 const inTurn = () => {
-  setTimeout(() => requestAnimationFrame(() => {
-    if (performance.now() < rest.until) { inTurn(); return; }
-    scheduled = false;
-    draw();
-  }), Math.max(0, rest.until - performance.now()));
+  setTimeout(() => requestAnimationFrame(async () => {
+    if (performance.now() < plots.until) { inTurn(); return; }
+    const all = [...plots.waiting], began = performance.now();
+    plots.waiting.clear();
+    plots.called = false;
+    await Promise.allSettled(all.map((each) => each()));
+    plots.until = performance.now() + 2 * (performance.now() - began);
+  }), Math.max(0, plots.until - performance.now()));
 };
 const reserved = box.style.minHeight;
 const take = () => {

@@ -25,8 +25,12 @@ Object.assign(Player.prototype, {
       return { x: r.left - outer.left, y: r.top - outer.top, w: r.width, h: r.height };
     });
     if (this.base.width !== this.size[0] || this.base.height !== this.size[1]) this.renderer.resize(...this.size);
-    this.over.width = this.size[0];
-    this.over.height = this.size[1];
+    // A canvas that is set back and then only cleared counts as not drawn on: a browser may go on showing what
+    // was on it before, such as the axes of the last scene.
+    if (this.over.width !== this.size[0] || this.over.height !== this.size[1]) {
+      this.over.width = this.size[0];
+      this.over.height = this.size[1];
+    }
     this.mapViews();
     this.wake();
   },

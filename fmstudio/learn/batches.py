@@ -68,17 +68,34 @@ class Problem:
         density, source = density_of(e).to(device), source_of(e).to(device)
         path, target = path_of(e), TARGETS[e.target]
         coupling = coupling_of(e) if pairs is None else FixedPairs(pairs.x0.to(device), pairs.x1.to(device))
-        check_target(target, path, source, coupling)
+        _check(e, path, density, source, coupling)
         oracle = oracle_for(path, density, source) if coupling.independent else None
-        if oracle is None and e.regression == "closed-form mean":
-            raise ValueError(
-                "The closed-form mean is known for the independent coupling only; the coupling is "
-                f"{e.coupling if pairs is None else 'given pairs'}. Regress on sampled velocities."
-            )
-        if e.conditional and not density.classes:
-            raise ValueError(f"A conditional net needs data with classes; {e.data!r} has none.")
         classes = density.classes if e.conditional else 0
         return Problem(path, density, source, coupling, target, TIME_LAWS[e.time_law], oracle, classes)
+
+
+def check_training(experiment: Experiment) -> None:
+    """Refuse choices that no training can go together with, before one is started.
+
+    Raises:
+        ValueError: as :meth:`Problem.of`.
+    """
+    e = experiment
+    _check(e, path_of(e), density_of(e), source_of(e), coupling_of(e))
+
+
+def _check(
+    e: Experiment, path: Path, density: Density, source: GaussianMixture, coupling: Coupling | FixedPairs
+) -> None:
+    check_target(TARGETS[e.target], path, source, coupling)
+    if not coupling.independent and e.regression == "closed-form mean":
+        raise ValueError(
+            "The closed-form mean is known for the independent coupling only; the coupling is "
+            f"{'given pairs' if isinstance(coupling, FixedPairs) else e.coupling}. Regress on sampled "
+            "velocities."
+        )
+    if e.conditional and not density.classes:
+        raise ValueError(f"A conditional net needs data with classes; {e.data!r} has none.")
 
 
 Block = tuple[Tensor, Tensor, Tensor, Tensor | None]

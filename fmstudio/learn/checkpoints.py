@@ -131,7 +131,7 @@ class Checkpoint:
         return NetField(self.network, path_of(self.experiment), TARGETS[self.experiment.target])
 
     def field(self, experiment: Experiment) -> VelocityField:
-        """The field that an experiment's sampler follows, with its label and guidance if the net has classes.
+        """The net's field with an experiment's label and guidance; ``learn.net_card`` says whether it fits.
 
         Args:
             experiment: with ``label`` (−1 for every class) and ``guidance``.
@@ -140,7 +140,7 @@ class Checkpoint:
             ValueError: a label that the net does not know.
         """
         net = self.net
-        if not net.classes or experiment.label < 0:
+        if experiment.label < 0:
             return net
         told = net.given(experiment.label)
         return told if experiment.guidance == 1 else Guided(net, told, experiment.guidance)

@@ -209,6 +209,35 @@ def domain(name: str) -> Mapping[str, Any]:
     return next(f.metadata for f in fields(Experiment) if f.name == name)
 
 
+def taken(name: str, value: Any) -> tuple[Any, str]:
+    """The value for a field, or what stands in for one that it cannot take: its bound, else its default.
+
+    Returns:
+        The value, and why it is not the one given; an empty text where it is.
+
+    >>> taken("sample_steps", "9999")
+    (200, 'the most is 200')
+    >>> taken("seed", "7")
+    (7, '')
+    """
+    kind = next(f for f in fields(Experiment) if f.name == name)
+    try:
+        return _checked(name, kind.type, kind.metadata, value), ""
+    except ValueError as error:
+        sentence = str(error).removeprefix(f"{name}: ")
+    if "low" in kind.metadata:
+        low, high = kind.metadata["low"], kind.metadata["high"]
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if number > high:
+            return _checked(name, kind.type, kind.metadata, high), f"the most is {high}"
+        if number < low:
+            return _checked(name, kind.type, kind.metadata, low), f"the least is {low}"
+    return kind.default, sentence.split(";")[0].rstrip(".")
+
+
 def _checked(name: str, kind: Any, limits: Mapping[str, Any], value: Any) -> Any:
     """The value as its field's type, or an error that names field, bound and value."""
     if "options" in limits:

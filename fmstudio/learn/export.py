@@ -48,8 +48,8 @@ def script(experiment: Experiment) -> str:
         brought cloud left out; the script holds that as ``POINTS``.
 
     Raises:
-        ValueError: choices that do not go together: as a training would say, a class that the data lack, or
-            an SDE where the score does not follow from the velocity.
+        ValueError: choices that do not go together: as a training would say, a class that the data lack or
+            the net is not told, or an SDE where the score does not follow from the velocity.
 
     Limits: shapes are drawn afresh in every batch where the studio draws ``data_points`` of them once; of a
     word or a cloud at most 2,000 points are kept; dopri5 becomes RK4; the closed-form mean becomes sampled
@@ -57,10 +57,11 @@ def script(experiment: Experiment) -> str:
     """
     problem = Problem.of(experiment, None, torch.device("cpu"))
     _check(experiment, problem)
-    s = _Sections(experiment, problem)
+    asked = experiment.label >= 0 and experiment.guidance != 0
+    s = _Sections(experiment if asked else experiment.but(label=-1), problem)
     parts = [s.imports(), s.data(), s.source(), s.path(), s.coupling(), s.network(), s.training()]
     parts += [s.field(), s.sampler(), _DISTANCE, s.main()]
-    return s.header() + "\n\n".join(part.rstrip("\n") + "\n" for part in parts if part) + _END
+    return _header(experiment) + "\n\n".join(part.rstrip("\n") + "\n" for part in parts if part) + _END
 
 
 def _note(e: Experiment) -> str:
@@ -74,7 +75,12 @@ def _note(e: Experiment) -> str:
 
 
 def _check(e: Experiment, problem: Problem) -> None:
-    if problem.classes and e.label >= 0:
+    if e.label >= 0 and not problem.classes:
+        raise ValueError(
+            f"label: this net is not told the class, so it cannot be asked for class {e.label}. Set "
+            "conditional to true, or leave the class out (label −1)."
+        )
+    if e.label >= 0:
         problem.density.given(e.label)
     if e.sde_noise:
         check_score(problem.path)
@@ -117,6 +123,23 @@ _STEPS = {
 }
 
 
+def _header(e: Experiment) -> str:
+    changed = e.changes()
+    carried = changed.pop("points", None) and e.data == "points"
+    path = e.path + (f" around the {e.around} one" if e.path in ("latent", "zig-zag") else "")
+    return (
+        f"# Flow Matching Studio {__version__}, an experiment; fields that differ from the defaults:\n"
+        f"# {json.dumps(changed)}\n"
+        + (f"# and its points, which are the text POINTS below{_note(e)}\n" if carried else "")
+        + f'"""Flow matching from {e.source} to {e.data} in plain PyTorch.\n\n'
+        f"Path: {path}. Coupling: {e.coupling}. The net predicts {e.target}.\n"
+        "Time t = 0 is data, t = 1 is noise. A particle moves between x0 and x1 as x_t, and the net\n"
+        "learns u(x, t), the mean velocity of all that pass x at time t. Following u from t = 1 to 0\n"
+        "makes noise into data.\n"
+        '"""\n\n'
+    )
+
+
 @dataclass(frozen=True)
 class _Sections:
     """The script's sections, each ending with a line break."""
@@ -128,23 +151,6 @@ class _Sections:
     def labelled(self) -> bool:
         """Whether data come with their classes: only a conditional net wants them."""
         return self.p.classes > 0
-
-    def header(self) -> str:
-        e = self.e
-        changed = e.changes()
-        carried = changed.pop("points", None) and e.data == "points"
-        path = e.path + (f" around the {e.around} one" if e.path in ("latent", "zig-zag") else "")
-        return (
-            f"# Flow Matching Studio {__version__}, an experiment; fields that differ from the defaults:\n"
-            f"# {json.dumps(changed)}\n"
-            + (f"# and its points, which are the text POINTS below{_note(e)}\n" if carried else "")
-            + f'"""Flow matching from {e.source} to {e.data} in plain PyTorch.\n\n'
-            f"Path: {path}. Coupling: {e.coupling}. The net predicts {e.target}.\n"
-            "Time t = 0 is data, t = 1 is noise. A particle moves between x0 and x1 as x_t, and the net\n"
-            "learns u(x, t), the mean velocity of all that pass x at time t. Following u from t = 1 to 0\n"
-            "makes noise into data.\n"
-            '"""\n\n'
-        )
 
     def imports(self) -> str:
         cloud = isinstance(self.p.density, PointCloud) and self.e.data in ("word", "points")
@@ -304,6 +310,7 @@ class _Sections:
             fresh = [f"(data, _), (more, _) = sample_data({n}), sample_data({n})"]
         if self.labelled and e.label >= 0:
             text = f"fresh data of class {e.label}"
+            text += "" if e.guidance == 1 else f" (guidance {e.guidance!r} leads away from them)"
             fresh = [f"data, more = sample_class({n}), sample_class({n})"]
         measured = "samples" if n == e.particles else f"samples[:{n}]"
         lines = [

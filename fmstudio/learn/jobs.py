@@ -19,21 +19,18 @@ from fmstudio.device import chosen_device
 from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.metrics import energy_distance
 from fmstudio.learn import clouds
-from fmstudio.learn.build import coupling_of, oracle_of
 from fmstudio.learn.checkpoints import Checkpoint, load, save
 from fmstudio.learn.clouds.text import LARGEST_FILE
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.shipped import same_velocity
+from fmstudio.learn.net_card import choose
 from fmstudio.learn.simulate import (
     asked_density,
-    conditioned,
     distances,
     draw_pairs,
     frame_times,
     fresh_draws,
     generator_of,
     original_paths,
-    refuse_noise_after_reflow,
     run_sampler,
 )
 from fmstudio.learn.train import Diverged, Progress, train
@@ -78,28 +75,6 @@ def points_of(name: str, data: bytes, choices: Mapping[str, Any]) -> dict[str, A
         "choices": made.choice.to_dict(),
         "columns": [{"name": c.name, "kind": c.kind, "missing": c.missing} for c in columns],
     }
-
-
-def chosen_field(experiment: Experiment, checkpoint: Checkpoint | None) -> VelocityField:
-    """The field to sample: the net given, else the exact u.
-
-    Raises:
-        ValueError: the net learned another flow; or no net is given, and the coupling leaves no closed form.
-    """
-    if checkpoint is not None:
-        learned = checkpoint.experiment
-        if not same_velocity(learned, experiment):
-            raise ValueError(
-                f"The net learned {learned.data}, path {learned.path}, source {learned.source}, coupling "
-                f"{learned.coupling}; the experiment asks for another flow. Sample the net's own experiment."
-            )
-        refuse_noise_after_reflow(experiment, checkpoint.of_pairs)
-        return checkpoint.field(experiment)
-    if coupling_of(experiment).independent:
-        return conditioned(oracle_of(experiment), experiment)
-    raise ValueError(
-        f"With the coupling {experiment.coupling!r} the mean velocity has no closed form: give a checkpoint."
-    )
 
 
 def trajectories(experiment: Experiment) -> dict[str, Any]:
@@ -152,28 +127,31 @@ def sample(
         progress: called before every evaluation of the field; what it raises ends the work.
 
     Returns:
-        ``experiment``, ``field`` ("net" or "exact"), ``samples`` (n, d), ``nfe``, ``seconds``,
-        ``energy_distance`` to fresh data, ``times`` (T,) and ``distance`` (T,) of p_t to q_t, ``band`` (T, 2)
-        of what two fresh samples differ by.
+        ``experiment``, ``field`` ("net" or "exact"), ``class`` that it is the field of (None: all data) and
+        its ``guidance``, ``samples`` (n, d), ``nfe``, ``seconds``, ``energy_distance`` to fresh data of that
+        class, ``times`` (T,) and ``distance`` (T,) of p_t to q_t, ``band`` (T, 2) of what two fresh samples
+        differ by. Guided samples (w ≠ 1) are no samples of the class, even of an exact field.
 
     Raises:
-        ValueError: more than :data:`MOST_PARTICLES`, or a net of another flow.
+        ValueError: more than :data:`MOST_PARTICLES`, a net of another flow or that does not know the class.
     """
     if experiment.particles > MOST_PARTICLES:
         raise ValueError(
             f"particles: at most {MOST_PARTICLES:,} are sampled at once; got {experiment.particles:,}. "
             "Sample several times with other seeds."
         )
-    times = frame_times(experiment)
-    start = original_paths(experiment, draw_pairs(experiment, experiment.particles, asked=True), times)[0]
-    field = chosen_field(experiment, checkpoint)
-    motion = run_sampler(experiment, _Watched(field, progress), start, times, origin=field)
+    chosen, times = choose(experiment, checkpoint), frame_times(experiment)
+    asked = chosen.experiment
+    start = original_paths(asked, draw_pairs(asked, asked.particles, asked=True), times)[0]
+    motion = run_sampler(asked, _Watched(chosen.field, progress), start, times, origin=chosen.field)
     progress()
-    fresh = asked_density(experiment).sample(len(start), generator_of(experiment, 61)).points
-    measured = distances(motion.positions, *fresh_draws(experiment, times, asked=True))
+    fresh = asked_density(asked).sample(len(start), generator_of(asked, 61)).points
+    measured = distances(motion.positions, *fresh_draws(asked, times, asked=True))
     return {
         "experiment": experiment.to_dict(),
-        "field": "exact" if checkpoint is None else "net",
+        "field": "exact" if chosen.card is None else "net",
+        "class": chosen.label,
+        "guidance": chosen.guidance,
         "samples": numbers(motion.positions[-1], 4),
         "nfe": motion.nfe,
         "seconds": round(motion.seconds, 4),

@@ -68,15 +68,16 @@ def asked_density(experiment: Experiment) -> Density:
 
 
 def asks_for_a_class(experiment: Experiment) -> bool:
-    """Whether the sampler of a conditional experiment is asked for one class."""
-    return experiment.conditional and experiment.label >= 0
+    """Whether the sampler is asked for one class; of which field that can be, ``learn.net_card`` says."""
+    return experiment.label >= 0
 
 
 def conditioned(oracle: Oracle, experiment: Experiment) -> VelocityField:
     """The oracle given the experiment's label and guided, u∅ + w (u_c − u∅); without a label the oracle."""
     if not asks_for_a_class(experiment):
         return oracle
-    return Guided(oracle, oracle.given(experiment.label), experiment.guidance)
+    told = oracle.given(experiment.label)
+    return told if experiment.guidance == 1 else Guided(oracle, told, experiment.guidance)
 
 
 def draw_pairs(experiment: Experiment, count: int, stream: int = 0, *, asked: bool = False) -> Pairs:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fmstudio.learn.build import oracle_of, path_of
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.net_card import Chosen, NetCard
 from fmstudio.learn.simulate import Distances, Motion, Pairs
 from fmstudio.plots.scene import Arrows, Curve, Curves, Pane, Role, Scene, frame_bounds
 
@@ -22,7 +23,7 @@ ARROWS = 15
 
 def paths_scene(
     experiment: Experiment, times: Tensor, pairs: Pairs, original: Tensor, given: Tensor | None,
-    motion: Motion | None, measured: Distances | None, learned: bool,
+    motion: Motion | None, measured: Distances | None, net: NetCard | None,
 ) -> Scene:  # fmt: skip
     """Q at the left; then the paths to one data point and the flow of the mean velocity, where asked for.
 
@@ -34,7 +35,7 @@ def paths_scene(
         given: positions on paths that all end in one data point, same shape, or None.
         motion: particles on the flow P, or None where it is not shown or not known.
         measured: distance between the two clouds, or None.
-        learned: whether P is a trained net's.
+        net: whose flow P is; None for the exact u.
     """
     panes = [_original_pane(experiment, original)]
     bounds = _bounds(experiment, original, motion)
@@ -44,29 +45,41 @@ def paths_scene(
             paired = "as if paired at random"
         panes.append(Pane("Paths to one x₀", paired, _array(given), lines=_lines(given)))
     if motion is not None:
-        arrows = None if learned or experiment.dim == 1 else _arrows(experiment, times, bounds)
-        follows = f"follows {'a trained net' if learned else 'the mean velocity u'}, NFE {motion.nfe}"
+        arrows = None if net or experiment.dim == 1 else _arrows(experiment, times, bounds)
+        follows = f"follows {f'a {net.name}' if net else 'the mean velocity u'}, NFE {motion.nfe}"
         panes.append(Pane("The flow P", follows, _array(motion.positions), arrows=arrows))
-    return _scene(experiment, times, pairs, panes, bounds, measured, learned)
+    return _scene(experiment, times, pairs, panes, bounds, measured, net is not None)
 
 
 def sample_scene(
-    experiment: Experiment, times: Tensor, pairs: Pairs, original: Tensor, motion: Motion,
-    measured: Distances, learned: bool,
+    chosen: Chosen, times: Tensor, pairs: Pairs, original: Tensor, motion: Motion, measured: Distances,
+    whose: str,
 ) -> Scene:  # fmt: skip
-    """Q at the left; at the right the particles of the chosen field and solver."""
-    field = "trained net" if learned else "exact u"
-    how = f"{field}, {experiment.solver}, NFE {motion.nfe}"
-    if experiment.sde_noise:
-        how = f"{field}, SDE η = {experiment.sde_noise:g}, NFE {motion.nfe}"
-    panes = [_original_pane(experiment, original), Pane("Sampled P", how, _array(motion.positions))]
+    """Q at the left; at the right the particles of the chosen field and solver.
+
+    Args:
+        chosen: the field, and the experiment that it is of.
+        times, pairs, original, motion, measured: as :func:`paths_scene`, of the class that is followed.
+        whose: what that class is called; an empty text for all data.
+    """
+    experiment, net = chosen.experiment, chosen.card
+    field = f"{net.name}, step {net.step:,}" if net else "exact u"
+    by = f"SDE η = {experiment.sde_noise:g}" if experiment.sde_noise else experiment.solver
+    push = f"guidance {chosen.guidance:g}, " if chosen.guidance != 1 else ""
+    # Short beside a class, so that the caption keeps its room.
+    title = f"P of {whose}" if whose else "Sampled P"
+    panes = [
+        _original_pane(experiment, original, whose),
+        Pane(title, f"{push}{field}, {by}, NFE {motion.nfe}", _array(motion.positions)),
+    ]
     bounds = _bounds(experiment, original, motion)
-    return _scene(experiment, times, pairs, panes, bounds, measured, learned)
+    return _scene(experiment, times, pairs, panes, bounds, measured, net is not None)
 
 
-def _original_pane(experiment: Experiment, original: Tensor) -> Pane:
+def _original_pane(experiment: Experiment, original: Tensor, whose: str = "") -> Pane:
     keeps = "each particle keeps its partner" if path_of(experiment).smooth else "a Markov chain: no velocity"
-    return Pane("Original paths Q", keeps, _array(original), lines=_lines(original))
+    title = f"Q of {whose}" if whose else "Original paths Q"
+    return Pane(title, keeps, _array(original), lines=_lines(original))
 
 
 def _scene(

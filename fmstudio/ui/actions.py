@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.fields import VelocityField
-from fmstudio.flow.oracle import EmpiricalOracle, Oracle
-from fmstudio.learn.build import FLOW_FIELDS, coupling_of, oracle_of, path_of
+from fmstudio.flow.oracle import EmpiricalOracle
+from fmstudio.learn.build import FLOW_FIELDS, path_of
+from fmstudio.learn.checkpoints import Checkpoint
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.shipped import same_velocity
+from fmstudio.learn.net_card import Chosen, NetCard, choose, exact_field, has_closed_form
 from fmstudio.learn.simulate import (
     Distances,
     Pairs,
@@ -34,51 +35,42 @@ PROBED_PATHS = 140
 CLOUD_STEPS = 16
 """Midpoint steps along a point cloud's exact flow in the Paths room; its caption gives the NFE."""
 
+NO_NET = "There is no trained net for this experiment yet: train one, or sample the exact field."
+
 SHARED = 500_000
 """Positions of a pane up to which a scene is kept for others: 64 of these take less than a gigabyte."""
 
-NO_CLOSED_FORM = (
-    "With the coupling '{coupling}' x₀ and x₁ are not independent, and the mean velocity has no closed form. "
-    "Train a net to see the flow."
-)
 
-
-def has_closed_form(experiment: Experiment) -> bool:
-    """Whether the oracle knows u: the coupling is independent."""
-    return coupling_of(experiment).independent
-
-
-def exact_field(experiment: Experiment) -> Oracle:
-    """The oracle of the experiment.
-
-    Raises:
-        ValueError: the coupling leaves no closed form.
-    """
-    if not has_closed_form(experiment):
-        raise ValueError(NO_CLOSED_FORM.format(coupling=experiment.coupling))
-    return oracle_of(experiment)
+def fitting_net(visitor: Visitor) -> Checkpoint | None:
+    """The visitor's net where its flow is the experiment's, else None."""
+    checkpoint = visitor.checkpoint
+    if checkpoint is None or not NetCard.of(checkpoint).fits(visitor.experiment):
+        return None
+    return checkpoint
 
 
 def net_field(visitor: Visitor) -> VelocityField | None:
-    """The visitor's net as a field, conditioned as the experiment says; None where no net fits.
-
-    A net fits where its experiment has the same marginal velocity: the same data, source, path and coupling.
-    """
-    checkpoint = visitor.checkpoint
-    if checkpoint is None or not same_velocity(checkpoint.experiment, visitor.experiment):
-        return None
-    return checkpoint.field(visitor.experiment)
-
-
-def is_straightened(visitor: Visitor) -> bool:
-    """Whether the visitor's net learned pairs that a net had made (reflow), not the experiment's paths."""
-    return visitor.checkpoint is not None and visitor.checkpoint.of_pairs
+    """The visitor's net as the field of *all* data, whatever class the sampler asks for; None: none fits."""
+    checkpoint = fitting_net(visitor)
+    return None if checkpoint is None else checkpoint.net
 
 
 def samples_the_net(visitor: Visitor) -> bool:
     """Whether the Sample room follows the net: there is one, and the visitor did not ask for the exact u."""
     wanted = visitor.use_net is not False or not has_closed_form(visitor.experiment)
-    return wanted and net_field(visitor) is not None
+    return wanted and fitting_net(visitor) is not None
+
+
+def followed(visitor: Visitor, use_net: bool) -> Chosen:
+    """The field that the Sample room follows; a class that the net does not know is left out, and said.
+
+    Raises:
+        ValueError: no net of this experiment, or no closed form.
+    """
+    checkpoint = fitting_net(visitor) if use_net else None
+    if use_net and checkpoint is None:
+        raise ValueError(NO_NET)
+    return choose(visitor.experiment, checkpoint, lenient=True)
 
 
 VIEWS = ("Q and P", "one data point", "all three")
@@ -90,10 +82,10 @@ _SEEN = (*FLOW_FIELDS, "coupling", "coupling_batch", "sinkhorn_reg", "conditiona
 @lru_cache(maxsize=64)
 def _exact_paths(experiment: Experiment, view: str) -> Scene:
     """The Paths room without a net: a frozen scene, the same for everybody who asks."""
-    return _paths(experiment, view, exact_field(experiment) if has_closed_form(experiment) else None, False)
+    return _paths(experiment, view, exact_field(experiment) if has_closed_form(experiment) else None, None)
 
 
-def _paths(experiment: Experiment, view: str, field: VelocityField | None, learned: bool) -> Scene:
+def _paths(experiment: Experiment, view: str, field: VelocityField | None, net: NetCard | None) -> Scene:
     times = frame_times(experiment)
     pairs = draw_pairs(experiment, experiment.particles)
     original = original_paths(experiment, pairs, times)
@@ -106,7 +98,7 @@ def _paths(experiment: Experiment, view: str, field: VelocityField | None, learn
         motion = follow(field, original[0], _shown_steps(experiment, field), times)
         measured = _compare(experiment, motion.positions, times)
     shown = motion if view != VIEWS[1] or given is None else None
-    return paths_scene(experiment, times, pairs, original, given, shown, measured, learned)
+    return paths_scene(experiment, times, pairs, original, given, shown, measured, net)
 
 
 def _shown_steps(experiment: Experiment, field: VelocityField) -> Experiment:
@@ -117,18 +109,26 @@ def _shown_steps(experiment: Experiment, field: VelocityField) -> Experiment:
 
 
 def paths_room(visitor: Visitor, view: str = VIEWS[0]) -> Scene:
-    """Q at the left, then the paths to one data point, the mean velocity's flow, or both.
+    """Q at the left, then the paths to one data point, the mean velocity's flow, or both; of all data.
 
     Where the mean velocity has no closed form the flow is that of the visitor's net, if there is one.
     """
     if view not in VIEWS:
         raise ValueError(f"view: expected one of {', '.join(VIEWS)}; got {view!r}.")
     experiment = Experiment(**{name: getattr(visitor.experiment, name) for name in _SEEN})
-    net = None if has_closed_form(experiment) else net_field(visitor)
+    net = None if has_closed_form(experiment) else fitting_net(visitor)
     if net is not None:
-        return _paths(experiment, view, net, True)
+        return _paths(experiment, view, net.net, NetCard.of(net))
     large = experiment.particles * experiment.frames > SHARED
     return (_exact_paths.__wrapped__ if large else _exact_paths)(experiment, view)
+
+
+def paths_seen(visitor: Visitor) -> str:
+    """Which text of the Paths room is true of what it shows: one for each view, coupling, and net or none."""
+    if has_closed_form(visitor.experiment):
+        return visitor.view
+    no_net = "" if fitting_net(visitor) or visitor.view == VIEWS[1] else ", no net"
+    return f"{visitor.view}, paired{no_net}"
 
 
 def _compare(experiment: Experiment, flow: Tensor, times: Tensor) -> Distances:
@@ -158,6 +158,7 @@ def probe(visitor: Visitor, x: float, y: float, t: float) -> Probe:
     paths = torch.stack([path.position(x0, x1, s, z) for s in times], dim=1)
     smooth = path.velocity(x0, x1, when, z)
     moments = oracle.moments(point, when)
-    net = net_field(visitor)
-    answer = None if net is None else net(point, when)[0]
+    net = fitting_net(visitor)
+    # A straightened net has paths of its own: its answer and the mean of these are no two of a kind.
+    answer = None if net is None or net.of_pairs else net.net(point, when)[0]
     return Probe(values, float(when), times, paths, smooth, moments.u[0], float(moments.var[0]), answer)

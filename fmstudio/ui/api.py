@@ -106,8 +106,9 @@ def sample(experiment: dict[str, Any], checkpoint: str = "") -> dict[str, Any]:
         checkpoint: what /train returned; empty for the exact velocity.
 
     Returns:
-        JSON: experiment (as JSON text), field, samples (n × d), nfe, seconds,
-        energy_distance, times, distance, band.
+        JSON: experiment (as JSON text), field, class that it is the field of (null: all data) and
+        guidance, samples (n × d), nfe, seconds, energy_distance to data of that class, times, distance, band.
+        A net that knows no class refuses a label.
     """
     wanted, net = _read(experiment), jobs.unpacked(_text("checkpoint", checkpoint))
     check_memory(of_sampling(wanted))

@@ -11,6 +11,7 @@ import gradio as gr
 
 from fmstudio.learn import clouds
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.fitting import Note, edited, without_leftovers
 from fmstudio.ui import desk, words
 from fmstudio.ui.events import sent
 from fmstudio.ui.visitor import Visitor
@@ -22,11 +23,9 @@ class Bringing:
 
     Args:
         accept: makes a change of a visitor's experiment if it can be built, and says whether it did.
-        changed: an experiment with some fields chosen anew, by name.
     """
 
-    accept: Callable[[Visitor, Callable[[], Experiment]], bool]
-    changed: Callable[[Experiment, dict[str, Any]], Experiment]
+    accept: Callable[[Visitor, Callable[[], tuple[Experiment, list[Note]]]], bool]
 
     def draw(self, state: Visitor, event: gr.EventData) -> None:
         """A stroke ended, a drawing was cleared or undone, or a component of the mixture was moved."""
@@ -34,10 +33,11 @@ class Bringing:
         count, before = data.get("count"), state.experiment.points
         state.drawn = count if isinstance(count, int) else state.drawn + 1
         if "components" in data:
-            self.accept(state, lambda: state.experiment.but(mixture=words.mixture_json(data["components"])))
+            mixture = data["components"]
+            self.accept(state, lambda: edited(state.experiment, "mixture", words.mixture_json(mixture)))
             return
         back = "back" in data
-        taken = self.accept(state, lambda: self._with(state, state.put_aside if back else _drawn(data)))
+        taken = self.accept(state, lambda: _with(state, state.put_aside if back else _drawn(data)))
         if taken and not back and before and not clouds.unpack(before).strokes:
             state.put_aside = before
 
@@ -60,15 +60,16 @@ class Bringing:
     def _make(self, state: Visitor, make: Callable[[], clouds.Made]) -> None:
         done: list[clouds.Made] = []
 
-        def change() -> Experiment:
+        def change() -> tuple[Experiment, list[Note]]:
             done.append(make())
-            return self._with(state, done[0].points)
+            return _with(state, done[0].points)
 
         if self.accept(state, change):
             state.desk = done[0]
 
-    def _with(self, state: Visitor, points: str) -> Experiment:
-        return self.changed(state.experiment, {"data": "points", "points": points})
+
+def _with(state: Visitor, points: str) -> tuple[Experiment, list[Note]]:
+    return without_leftovers(state.experiment.but(data="points", points=points), "points")
 
 
 def _drawn(data: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from fmstudio.learn.export import script
+from fmstudio.learn.net_card import NetCard
 from fmstudio.ui.visitor import Visitor
 
 _HEAD = """
@@ -52,8 +53,22 @@ def build(visitor: gr.State) -> None:
 
 
 def written(state: Visitor) -> tuple[str, str]:
-    """The script of the visitor's experiment, or an empty text, and the sentence over it."""
+    """The script of the visitor's experiment, or an empty text, and what must be known of it."""
     try:
-        return script(state.experiment), _HOW
+        return script(state.experiment), " ".join([_HOW, *_other_net(state)])
     except ValueError as error:
         return "", f"There is no script for this experiment. {error}"
+
+
+def _other_net(state: Visitor) -> list[str]:
+    """What the net on screen is that the script does not train."""
+    if state.checkpoint is None:
+        return []
+    net = NetCard.of(state.checkpoint)
+    if not net.fits(state.experiment):
+        return ["The net on screen learned another experiment; the script trains this one."]
+    if net.straightened:
+        return ["The net on screen was straightened; the script trains the net before that."]
+    if state.experiment.conditional and not net.classes:
+        return ["The net on screen knows no class; the script trains one that is told it."]
+    return []

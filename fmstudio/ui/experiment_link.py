@@ -10,12 +10,11 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from fmstudio.flow.objectives import TARGETS, check_target
-from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
+from fmstudio.learn.build import density_of, path_of
 from fmstudio.learn.experiment import PATH_FIELDS, Experiment
-from fmstudio.learn.simulate import check_chain
+from fmstudio.learn.fitting import Note, check, edited, read_link, without_leftovers
 from fmstudio.plots.coefficients import coefficients_svg
-from fmstudio.ui import desk, words
+from fmstudio.ui import desk, training, words
 from fmstudio.ui.board import board_value
 from fmstudio.ui.bringing import Bringing
 from fmstudio.ui.lessons import Lessons, read_step
@@ -30,20 +29,8 @@ _PICTURE_FIRST = "async (state) => { await window.FMPlayer?.idle(); return state
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _SEEN: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
 _CHANGES = threading.Lock()
-
-
-def check(experiment: Experiment) -> None:
-    """Build what the experiment names, so that an impossible choice is refused before anything is drawn.
-
-    Raises:
-        ValueError: the sentence of whatever cannot be built.
-    """
-    path_of(experiment)
-    density_of(experiment)
-    check_chain(experiment)
-    check_target(
-        TARGETS[experiment.target], path_of(experiment), source_of(experiment), coupling_of(experiment)
-    )
+_TOLD = ("regression", "target")
+"""What an edit may put back that is not in sight: the visitor is told."""
 
 
 def wire_experiment(
@@ -88,14 +75,15 @@ def wire_experiment(
             offered[name] = [value for _, value in part.choices]
             at_first[name]["choices"] = list(part.choices)
 
-    def accept(state: Visitor, change: Callable[[], Experiment]) -> bool:
-        """Make the change if it can be built; else keep the experiment as it was, and why."""
+    def accept(state: Visitor, change: Callable[[], tuple[Experiment, list[Note]]]) -> bool:
+        """Make the change if it can be; else keep the experiment as it was, and why."""
         try:
-            experiment = change()
+            experiment, notes = change()
             check(experiment)
         except ValueError as error:
             state.refused = str(error)
             return False
+        state.told += words.notes(note for note in notes if note.name in _TOLD)
         if experiment.path != state.experiment.path:
             state.drafts.clear()
         state.experiment = experiment
@@ -108,27 +96,34 @@ def wire_experiment(
                 if name in state.drafts and state.drafts[name][0] == value:
                     return  # Refused when Enter was pressed, and now it was left.
                 state.drafts.pop(name, None)
-                taken = accept(state, lambda: _without_leftovers(state.experiment, {name: value}))
+                taken = accept(state, lambda: edited(state.experiment, name, value))
                 if not taken and name in PATH_FIELDS["custom"]:
                     state.drafts[name] = value, state.refused
 
         return chosen
 
     def on_lesson(state: Visitor, event: gr.EventData) -> None:
-        number, experiment = read_step(event)
+        opened = read_step(event)
         with _CHANGES:
-            if state.turn("lesson", number):
-                accept(state, lambda: experiment)
+            if not state.turn("lesson", opened.count):
+                return
+            if opened.experiment is None:
+                training.end_lesson(state)
+                return
+            experiment = opened.experiment
+            if accept(state, lambda: (experiment, [])):
+                training.begin_lesson(state, experiment, opened.own)
 
     def on_file(read: Callable[[Any, str], Experiment]) -> Callable[[Visitor, str], None]:
         def opened_file(state: Visitor, file: str) -> None:
-            accept(state, lambda: read(state, file))
+            accept(state, lambda: without_leftovers(read(state, file)))
 
         return opened_file
 
     def opened(state: Visitor, request: gr.Request) -> None:
         given = {k: v for k, v in dict(request.query_params).items() if not k.startswith("__")}
-        accept(state, lambda: Experiment.from_dict(given))
+        state.experiment, notes = read_link(given)
+        state.told += words.notes(notes)
 
     def then_begin(change: Callable[..., None]) -> Callable[..., Updates]:
         """The change; the picture is begun and called for later."""
@@ -156,6 +151,9 @@ def wire_experiment(
         if state.refused:
             warn(f"Not changed: {state.refused}")
             state.refused = ""
+        if state.told:
+            warn(" ".join(state.told))
+            state.told.clear()
         with _CHANGES:
             now = _shown(state.experiment, list(controls), offered)
             now["board"]["value"] = board_value(state.experiment, state.drawn)
@@ -185,7 +183,7 @@ def wire_experiment(
     last: dict[str, Any] = {**last_file, "queue": False}
     for name, part in controls.items():
         settles(gr.on(_edited(part), then_paint(edit(name)), [visitor, part], outputs, **last))
-    bringing = Bringing(accept, _without_leftovers)
+    bringing = Bringing(accept)
     for name, part in side.desk.controls.items():
         settles(gr.on(_edited(part), then_paint(bringing.choose(name)), [visitor, part], outputs, **last))
     settles(side.board.input(then_paint(bringing.draw), visitor, outputs, **last))
@@ -238,18 +236,6 @@ def _link(experiment: Experiment) -> str:
     """The query string, without a cloud or a mixture that is put aside: they are long."""
     aside = [name for name in ("points", "mixture") if experiment.data != name]
     return experiment.but(**{name: getattr(Experiment(), name) for name in aside}).to_query()
-
-
-def _without_leftovers(experiment: Experiment, chosen: dict[str, Any]) -> Experiment:
-    """The experiment with what was chosen, and without what another choice has left behind."""
-    if chosen.get("path") == "zig-zag" and experiment.around == "linear":
-        # From the latent path; a chain has no straight path to go around.
-        chosen = {**chosen, "around": "spherical"}
-    changed = experiment.but(**chosen)
-    classes = density_of(changed).classes
-    if changed.label >= classes or not (classes and changed.conditional):
-        changed = changed.but(label=-1)
-    return changed if classes else changed.but(conditional=False)
 
 
 def _edited(part: Component) -> list[Any]:

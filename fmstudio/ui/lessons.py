@@ -16,7 +16,7 @@ from fmstudio.ui.events import sent
 from fmstudio.ui.player import QuietMeta
 from fmstudio.ui.theme import ASSETS
 
-_STEP = re.compile(r"^- \[([^|\]]+)\|([^\]]*)\] (.+)$", re.MULTILINE)
+_STEP = re.compile(r"^- \[([^|\]]+)\|([^|\]]*)(\| *own *)?\] (.+)$", re.MULTILINE)
 _HTML = """
 <section class="fm-lesson" aria-label="Lessons" hidden>
   <div data-lesson="list" class="lesson-list"></div>
@@ -32,11 +32,34 @@ _HTML = """
 
 @dataclass(frozen=True)
 class Step:
-    """What a step says, the room it opens, and its experiment as a query string."""
+    """What a step says, the room it opens, and its experiment as a query string.
+
+    Args:
+        room: to open.
+        query: of the experiment.
+        own: whether it speaks of the net that the visitor trains; else it shows one of the studio's.
+        html: what it says.
+    """
 
     room: str
     query: str
+    own: bool
     html: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What the browser opened.
+
+    Args:
+        count: how many steps it has opened so far, and closings.
+        experiment: of the step; None where the lessons were closed.
+        own: as :class:`Step`.
+    """
+
+    count: int
+    experiment: Experiment | None
+    own: bool
 
 
 @dataclass(frozen=True)
@@ -48,12 +71,13 @@ class Lesson:
 
 
 def lessons() -> tuple[Lesson, ...]:
-    """The lessons of ``assets/text/lessons.md``: sections of lines ``- [room | query] text``."""
+    """The lessons of ``assets/text/lessons.md``: sections of lines ``- [room | query | own] text``."""
     return tuple(
         Lesson(
             title,
             tuple(
-                Step(room.strip(), query.strip(), _html(text)) for room, query, text in _STEP.findall(body)
+                Step(room.strip(), query.strip(), bool(own), _html(text))
+                for room, query, own, text in _STEP.findall(body)
             ),
         )
         for title, body in words.sections("lessons").items()
@@ -88,14 +112,14 @@ class Lessons(gr.HTML, metaclass=QuietMeta):
         return "html"
 
 
-def read_step(event: gr.EventData) -> tuple[int, Experiment]:
-    """How many steps the browser has opened so far, and this one's experiment; both are checked.
+def read_step(event: gr.EventData) -> Opened:
+    """The step that the browser has opened, or that it has closed the lessons; checked.
 
     Raises:
         ValueError: no count, no query string, or one that is no experiment.
     """
     data = sent(event)
-    count, query = data.get("count"), data.get("query")
-    if not isinstance(count, int) or not isinstance(query, str):
+    count, query, own = data.get("count"), data.get("query"), data.get("own", False)
+    if not isinstance(count, int) or not isinstance(query, str | None) or "query" not in data:
         raise ValueError(f"A lesson's step needs a count and a query string; got {count!r} and {query!r}.")
-    return count, Experiment.from_query(query)
+    return Opened(count, None if query is None else Experiment.from_query(query), own is True)

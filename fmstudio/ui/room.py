@@ -23,6 +23,11 @@ class Room:
         outputs: what ``repaint`` fills.
         under_way: what the room's parts become while a picture that takes its time is made; they are among
             ``outputs``.
+        view: ``f(visitor)``: what else its picture depends on beside the experiment and the net.
+        of_net: ``f(visitor)``: whether its picture depends on the visitor's net.
+        looks: controls of that view, which are no part of the experiment, each with ``f(visitor, value)``,
+            which takes the choice and returns updates of its own.
+        nets: events after which the visitor may have another net: the room on screen is then asked again.
         prompt: whether an edit brings the room's picture along. Every edit then carries the outputs, so only
             where they are few and the picture is quick; others follow once the controls are right.
         opener: a button that takes a file, and ``f(visitor, file)``, which reads it and returns the
@@ -33,5 +38,9 @@ class Room:
     repaint: Callable[..., Any] | None = None
     outputs: list[Component] = field(default_factory=list)
     under_way: dict[Component, Any] = field(default_factory=dict)
+    view: Callable[[Any], Any] = lambda visitor: None
+    of_net: Callable[[Any], bool] = lambda visitor: False
+    looks: list[tuple[Any, Callable[[Any, Any], dict[Component, Any]]]] = field(default_factory=list)
+    nets: list[Any] = field(default_factory=list)
     prompt: bool = False
     opener: tuple[gr.UploadButton, Callable[[Any, str], Experiment]] | None = None

@@ -4,35 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from fmstudio.flow.adaptive import integrate_adaptive
 from fmstudio.flow.densities import PointCloud
-from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.likelihood import log_likelihood
 from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.solvers import ADAPTIVE, SOLVERS, integrate, path_times
-from fmstudio.learn.build import density_of, source_of
+from fmstudio.learn.build import FLOW_FIELDS, density_of, source_of
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.net_card import Chosen, exact_field, has_closed_form
 from fmstudio.learn.simulate import (
     Distances,
     Motion,
     asked_density,
-    conditioned,
     distances,
     draw_pairs,
     frame_times,
     fresh_draws,
     generator_of,
     original_paths,
-    refuse_noise_after_reflow,
     run_sampler,
 )
 from fmstudio.plots.room_scenes import sample_scene
 from fmstudio.plots.scene import Scene
-from fmstudio.ui.actions import exact_field, has_closed_form, is_straightened, net_field
+from fmstudio.ui import words
+from fmstudio.ui.actions import fitting_net, followed
 from fmstudio.ui.stoppable import StoppableField
 from fmstudio.ui.visitor import Visitor
 
@@ -47,26 +47,40 @@ def quietly(done: int, calls: int) -> None:
     """Tell nobody."""
 
 
-def sample_room(visitor: Visitor, use_net: bool, tell: Tell = quietly) -> tuple[Scene, Motion, Distances]:
-    """Q and the sampler's particles on one clock, with the distance between them.
+@dataclass(frozen=True)
+class Sampled:
+    """What the Sample room shows: the scene, the sampler's particles, their distance to Q, and the field."""
+
+    scene: Scene
+    motion: Motion
+    measured: Distances
+    chosen: Chosen
+
+
+def sample_room(visitor: Visitor, use_net: bool, tell: Tell = quietly) -> Sampled:
+    """Q and the sampler's particles on one clock, with the distance between them: of one class or of all.
 
     Raises:
         Stopped: the visitor no longer waits.
         ValueError: a net is asked for and none fits; no closed form; noise where the score is not known.
     """
-    experiment = visitor.experiment
-    field = chosen_field(visitor, use_net)
-    if use_net and visitor.checkpoint is not None:
-        refuse_noise_after_reflow(experiment, visitor.checkpoint.of_pairs)
+    chosen = followed(visitor, use_net)
+    experiment = chosen.experiment
     times = frame_times(experiment)
     pairs = draw_pairs(experiment, experiment.particles, asked=True)
     original = original_paths(experiment, pairs, times)
-    watched = StoppableField(field, visitor, _calls(experiment), tell)
-    motion = run_sampler(experiment, watched, original[0], times, origin=field)
+    watched = StoppableField(chosen.field, visitor, _calls(experiment), tell)
+    motion = run_sampler(experiment, watched, original[0], times, origin=chosen.field)
     watched.check()
     measured = distances(motion.positions, *fresh_draws(experiment, times, asked=True))
     watched.check()
-    return sample_scene(experiment, times, pairs, original, motion, measured, use_net), motion, measured
+    scene = sample_scene(chosen, times, pairs, original, motion, measured, class_name(chosen))
+    return Sampled(scene, motion, measured, chosen)
+
+
+def class_name(chosen: Chosen) -> str:
+    """What the class is called that a field is of; an empty text for all data."""
+    return "" if chosen.label is None else words.class_names(chosen.experiment, chosen.label + 1)[-1]
 
 
 def _calls(experiment: Experiment) -> int:
@@ -76,18 +90,6 @@ def _calls(experiment: Experiment) -> int:
     if experiment.solver in ADAPTIVE:
         return 0
     return experiment.sample_steps * SOLVERS[experiment.solver].evaluations
-
-
-def chosen_field(visitor: Visitor, use_net: bool) -> VelocityField:
-    """The trained net's field or the exact one, conditioned and guided as the experiment says."""
-    if not use_net:
-        return conditioned(exact_field(visitor.experiment), visitor.experiment)
-    field = net_field(visitor)
-    if field is None:
-        raise ValueError(
-            "There is no trained net for this experiment yet: train one, or sample the exact field."
-        )
-    return field
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def error_curves(visitor: Visitor, use_net: bool, count: int = 400) -> Iterator[
     The error is the distance of the end points to those of 400 RK4 steps from the same starts.
     """
     experiment = visitor.experiment
-    field = StoppableField(chosen_field(visitor, use_net), visitor)
+    field = StoppableField(followed(visitor, use_net).field, visitor)
     pairs = draw_pairs(experiment, count, stream=31)
     start = original_paths(experiment, pairs, torch.tensor([1.0, 0.0]), stream=32)[0]
     fine = integrate(field, start, path_times(400), SOLVERS["rk4"], record=False).positions[-1]
@@ -136,13 +138,21 @@ class LikelihoodMap:
     """log p_t by the divergence along the flow, and the exact log q₀, or None if unknown.
 
     On a grid (H, W) of the plane, or at H points of the line. ``t`` is 0 but for the exact flow of a point
-    cloud, which has no density there.
+    cloud, which has no density there. Both are of the class that ``chosen`` is the field of, or of all data.
     """
 
     span: float
     t: float
     flow: Tensor
     exact: Tensor | None
+    chosen: Chosen
+
+    @property
+    def gap(self) -> float | None:
+        """Mean |log p₀ − log q₀| where q₀ > e⁻⁸; None where q₀ is not known."""
+        if self.exact is None:
+            return None
+        return float((self.flow - self.exact)[self.exact > -8].abs().mean())
 
 
 def likelihood_map(
@@ -154,19 +164,18 @@ def likelihood_map(
         Stopped: the visitor no longer waits.
         ValueError: no net, or no closed form.
     """
-    experiment = visitor.experiment
-    field = StoppableField(
-        chosen_field(visitor, use_net), visitor, steps * SOLVERS["midpoint"].evaluations, tell
-    )
+    chosen = followed(visitor, use_net)
+    experiment = chosen.experiment
+    field = StoppableField(chosen.field, visitor, steps * SOLVERS["midpoint"].evaluations, tell)
     span = plane_span(experiment)
     grid, shape = _grid(experiment, span, size)
-    density = density_of(experiment)
+    density = asked_density(experiment)
     # The exact flow of a point cloud ends in the points themselves; just before, it still has a density.
     start = CLOUD_START if isinstance(density, PointCloud) and not use_net else 0.0
     flow = log_likelihood(field, grid, steps, SOLVERS["midpoint"], source_of(experiment), start=start)
     known = getattr(density, "log_density", None)
     exact = known(grid).reshape(shape) if known is not None else None
-    return LikelihoodMap(span, start, flow.reshape(shape), exact)
+    return LikelihoodMap(span, start, flow.reshape(shape), exact, chosen)
 
 
 def _grid(experiment: Experiment, span: float, size: int) -> tuple[Tensor, tuple[int, ...]]:
@@ -191,14 +200,14 @@ def plane_span(experiment: Experiment) -> float:
 def field_error(visitor: Visitor, t: float, size: int = 48) -> tuple[Tensor, float, float]:
     """|u_θ − u| on a grid at time t, the grid's half width, and E|u_θ − u|² under q_t.
 
-    On the line the grid is one row of points.
+    Both fields are of all data. On the line the grid is one row of points.
 
     Raises:
         ValueError: no net, or nothing exact to compare it with: a coupling without closed form, or a net that
             was straightened and follows other paths than the experiment's.
     """
     experiment = visitor.experiment
-    net = net_field(visitor)
+    net = fitting_net(visitor)
     if net is None:
         raise ValueError("There is no trained net for this experiment yet: start a training first.")
     if not has_closed_form(experiment):
@@ -206,22 +215,41 @@ def field_error(visitor: Visitor, t: float, size: int = 48) -> tuple[Tensor, flo
             "With this coupling the mean velocity has no closed form: there is nothing exact to compare "
             "the net with."
         )
-    if is_straightened(visitor):
+    if net.of_pairs:
         raise ValueError(
             "A straightened net follows paths of its own, whose mean velocity has no closed form: there is "
             "nothing exact to compare it with."
         )
-    oracle = exact_field(experiment)
+    of_the_field = Experiment(**{name: getattr(experiment, name) for name in FLOW_FIELDS})
+    asked = _exact_at(of_the_field, min(max(t, 0.01), 0.99), size)
+    error = (net.net(asked.grid, asked.when) - asked.on_grid).norm(dim=-1).reshape(asked.shape)
+    mean = float((net.net(asked.at, asked.when) - asked.under).pow(2).sum(-1).mean())
+    return error, asked.span, mean
+
+
+@dataclass(frozen=True, eq=False)
+class _Exact:
+    """u on a grid of the plane and at points of q_t: what a net is compared with, again and again."""
+
+    when: Tensor
+    span: float
+    shape: tuple[int, ...]
+    grid: Tensor
+    on_grid: Tensor
+    at: Tensor
+    under: Tensor
+
+
+@lru_cache(maxsize=8)
+def _exact_at(experiment: Experiment, t: float, size: int) -> _Exact:
+    oracle, when = exact_field(experiment), torch.tensor(t)
     span = plane_span(experiment)
     grid, shape = _grid(experiment, span, size)
-    when = torch.tensor(min(max(t, 0.01), 0.99))
-    error = (net(grid, when) - oracle(grid, when)).norm(dim=-1).reshape(shape)
     at = original_paths(experiment, draw_pairs(experiment, 2_000, stream=51), when[None], stream=52)[0]
-    mean = float((net(at, when) - oracle(at, when)).pow(2).sum(-1).mean())
-    return error, span, mean
+    return _Exact(when, span, shape, grid, oracle(grid, when), at, oracle(at, when))
 
 
 def sample_quality(experiment: Experiment, samples: Tensor) -> float:
-    """Energy distance of samples to fresh data points, of the class that was asked for if one was."""
+    """Energy distance of samples to fresh data, of the class that is followed (``Chosen.experiment``)."""
     fresh = asked_density(experiment).sample(len(samples), generator_of(experiment, 61)).points
     return float(energy_distance(samples, fresh))

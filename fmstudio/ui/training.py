@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,13 +18,15 @@ from fmstudio.flow.reflow import pairs as reflow_pairs
 from fmstudio.flow.solvers import HEUN, MIDPOINT, integrate, path_times
 from fmstudio.learn import checkpoints
 from fmstudio.learn.build import density_of, source_of
+from fmstudio.learn.checkpoints import Checkpoint
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.shipped import same_velocity, shipped
+from fmstudio.learn.net_card import NetCard
+from fmstudio.learn.shipped import problem, shipped
 from fmstudio.learn.simulate import generator_of
 from fmstudio.learn.train import Diverged, Progress, train
-from fmstudio.ui.actions import net_field
+from fmstudio.ui.actions import fitting_net
 from fmstudio.ui.halting import halt, halted, runs
-from fmstudio.ui.visitor import OPENED, SHIPPED, TRAINED, Visitor
+from fmstudio.ui.visitor import OPENED, SHIPPED, TRAINED, OwnNet, Visitor
 from fmstudio.ui.words import number
 
 TRAINING = "training"
@@ -36,6 +40,7 @@ REFLOW_PAIRS = 20_000
 
 def start(visitor: Visitor) -> Iterator[Progress]:
     """Train a new net on the visitor's experiment."""
+    _own(visitor)
     visitor.pairs, visitor.straightness = None, []
     yield from _run(visitor, train(visitor.experiment, device=chosen_device()))
 
@@ -55,9 +60,12 @@ def resume(visitor: Visitor) -> Iterator[Progress]:
             f"This training is done: it took all {checkpoint.step:,} steps. Raise the steps to train on."
         )
     device = chosen_device()
-    yield from _run(visitor, train(experiment, resume=checkpoint, pairs=visitor.pairs, device=device))
-    if visitor.pairs is not None:
-        visitor.straightness.append(measure_straightness(visitor))
+    pairs, told = visitor.pairs, visitor.straightness
+    work = train(experiment, resume=checkpoint, pairs=pairs, device=device)
+    _own(visitor)
+    last = yield from _run(visitor, work)
+    if pairs is not None:
+        told.append(measure_straightness(last))
 
 
 def straighten(visitor: Visitor) -> Iterator[Progress]:
@@ -66,38 +74,49 @@ def straighten(visitor: Visitor) -> Iterator[Progress]:
     Raises:
         ValueError: there is no net of this experiment's size, or the loss wants a mean that is not known.
     """
-    field = net_field(visitor)
-    checkpoint = visitor.checkpoint
-    if field is None or checkpoint is None:
+    checkpoint, experiment = fitting_net(visitor), visitor.experiment
+    if checkpoint is None:
         raise ValueError("There is no net to straighten: start a training first.")
-    if visitor.experiment.regression != "sampled":
+    if experiment.regression != "sampled":
         raise ValueError(
             "The mean velocity of a straightened flow has no closed form: choose 'sampled' under Net and "
             "objective, then straighten."
         )
-    if not visitor.straightness:
-        visitor.straightness = [measure_straightness(visitor)]
-    generator = generator_of(visitor.experiment, 70 + len(visitor.straightness))
-    source = source_of(visitor.experiment)
-    pairs = reflow_pairs(checkpoint.net, source, REFLOW_PAIRS, MIDPOINT, 30, generator)
+    _own(visitor)
+    told = visitor.straightness = visitor.straightness or [measure_straightness(checkpoint)]
+    generator = generator_of(experiment, 70 + len(told))
+    pairs = reflow_pairs(checkpoint.net, source_of(experiment), REFLOW_PAIRS, MIDPOINT, 30, generator)
     if halted(visitor, TRAINING):
         return
-    visitor.pairs = pairs
-    yield from _run(
-        visitor,
-        train(visitor.experiment, start=checkpoint.network, pairs=visitor.pairs, device=chosen_device()),
-    )
-    visitor.straightness.append(measure_straightness(visitor))
+    _keep(visitor, pairs=pairs)
+    work = train(experiment, start=checkpoint.network, pairs=pairs, device=chosen_device())
+    told.append(measure_straightness((yield from _run(visitor, work))))
 
 
-def _run(visitor: Visitor, work: Iterator[Progress]) -> Iterator[Progress]:
-    """Hand reports on, keeping the net of each, so that a stopped training leaves a usable one."""
+def _run(visitor: Visitor, work: Iterator[Progress]) -> Generator[Progress, None, Checkpoint]:
+    """Hand reports on, keeping the net of each, so that a stopped training leaves a usable one.
+
+    Returns:
+        The last report's net.
+    """
+    last: Progress | None = None
     try:
-        for progress in work:
-            visitor.checkpoint, visitor.net_from = progress.checkpoint, TRAINED
-            yield progress
+        for last in work:
+            _keep(visitor, checkpoint=last.checkpoint, net_from=TRAINED)
+            yield last
     except Diverged as error:
         raise ValueError(str(error)) from error
+    assert last is not None
+    return last.checkpoint
+
+
+def _keep(visitor: Visitor, **what: Any) -> None:
+    """Take what the visitor's own training makes; it waits aside while a lesson shows another net."""
+    if visitor.aside is not None:
+        visitor.aside = replace(visitor.aside, **what)
+        return
+    for name, value in what.items():
+        setattr(visitor, name, value)
 
 
 def stop(visitor: Visitor, patience: float = 3.0) -> None:
@@ -114,35 +133,74 @@ def stop(visitor: Visitor, patience: float = 3.0) -> None:
 
 def reset(visitor: Visitor) -> None:
     """Forget the net and everything measured of it."""
+    _own(visitor)
     visitor.checkpoint, visitor.pairs, visitor.straightness = None, None, []
 
 
 def adopt_shipped(visitor: Visitor) -> None:
-    """Take a net that came with the studio, where the visitor has none of their own that fits."""
-    if visitor.checkpoint is not None and visitor.net_from != SHIPPED:
+    """Take a net that came with the studio, where the visitor has none of their own or a lesson shows one.
+
+    A lesson ends where the experiment asks for another net than its step does.
+    """
+    if visitor.lesson is not None and problem(visitor.lesson) != problem(visitor.experiment):
+        end_lesson(visitor)
+    if visitor.lesson is None and visitor.checkpoint is not None and visitor.net_from != SHIPPED:
         return
     visitor.checkpoint, visitor.net_from = shipped(visitor.experiment), SHIPPED
 
 
+def begin_lesson(visitor: Visitor, experiment: Experiment, own: bool) -> None:
+    """Show what a lesson's step speaks of: a net that came with the studio, or the visitor's where it may be.
+
+    Args:
+        visitor: whose net is put aside until the lesson ends; the Sample room follows the net again.
+        experiment: of the step.
+        own: whether the visitor's own net will do, if it is one of this experiment.
+    """
+    end_lesson(visitor)
+    visitor.use_net, visitor.view = None, "Q and P"
+    net = visitor.checkpoint
+    if net is None or visitor.net_from == SHIPPED or (own and NetCard.of(net).answers(experiment)):
+        return
+    visitor.aside = OwnNet(net, visitor.net_from, visitor.pairs, visitor.straightness)
+    visitor.lesson, visitor.checkpoint = experiment, None
+    visitor.net_from, visitor.pairs, visitor.straightness = SHIPPED, None, []
+
+
+def end_lesson(visitor: Visitor) -> None:
+    """Bring the visitor's own net back."""
+    aside, visitor.aside, visitor.lesson = visitor.aside, None, None
+    if aside is not None:
+        visitor.checkpoint, visitor.net_from = aside.checkpoint, aside.net_from
+        visitor.pairs, visitor.straightness = aside.pairs, aside.straightness
+
+
+def _own(visitor: Visitor) -> None:
+    """The visitor makes a net of their own: it takes the place of any other."""
+    visitor.aside = visitor.lesson = None
+
+
 @torch.no_grad()
-def measure_straightness(visitor: Visitor, count: int = 2_000) -> float:
-    """S of the visitor's flow: 0 exactly when every particle goes straight at constant speed."""
-    field = net_field(visitor)
-    assert field is not None
-    start_at = source_of(visitor.experiment).sample(count, generator_of(visitor.experiment, 81)).points
+def measure_straightness(checkpoint: Checkpoint, count: int = 2_000) -> float:
+    """S of a net's flow, of all data: 0 exactly when every particle goes straight at constant speed."""
+    learned, field = checkpoint.experiment, checkpoint.net
+    start_at = source_of(learned).sample(count, generator_of(learned, 81)).points
     trajectory = integrate(field, start_at, path_times(64), HEUN)
     return float(straightness(trajectory, field))
 
 
 @torch.no_grad()
 def clouds(visitor: Visitor) -> dict[str, tuple[Tensor, str]]:
-    """Data points, and samples of the net where there is one, for a picture: name → (points, role)."""
+    """Data points, and samples of the net where there is one, for a picture: name → (points, role).
+
+    Both are of all data, whatever class the sampler is asked for.
+    """
     experiment = visitor.experiment
     shown = {"data": (density_of(experiment).sample(SHOWN, generator_of(experiment, 91)).points, "data")}
-    field = net_field(visitor)
-    if field is not None:
+    net = fitting_net(visitor)
+    if net is not None:
         noise = source_of(experiment).sample(SHOWN, generator_of(experiment, 92)).points
-        samples = integrate(field, noise, path_times(20), MIDPOINT, record=False).positions[-1]
+        samples = integrate(net.net, noise, path_times(20), MIDPOINT, record=False).positions[-1]
         shown["samples of the net"] = (samples, "learned")
     return shown
 
@@ -175,6 +233,7 @@ def open_file(visitor: Visitor, file: str) -> Experiment:
     """
     checkpoint = checkpoints.load(file)
     stop(visitor)  # A training that runs would put its own net in the place of this one.
+    _own(visitor)
     visitor.checkpoint, visitor.net_from = checkpoint, OPENED
     visitor.pairs, visitor.straightness = None, []
     return checkpoint.experiment
@@ -198,10 +257,18 @@ def status(progress: Progress) -> list[tuple[str, str]]:
 def stray(visitor: Visitor) -> list[tuple[str, str]]:
     """What the visitor's net learned, where that is not what the sidebar shows; else empty."""
     checkpoint = visitor.checkpoint
-    if checkpoint is None or same_velocity(checkpoint.experiment, visitor.experiment):
+    if checkpoint is None or NetCard.of(checkpoint).fits(visitor.experiment):
         return []
     learned = checkpoint.experiment
     return [("net", f"of another experiment ({learned.data}, {learned.path})")]
+
+
+def net_words(visitor: Visitor) -> str:
+    """Where the visitor's net comes from, and what it is."""
+    assert visitor.checkpoint is not None
+    card = NetCard.of(visitor.checkpoint)
+    told = ["straightened"] * card.straightened + ["told the class"] * bool(card.classes)
+    return ", ".join([visitor.net_from, *told])
 
 
 def summary(visitor: Visitor) -> list[tuple[str, str]]:
@@ -210,7 +277,8 @@ def summary(visitor: Visitor) -> list[tuple[str, str]]:
     if checkpoint is None:
         return []
     curve = checkpoint.curve
-    rows = stray(visitor) or [("net", visitor.net_from)]
+    rows = stray(visitor) or [("net", net_words(visitor))]
+    rows += [("your own net", "back when the lesson is closed")] if visitor.aside else []
     rows.append(("step", f"{checkpoint.step:,}"))
     if curve.points:
         last = curve.points[-1]

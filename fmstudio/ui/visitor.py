@@ -30,6 +30,31 @@ class Action:
     halted: bool = False
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a room under way.
+
+    Args:
+        wanted: what it was asked for: room, experiment, view, and which net.
+        shows: the same with the state of that net when it was begun.
+        coming: the updates of the room's outputs.
+    """
+
+    wanted: tuple[Any, ...]
+    shows: tuple[Any, ...]
+    coming: Future[Any]
+
+
+@dataclass(frozen=True)
+class OwnNet:
+    """A visitor's own net while a lesson shows another, with what belongs to it."""
+
+    checkpoint: Checkpoint
+    net_from: str
+    pairs: FixedPairs | None
+    straightness: list[float]
+
+
 @dataclass
 class Visitor:
     """One visitor's state; it lives in the page's session and nowhere else.
@@ -39,16 +64,17 @@ class Visitor:
         checkpoint: the latest net with the experiment it learned, or None; a stopped training leaves one.
         net_from: where that net came from, as the page says it; another may take a shipped one's place.
         pairs: reflow pairs that the net was trained on, or None.
+        lesson: the experiment of a lesson's step that shows the studio's own net, or None; aside: the
+            visitor's net meanwhile.
         use_net: whether the visitor asked the Sample room for the net's field or for the exact one; None
             leaves it to the room, which takes the net where there is one.
         work: a number that grows when the Sample room starts or stops something: what is older has to end.
         error_time: the t of the Train room's map of the error.
         measured: what the Sample room's figures on demand were measured on.
-        room: the one on screen; view: what the Paths room puts side by side; painted: the experiment and
-            the net that each room shows.
-        shown: what the browser shows of the experiment, by part; pending: the picture under way, with the
-            room and what it shows; called: how often the browser was told to ask for a picture.
-        refused: why the last edit was not taken, until the visitor is told.
+        room: the one on screen; view: what the Paths room puts side by side; painted: what each room shows.
+        shown: what the browser shows of the experiment, by part; pending: the picture under way; called: how
+            often the browser was told to ask for a picture.
+        refused: why the last edit was not taken, until the visitor is told; told: what was changed besides.
         drafts: formulas that were refused and stay to be mended, by field: what was typed, and why not.
         latest: when in the browser's own count each kind of turn was last taken: see :meth:`turn`.
         claims: the visitor's own results in the note's room, by the claim's number and whether it was broken.
@@ -65,17 +91,20 @@ class Visitor:
     checkpoint: Checkpoint | None = None
     net_from: str = SHIPPED
     pairs: FixedPairs | None = None
+    lesson: Experiment | None = None
+    aside: OwnNet | None = None
     use_net: bool | None = None
     work: int = 0
     error_time: float = 0.5
-    measured: tuple[Experiment, int] | None = None
+    measured: tuple[Any, ...] | None = None
     room: str = "Paths"
     view: str = "Q and P"
-    painted: dict[str, tuple[Experiment, int]] = field(default_factory=dict)
+    painted: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     shown: dict[str, dict[str, Any]] = field(default_factory=dict)
-    pending: tuple[Any, Future[Any]] | None = None
+    pending: Picture | None = None
     called: int = 0
     refused: str = ""
+    told: list[str] = field(default_factory=list)
     drafts: dict[str, tuple[str, str]] = field(default_factory=dict)
     latest: dict[str, float] = field(default_factory=dict)
     straightness: list[float] = field(default_factory=list)

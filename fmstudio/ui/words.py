@@ -15,6 +15,8 @@ from fmstudio.flow.readable import unreadable
 from fmstudio.learn.build import path_of
 from fmstudio.learn.clouds import unpack
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.fitting import Note
+from fmstudio.learn.net_card import Chosen
 from fmstudio.plots.plain import in_html, in_markdown
 
 _CLASSES = {
@@ -78,21 +80,67 @@ def data_note(experiment: Experiment) -> str:
     return sections("data")[experiment.data]
 
 
-def sampler_hint(experiment: Experiment, straightened: bool = False) -> str:
-    """What must be known about the sampler as it is set, or an empty text.
-
-    Args:
-        experiment: its settings.
-        straightened: whether it follows a net that was straightened.
-    """
-    hints = sections("sampler-hints")
+def sampler_hint(chosen: Chosen) -> str:
+    """What must be known about the sampler and the field that it follows, or an empty text."""
+    hints, experiment, net = sections("sampler-hints"), chosen.experiment, chosen.card
+    guided = chosen.guidance != 1
     told = {
-        "class": experiment.conditional and experiment.label >= 0,
-        "straightened": straightened,
-        "noise": experiment.sde_noise > 0,
+        "class": chosen.label is not None,
+        "guided": guided,
+        "straightened": net is not None and net.straightened,
+        "noise": experiment.sde_noise > 0 and not guided,
+        "guided noise": experiment.sde_noise > 0 and guided,
         "dopri5": experiment.solver == "dopri5" and experiment.sde_noise == 0,
     }
-    return "\n\n".join(hints[name] for name, holds in told.items() if holds)
+    said = [hints[name] for name, holds in told.items() if holds]
+    if chosen.left_out:
+        what = hints["unknown class"] if net is not None and net.no_class else hints["no class"]
+        said.insert(0, f"**{chosen.left_out}** {what}")
+    if net is not None and net.caution and (chosen.label is None or guided):
+        said.insert(0, net.caution)
+    return "\n\n".join(said)
+
+
+FIELDS = {
+    "data": "data", "data_noise": "noise of the data", "data_points": "points in the data set",
+    "mixture": "your mixture", "word": "the word", "points": "your own points", "source": "source x₁",
+    "path": "path", "power": "power n", "bend": "bend κ", "turn": "turn κ", "strength": "strength κ",
+    "beta0": "β₀", "beta1": "β₁", "formula_a": "a(t)", "formula_b": "b(t)", "around": "around the path",
+    "coupling": "coupling", "coupling_batch": "pairs matched at a time",
+    "sinkhorn_reg": "entropic regularisation", "target": "target of the net",
+    "regression": "what the net regresses on", "conditional": "tell the net the class",
+    "label_drop": "label drop", "width": "width of the net", "depth": "hidden layers",
+    "fourier": "Fourier features", "train_steps": "steps of the training", "batch": "batch",
+    "learning_rate": "learning rate", "schedule": "schedule", "ema": "running mean of the weights",
+    "time_law": "time law", "solver": "solver", "sample_steps": "steps of the sampler",
+    "sde_noise": "SDE noise η", "guidance": "guidance w", "label": "class", "particles": "particles",
+    "frames": "frames of the player", "seed": "seed",
+}  # fmt: skip
+"""What the page calls the fields of an experiment."""
+
+
+MOST_NOTES = 6
+"""Parts of one link that a visitor is told about; of more, only their number."""
+
+
+def notes(found: Iterable[Note]) -> list[str]:
+    """Sentences of what of a link, or of an edit, is not as it was asked for."""
+    told = [_note(note) for note in found]
+    return told if len(told) <= MOST_NOTES else [*told[:MOST_NOTES], f"And {len(told) - MOST_NOTES} more."]
+
+
+def _note(note: Note) -> str:
+    given = textwrap.shorten(note.given, 40, placeholder="…") or "nothing"
+    if note.instead is None:
+        return f"The link holds “{textwrap.shorten(note.name, 40, placeholder='…')}”: {note.why}, left out."
+    named = FIELDS[note.name]
+    # The sentence of the mathematics may begin with the field's own name.
+    why = note.why.removeprefix(f"{note.name}: ")
+    instead = textwrap.shorten(note.instead, 40, placeholder="…")
+    if note.name == "label" and note.instead == "-1":
+        instead = "every class"
+    what = {"True": "on", "False": "off", "": "the example"}.get(instead, instead)
+    return f"{named[0].upper()}{named[1:]}: {what} instead of {given}, because {why[0].lower()}{why[1:]}."
 
 
 def lines(sentence: str, width: int = 46) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from fmstudio.learn.checkpoints import Checkpoint
 from fmstudio.learn.experiment import DATA, PATHS, SOLVERS, Experiment, domain
+from fmstudio.learn.shipped import shipped
 from fmstudio.learn.simulate import draw_pairs
 from fmstudio.plots.coefficients import coefficients_svg
 from fmstudio.plots.probe_panel import probe_html
@@ -92,10 +96,10 @@ def test_a_probe_from_nowhere_is_refused(x: float, y: float, t: float) -> None:
 def test_sample_room_at_both_ends_of_its_controls(solver: str, end: str) -> None:
     numbers = {name: domain(name)[end] for name in ("sample_steps", "sde_noise", "guidance")}
     state = visitor(solver=solver, **numbers)
-    scene, motion, measured = sampling.sample_room(state, use_net=False)
-    assert torch.isfinite(motion.positions).all()
-    assert motion.nfe >= 1
-    assert len(measured.values) == len(scene.times)
+    found = sampling.sample_room(state, use_net=False)
+    assert torch.isfinite(found.motion.positions).all()
+    assert found.motion.nfe >= 1
+    assert len(found.measured.values) == len(found.scene.times)
 
 
 def test_without_a_net_the_page_says_so() -> None:
@@ -106,8 +110,8 @@ def test_without_a_net_the_page_says_so() -> None:
 
 def test_guidance_by_the_oracle_samples_the_class() -> None:
     state = visitor(conditional=True, label=0, guidance=1.0, solver="heun", sample_steps=40)
-    _, motion, _ = sampling.sample_room(state, use_net=False)
-    angle = torch.atan2(motion.positions[-1][:, 1], motion.positions[-1][:, 0])
+    end = sampling.sample_room(state, use_net=False).motion.positions[-1]
+    angle = torch.atan2(end[:, 1], end[:, 0])
     assert float(angle.std()) < 0.3
 
 
@@ -124,6 +128,91 @@ def test_likelihood_map_agrees_with_the_exact_density() -> None:
     assert found.exact is not None
     known = found.exact > -6
     assert float((found.flow - found.exact)[known].abs().mean()) < 0.1
+
+
+def shipped_net(experiment: Experiment) -> Checkpoint:
+    net = shipped(experiment)
+    assert net is not None
+    return net
+
+
+@pytest.mark.parametrize("use_net", [False, True], ids=["exact", "net"])
+def test_the_likelihood_of_a_class_is_compared_with_the_density_of_that_class(use_net: bool) -> None:
+    told = Experiment(conditional=True, label=2)
+    state = Visitor(told, shipped_net(told))
+    found = sampling.likelihood_map(state, use_net, size=24)
+    assert found.gap is not None
+    assert found.gap < (1.0 if use_net else 0.01)
+    # A guided flow does not end there, and is called guided.
+    state.experiment = told.but(guidance=3.0)
+    guided = sampling.likelihood_map(state, use_net, size=24)
+    assert guided.gap is not None
+    assert guided.gap > 10
+    assert guided.chosen.guidance == 3
+
+
+def test_a_class_that_the_net_does_not_know_is_left_out_of_the_sample_room() -> None:
+    state = Visitor(SMALL.but(conditional=True, label=2, particles=300), shipped_net(Experiment()))
+    found = sampling.sample_room(state, use_net=True)
+    angles = [
+        torch.atan2(*torch.as_tensor(pane.positions[-1]).flip(1).unbind(1)) for pane in found.scene.panes
+    ]
+    # All eight bumps, in Q as in P, and no word of a class.
+    assert all(float(angle.std()) > 1 for angle in angles)
+    assert all("bump" not in pane.title + pane.caption for pane in found.scene.panes)
+    assert found.chosen.left_out
+    assert sampling.sample_quality(found.chosen.experiment, found.motion.positions[-1]) < 0.1
+
+
+def test_a_scene_says_which_class_and_how_much_guidance() -> None:
+    state = Visitor(SMALL.but(conditional=True, label=2, guidance=4.0))
+    original, sampled = sampling.sample_room(state, use_net=False).scene.panes
+    assert original.title == "Q of bump 2"
+    assert sampled.title == "P of bump 2"
+    assert "guidance 4, exact u" in sampled.caption
+
+
+def test_the_class_of_the_sampler_stays_in_the_sample_room() -> None:
+    """Paths, the probe and the error of the field are of all data."""
+    told = Experiment(particles=200, frames=4, coupling="optimal transport", conditional=True, label=2)
+    net = shipped_net(Experiment(conditional=True))
+    of_pairs = replace(net, experiment=net.experiment.but(coupling="optimal transport"))
+    paired = Visitor(told.but(guidance=4.0), of_pairs)
+    flow = actions.paths_room(paired).panes[1].positions[-1]
+    assert np.std(np.arctan2(flow[:, 1], flow[:, 0])) > 1
+    state = Visitor(Experiment(conditional=True, label=2, guidance=4.0), net)
+    of_all = Visitor(Experiment(conditional=True), net)
+    assert sampling.field_error(state, 0.5)[2] == sampling.field_error(of_all, 0.5)[2] < 0.2
+    answers = [actions.probe(visitor, 0.2, 0.1, 0.5).net for visitor in (state, of_all)]
+    assert answers[0] is not None
+    assert answers[1] is not None
+    assert torch.equal(answers[0], answers[1])
+    clouds = [training.clouds(visitor)["samples of the net"][0] for visitor in (state, of_all)]
+    assert torch.equal(*clouds)
+
+
+def test_a_straightened_net_is_called_so_and_its_answer_is_not_set_beside_u() -> None:
+    net = replace(shipped_net(Experiment()), of_pairs=True)
+    assert actions.probe(Visitor(Experiment(), net), 0, 0, 0.5).net is None
+    panes = sampling.sample_room(Visitor(SMALL, net), use_net=True).scene.panes
+    assert "straightened net" in panes[1].caption
+
+
+@pytest.mark.parametrize("view", actions.VIEWS)
+@pytest.mark.parametrize("net", [None, "optimal transport"])
+@pytest.mark.parametrize("coupling", ["independent", "optimal transport"])
+def test_the_words_of_the_paths_room_speak_of_a_flow_where_there_is_one(
+    view: str, net: str | None, coupling: str
+) -> None:
+    experiment = SMALL.but(coupling=coupling, data="points" if net is None else SMALL.data)
+    checkpoint = None if net is None else shipped_net(Experiment(coupling=net))
+    state = Visitor(experiment, checkpoint, view=view)
+    titles = [pane.title for pane in actions.paths_room(state, view).panes]
+    told = words.sections("paths")[actions.paths_seen(state)]
+    assert ("no flow P yet" in told) == ("The flow P" not in titles and view != actions.VIEWS[1])
+    assert ("right**, the flow P" in told or "**The flow P:**" in told) == ("The flow P" in titles)
+    # A click is answered only where u has a formula.
+    assert coupling == "independent" or "pause near *t* = 0.3 and click" not in told
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,8 +11,12 @@ import torch
 
 from fmstudio.learn.batches import Problem
 from fmstudio.learn.experiment import Experiment
-from fmstudio.ui.lessons import lessons, read_step
+from fmstudio.learn.net_card import NetCard
+from fmstudio.learn.shipped import shipped
+from fmstudio.ui import actions, training
+from fmstudio.ui.lessons import Step, lessons, read_step
 from fmstudio.ui.page import TABS
+from fmstudio.ui.visitor import SHIPPED, TRAINED, Visitor
 
 
 def test_every_step_is_an_experiment_that_can_be_trained_and_a_room() -> None:
@@ -34,11 +39,60 @@ def test_every_step_is_an_experiment_that_can_be_trained_and_a_room() -> None:
         {"count": 1, "query": 3},
         {"count": 1, "query": "seed=-1"},
         {"count": 1, "query": "no=such"},
+        {"count": 1},
     ],
 )
 def test_a_step_from_the_browser_is_checked(data: object) -> None:
     with pytest.raises(ValueError, match=r"query|seed|Unknown"):
         read_step(SimpleNamespace(_data=data))  # pyright: ignore[reportArgumentType]
+
+
+STEPS = [step for lesson in lessons() for step in lesson.steps if step.room in ("Train", "Sample")]
+
+
+@pytest.mark.parametrize("own", ["none", "untold", "moons", "straightened"])
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: f"{step.room} {step.query}")
+def test_a_step_shows_the_net_that_it_speaks_of_whatever_net_is_there(step: Step, own: str) -> None:
+    experiment = Experiment.from_query(step.query)
+    learned = {"none": None, "moons": Experiment(data="moons")}.get(own, Experiment())
+    mine = None if learned is None else shipped(learned)
+    if mine is not None:
+        mine = replace(mine, of_pairs=own == "straightened")
+    state = Visitor(experiment, mine, TRAINED if mine else SHIPPED, use_net=False, view="all three")
+    training.begin_lesson(state, experiment, step.own)
+    training.adopt_shipped(state)
+    assert state.checkpoint is not None
+    assert NetCard.of(state.checkpoint).answers(experiment)
+    assert (state.checkpoint is mine) == (step.own and own == "untold")
+    assert actions.samples_the_net(state)
+    assert actions.followed(state, True).left_out == ""
+    assert state.view == actions.VIEWS[0]
+    # Closed, and the visitor's own net is back.
+    training.end_lesson(state)
+    training.adopt_shipped(state)
+    if mine is not None:
+        assert state.checkpoint is mine
+        assert state.net_from == TRAINED
+
+
+def test_a_lesson_s_net_goes_with_its_problem_and_a_training_is_the_visitor_s_own() -> None:
+    mine = shipped(Experiment(data="moons"))
+    asked = Experiment(conditional=True)
+    state = Visitor(asked, mine, TRAINED)
+    training.begin_lesson(state, asked, own=False)
+    # Another class, and more guidance, are still the lesson's.
+    state.experiment = asked.but(label=3, guidance=2.0)
+    training.adopt_shipped(state)
+    assert state.net_from == SHIPPED
+    # Its problem is left.
+    state.experiment = Experiment(data="moons")
+    training.adopt_shipped(state)
+    assert state.checkpoint is mine
+    training.begin_lesson(state, state.experiment, own=False)
+    state.experiment = state.experiment.but(train_steps=20, width=16, depth=1)
+    list(training.start(state))
+    training.adopt_shipped(state)
+    assert (state.net_from, state.aside) == (TRAINED, None)
 
 
 @pytest.mark.browser

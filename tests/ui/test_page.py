@@ -245,9 +245,13 @@ def test_the_link_is_copied_where_the_clipboard_is_kept_from_pages(studio: Studi
 
 
 def test_a_wrong_link_and_a_wrong_formula_are_answered_in_words(browser: Any, studio_url: str) -> None:
-    studio = Studio(browser, studio_url, "?seed=-5")
+    studio = Studio(browser, studio_url, "?seed=-5&utm_source=news&path=bow")
     page = studio.page
-    page.get_by_text("seed: expected a number in").wait_for()
+    told = page.locator(".toast-body").get_by_text("Seed: 0 instead of -5")
+    told.wait_for()
+    assert "“utm_source”" in told.inner_text()
+    # The rest of the link opened.
+    page.wait_for_function("location.search === '?path=bow&seed=0'")
     studio.choose("custom")
     page.get_by_label("a(t) =").fill("1 - t/2")
     page.get_by_label("a(t) =").press("Enter")

@@ -207,8 +207,12 @@ def test_a_new_scene_keeps_clock_and_layout(page: Any) -> None:
     pause(page)
     page.evaluate(f"{PROBE}.player.seek(0.3)")
     before = page.locator("#main .fm-stage").bounding_box()
+    over = f"{PROBE}.player.over.getContext('2d').miterLimit"
+    page.evaluate(f"{over} = 3")
     page.get_by_role("button", name="another scene").click()
     wait(page, "P.loads === 2")
+    # The canvas of axes and marks was not set back: one that is only cleared then may go on showing them.
+    assert page.evaluate(over) == 3
     assert read(page, "particles") == 300
     assert read(page, "t") == pytest.approx(0.3)
     assert not read(page, "playing")

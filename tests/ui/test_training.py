@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.train import Diverged, Progress
 from fmstudio.ui import actions, sampling, training
 from fmstudio.ui.halting import halt, until_halted
+from fmstudio.ui.tabs import train as train_room
 from fmstudio.ui.visitor import Visitor
 
 TINY = Experiment(train_steps=300, width=32, depth=2, fourier=8, batch=64, particles=60, frames=5)
@@ -31,7 +34,7 @@ def test_a_training_ends_with_a_net_that_every_room_can_use() -> None:
     error, _, mean = sampling.field_error(state, 0.5)
     assert error.shape[0] == error.shape[1]
     assert mean > 0
-    assert sampling.sample_room(state, use_net=True)[1].nfe > 0
+    assert sampling.sample_room(state, use_net=True).motion.nfe > 0
     assert actions.probe(state, 0.2, 0.1, 0.5).net is not None
 
 
@@ -170,3 +173,40 @@ def test_a_shipped_net_is_adopted_but_never_replaces_one_s_own() -> None:
     own = mine.checkpoint
     training.adopt_shipped(mine)
     assert mine.checkpoint is own
+
+
+def test_the_plots_of_a_training_stand_at_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All four are drawn of the same net while it learns, the error of the field too."""
+    monkeypatch.setattr(train_room, "DRAWN_EVERY", 0.0)
+    seen: list[tuple[str, int | None]] = []
+
+    def noting(name: str, figure: Any) -> Any:
+        def drawn(state: Visitor, *given: Any) -> Any:
+            seen.append((name, state.checkpoint.step if state.checkpoint else None))
+            return figure(state, *given)
+
+        return drawn
+
+    monkeypatch.setattr(training, "clouds", noting("cloud", training.clouds))
+    monkeypatch.setattr(sampling, "field_error", noting("error", sampling.field_error))
+    with gr.Blocks() as page:
+        room = train_room.build(gr.State(Visitor()))
+    start = next(fn.fn for fn in page.fns.values() if fn.name == "begin")
+    assert start is not None
+    state = visitor(train_steps=1_500)
+    drawn = 0
+    for _, loss, excess, cloud, error, told, *_ in start(state):
+        if not isinstance(error, str):
+            assert not any(isinstance(part, str) for part in (loss, excess, cloud))
+            continue
+        assert state.checkpoint is not None
+        step = state.checkpoint.step
+        assert [at for _, at in seen] == [step, step]
+        assert [name for name, _ in seen] == ["cloud", "error"]
+        assert f"<td>{step:,} of 1,500</td>" in told
+        assert json.loads(loss)["data"][0]["x"][-1] == step
+        assert "t = 0.50" in error
+        seen.clear()
+        drawn += 1
+    assert drawn >= 2
+    assert len(room.nets) == 3

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 import pytest
 
 from fmstudio.learn import clouds
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.fitting import read_link
+from fmstudio.learn.net_card import choose
+from fmstudio.learn.shipped import shipped
 from fmstudio.ui import words
 from fmstudio.ui.experiment_link import check
 
@@ -42,5 +47,32 @@ def test_a_target_that_the_path_does_not_allow_is_refused_when_it_is_chosen(targ
 
 
 def test_the_sampler_s_hint_warns_of_a_straightened_net() -> None:
-    assert "straightened" in words.sampler_hint(Experiment(), straightened=True)
-    assert words.sampler_hint(Experiment()) == ""
+    net = shipped(Experiment())
+    assert net is not None
+    assert "straightened" in words.sampler_hint(choose(Experiment(), replace(net, of_pairs=True)))
+    assert words.sampler_hint(choose(Experiment(), net)) == ""
+
+
+def test_the_sampler_s_hint_says_whose_the_field_is() -> None:
+    told = Experiment(conditional=True, label=2)
+    assert "compared with *Q* of that class" in words.sampler_hint(choose(told, None))
+    guided = words.sampler_hint(choose(told.but(guidance=3.0, sde_noise=0.5), None))
+    assert "*not* samples of the class" in guided
+    assert "same for every η" not in guided.replace("*not* the same for every η", "")
+    # A net that knows no class is not said to sample one.
+    said = words.sampler_hint(choose(told, shipped(Experiment()), lenient=True))
+    assert "trained without classes" in said
+    assert "One class is sampled" not in said
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(Experiment)])
+def test_every_field_has_a_name_of_the_page(name: str) -> None:
+    assert "_" not in words.FIELDS[name]
+
+
+def test_what_a_link_asks_for_in_vain_is_told_in_the_page_s_words() -> None:
+    _, notes = read_link({"sample_steps": "9999", "utm_source": "x" * 99, "label": "2"})
+    unknown, steps, label = sorted(words.notes(notes), reverse=True)
+    assert unknown == "The link holds “utm_source”: no setting of the studio, left out."
+    assert steps == "Steps of the sampler: 200 instead of 9999, because the most is 200."
+    assert label == "Class: every class instead of 2, because only a net that is told it knows one."

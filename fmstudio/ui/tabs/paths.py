@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from fmstudio.learn.net_card import NO_CLOSED_FORM
 from fmstudio.plots.probe_panel import probe_html
 from fmstudio.plots.room_scenes import in_plane
 from fmstudio.ui import actions, words
@@ -36,13 +37,21 @@ def build(visitor: gr.State) -> Room:
                 panel = gr.HTML(probe_html(None))
             with gr.Column(elem_classes=["fm-card"], min_width=0):
                 what = gr.Markdown(seen[actions.VIEWS[0]])
-            closed = gr.Markdown("", visible=False, elem_classes=["fm-note", "fm-card"])
 
     def repaint(state: Visitor) -> list[Any]:
-        known = actions.has_closed_form(state.experiment)
-        note = "" if known else actions.NO_CLOSED_FORM.format(coupling=state.experiment.coupling)
-        scene = actions.paths_room(state, state.view)
-        return [scene, probe_html(None), gr.update(value=note, visible=not known)]
+        scene, told = actions.paths_room(state, state.view), seen[actions.paths_seen(state)]
+        return [scene, nowhere(state), told, state.view]
+
+    def nowhere(state: Visitor) -> str:
+        """The panel before any click: what a click shows, or why it cannot."""
+        if actions.has_closed_form(state.experiment):
+            return probe_html(None)
+        return f'<p class="fm-note">{NO_CLOSED_FORM.format(coupling=state.experiment.coupling)}</p>'
+
+    def look(state: Visitor, chosen: str) -> dict[Any, Any]:
+        if chosen in actions.VIEWS:
+            state.view = chosen
+        return {}
 
     def probe(state: Visitor, event: gr.EventData) -> tuple[Any, str]:
         try:
@@ -50,7 +59,7 @@ def build(visitor: gr.State) -> Room:
             found = actions.probe(state, point.x, point.y, point.t)
         except ValueError as error:
             warn(error)
-            return gr.skip(), probe_html(None)
+            return gr.skip(), nowhere(state)
         net = None if found.net is None else in_plane(found.net)
         answer = Answer(
             point,
@@ -63,25 +72,15 @@ def build(visitor: gr.State) -> Room:
         )
         return Player(overlay=answer.to_json()), probe_html(found)
 
-    def look(state: Visitor, chosen: str) -> list[Any]:
-        try:
-            scene = actions.paths_room(state, chosen)
-        except ValueError as error:
-            warn(error)
-            return [gr.skip(), gr.skip()]
-        state.view = chosen
-        return [scene, seen[chosen]]
-
-    view.input(
-        look,
-        [visitor, view],
-        [player, what],
-        trigger_mode="always_last",
-        show_progress="minimal",
-        api_visibility="private",
-    )
     player.probe(
         probe, visitor, [player, panel], show_progress="hidden", trigger_mode="always_last",
         api_visibility="private",
     )  # fmt: skip
-    return Room(repaint=repaint, outputs=[player, panel, closed], prompt=True)
+    return Room(
+        repaint=repaint,
+        outputs=[player, panel, what, view],
+        view=lambda state: state.view,
+        of_net=lambda state: not actions.has_closed_form(state.experiment),
+        looks=[(view, look)],
+        prompt=True,
+    )

@@ -9,7 +9,9 @@ from typing import Any
 import gradio as gr
 
 from fmstudio.learn.experiment import SOLVERS
+from fmstudio.learn.net_card import NO_CLOSED_FORM
 from fmstudio.plots.figures import heat_figure, nfe_figure, profile_figure
+from fmstudio.plots.plain import in_html
 from fmstudio.ui import actions, sampling, words
 from fmstudio.ui.live_plot import LivePlot, figure_json
 from fmstudio.ui.player import Player
@@ -74,17 +76,20 @@ def build(visitor: gr.State) -> Room:
     def drawn(state: Visitor, tell: sampling.Tell = sampling.quietly) -> tuple[Any, Any]:
         """The particles and what was measured of them, with the field that the visitor's choices mean."""
         try:
-            scene, motion, distance = sampling.sample_room(state, actions.samples_the_net(state), tell)
-            quality = sampling.sample_quality(state.experiment, motion.positions[-1])
+            found = sampling.sample_room(state, actions.samples_the_net(state), tell)
+            motion, distance, chosen = found.motion, found.measured, found.chosen
+            quality = sampling.sample_quality(chosen.experiment, motion.positions[-1])
         except (ValueError, RuntimeError) as error:
             return gr.skip(), failed(error)
         except Stopped:
             return gr.skip(), gr.skip()
-        return scene, facts([
+        of = sampling.class_name(chosen)
+        return found.scene, facts([
+            *([("guidance", f"{chosen.guidance:g}")] if chosen.guidance != 1 else []),
             ("NFE", f"{motion.nfe:,}"),
             ("time", f"{motion.seconds:.2f} s"),
             ("particles", f"{motion.positions.shape[1]:,}"),
-            ("energy distance to data", words.number(quality)),
+            (f"energy distance to {f'data of {of}' if of else 'data'}", words.number(quality)),
             ("largest distance over t", words.number(float(distance.values.max()))),
             ("upper edge of the band at t = 0", words.number(float(distance.band[-1, 1]))),
         ])  # fmt: skip
@@ -97,14 +102,12 @@ def build(visitor: gr.State) -> Room:
         if state.work == work:
             yield [scene, said, gr.update(interactive=False)]
 
-    def choose(state: Visitor, net: bool) -> Iterator[list[Any]]:
-        if not net and not actions.has_closed_form(state.experiment):
-            warn(actions.NO_CLOSED_FORM.format(coupling=state.experiment.coupling))
-            yield [gr.skip(), gr.skip(), gr.skip(), actions.samples_the_net(state)]
-            return
-        state.use_net = net
-        for updates in sample(state):
-            yield [*updates, gr.skip()]
+    def choose(state: Visitor, net: bool) -> dict[Any, Any]:
+        if net or actions.has_closed_form(state.experiment):
+            state.use_net = net
+            return {}
+        warn(NO_CLOSED_FORM.format(coupling=state.experiment.coupling))
+        return {use_net: actions.samples_the_net(state)}
 
     def solvers(state: Visitor) -> Iterator[list[Any]]:
         if not after_the_picture(state):
@@ -144,7 +147,7 @@ def build(visitor: gr.State) -> Room:
         """Let a picture that is under way be finished, then begin; false where Stop was pressed meanwhile."""
         work, pending = state.work, state.pending
         if pending is not None:
-            wait([pending[1]])
+            wait([pending.coming])
         if state.work != work:
             return False
         begin(state)
@@ -158,10 +161,6 @@ def build(visitor: gr.State) -> Room:
     seen: dict[str, Any] = {"api_visibility": "private"}
     drawing = [player, measured, stop]
     go.click(sample, visitor, drawing, show_progress_on=measured, **seen)
-    use_net.input(
-        choose, [visitor, use_net], [*drawing, use_net], show_progress_on=measured,
-        trigger_mode="always_last", **seen,
-    )  # fmt: skip
     measure.click(solvers, visitor, [curves, stop], **quiet)
     likelihood.click(
         maps, visitor, [flow_map, exact_map, likelihood_note, stop], show_progress_on=likelihood_note, **seen
@@ -175,14 +174,12 @@ def build(visitor: gr.State) -> Room:
         # What has begun meanwhile can be stopped.
         at_rest = gr.update(interactive=False) if state.work == work else gr.skip()
         # Figures of another field are taken away; another sampler leaves them right.
-        shows = (_field_of(state), id(state.checkpoint))
+        shows = (_field_of(state), id(state.checkpoint), actions.samples_the_net(state))
         kept = state.measured == shows
         state.measured = shows
         return [
             scene, said, at_rest, actions.samples_the_net(state),
-            words.sampler_hint(
-                state.experiment, actions.samples_the_net(state) and actions.is_straightened(state)
-            ),
+            _hint(state),
             *([gr.skip()] * 4 if kept else [None, None, None, ""]),
         ]  # fmt: skip
 
@@ -191,7 +188,18 @@ def build(visitor: gr.State) -> Room:
         repaint=repaint,
         outputs=[player, measured, stop, use_net, hint, *demanded],
         under_way={stop: gr.update(interactive=True)},
+        view=lambda state: state.use_net,
+        of_net=lambda state: True,
+        looks=[(use_net, choose)],
     )
+
+
+def _hint(state: Visitor) -> str:
+    """What must be known about the field and the sampler; nothing where no field can be followed."""
+    try:
+        return words.sampler_hint(actions.followed(state, actions.samples_the_net(state)))
+    except ValueError:
+        return ""
 
 
 def _field_of(state: Visitor) -> Any:
@@ -210,23 +218,25 @@ def _telling(progress: gr.Progress, unit: str) -> sampling.Tell:
 def _likelihood(found: sampling.LikelihoodMap, net: bool) -> list[Any]:
     """The flow's density, the exact one where it is known, and a note that compares them."""
     density, role = found.flow.exp(), "learned" if net else "exact"
-    title = (
-        "p₀ by the flow"
-        if found.t == 0
-        else f"p at t = {found.t:g} by the flow (points have no density at 0)"
-    )
+    of, w = sampling.class_name(found.chosen), found.chosen.guidance
+    by = "by the flow" if w == 1 else f"by the flow guided with w = {w:g}"
+    of = f" of {in_html(of)}" if of else ""
+    title = f"p₀{of} {by}"
+    if found.t > 0:
+        title = f"p{of} at t = {found.t:g} {by} (points have no density at 0)"
     cell = (2 * found.span / (density.shape[0] - 1)) ** density.ndim
     note = f"Sum over the grid: {float(density.sum()) * cell:.3f} (a density sums to 1)."
-    if found.exact is None:
+    if found.gap is None:
         note += " The data are points: there is no exact density to compare with."
     else:
-        gap = (found.flow - found.exact)[found.exact > -8].abs().mean()
-        note += f" Mean |log p₀ − log q₀| where q₀ > e⁻⁸: {float(gap):.3f}."
+        note += f" Mean |log p₀ − log q₀|{of} where q₀ > e⁻⁸: {found.gap:.3f}."
+    if w != 1:
+        note += " A guided flow does not end in q₀, even where it is exact: the difference is the guidance's."
     if density.ndim == 1:
-        lines = {"by the flow": (density, role)}
-        lines |= {} if found.exact is None else {"exact q₀": (found.exact.exp(), "data")}
+        lines = {by: (density, role)}
+        lines |= {} if found.exact is None else {f"exact q₀{of}": (found.exact.exp(), "data")}
         return [figure_json(profile_figure(lines, found.span, title, "density")), None, note]
     flow = figure_json(heat_figure(density, found.span, title, role))
     if found.exact is None:
         return [flow, None, note]
-    return [flow, figure_json(heat_figure(found.exact.exp(), found.span, "exact q₀", "exact")), note]
+    return [flow, figure_json(heat_figure(found.exact.exp(), found.span, f"exact q₀{of}", "exact")), note]

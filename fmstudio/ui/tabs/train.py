@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
-from fmstudio.learn.checkpoints import Curve
+from fmstudio.learn.checkpoints import Checkpoint
 from fmstudio.learn.experiment import REGRESSIONS, SCHEDULES, TARGETS, TIME_LAWS
 from fmstudio.learn.train import Progress
 from fmstudio.plots.figures import (
@@ -33,8 +35,8 @@ from fmstudio.ui.tabs.report import facts, failed, said
 from fmstudio.ui.told import warn
 from fmstudio.ui.visitor import Visitor
 
-SAMPLES_EVERY = 0.7
-"""Seconds between two pictures of samples; the loss is drawn at every report."""
+DRAWN_EVERY = 0.5
+"""Seconds between two pictures of the plots, all four of one step; the numbers follow each report."""
 
 READY = [*[gr.update(interactive=True)] * 3, gr.update(interactive=False)]
 """Start, Resume, Straighten and Stop while nothing runs."""
@@ -123,24 +125,21 @@ def build(visitor: gr.State) -> Room:
 
     plots = [loss, excess, cloud, error]
 
-    def live(state: Visitor, samples: bool) -> list[Any]:
-        """What can be drawn while a training runs: the two curves, and now and then the samples."""
-        curve = Curve() if state.checkpoint is None else state.checkpoint.curve
-        steps = [point.step for point in curve.points]
-        measured = [(p.step, p.energy_distance) for p in curve.points if p.energy_distance is not None]
-        return [
-            figure_json(loss_figure(steps, [point.loss for point in curve.points], curve.floor)),
-            figure_json(excess_figure(steps, [none_is_nan(p.excess) for p in curve.points], measured)),
-            data_beside(state) if samples else gr.skip(),
-            gr.skip(),
-        ]
+    def painted(state: Visitor, net: Checkpoint | None) -> list[Any]:
+        """The four plots of one net, whatever a training makes of it meanwhile."""
+        still = replace(state, checkpoint=net)
+        return [*curves(net), data_beside(still), error_map(still)]
 
-    def painted(state: Visitor) -> list[Any]:
-        """All figures, at rest."""
-        if state.checkpoint is None:
-            empty = [figure_json(empty_figure(_SENTENCES[name])) for name in ("no loss", "no excess")]
-            return [*empty, data_beside(state), error_map(state)]
-        return [*live(state, samples=True)[:3], error_map(state)]
+    def curves(net: Checkpoint | None) -> list[str]:
+        if net is None:
+            return [figure_json(empty_figure(_SENTENCES[name])) for name in ("no loss", "no excess")]
+        points = net.curve.points
+        steps = [point.step for point in points]
+        measured = [(p.step, p.energy_distance) for p in points if p.energy_distance is not None]
+        return [
+            figure_json(loss_figure(steps, [point.loss for point in points], net.curve.floor)),
+            figure_json(excess_figure(steps, [none_is_nan(p.excess) for p in points], measured)),
+        ]
 
     def data_beside(state: Visitor) -> str:
         draw = histogram_figure if state.experiment.dim == 1 else cloud_figure
@@ -160,14 +159,14 @@ def build(visitor: gr.State) -> Room:
 
     def work(state: Visitor, reports: Iterator[Progress]) -> Iterator[list[Any]]:
         """A training's reports as they come; the buttons are left right, whatever ends it."""
-        drawn = 0.0
+        drawn = -math.inf
         try:
             yield [state, *rest, gr.skip(), training.straightness_html(state), *BUSY]
             for report in reports:
-                now = time.monotonic()
-                samples = report.done or now - drawn > SAMPLES_EVERY
-                drawn = now if samples else drawn
-                figures = painted(state) if report.done else live(state, samples)
+                figures = rest
+                if report.done or time.monotonic() - drawn > DRAWN_EVERY:
+                    figures = painted(state, report.checkpoint)
+                    drawn = time.monotonic()
                 told = facts([*training.stray(state), *training.status(report)])
                 straighter = training.straightness_html(state, report if state.pairs is not None else None)
                 yield [state, *figures, told, straighter, *BUSY]
@@ -197,7 +196,11 @@ def build(visitor: gr.State) -> Room:
         yield from run(state, training.straighten(state))
 
     def at_rest(state: Visitor) -> list[Any]:
-        return [*painted(state), facts(training.summary(state)), training.straightness_html(state)]
+        return [
+            *painted(state, state.checkpoint),
+            facts(training.summary(state)),
+            training.straightness_html(state),
+        ]
 
     def cleared(state: Visitor) -> list[Any]:
         training.reset(state)
@@ -218,21 +221,22 @@ def build(visitor: gr.State) -> Room:
     pool: dict[str, Any] = quiet | {"concurrency_id": "training", "concurrency_limit": MOST_WAITING}
     outputs: list[Component] = [*plots, status, straightness]
     shown = [*outputs, start, resume, straighten, stop]
-    for button, kind in ((start, begin), (resume, go_on), (straighten, reflow)):
+    nets = [
         button.click(kind, visitor, [visitor, *shown], **pool)
+        for button, kind in ((start, begin), (resume, go_on), (straighten, reflow))
+    ]
     stop.click(lambda state: halt(state, training.TRAINING), visitor, None, **quiet)
     reset.click(training.stop, visitor, None, **quiet).then(cleared, visitor, shown, **quiet)
     draw_error.click(drawn_error, [visitor, when], error, **quiet)
     when.release(drawn_error, [visitor, when], error, trigger_mode="always_last", **quiet)
     save.click(written, visitor, saved, **quiet).then(None, saved, None, js=_DOWNLOAD, **quiet)
 
-    def repaint(state: Visitor) -> list[Any]:
-        training.adopt_shipped(state)
-        return at_rest(state)
-
     return Room(
         controls=controls,
-        repaint=repaint,
+        repaint=at_rest,
         outputs=outputs,
+        view=lambda state: state.error_time,
+        of_net=lambda state: True,
+        nets=nets,
         opener=(load, training.open_file),
     )
