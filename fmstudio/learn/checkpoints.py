@@ -20,9 +20,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from fmstudio.flow.bounds import Box
 from fmstudio.flow.fields import Guided, VelocityField
 from fmstudio.flow.objectives import TARGETS
-from fmstudio.learn.build import path_of
+from fmstudio.learn.build import density_of, path_of
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.net_field import NetField
 from fmstudio.learn.networks import Network, Shape
@@ -125,8 +126,9 @@ class Checkpoint:
 
     @property
     def net(self) -> NetField:
-        """The net as a velocity field, on the path and with the target of its experiment."""
-        return NetField(self.network, path_of(self.experiment), TARGETS[self.experiment.target])
+        """The net as a velocity field: on the path, with the target, in the box of its experiment's data."""
+        e = self.experiment
+        return NetField(self.network, path_of(e), TARGETS[e.target], Box.around(density_of(e)))
 
     def field(self, experiment: Experiment) -> VelocityField:
         """The field that an experiment's sampler follows, with its label and guidance if the net has classes.

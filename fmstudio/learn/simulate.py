@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.adaptive import integrate_adaptive
+from fmstudio.flow.couplings import pair_batches
 from fmstudio.flow.densities import Density, check_count
 from fmstudio.flow.diffusion import Proportional, integrate_sde, score_from_velocity
 from fmstudio.flow.fields import Guided, VelocityField
 from fmstudio.flow.metrics import energy_distance, shuffled_energy_distances
-from fmstudio.flow.objectives import pair_batches
 from fmstudio.flow.oracle import Oracle
 from fmstudio.flow.solvers import ADAPTIVE, SOLVERS, integrate, path_times
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
