@@ -102,8 +102,8 @@ def envelope(curves: Tensor, inside: float) -> Tensor:
 
         r = max over points of  (c − m)/(U − m) above m,  (m − c)/(m − L) below it,
 
-    and the band from m − r(m − L) to m + r(U − m) takes for r the ⌈inside (R + 1)⌉-th smallest of the R curves:
-    one more curve of their kind stays inside with at least that probability.
+    and the band from m − r(m − L) to m + r(U − m) takes for r the ⌈inside (R + 1)⌉-th smallest of the R
+    curves': one more curve of their kind stays inside with at least that probability.
 
     Args:
         curves: R draws of a curve of T points, shape (T, R), float64.

@@ -102,16 +102,18 @@ class Target:
         low, high = training_times(path)
         if self is not V:
             low = max(low, SINGULAR_GAP)
-        if self.divides and path.exact_ends:
+        if self.divides:
             high = min(high, _last_readable(path))
         return low, high
 
 
 @lru_cache(maxsize=64)
 def _last_readable(path: Path) -> float:
-    """The last t, of 10,000, with σ ≤ ``MOST_AMPLIFIED`` |a| up to it."""
+    """The last t, of 10,000, with σ ≤ ``MOST_AMPLIFIED`` |a| up to it; 1 where a₁ is not 0."""
     t = torch.linspace(0, 1, 10_001, dtype=torch.float64)
     c = path.at(t)
+    if float(c.a[-1].abs()) > 1e-6:
+        return 1.0
     hidden = (c.variance > (MOST_AMPLIFIED * c.a.abs()) ** 2).nonzero()
     return float(t[hidden[0] - 1]) if len(hidden) else 1.0
 

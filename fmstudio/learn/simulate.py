@@ -19,7 +19,6 @@ from fmstudio.flow.solvers import ADAPTIVE, SOLVERS, integrate, path_times
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
 from fmstudio.learn.experiment import Experiment
 
-
 #: How often the curve of two fresh samples stays inside the band.
 INSIDE = 0.98
 
@@ -49,7 +48,7 @@ class Distances:
 
     Args:
         values: shape (T,).
-        band: lower and upper edge, shape (T, 2): two fresh samples stay inside it at every t, 98 times in 100.
+        band: lower and upper edge, shape (T, 2): two fresh samples stay inside at every t, 98 times in 100.
         count: particles of each cloud that it was measured on.
     """
 

@@ -12,14 +12,12 @@ from fmstudio.flow.adaptive import integrate_adaptive
 from fmstudio.flow.densities import PointCloud
 from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.likelihood import log_likelihood
-from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.solvers import ADAPTIVE, SOLVERS, integrate, path_times
 from fmstudio.learn.build import density_of, source_of
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.simulate import (
     Distances,
     Motion,
-    asked_density,
     conditioned,
     distances,
     draw_pairs,
@@ -33,11 +31,15 @@ from fmstudio.learn.simulate import (
 from fmstudio.plots.room_scenes import sample_scene
 from fmstudio.plots.scene import Scene
 from fmstudio.ui.actions import exact_field, has_closed_form, is_straightened, net_field
+from fmstudio.ui.quality import start_gap, wrong_start
 from fmstudio.ui.stoppable import StoppableField
 from fmstudio.ui.visitor import Visitor
 
 CLOUD_START = 0.02
 """Where the likelihood under a point cloud's exact flow is read off."""
+
+LEAST = -8.0
+"""Two densities are compared where the logarithm of the exact one is above this."""
 
 Tell = Callable[[int, int], object]
 """Hears how many steps of how many are done."""
@@ -136,13 +138,15 @@ class LikelihoodMap:
     """log p_t by the divergence along the flow, and the exact log q₀, or None if unknown.
 
     On a grid (H, W) of the plane, or at H points of the line. ``t`` is 0 but for the exact flow of a point
-    cloud, which has no density there.
+    cloud, which has no density there. ``wrong_start`` is the mean |log p₁ − log q₁| where a₁ is not 0, else
+    None: at the other ends of the points with q₀ > e⁻⁸ where q₀ is known, else of Q's particles.
     """
 
     span: float
     t: float
     flow: Tensor
     exact: Tensor | None
+    wrong_start: float | None = None
 
 
 def likelihood_map(
@@ -166,7 +170,13 @@ def likelihood_map(
     flow = log_likelihood(field, grid, steps, SOLVERS["midpoint"], source_of(experiment), start=start)
     known = getattr(density, "log_density", None)
     exact = known(grid).reshape(shape) if known is not None else None
-    return LikelihoodMap(span, start, flow.reshape(shape), exact)
+    wrong = wrong_start(experiment)
+    if wrong is not None and exact is not None:
+        free = StoppableField(chosen_field(visitor, use_net), visitor)
+        end = integrate(free, grid, path_times(steps, start, 1.0), SOLVERS["midpoint"], record=False).end
+        gap = start_gap(experiment, end)
+        wrong = None if gap is None else float(gap.reshape(shape)[exact > LEAST].abs().mean())
+    return LikelihoodMap(span, start, flow.reshape(shape), exact, wrong)
 
 
 def _grid(experiment: Experiment, span: float, size: int) -> tuple[Tensor, tuple[int, ...]]:
@@ -219,9 +229,3 @@ def field_error(visitor: Visitor, t: float, size: int = 48) -> tuple[Tensor, flo
     at = original_paths(experiment, draw_pairs(experiment, 2_000, stream=51), when[None], stream=52)[0]
     mean = float((net(at, when) - oracle(at, when)).pow(2).sum(-1).mean())
     return error, span, mean
-
-
-def sample_quality(experiment: Experiment, samples: Tensor) -> float:
-    """Energy distance of samples to fresh data points, of the class that was asked for if one was."""
-    fresh = asked_density(experiment).sample(len(samples), generator_of(experiment, 61)).points
-    return float(energy_distance(samples, fresh))

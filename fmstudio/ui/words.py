@@ -10,8 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from fmstudio.learn.build import path_of
 from fmstudio.learn.clouds import PACKED, Cloud
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.net_field import NetField
 
 _CLASSES = {
     "moons": ("upper moon", "lower moon"),
@@ -70,15 +74,31 @@ def data_note(experiment: Experiment) -> str:
     return sections("data")[experiment.data]
 
 
-def sampler_hint(experiment: Experiment, straightened: bool = False) -> str:
+def sampler_hint(
+    experiment: Experiment,
+    straightened: bool = False,
+    net: NetField | None = None,
+    start: float | None = None,
+) -> str:
     """What must be known about the sampler as it is set, or an empty text.
 
     Args:
         experiment: its settings.
         straightened: whether it follows a net that was straightened.
+        net: that it follows, or None for the exact field.
+        start: by how many nats P starts from the wrong law, or None where it starts from the right one.
     """
-    hints = sections("sampler-hints")
+    hints = dict(sections("sampler-hints"))
+    held = net is not None and net.target.name != "v"
+    if held:
+        said = {"x0": "*x*₀", "eps": "*ε*", "score": "the score"}[net.target.name]
+        hints["held"] = hints["held"].format(said=said, low=net.times[0], high=net.times[1])
+    if start is not None:
+        a1 = float(path_of(experiment).at(torch.tensor(1.0)).a.abs())
+        hints["start"] = hints["start"].format(a1=a1, nats=nats(start))
     told = {
+        "held": held,
+        "start": start is not None,
         "class": experiment.conditional and experiment.label >= 0,
         "straightened": straightened,
         "noise": experiment.sde_noise > 0,
@@ -95,6 +115,11 @@ def lines(sentence: str, width: int = 46) -> str:
 def number(value: float, digits: int = 4) -> str:
     """A number with so many decimals and a true minus sign; never a negative zero."""
     return f"{value:z.{digits}f}".replace("-", "−")
+
+
+def nats(value: float) -> str:
+    """A difference of log densities ≥ 0 with three decimals."""
+    return "less than 0.001" if value < 1e-3 else f"{value:.3f}"
 
 
 def class_names(experiment: Experiment, count: int) -> list[str]:

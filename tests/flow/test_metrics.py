@@ -264,7 +264,7 @@ def test_shuffled_energy_distances_spread_as_fresh_samples_do():
 
 
 def test_an_envelope_holds_whole_curves_at_its_rate() -> None:
-    """Skewed curves of 20 correlated points: 2 in 100 leave it somewhere; of a pointwise band, 8 in 100 do."""
+    """Skewed curves of 20 correlated points: 2 in 100 leave it somewhere; of a pointwise one, 8 in 100."""
     g, trials, draws = generator(0), 1500, 200
     steps = torch.randn(trials, 20, draws + 1, generator=g, dtype=torch.float64)
     curve = torch.zeros(trials, draws + 1, dtype=torch.float64)

@@ -9,8 +9,9 @@ from typing import Any
 import gradio as gr
 
 from fmstudio.learn.experiment import SOLVERS
+from fmstudio.learn.simulate import Distances, Motion
 from fmstudio.plots.figures import heat_figure, nfe_figure, profile_figure
-from fmstudio.ui import actions, sampling, words
+from fmstudio.ui import actions, quality, sampling, words
 from fmstudio.ui.live_plot import LivePlot, figure_json
 from fmstudio.ui.player import Player
 from fmstudio.ui.room import Room
@@ -50,6 +51,7 @@ def build(visitor: gr.State) -> Room:
                     elem_id="sample-field", interactive=True,
                 )  # fmt: skip
                 controls["solver"] = pills("solver", SOLVERS, "solver")
+                controls["solver"].elem_id = "sample-solver"
                 controls["sample_steps"] = numbers(
                     "sample_steps", "steps, 1 … 200", (1, 2, 4, 8, 16, 32, 100, 200)
                 )
@@ -74,19 +76,15 @@ def build(visitor: gr.State) -> Room:
         """The particles and what was measured of them, with the field that the visitor's choices mean."""
         try:
             scene, motion, distance = sampling.sample_room(state, actions.samples_the_net(state), tell)
-            quality = sampling.sample_quality(state.experiment, motion.positions[-1])
+            found = quality.quality_of(state.experiment, motion.positions[-1])
+            better = None
+            if actions.samples_the_net(state):
+                better = quality.heun_instead(state, sampling.chosen_field(state, True), motion)
         except (ValueError, RuntimeError) as error:
             return gr.skip(), failed(error)
         except Stopped:
             return gr.skip(), gr.skip()
-        return scene, facts([
-            ("NFE", f"{motion.nfe:,}"),
-            ("time", f"{motion.seconds:.2f} s"),
-            ("particles", f"{motion.positions.shape[1]:,}"),
-            ("energy distance to data", words.number(quality)),
-            ("largest distance over t", words.number(float(distance.values.max()))),
-            ("upper edge of the band at t = 0", words.number(float(distance.band[-1, 1]))),
-        ])  # fmt: skip
+        return scene, facts(_measured(motion, distance, found)) + _offer(better)
 
     def sample(state: Visitor, progress: gr.Progress = _PROGRESS) -> Iterator[list[Any]]:
         begin(state)
@@ -179,9 +177,7 @@ def build(visitor: gr.State) -> Room:
         state.measured = shows
         return [
             scene, said, at_rest, actions.samples_the_net(state),
-            words.sampler_hint(
-                state.experiment, actions.samples_the_net(state) and actions.is_straightened(state)
-            ),
+            _hint(state),
             *([gr.skip()] * 4 if kept else [None, None, None, ""]),
         ]  # fmt: skip
 
@@ -190,6 +186,48 @@ def build(visitor: gr.State) -> Room:
         repaint=repaint,
         outputs=[player, measured, stop, use_net, hint, *demanded],
         under_way={stop: gr.update(interactive=True)},
+    )
+
+
+def _hint(state: Visitor) -> str:
+    """What must be known about the sampler, the net and the path."""
+    net = state.checkpoint if actions.samples_the_net(state) else None
+    return words.sampler_hint(
+        state.experiment,
+        net is not None and net.of_pairs,
+        None if net is None else net.net,
+        quality.wrong_start(state.experiment),
+    )
+
+
+def _measured(motion: Motion, distance: Distances, found: quality.Quality) -> list[tuple[str, str]]:
+    """The figures of the samples, each with what it was measured on and what chance would say."""
+    particles = motion.positions.shape[1]
+    of = "all particles" if found.count == particles else f"{found.count:,} of them"
+    return [
+        ("NFE", f"{motion.nfe:,}"),
+        ("time", f"{motion.seconds:.2f} s"),
+        ("particles", f"{particles:,}"),
+        (f"energy distance to data, {of}", words.number(found.energy)),
+        ("two fresh samples of as many", f"0 ± {found.energy_chance:.4f}"),
+        (f"sliced W₂ to data, {of}", words.number(found.sliced)),
+        ("two fresh samples of as many", f"{found.sliced_chance.mean:.4f} ± {found.sliced_chance.std:.4f}"),
+        ("farthest particle; of the data", f"{found.farthest:.2f}; {found.data_farthest:.2f}"),
+        (f"curve over t, {distance.count:,} of them: largest", words.number(float(distance.values.max()))),
+        ("curve and band", "inside at every t" if distance.inside else "left: not chance"),
+    ]
+
+
+def _offer(better: quality.Better | None) -> str:
+    """What Heun's steps would do, with a button that takes them; nothing where that is too little."""
+    if better is None:
+        return ""
+    told = words.sections("sample-figures")["heun"].format(
+        gain=words.number(better.gain), count=f"{better.count:,}"
+    )
+    return (
+        f'<p class="fm-note">{told} <button type="button" class="fm-choose" data-fm="choose" '
+        'data-choice="#sample-solver input[value=heun]">Take Heun</button></p>'
     )
 
 
@@ -219,8 +257,11 @@ def _likelihood(found: sampling.LikelihoodMap, net: bool) -> list[Any]:
     if found.exact is None:
         note += " The data are points: there is no exact density to compare with."
     else:
-        gap = (found.flow - found.exact)[found.exact > -8].abs().mean()
+        gap = (found.flow - found.exact)[found.exact > sampling.LEAST].abs().mean()
         note += f" Mean |log p₀ − log q₀| where q₀ > e⁻⁸: {float(gap):.3f}."
+    if found.wrong_start is not None:
+        known = "start" if found.exact is not None else "start of points"
+        note += " " + words.sections("sample-figures")[known].format(nats=words.nats(found.wrong_start))
     if density.ndim == 1:
         lines = {"by the flow": (density, role)}
         lines |= {} if found.exact is None else {"exact q₀": (found.exact.exp(), "data")}
