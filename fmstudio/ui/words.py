@@ -89,8 +89,9 @@ def sampler_hint(
         start: by how many nats P starts from the wrong law, or None where it starts from the right one.
     """
     hints = dict(sections("sampler-hints"))
-    held = net is not None and net.target.name != "v"
-    if held:
+    held = False
+    if net is not None and net.target.name != "v":
+        held = True
         said = {"x0": "*x*₀", "eps": "*ε*", "score": "the score"}[net.target.name]
         hints["held"] = hints["held"].format(said=said, low=net.times[0], high=net.times[1])
     if start is not None:
