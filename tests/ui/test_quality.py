@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.likelihood import log_likelihood
+from fmstudio.flow.objectives import EPS
 from fmstudio.flow.solvers import RK4, integrate, path_times
 from fmstudio.learn.build import density_of, oracle_of, path_of, source_of
 from fmstudio.learn.experiment import Experiment
@@ -87,6 +90,9 @@ def test_the_room_says_by_how_much_it_starts_wrong_and_what_is_held() -> None:
     net = shipped(Experiment())
     assert net is not None
     assert words.sampler_hint(Experiment(), net=net.net) == ""
+    told = words.sampler_hint(Experiment(), net=replace(net.net, target=EPS))
+    assert "predicts *ε*" in told
+    assert "0.01 and 0.952" in told
     found = sampling.likelihood_map(Visitor(experiment=e), False)
     assert found.exact is not None
     gap = float((found.flow - found.exact)[found.exact > -8].abs().mean())
