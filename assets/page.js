@@ -16,6 +16,8 @@
   const lessons = () => window.dispatchEvent(new CustomEvent("fm-lessons", { cancelable: true })) && setTimeout(lessons, 100);
   on("[data-fm=lessons]", lessons);
   const top = () => { if (scrollY > 0) scrollTo({ top: 0 }); };
+  // A button in a text that takes a choice for the reader.
+  on("[data-fm=choose]", (button) => document.querySelector(button.dataset.choice)?.click());
   on("[data-fm=fold]", (button) => {
     const open = document.querySelector("#experiment").classList.toggle("fm-open");
     button.setAttribute("aria-expanded", String(open));

@@ -183,3 +183,52 @@ def _check_batches(x0: Tensor, x1: Tensor) -> None:
         raise ValueError(
             f"Expected x0 and x1 of one shape (n, d), n ≥ 1; got {tuple(x0.shape)} and {tuple(x1.shape)}."
         )
+
+
+def pair_batches(
+    coupling: Coupling,
+    x0: Tensor,
+    x1: Tensor,
+    labels: Tensor | None,
+    size: int,
+    within_classes: bool,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Pair points within consecutive mini-batches.
+
+    Args:
+        coupling: who is paired with whom.
+        x0, x1: end points, shape (n, d), n ≥ 1.
+        labels: classes of x0, shape (n,), or None.
+        size: of a mini-batch, ≥ 1.
+        within_classes: whether each class is paired by itself.
+        generator: of the coupling's draws.
+
+    Returns:
+        Paired x0 and x1, shape (n, d), and their classes.
+
+    Raises:
+        ValueError: no points, or mini-batches of none.
+    """
+    check_count(len(x0), 1)
+    check_count(size, 1)
+    order = torch.arange(len(x0), device=x0.device)
+    if within_classes and labels is not None:
+        # Sorted by class inside each mini-batch, so that a group is a slice.
+        order = torch.argsort(order // size * (int(labels.max()) + 1) + labels, stable=True)
+        x0, x1, labels = x0[order], x1[order], labels[order]
+    left, right, index = [], [], []
+    for start in range(0, len(x0), size):
+        batch = slice(start, min(start + size, len(x0)))
+        counts = [batch.stop - start]
+        if within_classes and labels is not None:
+            counts = labels[batch].unique_consecutive(return_counts=True)[1].tolist()
+        for count in counts:
+            pairing = coupling.pair(x0[start : start + count], x1[start : start + count], generator)
+            left.append(pairing.x0)
+            right.append(pairing.x1)
+            index.append(pairing.index + start)
+            start += count
+    back = torch.argsort(order)
+    labels = None if labels is None else labels[torch.cat(index)][back]
+    return torch.cat(left)[back], torch.cat(right)[back], labels

@@ -10,14 +10,14 @@ operations on long rows, several times faster than a batch of small products.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
 from fmstudio.flow.paths import Path
 
-#: Where b′ is infinite at t = 0, the coefficients there are those of this time.
+#: Where b′ is infinite at t = 0, it is taken as that of this time.
 NEAR_ZERO = 1e-6
 
 
@@ -27,8 +27,9 @@ class Weights:
 
     Args:
         a, b, da, db, gamma, dgamma, gamma_dgamma: as in :class:`fmstudio.flow.paths.Coefficients`.
-        endless: whether a path's own velocity has no finite variance at this time. There dgamma is given
-            as 0 and, at t = 0 with b′ = inf, all coefficients are those of ``NEAR_ZERO``.
+        steep: whether b′ = inf, at t = 0; there db is that of ``NEAR_ZERO``.
+        b_db: the limit of b b′ where it is steep, 0 elsewhere.
+        endless: whether a path's own velocity has no finite variance at this time. There dgamma is 0.
     """
 
     a: Tensor
@@ -38,11 +39,13 @@ class Weights:
     gamma: Tensor
     dgamma: Tensor
     gamma_dgamma: Tensor
+    steep: Tensor
+    b_db: Tensor
     endless: Tensor
 
     def rows(self, index: Tensor | slice) -> Weights:
         """The coefficients of some of the rows."""
-        parts = (self.a, self.b, self.da, self.db, self.gamma, self.dgamma, self.gamma_dgamma, self.endless)
+        parts = (getattr(self, part.name) for part in fields(self))
         return Weights(*(c if len(c) == 1 else c[index] for c in parts))
 
 
@@ -59,18 +62,19 @@ def times_for(t: Tensor, x: Tensor) -> Tensor:
     return t.reshape(-1)
 
 
-def weights_at(path: Path, t: Tensor, *, exact_position: bool = False) -> Weights:
-    """The path's coefficients at times t of shape (m,), float64.
-
-    With ``exact_position`` a, b and γ are those of t even where b′ is infinite.
-    """
+def weights_at(path: Path, t: Tensor) -> Weights:
+    """The path's coefficients at times t of shape (m,), float64."""
     c = path.at(t)
     steep = ~c.db.abs().isfinite()
     endless = steep | ~c.dgamma.isfinite()
-    if bool(steep.any()) and not exact_position:
-        c = path.at(torch.where(steep, t.clamp(min=NEAR_ZERO), t))
+    db, b_db = c.db, torch.zeros_like(c.gamma)
+    if bool(steep.any()):
+        near, twice = (path.at(torch.where(steep, t.clamp(min=k * NEAR_ZERO), t)) for k in (1, 2))
+        db = near.db
+        # b b′ = (b²)′/2 is smooth: a line through two of its values leaves an error of order NEAR_ZERO².
+        b_db = torch.where(steep, 2 * near.b * near.db - twice.b * twice.db, b_db)
     dgamma = torch.where(endless, torch.zeros_like(c.dgamma), c.dgamma)
-    return Weights(c.a, c.b, c.da, c.db, c.gamma, dgamma, c.gamma_dgamma, endless)
+    return Weights(c.a, c.b, c.da, db, c.gamma, dgamma, c.gamma_dgamma, steep, b_db, endless)
 
 
 def conjugate(c: Tensor) -> Tensor:
@@ -154,7 +158,7 @@ def noise_covariance(w: Weights, covariances: Tensor) -> Tensor:
 
 
 def noise_cross(w: Weights, covariances: Tensor) -> Tensor:
-    """Cov[v, x_t | x₀, k] = B′ Σ_k Bᵀ + γγ′ I, shape (K, d, d, m)."""
+    """Cov[v, x_t | x₀, k] = B′ Σ_k Bᵀ + γγ′ I, shape (K, d, d, m); where it is steep, γγ′ I alone."""
     return sandwich(w.db, covariances, w.b) + scalar(w.gamma_dgamma, covariances.shape[1])
 
 

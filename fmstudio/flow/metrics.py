@@ -95,6 +95,41 @@ def shuffled_energy_distances(x: Tensor, y: Tensor, repeats: int, generator: tor
     return torch.stack(dealt)
 
 
+def envelope(curves: Tensor, inside: float) -> Tensor:
+    """A band that holds a whole curve of a given kind with a given probability, not each of its points.
+
+    With the median m and the 2.5 % and 97.5 % quantiles L, U of the curves at each point, a curve c leaves by
+
+        r = max over points of  (c − m)/(U − m) above m,  (m − c)/(m − L) below it,
+
+    and the band from m − r(m − L) to m + r(U − m) takes for r the ⌈inside (R + 1)⌉-th smallest of the R
+    curves': one more curve of their kind stays inside with at least that probability.
+
+    Args:
+        curves: R draws of a curve of T points, shape (T, R), float64.
+        inside: the probability, below 1; (R + 1)(1 − inside) ≥ 1.
+
+    Returns:
+        Lower and upper edge, shape (T, 2).
+
+    Raises:
+        ValueError: too few curves for so rare an exit.
+
+    Limits: m, L and U come from the same curves, which costs a little of the probability.
+
+    Source: Myllymäki et al. 2017, arXiv:1307.0239, section 4.2 (the directional quantile envelope).
+    """
+    count = curves.shape[1]
+    rank = math.ceil(inside * (count + 1))
+    if rank > count:
+        raise ValueError(f"A band that holds {inside:g} needs more than {count} curves; draw more.")
+    levels = torch.tensor([0.025, 0.5, 0.975], dtype=curves.dtype)
+    low, middle, high = torch.quantile(curves, levels, dim=1)[..., None]
+    above, below = (curves - middle) / (high - middle), (middle - curves) / (middle - low)
+    reach = torch.maximum(above, below).amax(0).sort().values[rank - 1]
+    return torch.cat([middle - reach * (middle - low), middle + reach * (high - middle)], 1)
+
+
 def _pair_sum_on_line(x: Tensor) -> float:
     """Σ over i < j of |x_i − x_j| = Σ_k (2k − n + 1) x₍ₖ₎ for sorted x."""
     x = torch.sort(x.double()).values

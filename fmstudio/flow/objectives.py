@@ -10,6 +10,9 @@ score σ ∇ log q_t(x_t | x₀) with σ² = |b|² + γ². Their means are the v
 with E|σ s_θ − σ s|² the weight of time t is σ², that of denoising score matching
 (Song et al. 2021, arXiv:2011.13456, equation 7). The other three are unweighted.
 
+A prediction other than v becomes a velocity by way of x̂₀, which is held inside the data's box
+(``flow.bounds``): u = a′x̂₀ + b′(x − a x̂₀)/b and its like. Everything that uses the field uses this one.
+
 Whatever y is, the loss splits, E|f − y|² = E|f − E[y|x_t]|² + E tr Var[y|x_t]: the last term is its floor.
 """
 
@@ -22,17 +25,18 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from fmstudio.flow.couplings import Coupling, FixedPairs
-from fmstudio.flow.densities import Density, GaussianMixture, check_count
+from fmstudio.flow.bounds import MOST_AMPLIFIED, Box
+from fmstudio.flow.couplings import Coupling, FixedPairs, pair_batches
+from fmstudio.flow.densities import Density, GaussianMixture
 from fmstudio.flow.oracle import Moments, Oracle
 from fmstudio.flow.paths import Path, act, draw_like
 from fmstudio.flow.readable import unreadable
 from fmstudio.flow.time_laws import TimeLaw
-from fmstudio.flow.translate import from_eps, from_score, from_x0
+from fmstudio.flow.translate import from_eps, from_score, from_v, from_x0
 
 #: How far from an end the times stay where a coefficient's derivative is infinite at it.
 END_GAP = 1e-3
-#: How far from an end a field stays where its translation to a velocity divides by zero at it.
+#: How far from t = 0 a field stays where its translation to a velocity divides by σ = 0 there.
 SINGULAR_GAP = 1e-2
 
 
@@ -64,32 +68,55 @@ class Target:
         name: for messages.
         sampled: (path, draw) -> y, shape (n, d).
         mean: (path, moments, t) -> E[y | x_t], shape (n, d).
-        velocity: (path, prediction of y, x, t) -> the velocity it stands for, shape (n, d).
-        at_noise, at_data: whether the translation to a velocity is singular where a = 0, where σ = 0.
+        data_point: (path, prediction of y, x, t) -> the x̂₀ it stands for, shape (n, d); linear in y and x.
+        divides: whether x̂₀ is found by a division by a, so that its error grows like σ/|a|.
         needs_normal: whether y is only defined for a N(0, I) source.
     """
 
     name: str
     sampled: Callable[[Path, Draw], Tensor]
     mean: Callable[[Path, Moments, Tensor], Tensor]
-    velocity: Callable[[Path, Tensor, Tensor, Tensor], Tensor]
-    at_noise: bool = False
-    at_data: bool = False
+    data_point: Callable[[Path, Tensor, Tensor, Tensor], Tensor]
+    divides: bool = False
     needs_normal: bool = False
+
+    def velocity(self, path: Path, y: Tensor, x: Tensor, t: Tensor, box: Box | None = None) -> Tensor:
+        """The velocity that a prediction of y stands for, with its x̂₀ held inside the box; shape (n, d).
+
+        Args:
+            path: whose a, b, γ give the names their meaning.
+            y, x: prediction and place, shape (n, d).
+            t: inside :meth:`times`, shape () or (n,).
+            box: of the data; None leaves x̂₀ as it is.
+        """
+        if self is V:
+            return y
+        x0 = self.data_point(path, y, x, t)
+        return from_x0(path, x0 if box is None else box.hold(x0), x, t).v
 
     def times(self, path: Path) -> tuple[float, float]:
         """The times [low, high] at which a net with this target answers with a velocity.
 
-        Inside :func:`training_times`, and ``SINGULAR_GAP`` away from an end where the translation to a
-        velocity divides by zero: x₀ and score at t = 0 (σ = 0), eps and score at t = 1 (where a₁ = 0), eps
-        at t = 0 too with a latent, which hides it there.
+        Those of :func:`training_times` for v. The others stay ``SINGULAR_GAP`` away from t = 0, where σ = 0,
+        and ε and score below the last time with σ ≤ ``MOST_AMPLIFIED`` |a| where a₁ = 0.
         """
         low, high = training_times(path)
-        if self.at_data or (self.at_noise and path.has_latent):
+        if self is not V:
             low = max(low, SINGULAR_GAP)
-        if self.at_noise and path.exact_ends:
-            high = min(high, 1 - SINGULAR_GAP)
+        if self.divides:
+            high = min(high, _last_readable(path))
         return low, high
+
+
+@lru_cache(maxsize=64)
+def _last_readable(path: Path) -> float:
+    """The last t, of 10,000, with σ ≤ ``MOST_AMPLIFIED`` |a| up to it; 1 where a₁ is not 0."""
+    t = torch.linspace(0, 1, 10_001, dtype=torch.float64)
+    c = path.at(t)
+    if float(c.a[-1].abs()) > 1e-6:
+        return 1.0
+    hidden = (c.variance > (MOST_AMPLIFIED * c.a.abs()) ** 2).nonzero()
+    return float(t[hidden[0] - 1]) if len(hidden) else 1.0
 
 
 def _spread(path: Path, t: Tensor) -> Tensor:
@@ -112,29 +139,27 @@ V = Target(
     "v",
     lambda p, d: p.velocity(d.x0, d.x1, d.t, d.z),
     lambda p, m, t: m.u,
-    lambda p, y, x, t: y,
+    lambda p, y, x, t: from_v(p, y, x, t).x0_hat,
 )
 X0 = Target(
     "x0",
     lambda p, d: d.x0,
     lambda p, m, t: m.x0_hat,
-    lambda p, y, x, t: from_x0(p, y, x, t).v,
-    at_data=True,
+    lambda p, y, x, t: y,
 )
 EPS = Target(
     "eps",
     lambda p, d: d.x1,
     lambda p, m, t: m.eps_hat,
-    lambda p, y, x, t: from_eps(p, y, x, t).v,
-    at_noise=True,
+    lambda p, y, x, t: from_eps(p, y, x, t).x0_hat,
+    divides=True,
 )
 SCORE = Target(
     "score",
     _scaled_score,
     lambda p, m, t: _spread(p, t) * m.score,
-    lambda p, y, x, t: from_score(p, y / _spread(p, t), x, t).v,
-    at_noise=True,
-    at_data=True,
+    lambda p, y, x, t: from_score(p, y / _spread(p, t), x, t).x0_hat,
+    divides=True,
     needs_normal=True,
 )
 
@@ -165,7 +190,7 @@ def check_target(
     Raises:
         ValueError: with the reason and what to choose instead.
     """
-    if target.at_noise:
+    if target.divides:
         inside = path.at(torch.linspace(0, 1, 1001, dtype=torch.float64)[1:-1]).a
         if not inside.is_complex() and bool((inside <= 0).any()):
             raise ValueError(
@@ -240,55 +265,6 @@ def draw_paths(
     t = t.clamp(max(low, 1e-6), high)
     z = draw_like(x0.T, generator).T if path.has_latent else None
     return Draw(x0, x1, z, t, path.position(x0, x1, t, z), labels)
-
-
-def pair_batches(
-    coupling: Coupling,
-    x0: Tensor,
-    x1: Tensor,
-    labels: Tensor | None,
-    size: int,
-    within_classes: bool,
-    generator: torch.Generator,
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Pair points within consecutive mini-batches.
-
-    Args:
-        coupling: who is paired with whom.
-        x0, x1: end points, shape (n, d), n ≥ 1.
-        labels: classes of x0, shape (n,), or None.
-        size: of a mini-batch, ≥ 1.
-        within_classes: whether each class is paired by itself.
-        generator: of the coupling's draws.
-
-    Returns:
-        Paired x0 and x1, shape (n, d), and their classes.
-
-    Raises:
-        ValueError: no points, or mini-batches of none.
-    """
-    check_count(len(x0), 1)
-    check_count(size, 1)
-    order = torch.arange(len(x0), device=x0.device)
-    if within_classes and labels is not None:
-        # Sorted by class inside each mini-batch, so that a group is a slice.
-        order = torch.argsort(order // size * (int(labels.max()) + 1) + labels, stable=True)
-        x0, x1, labels = x0[order], x1[order], labels[order]
-    left, right, index = [], [], []
-    for start in range(0, len(x0), size):
-        batch = slice(start, min(start + size, len(x0)))
-        counts = [batch.stop - start]
-        if within_classes and labels is not None:
-            counts = labels[batch].unique_consecutive(return_counts=True)[1].tolist()
-        for count in counts:
-            pairing = coupling.pair(x0[start : start + count], x1[start : start + count], generator)
-            left.append(pairing.x0)
-            right.append(pairing.x1)
-            index.append(pairing.index + start)
-            start += count
-    back = torch.argsort(order)
-    labels = None if labels is None else labels[torch.cat(index)][back]
-    return torch.cat(left)[back], torch.cat(right)[back], labels
 
 
 def regress_on(

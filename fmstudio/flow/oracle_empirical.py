@@ -155,7 +155,7 @@ class EmpiricalOracle(Oracle):
         with torch.no_grad():
             times = times_for(t, x)
             k, point = self._draw_pairs(x, times, count, generator)
-            w = weights_at(self.path, times, exact_position=True)
+            w = weights_at(self.path, times)
             a, b, gamma = w.a[:, None], w.b[:, None], w.gamma[:, None, None]
             covariances = self.source.covariances.double()
             x0 = self.cloud.points.double()[point]

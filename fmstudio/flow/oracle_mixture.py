@@ -6,7 +6,9 @@ With x₀ from component j and x₁ from component k the vector (v, x_t) is Gaus
     E v   = A′ μ_j + B′ m_k                Cov (v, x_t) = A′Σ_j Aᵀ + B′Σ_k Bᵀ + γγ′ I   =: M
 
 so u_jk = E v + M C⁻¹ (x − E x_t), var_jk = tr (Cov v − M C⁻¹ Mᵀ), s_jk = −C⁻¹ (x − E x_t). Data have a
-density, so nothing is singular at t = 0 but the velocities that the path itself makes infinite.
+density, so nothing is singular at t = 0 but the velocities that the path itself makes infinite. Where b′ is
+infinite at t = 0 (variance preserving) it meets x₁ only through E[x₁ | x_t] = m + b S ∇ log q₀ + …, m and S
+the mean and covariance of the whole source: there b′m takes the place of b′m_k, and (b b′) S of B′Σ_k Bᵀ.
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ class Pairs:
         mean0, mean1: μ_j and m_k, shapes (C, d) and (C or 1, d).
         cov0, cov1: Σ_j and Σ_k, shapes (C, d, d, 1) and (C or 1, d, d, 1).
         log_prior: log π_j p_k, shape (C, 1).
+        mean, spread: of the whole source, m of shape (1, d) and S − Σ_k of shape (C or 1, d, d, 1).
     """
 
     mean0: Tensor
@@ -60,6 +63,8 @@ class Pairs:
     mean1: Tensor
     cov1: Tensor
     log_prior: Tensor
+    mean: Tensor
+    spread: Tensor
 
     @classmethod
     def of(cls, data: GaussianMixture, source: GaussianMixture) -> Pairs:
@@ -67,13 +72,21 @@ class Pairs:
         j, k = len(data.means), len(source.means)
         repeats = j if k > 1 else 1
         prior = data.weights.double()[:, None] * source.weights.double()
+        within = source.covariances.double().repeat(repeats, 1, 1)[..., None]
         return cls(
             data.means.double().repeat_interleave(k, 0),
             data.covariances.double().repeat_interleave(k, 0)[..., None],
             source.means.double().repeat(repeats, 1),
-            source.covariances.double().repeat(repeats, 1, 1)[..., None],
+            within,
             prior.flatten().log()[:, None],
+            source.mean.double()[None],
+            source.covariance.double()[None, ..., None] - within,
         )
+
+    def drift(self, w: Weights) -> Tensor:
+        """E v of each pair, shape (C, d, m)."""
+        mean1 = torch.where(w.steep, self.mean[..., None], self.mean1[..., None])
+        return turn(w.da, self.mean0[..., None]) + turn(w.db, mean1)
 
     def covariance(self, w: Weights) -> Tensor:
         """Cov x_t of each pair, shape (C, d, d, m)."""
@@ -81,7 +94,8 @@ class Pairs:
 
     def cross(self, w: Weights) -> Tensor:
         """Cov[v, x_t] of each pair, shape (C, d, d, m)."""
-        return sandwich(w.da, self.cov0, w.a) + noise_cross(w, self.cov1)
+        limit = (self.cov1 + self.spread) * w.b_db
+        return sandwich(w.da, self.cov0, w.a) + noise_cross(w, self.cov1) + limit
 
 
 class PairParts(Parts):
@@ -103,7 +117,7 @@ class PairParts(Parts):
         volume = log_det + x.shape[1] * math.log(2 * math.pi)
         self.log_weight = pairs.log_prior - (volume + (r * self.pull).sum(1)) / 2
         self.cross = pairs.cross(w)
-        self.u = turn(w.da, mean0) + turn(w.db, mean1) + apply(self.cross, self.pull)
+        self.u = pairs.drift(w) + apply(self.cross, self.pull)
 
     def work_out(self) -> Rest:
         """x̂₀ = μ_j + Σ_j Aᵀ C⁻¹ r and ε̂ = m_k + Σ_k Bᵀ C⁻¹ r with r = x − E x_t; var; ∂u/∂x = M C⁻¹."""
@@ -120,8 +134,8 @@ class PairParts(Parts):
 class MixtureOracle(Oracle):
     """Exact answers for data from a Gaussian mixture and a source that is one too.
 
-    Where b′ is infinite at t = 0 (variance preserving), answers at t = 0 are those at t = 1e-6; u then has
-    a finite limit only if E[x₁] = 0. The cost grows with the number J × K of pairs of components.
+    Where b′ is infinite at t = 0 (variance preserving), u has a finite limit there only if E[x₁] = 0;
+    otherwise it is given with the b′ of t = 1e-6. The cost grows with the number J × K of pairs.
 
     Args:
         path: of the particles.
@@ -164,7 +178,7 @@ class MixtureOracle(Oracle):
         if float(precision.amax()) * (largest + float(mean.abs().amax())) ** 2 > REACH:
             return super().__call__(x, t)
         pull, gain = apply(precision, mean), product(pairs.cross(w), precision)
-        offset = turn(w.da, mean0) + turn(w.db, mean1) - apply(gain, mean)
+        offset = pairs.drift(w) - apply(gain, mean)
         form = torch.cat([pull.squeeze(-1), precision.flatten(1) / -2], 1)
         constant = pairs.log_prior - (log_det + (mean * pull).sum(1)) / 2
         answers = torch.cat([offset.squeeze(-1), gain.flatten(1)], 1).T
@@ -187,7 +201,7 @@ class MixtureOracle(Oracle):
     def draw(self, x: Tensor, t: Tensor, count: int, generator: torch.Generator) -> Ends:
         """Draw the pair of components from its weight, then x₀, x₁ and z from their Gaussian given x."""
         with torch.no_grad():
-            w = weights_at(self.path, times_for(t, x), exact_position=True)
+            w = weights_at(self.path, times_for(t, x))
             weight = torch.cat([parts.weight for parts in self.blocks(x, t)], 1)
             index = categories(weight.T, count, generator)
             j, k = index // len(self.source.means), index % len(self.source.means)

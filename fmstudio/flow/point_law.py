@@ -122,7 +122,7 @@ class PointLaw:
         cls, path: Path, cloud: CentredPoints, source: GaussianMixture, x: Tensor, times: Tensor
     ) -> PointLaw:
         """For points x (n, d) and times (1,) or (n,), float64."""
-        w = weights_at(path, times, exact_position=True)
+        w = weights_at(path, times)
         noise = noise_covariance(w, source.covariances.double()[..., None])
         still = trace(noise[:1])[0] == 0
         unit = scalar(torch.ones_like(w.gamma), x.shape[1])

@@ -137,7 +137,8 @@ class Parts(ABC):
         rest, var = self.rest, self.rest.var.expand(len(self.log_weight), len(u))
         if len(self.log_weight) > 1:
             var = var + (self.u - u.T).square().sum(1)
-        var = (self.weight * var).sum(0)
+        # 0·inf: a component that has no weight has no say, however fast its paths are.
+        var = (self.weight * var.masked_fill(self.weight == 0, 0)).sum(0)
         answers = (self.mean(rest.x0), self.mean(rest.x1), u, var, self.mean(self.score))
         x0, x1, u, var, score = (a.to(like.dtype).contiguous() for a in answers)
         return Moments(x0, x1, u, var, score, self.refusal)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fmstudio.flow.bounds import Box
 from fmstudio.flow.couplings import Coupling, FixedPairs
 from fmstudio.flow.densities import Density, GaussianMixture
 from fmstudio.flow.objectives import (
@@ -55,6 +56,11 @@ class Problem:
     law: TimeLaw
     oracle: Oracle | None
     classes: int
+
+    @property
+    def box(self) -> Box:
+        """Of the data: where the x̂₀ of a net is held."""
+        return Box.around(self.density)
 
     @staticmethod
     def of(experiment: Experiment, pairs: FixedPairs | None, device: torch.device) -> Problem:

@@ -22,9 +22,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from fmstudio.flow.bounds import Box
 from fmstudio.flow.fields import Guided, VelocityField
 from fmstudio.flow.objectives import TARGETS
-from fmstudio.learn.build import path_of
+from fmstudio.learn.build import density_of, path_of
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.net_field import NetField
 from fmstudio.learn.networks import Network, Shape
@@ -127,8 +128,9 @@ class Checkpoint:
 
     @property
     def net(self) -> NetField:
-        """The net as a velocity field, on the path and with the target of its experiment."""
-        return NetField(self.network, path_of(self.experiment), TARGETS[self.experiment.target])
+        """The net as a velocity field: on the path, with the target, in the box of its experiment's data."""
+        e = self.experiment
+        return NetField(self.network, path_of(e), TARGETS[e.target], Box.around(density_of(e)))
 
     def field(self, experiment: Experiment) -> VelocityField:
         """The net's field with an experiment's label and guidance; ``learn.net_card`` says whether it fits.

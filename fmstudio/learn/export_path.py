@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from fmstudio.flow.bounds import Box
 from fmstudio.flow.formulas import Custom, Formula
 from fmstudio.flow.objectives import training_times
 from fmstudio.flow.paths import Latent, Path, ZigZag
@@ -185,70 +186,129 @@ def target_code(experiment: Experiment, terms: Terms) -> list[str]:
 
 
 def velocity_code(experiment: Experiment, problem: Problem) -> str:
-    """``velocity(net, x, t)``: u, and with an SDE also x - a x0_hat and sigma."""
-    terms, target, noisy = Terms.of(problem.path), experiment.target, experiment.sde_noise > 0
-    low, high = problem.target.times(problem.path)
-    lines = ["t = t.expand(len(x), 1)"]
-    if (low, high) != (0.0, 1.0):
-        lines = [f"t = t.clamp({low!r}, {high!r}).expand(len(x), 1)"]
-    asked = "net(x, t)"
-    if problem.classes:
-        lines.append(f"none = torch.full((len(x),), {problem.classes})")
-        asked = "net(x, t, none)"
-    given = f"net(x, t, torch.full_like(none, {experiment.label}))"
-    guided = bool(problem.classes) and experiment.label >= 0 and experiment.guidance != 1
-    if problem.classes and experiment.label >= 0 and not guided:
-        lines.remove(f"none = torch.full((len(x),), {problem.classes})")
-        asked = f"net(x, t, torch.full((len(x),), {experiment.label}))"
-    what = {
-        "v": "The velocity u(x, t): what the net predicts.",
-        "x0": "The velocity u(x, t) from the predicted data point.",
-        "eps": "The velocity u(x, t) from the predicted noise.",
-        "score": "The velocity u(x, t) from the predicted y = sigma score.",
-    }[target]
-    y = {"v": "u", "x0": "x0", "eps": "eps", "score": "y"}[target]
-    lines.append(f"{y} = {asked}")
-    if guided:
-        lines.append(f"{y} = {y} + {experiment.guidance!r} * ({given} - {y})  # guidance")
-    if target != "v" or noisy:
-        lines.append(f"{terms.names} = coefficients(t)")
-        lines += _translation(target, terms, noisy)
-    result = "u"
-    if noisy:
-        what = what[:-1] + ", with x - a x0 and sigma for the noise."
-        lines.append(f"sigma = {terms.sigma}")
-        result = f"u, x - {terms.times('a', 'x0')}, sigma"
-    if not noisy and lines[-1].startswith("u = "):
-        result = lines.pop().removeprefix("u = ")
-    body = "".join(f"    {line}\n" for line in lines)
-    return f'def velocity(net, x, t):\n    """{what}"""\n{body}    return {result}\n'
+    """``velocity(net, x, t)``: u, and with an SDE also x - a x0_hat and sigma; before it the data's box."""
+    return _Velocity(experiment, problem).code()
 
 
-def _translation(target: str, terms: Terms, noisy: bool) -> list[str]:
-    """From the prediction to ``u``, and to ``x0`` where noise needs it. Two equations:
+_SAYS = {
+    "v": "The velocity u(x, t): what the net predicts",
+    "x0": "The velocity u(x, t) from the predicted data point, held inside the data's box",
+    "eps": "The velocity u(x, t) from the predicted noise; its data point is held inside the data's box",
+    "score": "The velocity u(x, t) from y = sigma score; its data point is held inside the data's box",
+}
 
-    x = a x0 + b eps and u = a' x0 + b' eps; with a latent, m = b' b + gamma' gamma takes the place of b' b.
-    """
-    times = terms.times
+
+@dataclass(frozen=True)
+class _Velocity:
+    """The function ``velocity`` of a script."""
+
+    e: Experiment
+    p: Problem
+
+    @property
+    def terms(self) -> Terms:
+        """How the path's terms are written."""
+        return Terms.of(self.p.path)
+
+    @property
+    def one_class(self) -> bool:
+        """Whether the sampler asks for a class."""
+        return self.p.classes > 0 and self.e.label >= 0
+
+    @property
+    def guided(self) -> bool:
+        """Whether the answers with and without the class are both asked for."""
+        return self.one_class and self.e.guidance != 1
+
+    def code(self) -> str:
+        """The function, after the box that it needs."""
+        e, terms = self.e, self.terms
+        box, lines = "", self._times()
+        if e.target == "v":
+            lines += self._answer("u", self._asked("t"))
+        else:
+            box, t = _box(self.p.box) + "\n\n\n", "s" if self.e.sde_noise else "t"
+            lines.append(f"{terms.names} = coefficients({t})")
+            lines += _mixed(terms) + self._answer("x0", _data_point(e, terms, self._asked(t)))
+            lines += _from_data_point(terms)
+        what = _SAYS[e.target]
+        if self.e.sde_noise:
+            what += ", with x - a x0 and sigma for the noise" if e.target == "v" else ""
+            lines += [f"{terms.names} = coefficients(t)", *_mixed(terms), *_to_data_point(terms)]
+            lines += [f"sigma = {terms.sigma}", f"return u, x - {terms.times('a', 'x0')}, sigma"]
+        elif lines[-1].startswith("u = ") and not (self.guided and e.target == "v"):
+            lines[-1] = "return " + lines[-1].removeprefix("u = ")
+        else:
+            lines.append("return u")
+        body = "".join(f"    {line}\n" for line in lines)
+        return f'{box}def velocity(net, x, t):\n    """{what}."""\n{body}'
+
+    def _times(self) -> list[str]:
+        """``t`` as a column inside the net's times; with noise ``s`` is the net's time, ``t`` the noise's."""
+        asked, own = (
+            "" if ends == (0.0, 1.0) else f".clamp({ends[0]!r}, {ends[1]!r})"
+            for ends in (self.p.target.times(self.p.path), training_times(self.p.path))
+        )
+        if self.e.sde_noise == 0 or self.e.target == "v":
+            return [f"t = t{asked}.expand(len(x), 1)"]
+        return [f"t = t{own}.expand(len(x), 1)", f"s = t{asked}  # where the net is asked"]
+
+    def _asked(self, t: str) -> str:
+        """What the net says at time ``t``: of ``label``, of one class, or of all."""
+        if not self.p.classes:
+            return f"net(x, {t})"
+        told = f"torch.full((len(x),), {self.e.label if self.one_class else self.p.classes})"
+        return f"net(x, {t}, {'label' if self.guided else told})"
+
+    def _answer(self, name: str, answer: str) -> list[str]:
+        """``name`` = the answer; with guidance beyond that of no class towards that of the class."""
+        if not self.guided:
+            return [f"{name} = {answer}"]
+        return [
+            f"none = torch.full((len(x),), {self.p.classes})",
+            f"{name} = {answer.replace('label', 'none')}",
+            f"told = {answer.replace('label', f'torch.full_like(none, {self.e.label})')}",
+            f"{name} = {name} + {self.e.guidance!r} * (told - {name})  # guidance",
+        ]
+
+
+def _box(box: Box) -> str:
+    """The constants LOW and HIGH."""
+    low, high = ([float(str(v)) for v in side.cpu().numpy()] for side in (box.low, box.high))
+    return f"LOW, HIGH = torch.tensor({low}), torch.tensor({high})  # the box of the data"
+
+
+def _mixed(terms: Terms) -> list[str]:
+    """With a latent: m = b' b + gamma' gamma in the place of b' b, and sigma^2."""
+    return ["m, s2 = db * b + dgamma * gamma, b**2 + gamma**2"] if terms.latent else []
+
+
+def _data_point(e: Experiment, terms: Terms, said: str) -> str:
+    """x0 held inside the box, from what the net says: x = a x0 + b eps solved for it."""
+    if e.target == "x0":
+        return f"{said}.clamp(LOW, HIGH)"
     if terms.latent:
-        mixed = "m, s2 = db * b + dgamma * gamma, b**2 + gamma**2"
-        from_x0 = "u = da * x0 + m / s2 * (x - a * x0)"
-        return {
-            "v": [mixed, "x0 = (m * x - s2 * u) / (m * a - s2 * da)"],
-            "x0": [mixed, from_x0],
-            "eps": [mixed, "x0 = (x - s2 / b * eps) / a", from_x0],
-            "score": [mixed, "x0 = (x + s2.sqrt() * y) / a", from_x0],
-        }[target]
-    from_ends = f"u = {times('da', 'x0')} + {times('db', 'eps')}"
-    from_eps = "x0 = " + terms.over(f"x - {times('b', 'eps')}", "a")
-    if target == "v":
-        both = f"x0 = {times('db / d', 'x')} - {times('b / d', 'u')}"
-        return ["d = a * db - da * b", both] if noisy else []
-    if target == "x0":
-        return ["eps = " + terms.over(f"x - {times('a', 'x0')}", "b"), from_ends]
-    if target == "eps":
-        return [from_eps, from_ends]
-    return ["eps = act(-b.conj() / b.abs(), y)" if terms.turns else "eps = -y", from_eps, from_ends]
+        rest = f"x - s2 / b * {said}" if e.target == "eps" else f"x + s2.sqrt() * {said}"
+    elif e.target == "eps":
+        rest = f"x - {terms.times('b', said)}"
+    else:
+        rest = f"x + {'b.abs()' if terms.turns else 'b'} * {said}"
+    return (f"act(1 / a, {rest})" if terms.turns else f"(({rest}) / a)") + ".clamp(LOW, HIGH)"
+
+
+def _from_data_point(terms: Terms) -> list[str]:
+    """``u`` from x = a x0 + b eps and u = a' x0 + b' eps."""
+    if terms.latent:
+        return ["u = da * x0 + m / s2 * (x - a * x0)"]
+    eps = terms.over(f"x - {terms.times('a', 'x0')}", "b")
+    return [f"eps = {eps}", f"u = {terms.times('da', 'x0')} + {terms.times('db', 'eps')}"]
+
+
+def _to_data_point(terms: Terms) -> list[str]:
+    """``x0`` from u: the two equations the other way."""
+    if terms.latent:
+        return ["x0 = (m * x - s2 * u) / (m * a - s2 * da)"]
+    return ["d = a * db - da * b", f"x0 = {terms.times('db / d', 'x')} - {terms.times('b / d', 'u')}"]
 
 
 def training_range(path: Path) -> tuple[float, float]:

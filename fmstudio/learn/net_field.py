@@ -16,8 +16,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from fmstudio.device import one_core
-from fmstudio.flow.objectives import Target, V
+from fmstudio.flow.bounds import Box
+from fmstudio.flow.objectives import Target, V, training_times
 from fmstudio.flow.paths import Path
+from fmstudio.flow.translate import from_x0
 from fmstudio.learn.networks import Network, quarter_turns, waves
 
 #: Points that pass through the layers together: at most so many, and on a CPU no more than leave one layer's
@@ -32,13 +34,16 @@ class NetField:
     """The marginal velocity u(x, t) that a net has learned.
 
     The net works on the device of its weights; answers are on the device, and in the dtype, of the points.
-    Where the translation from the net's target to a velocity is singular, at an end of [0, 1], the field
-    answers with the nearest time at which it is not (``times``).
+    Where the translation from the net's target to a velocity is singular or multiplies the net's error too
+    much, near an end of [0, 1], the field answers with the nearest time at which it is not (``times``).
+    The x̂₀ of a net that predicts another thing than v is held inside the data's box; ``divergence`` is of
+    this field, so a likelihood is that of the particles that are sampled.
 
     Args:
         network: f(x, t, c), its weights not trained any more.
         path: of the particles that it was trained on.
         target: what it predicts.
+        box: of the data; None holds x̂₀ nowhere.
         label: the class it is told: a number, shape (n,) for one class a row (each call must then bring
             these n rows), or None for none.
         products: dtype of the hidden layers' products in a call. bfloat16 halves the time of a wide net where
@@ -52,6 +57,7 @@ class NetField:
     network: Network
     path: Path
     target: Target
+    box: Box | None = None
     label: int | Tensor | None = None
     products: torch.dtype = torch.float32
     _parts: tuple[Tensor, ...] = field(init=False, repr=False, compare=False)
@@ -114,11 +120,11 @@ class NetField:
         """
         t = self._inside(t)
         y = self._predict(x, t)
-        return self.target.velocity(self.path, y, x, t)
+        return self.target.velocity(self.path, y, x, t, self.box)
 
     def predict(self, x: Tensor, t: Tensor) -> Tensor:
         """The net's own output, an estimate of E[y | x_t = x] for its target y, shape (n, dim)."""
-        return self._predict(x, self._inside(t))
+        return self._predict(x, torch.as_tensor(t).clamp(*training_times(self.path)))
 
     def _inside(self, t: Tensor) -> Tensor:
         low, high = self.times
@@ -170,8 +176,9 @@ class NetField:
     def velocity_and_divergence(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """u(x, t) and div u(x, t) = Σ_i ∂u_i/∂x_i, exactly, in one pass.
 
-        The dim tangents of the points go through the layers beside them. A velocity translated from another
-        target is linear in the prediction and the point, u = P x + Q y, so div u = tr P + tr(Q ∂y/∂x).
+        The dim tangents of the points go through the layers beside them. For another target than v they then
+        pass through x̂₀, linear in the prediction and the point, through the box, which stops those that
+        leave it, and through u, linear in x̂₀ and the point.
 
         Args:
             x: shape (n, dim).
@@ -187,15 +194,14 @@ class NetField:
             jacobian = torch.cat(slopes, 2).permute(2, 0, 1).to(x)
             if self.target is V:
                 return y, jacobian.diagonal(dim1=1, dim2=2).sum(1)
-            u = self.target.velocity(self.path, y, x, t)
-            zero, units = torch.zeros_like(x), torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-            divergence = x.new_zeros(len(x))
-            for i, unit in enumerate(units):
+            x0, divergence = self.target.data_point(self.path, y, x, t), x.new_zeros(len(x))
+            for i, unit in enumerate(torch.eye(x.shape[1], dtype=x.dtype, device=x.device)):
                 unit = unit.expand_as(x)
-                divergence += self.target.velocity(self.path, zero, unit, t)[:, i]
-                column = self.target.velocity(self.path, unit, zero, t)
-                divergence += (column * jacobian[:, i]).sum(1)
-            return u, divergence
+                along = self.target.data_point(self.path, jacobian[:, :, i], unit, t)
+                if self.box is not None:
+                    along = along * self.box.holds(x0)
+                divergence += from_x0(self.path, along, unit, t).v[:, i]
+            return self.target.velocity(self.path, y, x, t, self.box), divergence
 
     def divergence(self, x: Tensor, t: Tensor) -> Tensor:
         """div u(x, t), shape (n,); see :meth:`velocity_and_divergence`."""

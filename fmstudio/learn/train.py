@@ -201,7 +201,7 @@ def _train(
         kept = network.with_weights(moments.mean)
         excess = measured = None
         if ruler is not None:
-            net = NetField(kept, problem.path, problem.target)
+            net = NetField(kept, problem.path, problem.target, problem.box)
             excess = ruler.excess(net)
             if done or measuring <= MEASURING_SHARE * (now - began):
                 asked = time.perf_counter()

@@ -92,7 +92,8 @@ def borrowed(field: VelocityField, path: Path, target: Path, scaled: bool = True
     """
 
     def velocity(x: Tensor, t: Tensor) -> Tensor:
-        c = target.at(t.double())
+        # No nearer to t = 0 than the net is asked: b′ may be infinite there.
+        c = target.at(t.double().clamp(min=NEAR))
         tau = matching_time(path, math.atan2(float(c.b), float(c.a)))
         d = path.at(tau)
         scale = float(torch.sqrt((d.a**2 + d.b**2) / (c.a**2 + c.b**2))) if scaled else 1.0
@@ -105,7 +106,7 @@ def borrowed(field: VelocityField, path: Path, target: Path, scaled: bool = True
 
 def matching_time(path: Path, angle: float) -> Tensor:
     """The time τ at which atan(b/a) of the path is the given angle, by halving; kept off a singular end."""
-    low, high = 1e-3, 1.0
+    low, high = NEAR, 1.0
     for _ in range(50):
         middle = (low + high) / 2
         c = path.at(torch.tensor(middle, dtype=torch.float64))

@@ -12,7 +12,6 @@ from torch import Tensor
 from fmstudio.flow.adaptive import integrate_adaptive
 from fmstudio.flow.densities import PointCloud
 from fmstudio.flow.likelihood import log_likelihood
-from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.solvers import ADAPTIVE, SOLVERS, integrate, path_times
 from fmstudio.learn.build import FLOW_FIELDS, density_of, source_of
 from fmstudio.learn.experiment import Experiment
@@ -33,11 +32,15 @@ from fmstudio.plots.room_scenes import sample_scene
 from fmstudio.plots.scene import Scene
 from fmstudio.ui import words
 from fmstudio.ui.actions import fitting_net, followed
+from fmstudio.ui.quality import start_gap, wrong_start
 from fmstudio.ui.stoppable import StoppableField
 from fmstudio.ui.visitor import Visitor
 
 CLOUD_START = 0.02
 """Where the likelihood under a point cloud's exact flow is read off."""
+
+LEAST = -8.0
+"""Two densities are compared where the logarithm of the exact one is above this."""
 
 Tell = Callable[[int, int], object]
 """Hears how many steps of how many are done."""
@@ -139,6 +142,8 @@ class LikelihoodMap:
 
     On a grid (H, W) of the plane, or at H points of the line. ``t`` is 0 but for the exact flow of a point
     cloud, which has no density there. Both are of the class that ``chosen`` is the field of, or of all data.
+    ``wrong_start`` is the mean |log p₁ − log q₁| where a₁ is not 0, else None: at the other ends of the
+    points with q₀ > e⁻⁸ where q₀ is known, else of Q's particles.
     """
 
     span: float
@@ -146,13 +151,14 @@ class LikelihoodMap:
     flow: Tensor
     exact: Tensor | None
     chosen: Chosen
+    wrong_start: float | None = None
 
     @property
     def gap(self) -> float | None:
         """Mean |log p₀ − log q₀| where q₀ > e⁻⁸; None where q₀ is not known."""
         if self.exact is None:
             return None
-        return float((self.flow - self.exact)[self.exact > -8].abs().mean())
+        return float((self.flow - self.exact)[self.exact > LEAST].abs().mean())
 
 
 def likelihood_map(
@@ -175,7 +181,13 @@ def likelihood_map(
     flow = log_likelihood(field, grid, steps, SOLVERS["midpoint"], source_of(experiment), start=start)
     known = getattr(density, "log_density", None)
     exact = known(grid).reshape(shape) if known is not None else None
-    return LikelihoodMap(span, start, flow.reshape(shape), exact, chosen)
+    wrong = wrong_start(experiment)
+    if wrong is not None and exact is not None:
+        free = StoppableField(chosen.field, visitor)
+        end = integrate(free, grid, path_times(steps, start, 1.0), SOLVERS["midpoint"], record=False).end
+        gap = start_gap(experiment, end)
+        wrong = None if gap is None else float(gap.reshape(shape)[exact > LEAST].abs().mean())
+    return LikelihoodMap(span, start, flow.reshape(shape), exact, chosen, wrong)
 
 
 def _grid(experiment: Experiment, span: float, size: int) -> tuple[Tensor, tuple[int, ...]]:
@@ -247,9 +259,3 @@ def _exact_at(experiment: Experiment, t: float, size: int) -> _Exact:
     grid, shape = _grid(experiment, span, size)
     at = original_paths(experiment, draw_pairs(experiment, 2_000, stream=51), when[None], stream=52)[0]
     return _Exact(when, span, shape, grid, oracle(grid, when), at, oracle(at, when))
-
-
-def sample_quality(experiment: Experiment, samples: Tensor) -> float:
-    """Energy distance of samples to fresh data, of the class that is followed (``Chosen.experiment``)."""
-    fresh = asked_density(experiment).sample(len(samples), generator_of(experiment, 61)).points
-    return float(energy_distance(samples, fresh))

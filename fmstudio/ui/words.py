@@ -10,7 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from fmstudio.flow.grammar import Formula
+from fmstudio.flow.objectives import TARGETS
 from fmstudio.flow.readable import unreadable
 from fmstudio.learn.build import path_of
 from fmstudio.learn.clouds import unpack
@@ -80,11 +83,26 @@ def data_note(experiment: Experiment) -> str:
     return sections("data")[experiment.data]
 
 
-def sampler_hint(chosen: Chosen) -> str:
-    """What must be known about the sampler and the field that it follows, or an empty text."""
-    hints, experiment, net = sections("sampler-hints"), chosen.experiment, chosen.card
+def sampler_hint(chosen: Chosen, start: float | None = None) -> str:
+    """What must be known about the sampler and the field that it follows, or an empty text.
+
+    Args:
+        chosen: the field.
+        start: by how many nats P starts from the wrong law, or None where it starts from the right one.
+    """
+    hints, experiment, net = dict(sections("sampler-hints")), chosen.experiment, chosen.card
     guided = chosen.guidance != 1
+    held = net is not None and net.learned.target != "v"
+    if net is not None and held:
+        said = {"x0": "*x*₀", "eps": "*ε*", "score": "the score"}[net.learned.target]
+        low, high = TARGETS[net.learned.target].times(path_of(net.learned))
+        hints["held"] = hints["held"].format(said=said, low=low, high=high)
+    if start is not None:
+        a1 = float(path_of(experiment).at(torch.tensor(1.0)).a.abs())
+        hints["start"] = hints["start"].format(a1=a1, nats=nats(start))
     told = {
+        "held": held,
+        "start": start is not None,
         "class": chosen.label is not None,
         "guided": guided,
         "straightened": net is not None and net.straightened,
@@ -151,6 +169,11 @@ def lines(sentence: str, width: int = 46) -> str:
 def number(value: float, digits: int = 4) -> str:
     """A number with so many decimals and a true minus sign; never a negative zero."""
     return f"{value:z.{digits}f}".replace("-", "−")
+
+
+def nats(value: float) -> str:
+    """A difference of log densities ≥ 0 with three decimals."""
+    return "less than 0.001" if value < 1e-3 else f"{value:.3f}"
 
 
 def class_names(experiment: Experiment, count: int) -> list[str]:

@@ -13,6 +13,7 @@ from fmstudio.flow.densities import isotropic, standard_normal
 from fmstudio.flow.metrics import (
     W2_LIMIT,
     energy_distance,
+    envelope,
     noise_floor,
     shuffled_energy_distances,
     sliced_w2,
@@ -260,3 +261,29 @@ def test_shuffled_energy_distances_spread_as_fresh_samples_do():
     true = torch.tensor(fresh).square().mean().sqrt()
     # Both are root mean squares over 200: each is within a fifth at three standard errors.
     assert float(dealt.square().mean().sqrt() / true) == pytest.approx(1, abs=0.4)
+
+
+def test_an_envelope_holds_whole_curves_at_its_rate() -> None:
+    """Skewed curves of 20 correlated points: 2 in 100 leave it somewhere; of a pointwise one, 8 in 100."""
+    g, trials, draws = generator(0), 1500, 200
+    steps = torch.randn(trials, 20, draws + 1, generator=g, dtype=torch.float64)
+    curve = torch.zeros(trials, draws + 1, dtype=torch.float64)
+    curves = []
+    for k in range(20):
+        curve = 0.8 * curve + 0.6 * steps[:, k]
+        curves.append(curve.exp())
+    sampled = torch.stack(curves, 1)
+    left = pointwise = 0
+    for known, one in zip(sampled[..., :draws], sampled[..., draws], strict=True):
+        low, high = envelope(known, 0.98).unbind(1)
+        left += bool(((one < low) | (one > high)).any())
+        low, high = known.quantile(torch.tensor([0.01, 0.99], dtype=torch.float64), dim=1)
+        pointwise += bool(((one < low) | (one > high)).any())
+    # The standard error of 0.02 is 0.0036.
+    assert abs(left / trials - 0.02) < 0.0145
+    assert pointwise / trials > 0.08
+
+
+def test_an_envelope_needs_enough_curves_for_its_rate() -> None:
+    with pytest.raises(ValueError, match="more than 40 curves"):
+        envelope(torch.randn(3, 40, generator=generator(0), dtype=torch.float64), 0.98)

@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from fmstudio.flow.adaptive import integrate_adaptive
 from fmstudio.flow.attention import attend, attend_in_chunks, features
 from fmstudio.flow.densities import Density, GaussianMixture, PointCloud, standard_normal
+from fmstudio.flow.formulas import Custom
 from fmstudio.flow.oracle import EmpiricalOracle, MixtureOracle, Oracle, oracle_for
 from fmstudio.flow.paths import Bow, Latent, Linear, Path, Spherical, VariancePreserving, act, draw_like
 from fmstudio.flow.shapes import SHAPES
@@ -320,6 +321,55 @@ def test_at_the_noise_end_all_points_weigh_the_same(path: Path, source: str) -> 
         torch.testing.assert_close(oracle.log_density(x, t), SOURCES[source].log_density(x))
     else:
         torch.testing.assert_close(oracle.moments(x, t).x0_hat, mean, rtol=0.05, atol=0.05)
+
+
+NARROW = GaussianMixture(
+    torch.tensor([[-1.2, 0.3], [0.9, 1.1], [0.4, -1.4]], dtype=torch.float64),
+    1e-4 * torch.eye(2, dtype=torch.float64).expand(3, 2, 2),
+    torch.tensor([0.5, 0.2, 0.3], dtype=torch.float64),
+)
+CENTRED = GaussianMixture(
+    torch.tensor([[-1.0, -0.5], [1.0, 0.5]], dtype=torch.float64),
+    torch.tensor([[[0.6, 0.2], [0.2, 0.3]], [[0.3, -0.1], [-0.1, 0.5]]], dtype=torch.float64),
+    torch.tensor([0.5, 0.5], dtype=torch.float64),
+)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        VariancePreserving(5.0, 5.0),
+        VariancePreserving(),
+        Latent(VariancePreserving(), 0.5),
+        Custom("1-t", "sqrt(t)"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("source", [standard_normal(), CENTRED], ids=["normal", "centred"])
+def test_a_steep_path_at_the_data_end_is_the_limit(path: Path, source: GaussianMixture) -> None:
+    """b′ = inf at t = 0: x is a data point exactly, and u, ε̂ and the divergence are their limits t → 0."""
+    zero = torch.tensor(0.0, dtype=torch.float64)
+    x = NARROW.sample(30, generator(3)).points
+    oracle = MixtureOracle(path, NARROW, source)
+    torch.testing.assert_close(oracle.log_density(x, zero), NARROW.log_density(x), rtol=1e-12, atol=1e-10)
+    y = x.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(NARROW.log_density(y).sum(), y)
+    torch.testing.assert_close(oracle.score(x, zero), slope, rtol=1e-9, atol=1e-8)
+    torch.testing.assert_close(oracle.moments(x, zero).x0_hat, x, rtol=1e-12, atol=1e-12)
+    # Two times whose noise is far below the covariance 1e-4; together they have no term in √t.
+    near, fourfold = (oracle.velocity_and_divergence(x, torch.tensor(k * 1e-10).double()) for k in (1, 4))
+    for at, close, far in zip(oracle.velocity_and_divergence(x, zero), near, fourfold, strict=True):
+        scale = float(at.abs().max())
+        assert float((2 * close - far - at).abs().max()) < 1e-4 * scale
+    torch.testing.assert_close(oracle(x, zero), oracle.moments(x, zero).u, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("path", [VariancePreserving(), Latent()], ids=str)
+def test_var_is_infinite_where_a_component_has_no_weight(path: Path) -> None:
+    """0·inf: on a data point of a narrow mixture the other components' weights are 0 in float64."""
+    oracle = MixtureOracle(path, NARROW, standard_normal())
+    assert float(next(iter(oracle.blocks(NARROW.means, torch.tensor(0.0)))).weight.min()) == 0
+    assert oracle.moments(NARROW.means, torch.tensor(0.0)).var.isposinf().all()
 
 
 def test_a_velocity_without_variance_has_infinite_var() -> None:

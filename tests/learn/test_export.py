@@ -24,7 +24,7 @@ from fmstudio.flow.objectives import TARGETS, Draw
 from fmstudio.flow.shapes import SHAPES
 from fmstudio.flow.solvers import SOLVERS as TABLEAUX
 from fmstudio.flow.solvers import integrate, path_times
-from fmstudio.flow.translate import TRANSLATE
+from fmstudio.flow.translate import from_v
 from fmstudio.learn import clouds
 from fmstudio.learn.batches import Problem
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
@@ -32,6 +32,7 @@ from fmstudio.learn.experiment import DATA, PATHS, SOURCES, Experiment
 from fmstudio.learn.export import script
 from fmstudio.learn.networks import Network, Shape
 
+CPU = torch.device("cpu")
 CLASSES = ("8 gaussians", "moons", "two spirals", "pinwheel", "rings", "mixture", "word", "line mixture")
 
 
@@ -245,17 +246,23 @@ def test_the_coefficients_are_those_of_the_path(experiment: Experiment) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("path", PATHS)
 def test_a_prediction_becomes_the_same_velocity(path: str, target: str) -> None:
+    """Also where the x0 it stands for has to be held inside the box, and near the ends."""
     experiment = Experiment(path=path, target=target, sde_noise=0.5)
     generator = torch.Generator().manual_seed(0)
-    x, y = torch.randn(2, 30, 2, generator=generator, dtype=torch.float64)
-    built, names = path_of(experiment), functions(experiment)
-    for t in torch.tensor([0.05, 0.4, 0.9], dtype=torch.float64):
-        # The net's score is scaled by the standard deviation of x_t given x0.
-        predicted = y / built.at(t).variance.sqrt() if target == "score" else y
-        exact = TRANSLATE[target](built, predicted, x, t)
+    x, y = 2 * torch.randn(2, 30, 2, generator=generator, dtype=torch.float64)
+    built, names, problem = path_of(experiment), functions(experiment), Problem.of(experiment, None, CPU)
+    plain = functions(experiment.but(sde_noise=0.0))["velocity"]
+    moved = 0
+    for t in torch.tensor([0.002, 0.05, 0.4, 0.9, 0.98], dtype=torch.float64):
+        at = t.clamp(*TARGETS[target].times(built))
+        exact = TARGETS[target].velocity(built, y, x, at, problem.box)
+        moved += int((exact != TARGETS[target].velocity(built, y, x, at)).sum())
         u, residual, sigma = names["velocity"](lambda x, t: y, x, t)
-        torch.testing.assert_close(u, exact.v, rtol=1e-7, atol=1e-9)
-        torch.testing.assert_close(-residual / sigma**2, exact.score, rtol=1e-7, atol=1e-9)
+        torch.testing.assert_close(u, exact, rtol=1e-7, atol=1e-9)
+        torch.testing.assert_close(plain(lambda x, t: y, x, t), exact, rtol=1e-7, atol=1e-9)
+        score = from_v(built, exact, x, t).score
+        torch.testing.assert_close(-residual / sigma**2, score, rtol=1e-6, atol=1e-7)
+    assert (moved > 0) == (target != "v")
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -340,6 +347,19 @@ def test_the_net_is_that_of_the_studio(fourier: int, conditional: bool) -> None:
     x, t, label = torch.randn(7, 2), torch.rand(7), torch.tensor([0, 1, 2, 0, 1, 2, 0])
     told = (label,) if conditional else ()
     torch.testing.assert_close(theirs(x, t[:, None], *told), ours(x, t, *told), rtol=1e-4, atol=1e-4)
+
+
+def test_guidance_meets_what_is_held_inside_the_box_as_in_the_studio() -> None:
+    experiment = Experiment(target="eps", conditional=True, label=2, guidance=3.0)
+    x, t = torch.randn(40, 2, generator=torch.Generator().manual_seed(0)), torch.tensor(0.9)
+
+    def net(x: torch.Tensor, t: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        return x + (label[:, None] - 4) / 10
+
+    box = Problem.of(experiment, None, CPU).box
+    told, free = (TARGETS["eps"].velocity(path_of(experiment), x + (k - 4) / 10, x, t, box) for k in (2, 8))
+    got = functions(experiment)["velocity"](net, x, t)
+    torch.testing.assert_close(got, torch.lerp(free, told, 3.0), rtol=1e-5, atol=1e-5)
 
 
 def test_guidance_is_between_the_two_fields_and_beyond() -> None:

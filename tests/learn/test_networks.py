@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional
 
 from fmstudio import device
+from fmstudio.flow.bounds import Box
 from fmstudio.flow.objectives import EPS, SCORE, TARGETS, V
 from fmstudio.flow.paths import Bow, Latent, Linear, Spherical
 from fmstudio.learn.net_field import CHUNK_ON_CPU, NetField
@@ -156,11 +157,12 @@ def test_field_refuses_classes_it_does_not_know():
 PATHS = [Linear(), Spherical(), Latent(Linear(), 0.5), Bow(0.7)]
 
 
+@pytest.mark.parametrize("box", [None, Box(-torch.ones(2), torch.ones(2))], ids=["free", "held"])
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
-def test_divergence_equals_autograd(path, target):
+def test_divergence_equals_autograd(path, target, box):
     net = network(SHAPES[0])
-    field = NetField(net, path, target)
+    field = NetField(net, path, target, box)
     x = torch.randn(6, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     for t in (torch.tensor(0.4, dtype=torch.float64), torch.linspace(0.2, 0.8, 6, dtype=torch.float64)):
         u, divergence = field.velocity_and_divergence(x, t)
@@ -169,6 +171,8 @@ def test_divergence_equals_autograd(path, target):
         v = field(y, t)
         exact = sum(torch.autograd.grad(v[:, i].sum(), y, retain_graph=True)[0][:, i] for i in range(2))
         assert torch.allclose(divergence, exact, atol=1e-9)
+        moved = not torch.allclose(u, NetField(net, path, target)(x, t), atol=1e-10)
+        assert moved == (box is not None and target is not V)
 
 
 # torch.func.jvp itself, on its first use.

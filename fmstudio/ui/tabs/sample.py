@@ -12,7 +12,7 @@ from fmstudio.learn.experiment import SOLVERS
 from fmstudio.learn.net_card import NO_CLOSED_FORM
 from fmstudio.plots.figures import heat_figure, nfe_figure, profile_figure
 from fmstudio.plots.plain import in_html
-from fmstudio.ui import actions, sampling, words
+from fmstudio.ui import actions, quality, sampling, words
 from fmstudio.ui.live_plot import LivePlot, figure_json
 from fmstudio.ui.player import Player
 from fmstudio.ui.room import Room
@@ -53,6 +53,7 @@ def build(visitor: gr.State) -> Room:
                     elem_id="sample-field", interactive=True,
                 )  # fmt: skip
                 controls["solver"] = pills("solver", SOLVERS, "solver")
+                controls["solver"].elem_id = "sample-solver"
                 controls["sample_steps"] = numbers(
                     "sample_steps", "steps, 1 … 200", (1, 2, 4, 8, 16, 32, 100, 200)
                 )
@@ -77,22 +78,13 @@ def build(visitor: gr.State) -> Room:
         """The particles and what was measured of them, with the field that the visitor's choices mean."""
         try:
             found = sampling.sample_room(state, actions.samples_the_net(state), tell)
-            motion, distance, chosen = found.motion, found.measured, found.chosen
-            quality = sampling.sample_quality(chosen.experiment, motion.positions[-1])
+            good = quality.quality_of(found.chosen.experiment, found.motion.positions[-1])
+            better = quality.heun_instead(state, found.chosen, found.motion)
         except (ValueError, RuntimeError) as error:
             return gr.skip(), failed(error)
         except Stopped:
             return gr.skip(), gr.skip()
-        of = sampling.class_name(chosen)
-        return found.scene, facts([
-            *([("guidance", f"{chosen.guidance:g}")] if chosen.guidance != 1 else []),
-            ("NFE", f"{motion.nfe:,}"),
-            ("time", f"{motion.seconds:.2f} s"),
-            ("particles", f"{motion.positions.shape[1]:,}"),
-            (f"energy distance to {f'data of {of}' if of else 'data'}", words.number(quality)),
-            ("largest distance over t", words.number(float(distance.values.max()))),
-            ("upper edge of the band at t = 0", words.number(float(distance.band[-1, 1]))),
-        ])  # fmt: skip
+        return found.scene, facts(_measured(found, good)) + _offer(better)
 
     def sample(state: Visitor, progress: gr.Progress = _PROGRESS) -> Iterator[list[Any]]:
         begin(state)
@@ -195,11 +187,47 @@ def build(visitor: gr.State) -> Room:
 
 
 def _hint(state: Visitor) -> str:
-    """What must be known about the field and the sampler; nothing where no field can be followed."""
+    """What must be known about the field, the sampler and the path; nothing where no field is followed."""
     try:
-        return words.sampler_hint(actions.followed(state, actions.samples_the_net(state)))
+        chosen = actions.followed(state, actions.samples_the_net(state))
     except ValueError:
         return ""
+    return words.sampler_hint(chosen, quality.wrong_start(chosen.experiment))
+
+
+def _measured(found: sampling.Sampled, good: quality.Quality) -> list[tuple[str, str]]:
+    """The figures of the samples, each with what it was measured on and what chance would say."""
+    motion, distance, chosen = found.motion, found.measured, found.chosen
+    particles = motion.positions.shape[1]
+    of = "all particles" if good.count == particles else f"{good.count:,} of them"
+    name = sampling.class_name(chosen)
+    data = f"data of {name}" if name else "data"
+    return [
+        *([("guidance", f"{chosen.guidance:g}")] if chosen.guidance != 1 else []),
+        ("NFE", f"{motion.nfe:,}"),
+        ("time", f"{motion.seconds:.2f} s"),
+        ("particles", f"{particles:,}"),
+        (f"energy distance to {data}, {of}", words.number(good.energy)),
+        ("two fresh samples of as many", f"0 ± {good.energy_chance:.4f}"),
+        (f"sliced W₂ to {data}, {of}", words.number(good.sliced)),
+        ("two fresh samples of as many", f"{good.sliced_chance.mean:.4f} ± {good.sliced_chance.std:.4f}"),
+        ("farthest particle; of the data", f"{good.farthest:.2f}; {good.data_farthest:.2f}"),
+        (f"curve over t, {distance.count:,} of them: largest", words.number(float(distance.values.max()))),
+        ("curve and band", "inside at every t" if distance.inside else "left: not chance"),
+    ]
+
+
+def _offer(better: quality.Better | None) -> str:
+    """What Heun's steps would do, with a button that takes them; nothing where that is too little."""
+    if better is None:
+        return ""
+    told = words.sections("sample-figures")["heun"].format(
+        gain=words.number(better.gain), count=f"{better.count:,}"
+    )
+    return (
+        f'<p class="fm-note">{told} <button type="button" class="fm-choose" data-fm="choose" '
+        'data-choice="#sample-solver input[value=heun]">Take Heun</button></p>'
+    )
 
 
 def _field_of(state: Visitor) -> Any:
@@ -232,6 +260,9 @@ def _likelihood(found: sampling.LikelihoodMap, net: bool) -> list[Any]:
         note += f" Mean |log p₀ − log q₀|{of} where q₀ > e⁻⁸: {found.gap:.3f}."
     if w != 1:
         note += " A guided flow does not end in q₀, even where it is exact: the difference is the guidance's."
+    if found.wrong_start is not None:
+        known = "start" if found.exact is not None else "start of points"
+        note += " " + words.sections("sample-figures")[known].format(nats=words.nats(found.wrong_start))
     if density.ndim == 1:
         lines = {by: (density, role)}
         lines |= {} if found.exact is None else {f"exact q₀{of}": (found.exact.exp(), "data")}
