@@ -18,12 +18,12 @@ from benchmarks.race import Result, goal_row, table
 
 NAMES = (
     "steps", "oracle", "sampling", "likelihood", "startup", "payload", "motion", "images", "gpu",
-    "firstrow", "quality",
+    "firstrow", "quality", "verdicts",
 )  # fmt: skip
 #: In RESULTS.md.
 ORDER = (
     "quality", "steps", "oracle", "sampling", "likelihood", "startup", "payload", "motion", "images",
-    "gpu", "firstrow",
+    "gpu", "firstrow", "verdicts",
 )  # fmt: skip
 HERE = Path(__file__).parent
 
