@@ -59,11 +59,11 @@ def predict(experiment: Experiment) -> Prediction:
     parts = [chain.step_kl(s.density, 250, s.generator(1_000 + k)) for k in range(DRAWS)]
     kls = torch.stack([p[0] for p in parts])
     kl, kl_error = column_errors(kls)
-    total, *total_error = repeated(kls.sum(1))
+    total, total_error, freedom = repeated(kls.sum(1))
     t, gap = chain.times[1:], s.dim * chain.posterior
     ambiguities = chain.weights[1] ** 2 * torch.stack([p[1] for p in parts])
     ambiguity = ambiguities.mean(0)
-    noisy, *noisy_error = repeated(4 * ambiguities.sum(1))
+    noisy, noisy_error, freedom = repeated(4 * ambiguities.sum(1))
     panels = (
         Panel(
             _KL,
@@ -101,12 +101,14 @@ def predict(experiment: Experiment) -> Prediction:
         ),
     )
     numbers = (
-        Expected("KL(Q‖P), oracle P", total, "equals", 0.0, *total_error),
+        Expected("KL(Q‖P), oracle P", total, "equals", 0.0, total_error, freedom),
         Expected(_ADDED, 0.0),
         Expected("gap of the losses, untrained net", float(gap.sum())),
         Expected("gap of the losses, trained net", float(gap.sum())),
-        Expected("gradient variance, sampled", float(4 * gap.sum()) + noisy, "equals", 0.0, *noisy_error),
-        Expected("gradient variance, closed form", noisy, "equals", 0.0, *noisy_error),
+        Expected(
+            "gradient variance, sampled", float(4 * gap.sum()) + noisy, "equals", 0.0, noisy_error, freedom
+        ),
+        Expected("gradient variance, closed form", noisy, "equals", 0.0, noisy_error, freedom),
         Expected("log of the errors, sampled over closed form", 0.0, "above"),
         Expected("log of the errors, closed form over exact mean", 0.0, "above"),
     )

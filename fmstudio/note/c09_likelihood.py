@@ -94,10 +94,10 @@ def predict(experiment: Experiment) -> Prediction:
     flow = integrate_adaptive(s.oracle, late, torch.tensor([LATE, EARLY]), TOLERANCE, TOLERANCE)
     early = flow.positions[-1]
     size = float((late.square().sum(1).mean() * early.square().sum(1).mean()).sqrt())
-    under_p = repeated((late * early).sum(1))
+    under_p, error, freedom = repeated((late * early).sum(1))
     numbers = (
         Expected("E⟨x_t, x_s⟩ under Q", joint_moment(s, LATE, EARLY)),
-        Expected("E⟨x_t, x_s⟩ under P", under_p[0], "equals", LEEWAY * size, *under_p[1:]),
+        Expected("E⟨x_t, x_s⟩ under P", under_p, "equals", LEEWAY * size, error, freedom),
         Expected("distance of the snapshots at s", 0.0, "at most"),
         Expected("lower bound of KL(Q‖P), nats", 0.0, "above"),
         *flow_likelihood.predicted_numbers(s),

@@ -23,7 +23,6 @@ from fmstudio.note.panel import Panel, plain, series
 from fmstudio.note.report import Result, from_json, to_json
 from fmstudio.note.setting import jackknife, repeated
 
-
 ROOM = 0.1 * quantile(0)
 
 
