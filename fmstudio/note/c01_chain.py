@@ -38,7 +38,8 @@ from fmstudio.note.panel import Panel, series
 from fmstudio.note.setting import Setting, column_errors, normal_source, repeated
 
 CHAIN_STEPS, START = 20, 0.05
-REPEATS, SEEDS, PARTICLES, DRAWS = 24, 8, 400, 16
+REPEATS, PARTICLES, FEW = 24, 400, 100
+SEEDS, DRAWS = 8, 8
 _KL, _TOTAL, _GAP = "KL of each step", "KL of the chain", "The two losses"
 _NOISE, _CLOCK = "Gradient variance", "Three targets on one clock"
 _ADDED = "KL(Q‖P), trained less oracle P, less Σ E|f_θ − f*|²/2β̃_t"
@@ -146,25 +147,24 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
     kl = torch.zeros(2, REPEATS, len(chain), dtype=torch.float64)
     off = torch.zeros(REPEATS, len(chain), dtype=torch.float64)
     gap, noise = torch.zeros_like(kl), torch.zeros(3, REPEATS, len(chain), dtype=torch.float64)
-    for repeat in range(REPEATS):
-        generator = s.generator(repeat)
-        ends = s.pairs(PARTICLES, generator)
-        rows = ZigZag(chain.path).trajectories(ends.x0, ends.x1, chain.times.float(), generator).double()
-        for k in range(len(chain)):
-            xs, xt = rows[k], rows[k + 1]
-            means = chain.best(k, xt), model_mean(chain, last, k, xt.float())
-            for j, f in enumerate(means):
-                kl[j, repeat, k] = chain.kl_terms(k, xs, xt, f, widen * float(chain.posterior[k])).mean()
-            off[repeat, k] = (means[1] - means[0]).square().sum(1).mean() / (2 * chain.posterior[k])
-            x0, xt, xs = neighbours(chain, k, s.density, PARTICLES, generator, widen)
-            for j, net in enumerate((untrained, last)):
-                f = model_mean(chain, net, k, xt)
-                mean = chain.mean(k, xt, x0)
-                gap[j, repeat, k] = ((xs - f).square() - (mean - f).square()).sum(1).mean()
-            noise[:2, repeat, k] = _gradient_variance(chain, k, xt[:100], generator, widen)
-            left = 2 * (model_mean(chain, last, k, xt) - chain.best(k, xt))
-            noise[2, repeat, k] = left.var(0).sum()
-        yield 0.75 + 0.24 * (repeat + 1) / REPEATS
+    generator, n = s.generator(0), REPEATS * PARTICLES
+    ends = s.pairs(n, generator)
+    rows = ZigZag(chain.path).trajectories(ends.x0, ends.x1, chain.times.float(), generator).double()
+    for k in range(len(chain)):
+        xs, xt = rows[k], rows[k + 1]
+        means = chain.best(k, xt), model_mean(chain, last, k, xt.float())
+        for j, f in enumerate(means):
+            kl[j, :, k] = _blocks(chain.kl_terms(k, xs, xt, f, widen * float(chain.posterior[k])))
+        off[:, k] = _blocks((means[1] - means[0]).square().sum(1)) / (2 * chain.posterior[k])
+        x0, xt, xs = neighbours(chain, k, s.density, n, generator, widen)
+        for j, net in enumerate((untrained, last)):
+            f = model_mean(chain, net, k, xt)
+            gap[j, :, k] = _blocks(((xs - f).square() - (chain.mean(k, xt, x0) - f).square()).sum(1))
+        left = 2 * (model_mean(chain, last, k, xt) - chain.best(k, xt))
+        noise[2, :, k] = left.view(REPEATS, PARTICLES, -1).var(1).sum(1)
+        few = xt.view(REPEATS, PARTICLES, -1)[:, :FEW].flatten(0, 1)
+        noise[:2, :, k] = _gradient_variance(chain, k, few, generator, widen)
+        yield 0.75 + 0.24 * (k + 1) / len(chain)
     numbers.append(Measured("KL(Q‖P), oracle P", *repeated(kl[0].sum(1))))
     numbers.append(Measured(_ADDED, *repeated((kl[1] - kl[0] - off).sum(1))))
     for name, values in zip(("untrained", "trained"), gap, strict=True):
@@ -193,13 +193,18 @@ class _Exam:
         return torch.stack(terms).sum()
 
 
+def _blocks(values: Tensor) -> Tensor:
+    """Means over the particles of each repeat."""
+    return values.double().view(REPEATS, -1).mean(1)
+
+
 def _gradient_variance(chain: Chain, k: int, xt: Tensor, generator: torch.Generator, widen: float) -> Tensor:
-    """tr Var[∂|y − f|²/∂f | x_t] for y = x_s and y = μ̃, averaged over x_t: shape (2,)."""
+    """tr Var[∂|y − f|²/∂f | x_t] for y = x_s and y = μ̃, over each repeat's x_t: (2, repeats)."""
     x0 = chain.oracle.draw(xt, chain.times[k + 1], 4, generator).x0
     mean = chain.mean(k, xt[:, None], x0)
     noise = torch.randn(mean.shape, generator=generator)
     sampled = mean + (widen * float(chain.posterior[k])) ** 0.5 * noise
-    return torch.stack([4 * y.var(1).sum(-1).mean() for y in (sampled, mean)]).double()
+    return torch.stack([_blocks(4 * y.var(1).sum(-1)) for y in (sampled, mean)])
 
 
 def _panels(
