@@ -17,6 +17,7 @@ Source: Wu & Lizarraga, About Flow Matching, 2024, section 3.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
 
 import torch
@@ -25,7 +26,7 @@ from torch import Tensor
 from fmstudio.flow.adaptive import integrate_adaptive
 from fmstudio.flow.solvers import path_times
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note.claim import Claim, Declined, Expected, Measured, Measurement, Prediction, Steps
+from fmstudio.note.claim import Claim, Declined, Expected, Measured, Measurement, Prediction, Steps, quantity
 from fmstudio.note.panel import Panel, lines, series
 from fmstudio.note.particles import drawn_step, mean_step
 from fmstudio.note.setting import Setting, column_errors, repeated, slopes, smooth, window
@@ -36,9 +37,10 @@ TOLERANCE = 1e-4
 PICTURED = (10, 40, 160, 640)
 #: Steps between two reports of the finished share.
 PIECE = 32
-#: Longer steps part the particles so far that the distance no longer grows with them; and a path that bends
-#: within a step disagrees with the others otherwise than var_t says.
+#: Within longer steps than these a bent path disagrees with the others otherwise than var_t says.
 FINE = slice(2, None)
+#: Where the drifts sum to more, particles are parted so far that their distance no longer grows with dt.
+PARTED = 0.1
 #: Times at which the formula is worked out, and how far from 1 its own slope may be.
 NODES, BENT = 33, 0.25
 _DRIFT, _PATHS = "Accumulated random drift", "Particles and the ODE"
@@ -57,7 +59,7 @@ def _widths(s: Setting) -> Tensor:
 def predict(experiment: Experiment) -> Prediction:
     """Σ E[var_t(x_t)] dt² at every dt, with x_t drawn from its original paths; slope 1."""
     s = Setting(experiment, 6)
-    widths, sums = _widths(s), _sums(s)
+    widths, sums = _widths(s), _sums(experiment)
     slope = float(slopes(widths[FINE], sums.mean(0)[None, FINE])[0])
     if abs(slope - 1) > BENT:
         raise Declined(
@@ -65,6 +67,11 @@ def predict(experiment: Experiment) -> Prediction:
             f"{COUNTS[FINE][0]} to {COUNTS[-1]} steps, and 1 only for shorter ones."
         )
     finest, error, freedom = repeated(sums[:, -1])
+    if len(_near(sums)) < 2:
+        raise Declined(
+            f"In {COUNTS[-1]} steps the random drifts still sum to a mean square of {quantity(finest)}, more "
+            f"than {PARTED / 2:g}: parted so far, particles tell nothing of dt by their distance to the ODE."
+        )
     panel = Panel(
         _DRIFT,
         "Mean squared sum of the random drifts, and squared distance to the ODE, against the step.",
@@ -82,12 +89,19 @@ def predict(experiment: Experiment) -> Prediction:
     return Prediction(numbers, (panel,))
 
 
-def _sums(s: Setting) -> Tensor:
+def _near(sums: Tensor) -> list[int]:
+    """The counts at which particles stay near their ODE."""
+    return [k for k, value in enumerate(sums.mean(0).tolist()) if value <= PARTED]
+
+
+@lru_cache(maxsize=4)
+def _sums(experiment: Experiment) -> Tensor:
     """Σ E tr Var[x_{t−dt} | x_t] over the steps of each count, shape (repeats, counts).
 
     x_t comes from its original paths, and two paths through it give the variance: E|y − y′|²/2. Worked out at
     ``NODES`` times for each dt; between them by interpolation.
     """
+    s = Setting(experiment, 6)
     low, high = window(s.path)
     sums = torch.zeros(REPEATS, len(COUNTS), dtype=torch.float64)
     for k, width in enumerate(_widths(s).tolist()):
@@ -127,10 +141,10 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         sums[:, k] = _blocks(total.square().sum(1)).mean(1)
         gaps[:, k] = _blocks((x - ode[-1]).square().sum(1)).median(1).values
         drawn[count] = torch.cat(rows)
-    widths = _widths(s)
+    widths, near = _widths(s), _near(_sums(experiment))
     numbers = (
         Measured("slope of E|Σ e dt|²", *repeated(slopes(widths[FINE], sums[:, FINE]))),
-        Measured("slope of the squared distance to the ODE", *repeated(slopes(widths[FINE], gaps[:, FINE]))),
+        Measured("slope of the squared distance to the ODE", *repeated(slopes(widths[near], gaps[:, near]))),
         Measured(f"E|Σ e dt|² at {COUNTS[-1]} steps", *repeated(sums[:, -1])),
     )
     curves = (

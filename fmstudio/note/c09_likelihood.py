@@ -6,7 +6,8 @@ through their common ends,
     E⟨x_t, x_s⟩ = Re(a_t* a_s) E|x₀|² + Re(b_t* b_s) E|x₁|² + γ_t γ_s d + cross terms of the means,
 
 under P through the flow. Any event A bounds the divergence from below, KL(Q‖P) ≥ kl(Q(A) ‖ P(A)); here A
-says that x_t and x_s lie on one side of their means. The likelihood of P follows from the divergence along
+says that x_s is near the place to which the flow takes x_t, as near as it is in half of all cases under Q.
+Under P that is all but sure. The likelihood of P follows from the divergence along
 the flow,
 
     log p₀(x₀) = log p₁(x₁) + ∫₀¹ div u dt.
@@ -24,7 +25,8 @@ from torch import Tensor
 from fmstudio.flow.adaptive import integrate_adaptive
 from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.paths import act
-from fmstudio.flow.solvers import path_times
+from fmstudio.flow.solvers import integrate, path_times
+from fmstudio.flow.tableaux import HEUN
 from fmstudio.flow.transitions import random_path_process
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note import flow_likelihood
@@ -34,7 +36,7 @@ from fmstudio.note.panel import Panel, series
 from fmstudio.note.setting import Setting, repeated, smooth
 
 LATE, EARLY = 0.9, 0.1
-PIECE, TOLERANCE = 20, 1e-3
+PIECE, LED, TOLERANCE = 20, 20, 1e-3
 REPEATS, PARTICLES, SHOWN = 24, 200, 400
 #: Steps of P, at least and at most; more where single paths disagree much, for that blurs where they lead.
 STEPS, MOST_STEPS = 80, 640
@@ -156,11 +158,16 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
             z = s.path.latent(ends.x0, generator)
             late, early = (s.path.position(ends.x0, ends.x1, torch.tensor(t), z) for t in (LATE, EARLY))
             clouds[title] = late, early
+    radius = _radius(s)
+    near_q, near_p = (
+        (_strayed(s, *clouds[title]) <= radius).double().view(REPEATS, PARTICLES)
+        for title in (_JOINT_Q, _JOINT_P)
+    )
     parts = (zip(*(x.split(PARTICLES) for x in clouds[title]), strict=True) for title in (_JOINT_Q, _JOINT_P))
     for repeat, (q, p) in enumerate(zip(*parts, strict=True)):
         joint[0, repeat], joint[1, repeat] = _moment(*q), _moment(*p)
         joint[2, repeat] = energy_distance(p[1], s.snapshot(2 * PARTICLES, EARLY, generator))
-        joint[3, repeat] = _bound(_same_side(*q), _same_side(*p), PARTICLES)
+        joint[3, repeat] = _bound(float(near_q[repeat].mean()), float(near_p[repeat].mean()), PARTICLES)
     field = yield from shares(learned(small(experiment)), 0.4, 0.6)
     found = yield from shares(flow_likelihood.measure(s, field, broken), 0.6, 1.0)
     numbers = [
@@ -195,8 +202,20 @@ def _moment(x: Tensor, y: Tensor) -> Tensor:
     return (x * y).sum(1).double().mean()
 
 
-def _same_side(x: Tensor, y: Tensor) -> float:
-    return float((((x - x.mean(0)) * (y - y.mean(0))).sum(1) > 0).double().mean())
+def _strayed(s: Setting, late: Tensor, early: Tensor) -> Tensor:
+    """How far x_s is from where the flow takes x_t, shape (n,)."""
+    return (early - integrate(s.oracle, late, path_times(LED, LATE, EARLY), HEUN, record=False).end).norm(
+        dim=1
+    )
+
+
+def _radius(s: Setting) -> float:
+    """The distance that half of all particles of Q keep."""
+    generator = s.generator(1_600)
+    ends = s.pairs(1_000, generator)
+    z = s.path.latent(ends.x0, generator)
+    late, early = (s.path.position(ends.x0, ends.x1, torch.tensor(t), z) for t in (LATE, EARLY))
+    return float(_strayed(s, late, early).median())
 
 
 def _bound(q: float, p: float, n: int) -> float:
