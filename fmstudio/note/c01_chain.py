@@ -57,12 +57,11 @@ def predict(experiment: Experiment) -> Prediction:
     """The area formula for the KL, d β̃_t for the losses, and the variance of each gradient."""
     s = Setting(experiment, 1)
     chain = chain_of(s)
+    t = chain.times[1:]
     parts = [chain.step_kl(s.density, 250, s.generator(1_000 + k)) for k in range(DRAWS)]
-    kls = torch.stack([p[0] for p in parts])
-    kl, kl_error = column_errors(kls)
-    total, total_error, freedom = repeated(kls.sum(1))
-    t, gap = chain.times[1:], s.dim * chain.posterior
-    ambiguities = chain.weights[1] ** 2 * torch.stack([p[1] for p in parts])
+    kls, mmses = (torch.stack(rows) for rows in zip(*parts, strict=True))
+    (kl, kl_error), (total, total_error, freedom) = column_errors(kls), repeated(kls.sum(1))
+    gap, ambiguities = s.dim * chain.posterior, chain.weights[1] ** 2 * mmses
     ambiguity = ambiguities.mean(0)
     noisy, noisy_error, freedom = repeated(4 * ambiguities.sum(1))
     panels = (

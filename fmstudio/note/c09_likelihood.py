@@ -31,6 +31,7 @@ from fmstudio.flow.transitions import random_path_process
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note import flow_likelihood
 from fmstudio.note.claim import Claim, Declined, Expected, Measured, Measurement, Prediction, Steps
+from fmstudio.note.flow_density import density_time
 from fmstudio.note.nets import learned, shares, small
 from fmstudio.note.panel import Panel, series
 from fmstudio.note.setting import Setting, repeated, smooth
@@ -104,7 +105,7 @@ def predict(experiment: Experiment) -> Prediction:
         Expected("lower bound of KL(Q‖P), nats", 0.0, "above"),
         *flow_likelihood.predicted_numbers(s),
     )
-    note = f"t = {LATE}, s = {EARLY}; densities compared at t = {flow_likelihood.density_time(s):g}."
+    note = f"t = {LATE}, s = {EARLY}; densities compared at t = {density_time(s):g}."
     lines = _best_line(*joint_of_first(s, LATE, EARLY)), _sampled_line(late[:, 0], early[:, 0])
     joints = tuple(
         Panel(

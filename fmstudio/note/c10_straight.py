@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.adaptive import integrate_adaptive
-from fmstudio.flow.couplings import FixedPairs, OptimalTransport
+from fmstudio.flow.couplings import FixedPairs
 from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.metrics import energy_distance, noise_floor, straightness, transport_cost
 from fmstudio.flow.solvers import Trajectory, integrate, path_times
@@ -37,6 +37,7 @@ from fmstudio.flow.tableaux import EULER, HEUN
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
 from fmstudio.note.nets import learned, shares, small
+from fmstudio.note.pairings import batches_of_ot, crossing_count, end_moments, least_cost, shuffled
 from fmstudio.note.panel import Panel, Series, lines, series
 from fmstudio.note.setting import Setting, column_errors, jackknife, repeated, smooth
 
@@ -49,7 +50,7 @@ REPEATS, BLOCKS = 3, 16
 FINE, POOL, TRAINING, TESTED, CHORDS = 32, 6_144, 1_200, 1_000, 200
 #: Times at which the exact flow's speed is known: a path may hurry through its last tenth.
 EXACT, TOLERANCE = 128, 1e-3
-#: An effect that the claim asserts without a figure is at least this large: nothing is left of a half.
+#: What is left, at most, of errors and crossings that straight flows do away with.
 HALF = 0.5
 TRAILS = 60
 _NFE, _S, _COST, _CROSSINGS = "Error against NFE", "Straightness", "Transport cost", "Crossings of chords"
@@ -66,7 +67,7 @@ def predict(experiment: Experiment) -> Prediction:
     energies = torch.stack([x.mean() for x in squares])
     total = float(torch.trapezoid(energies, times.double()))
     total_error = float(torch.stack([x.var() / len(x) for x in squares]).sum().sqrt()) / len(times)
-    (m0, c0), (m1, c1) = _moments(s)
+    (m0, c0), (m1, c1) = end_moments(s)
     cost = float(c0.trace() + c1.trace() + (m0 - m1) @ (m0 - m1))
     start = s.snapshot(2_000, 1.0, generator)
     end = integrate_adaptive(s.oracle, start, torch.tensor([1.0, 0.0]), TOLERANCE, TOLERANCE).positions[-1]
@@ -74,39 +75,6 @@ def predict(experiment: Experiment) -> Prediction:
     most = flow - least_cost(s)
     falls = math.log(max(most, 1e-9) / max(total - flow, 1e-9))
     floor = noise_floor(energy_distance, s.density, TESTED, generator)
-    ones = torch.ones(len(STEPS))
-    panels = (
-        Panel(
-            _NFE,
-            "Energy distance to fresh data after Euler steps. In the band of two fresh samples it is 0 "
-            "but for chance.",
-            "evaluations of the field",
-            "energy distance",
-            (series("two fresh samples", "original", STEPS, floor.std * ones, floor.std * ones, "band"),),
-            log_x=True,
-            log_y=True,
-        ),
-        Panel(
-            _S,
-            "S of each flow: 0 is straight at constant speed.",
-            "",
-            "S",
-            (
-                series("exact flow, formula", "exact", (-0.45, 0.45), (total - flow,) * 2, mark="dashes"),
-                series("at most, formula", "error", (0.55, 2.45), (most, most), mark="dashes"),
-            ),
-            log_y=True,
-            ticks=_TICKS,
-        ),
-        Panel(
-            _COST,
-            "E|x₁ − x₀|² of each flow's pairs; the line is the independent coupling's, from its moments.",
-            "",
-            "E|x₁ − x₀|²",
-            (series("independent ends, formula", "exact", (-0.5, 3.5), (cost, cost), mark="dashes"),),
-            ticks=_TICKS,
-        ),
-    )
     half = math.log(HALF)
     numbers = (
         # The bound of S, where that says more than that S falls.
@@ -123,25 +91,44 @@ def predict(experiment: Experiment) -> Prediction:
         ),
         Expected("transport cost of independent ends", cost),
     )
-    return Prediction(numbers, panels)
+    return Prediction(numbers, _frames(total - flow, most, cost, floor.std))
 
 
-def _moments(s: Setting) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Mean and covariance of x₀, and of x_t at t = 1, where the flow starts: x₁, unless a₁ > 0."""
-    last = s.path.at(torch.ones((), dtype=torch.float64))
-    a, b = last.a.real, last.b.real
-    m0, c0 = s.density.mean.double(), s.density.covariance.double()
-    return (m0, c0), (a * m0 + b * s.source.mean.double(), a**2 * c0 + b**2 * s.source.covariance.double())
-
-
-def least_cost(s: Setting) -> float:
-    """What every pairing of the noise with the data costs at least: E|x₁ − x₀|² between Gaussians of the same
-    means and covariances, paired optimally (Gelbrich 1990)."""
-    (m0, c0), (m1, c1) = _moments(s)
-    values, axes = torch.linalg.eigh(c1)
-    root = axes * values.clamp_min(0).sqrt() @ axes.T
-    shared = torch.linalg.eigvalsh(root @ c0 @ root).clamp_min(0).sqrt().sum()
-    return float((m0 - m1) @ (m0 - m1) + c0.trace() + c1.trace() - 2 * shared)
+def _frames(bent: float, most: float, cost: float, noise: float) -> tuple[Panel, ...]:
+    """What the formulas give: S of the exact flow, its bound for the second, a cost, the band of chance."""
+    band = torch.full((len(STEPS),), noise)
+    return (
+        Panel(
+            _NFE,
+            "Energy distance to fresh data after Euler steps. In the band of two fresh samples it is 0 "
+            "but for chance.",
+            "evaluations of the field",
+            "energy distance",
+            (series("two fresh samples", "original", STEPS, band, band, "band"),),
+            log_x=True,
+            log_y=True,
+        ),
+        Panel(
+            _S,
+            "S of each flow: 0 is straight at constant speed.",
+            "",
+            "S",
+            (
+                series("exact flow, formula", "exact", (-0.45, 0.45), (bent, bent), mark="dashes"),
+                series("at most, formula", "error", (0.55, 2.45), (most, most), mark="dashes"),
+            ),
+            log_y=True,
+            ticks=_TICKS,
+        ),
+        Panel(
+            _COST,
+            "E|x₁ − x₀|² of each flow's pairs; the line is the independent coupling's, from its moments.",
+            "",
+            "E|x₁ − x₀|²",
+            (series("independent ends, formula", "exact", (-0.5, 3.5), (cost, cost), mark="dashes"),),
+            ticks=_TICKS,
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -177,12 +164,14 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
             at = (repeat + k / len(FLOWS)) / REPEATS
             ot = name == FLOWS[3]
             if ot:
-                pool = _learnable(_batches_of_ot(x0, x1, generator), generator, broken)
+                pool = batches_of_ot(x0, x1, generator)
+                pool = shuffled(pool, generator) if broken else pool
             if k:
                 field = yield from shares(learned(seeded, pool), at, at + 0.8 / len(FLOWS) / REPEATS)
             figures[name] = _measure(s, field, generator)
-            # What reflow learns from, and for OT what was learned.
-            pool = pool if ot else _learnable(figures[name].pairs, generator, broken)
+            if not ot:
+                pool = figures[name].pairs
+                pool = shuffled(pool, generator) if broken else pool
             couplings.append(pool)
         rows.append(figures)
         for j, c in enumerate(couplings):
@@ -191,20 +180,6 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
             crossings[repeat, :, j] = torch.tensor(counts)
     ends = s.pairs(TRAILS, s.generator(0))
     return _summary(rows, crossings, independent, _trails(s, torch.stack([ends.x1, ends.x0]), rows[-1]))
-
-
-def _learnable(pairs: FixedPairs, generator: torch.Generator, broken: bool) -> FixedPairs:
-    """The pairs that the next net learns: as they are, or shuffled."""
-    if not broken:
-        return pairs
-    return FixedPairs(pairs.x0[torch.randperm(len(pairs), generator=generator)], pairs.x1)
-
-
-def _batches_of_ot(x0: Tensor, x1: Tensor, generator: torch.Generator, size: int = 256) -> FixedPairs:
-    parts = [
-        OptimalTransport().pair(a, b, generator) for a, b in zip(x0.split(size), x1.split(size), strict=True)
-    ]
-    return FixedPairs(torch.cat([p.x0 for p in parts]), torch.cat([p.x1 for p in parts]))
 
 
 def _measure(s: Setting, field: VelocityField, generator: torch.Generator) -> _Figures:
@@ -230,28 +205,6 @@ def _measure(s: Setting, field: VelocityField, generator: torch.Generator) -> _F
 
 def _each(values: Iterable[float]) -> Tensor:
     return torch.tensor([*values], dtype=torch.float64)
-
-
-def crossing_count(x0: Tensor, x1: Tensor) -> int:
-    """How many pairs of straight chords from x₁ to x₀ cross, for ends of shape (n, d).
-
-    On a line two chords cross if their ends change order; in the plane, if the segments meet. In more
-    dimensions chords almost never meet, and the first two coordinates are counted.
-    """
-    if x0.shape[1] == 1:
-        a, b = x0[:, 0], x1[:, 0]
-        return int(((a[:, None] - a) * (b[:, None] - b) < 0).sum()) // 2
-    p, r = x1[:, :2].double(), (x0 - x1)[:, :2].double()
-    gap = p[None] - p[:, None]
-    across = _cross(r[:, None], r[None])
-    along = _cross(gap, r[None].expand_as(gap)) / across
-    other = _cross(gap, r[:, None].expand_as(gap)) / across
-    meet = (along > 0) & (along < 1) & (other > 0) & (other < 1)
-    return int(meet.sum()) // 2
-
-
-def _cross(p: Tensor, q: Tensor) -> Tensor:
-    return p[..., 0] * q[..., 1] - p[..., 1] * q[..., 0]
 
 
 def _trails(s: Setting, chords: Tensor, figures: dict[str, _Figures]) -> tuple[Panel, ...]:
@@ -297,6 +250,7 @@ def _summary(
 
     one, two, three, ot = FLOWS
     counted = crossings.flatten(0, 1) + 0.5 / len(crossings.flatten(0, 1))
+    speed = blocks("cost", one) + blocks("straightness", one)
     numbers = {
         _FALLS: ratio(blocks("straightness", one, two), log=True),
         "S, 2-rectified": repeated(blocks("straightness", two)[:, 0]),
@@ -306,9 +260,7 @@ def _summary(
         "log of the crossings, optimal transport over independent": ratio(counted[:, [0, 4]], log=True),
         "log S, 3-rectified over 2-rectified": ratio(blocks("straightness", two, three), log=True),
         "transport cost, 2-rectified over 1-rectified": ratio(blocks("cost", one, two)),
-        "transport cost + straightness of the exact flow": repeated(
-            blocks("cost", one)[:, 0] + blocks("straightness", one)[:, 0]
-        ),
+        "transport cost + straightness of the exact flow": repeated(speed[:, 0]),
         "transport cost of independent ends": repeated(independent.flatten()),
     }
     errors = {name: torch.stack([r[name].errors for r in rows]) for name in FLOWS}
@@ -318,8 +270,7 @@ def _summary(
         return torch.stack([torch.stack([getattr(r[n], what).mean() for n in FLOWS]) for r in rows])
 
     def bars(values: Tensor) -> tuple[Series, ...]:
-        mean, error = column_errors(values)
-        return (series("measured", "learned", range(len(mean)), mean, error, "bars"),)
+        return (series("measured", "learned", range(values.shape[1]), *column_errors(values), "bars"),)
 
     panels = (
         Panel(
@@ -360,7 +311,7 @@ CLAIM = Claim(
         "Why does the flow of the straight path bend at all? Count the crossings of its chords, then choose "
         "the optimal-transport coupling in the Paths room."
     ),
-    headline=("log S, 2-rectified over 1-rectified",),
+    headline=(_FALLS,),
     applies=smooth,
     predict=predict,
     steps=steps,

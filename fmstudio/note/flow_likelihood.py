@@ -8,31 +8,24 @@ and a scatter that falls like K^(−1/2).
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
 
 import torch
 from torch import Tensor
 
-from fmstudio.flow.densities import GaussianMixture, PointCloud
 from fmstudio.flow.fields import VelocityField
-from fmstudio.flow.likelihood import Probes, log_likelihood
-from fmstudio.flow.oracle import Oracle
-from fmstudio.flow.solvers import integrate, path_times
-from fmstudio.flow.tableaux import RK4
-from fmstudio.note.claim import Declined, Expected, Measured, quantity
+from fmstudio.flow.likelihood import Probes
+from fmstudio.note.claim import Expected, Measured, quantity
+from fmstudio.note.flow_density import FLOW_STEPS, density_time, flow_steps, log_p
 from fmstudio.note.panel import Panel, heat, series
-from fmstudio.note.setting import Setting, column_errors, jackknife, repeated, slopes, window
+from fmstudio.note.setting import Setting, column_errors, jackknife, repeated, slopes
 
 #: Blocks, and points in each: all, and those at which probes are drawn.
 REPEATS, TESTED, PROBED = 24, 50, 15
 CELLS = 40
-#: Steps of the solver, at least and at most: doubled until log p changes by less than RESOLVED on average.
-FLOW_STEPS, MOST_STEPS, RESOLVED = 30, 480, 0.005
 PROBES = (1, 4, 16)
 #: How often each number of probes is drawn anew at every point.
 DRAWS = (16, 8, 4)
@@ -43,11 +36,6 @@ DEPTH, WORST = 8.0, 1.5
 ROUNDING = 1e-4
 _MAP, _CUT, _SCATTER = "log p on the plane", "A cut through log p", "Likelihood against the exact density"
 _PROBED, _NOISE, _COST = "The divergence by random probes", "scatter", "cost"
-
-
-def density_time(s: Setting) -> float:
-    """The time at which densities are compared: 0 where the data have one."""
-    return max(0.1, window(s.path)[0]) if isinstance(s.density, PointCloud) else 0.0
 
 
 def _line(s: Setting) -> tuple[Tensor, Tensor]:
@@ -206,27 +194,6 @@ def measure(s: Setting, field: VelocityField, broken: bool) -> Generator[float, 
     return Outcome(tuple(numbers), tuple(panels), note)
 
 
-def flow_steps(s: Setting) -> int:
-    """Steps that resolve log p along the exact flow.
-
-    Raises:
-        Declined: ``MOST_STEPS`` do not.
-    """
-    at = density_time(s)
-    x = s.snapshot(40, at, s.generator(301)).double()
-    count, now, change = FLOW_STEPS, log_p(s, s.oracle, x, FLOW_STEPS), math.inf
-    while count <= MOST_STEPS:
-        then = log_p(s, s.oracle, x, 2 * count)
-        change = float((then - now).abs().mean())
-        if change < RESOLVED:
-            return count
-        count, now = 2 * count, then
-    raise Declined(
-        f"log p along the exact flow is not resolved: {quantity(change)} nats lie between {count // 2} and "
-        f"{count} steps, more than {RESOLVED}."
-    )
-
-
 def _blocks(values: Tensor) -> Tensor:
     """Means over the points of each block."""
     return values.view(REPEATS, -1).mean(1)
@@ -246,36 +213,6 @@ def _milliseconds(s: Setting, field: VelocityField) -> Tensor:
             times.append(time.process_time() - began)
         rows.append(1e3 * min(times) / TIMED)
     return torch.tensor(rows, dtype=torch.float64)
-
-
-def log_p(
-    s: Setting,
-    field: VelocityField,
-    x: Tensor,
-    steps: int,
-    *,
-    without_divergence: bool = False,
-    probes: Probes | None = None,
-    generator: torch.Generator | None = None,
-) -> Tensor:
-    """log p along the flow from x, shape (n,); without the divergence it is log p₁ at the flow's end."""
-    start = density_time(s)
-    # Where a₁ > 0 the flow ends in q₁, which is not the source's law; all that is asked of it is log q₁.
-    last = s.source if s.path.exact_ends else cast(GaussianMixture, _Last(s.oracle))
-    if without_divergence:
-        times = path_times(steps, start, 1.0)
-        return last.log_density(integrate(field, x, times, RK4, record=False).end)
-    return log_likelihood(field, x, steps, RK4, last, probes, generator, start=start)
-
-
-@dataclass(frozen=True)
-class _Last:
-    """q₁ of a path whose a₁ is not 0."""
-
-    oracle: Oracle
-
-    def log_density(self, x: Tensor) -> Tensor:
-        return self.oracle.log_density(x, torch.ones((), dtype=torch.float64))
 
 
 def _maps(s: Setting, field: VelocityField, at: Tensor, steps: int, broken: bool) -> tuple[Panel, ...]:
