@@ -160,8 +160,8 @@ CLAIM = Claim(
     ),
     formula=r"p_{t-dt}(x')=\int p_t(x)\,p(x'\mid x)\,dx=\int q_t(x)\,q(x'\mid x)\,dx=q_{t-dt}(x')",
     breaks=(
-        "Each transition is spoilt: partners drawn uniformly, two steps in place of forty, a net stopped "
-        "after thirty steps, particles that move like others elsewhere."
+        "Each transition is spoilt: partners drawn uniformly, two steps all the way, a net stopped after "
+        "thirty steps, particles that move like others elsewhere."
     ),
     question=(
         "Which of the four keep the snapshots but not the trajectories? Compare the two sides of the Sample "

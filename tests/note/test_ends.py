@@ -1,13 +1,14 @@
 """At the ends of the sliders a claim holds, or declines with a figure; its broken twin never holds."""
 
-import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note import CLAIMS, c02_marginals, c03_identities
-from fmstudio.note.report import measured, run_claim
+from fmstudio.note.report import Report, from_json, measured, run_claim
+from fmstudio.plots.note_page import run_note
 
 #: Where a measurement's own resolution was once taken for the claim's fault.
 ENDS: list[tuple[str, dict[str, Any]]] = [
@@ -53,12 +54,17 @@ def test_a_claim_holds_or_declines_with_a_figure_and_its_twin_does_not_hold(
     assert (twin.verdict is None) == (result.verdict is None)
 
 
-def test_where_steps_are_too_long_for_any_formula_the_claim_declines() -> None:
+def test_where_steps_are_too_long_for_any_formula_the_claim_declines_and_the_report_is_written(
+    tmp_path: Path,
+) -> None:
     """The paths swing 300 times: what 640 steps see of that has nothing to do with their velocity."""
     swinging = "t*(1 + sin(600*pi*t)/2)"
-    result = measured("C6", Experiment(path="custom", formula_a=f"1 - {swinging}", formula_b=swinging))
-    assert result.verdict is None
-    assert "slope is" in (result.refusal or "")
+    experiment = Experiment(path="custom", formula_a=f"1 - {swinging}", formula_b=swinging)
+    plain, page = run_note(experiment, ["C6"], tmp_path)
+    results = from_json(Report, plain.read_text("utf-8")).results
+    assert [(r.broken, r.verdict) for r in results] == [(False, None), (True, None)]
+    assert all("the slope is" in (r.refusal or "") for r in results)
+    assert "the slope is" in page.read_text("utf-8")
 
 
 def test_a_claim_that_cannot_be_measured_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,4 +79,3 @@ def test_a_claim_that_cannot_be_measured_leaves_the_others_alone(monkeypatch: py
         next(work)
     assert end.value.value.verdict is None
     assert "Not measured: no conversion from the velocity at t = 1" in end.value.value.refusal
-    assert json.dumps(end.value.value.refusal)
