@@ -20,8 +20,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fmstudio.flow.densities import PointCloud
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note.claim import Claim, Declined, Expected, Measured, Measurement, Prediction, Steps
+from fmstudio.note.claim import Claim, Declined, Expected, Measured, Measurement, Prediction, Steps, quantity
 from fmstudio.note.panel import Panel, lines, series
 from fmstudio.note.setting import Setting, repeated, smooth
 
@@ -60,6 +61,12 @@ def predict(experiment: Experiment) -> Prediction:
     numbers: list[Expected] = []
     for name, x in points_of(s).items():
         t = torch.tensor(TIMES[name], dtype=torch.float64)
+        width = float(s.path.at(t).variance.sqrt())
+        if isinstance(s.density, PointCloud) and width < RADIUS:
+            raise Declined(
+                f"At t = {TIMES[name]} the particles of one data point lie within {quantity(width)} of each "
+                f"other, and a disc of radius {RADIUS} mixes many such clusters: it is no one place."
+            )
         at = s.oracle.moments(x.double(), t)
         disc = x.double() + _disc(s.dim)
         around = s.oracle.moments(disc, t)

@@ -23,7 +23,7 @@ from fmstudio.flow.diffusion import Score, conditional_score
 from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.paths import act, draw_like
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
+from fmstudio.note.claim import Claim, Declined, Expected, Measured, Measurement, Prediction, Steps, quantity
 from fmstudio.note.panel import Panel, series
 from fmstudio.note.setting import Setting, column_errors, normal_source, repeated, slopes
 
@@ -32,6 +32,8 @@ TIME = 0.5
 SPAN = 2.0
 STEPS = (0.2, 0.1, 0.05, 0.025, 0.0125)
 REPEATS, PARTICLES = 16, 150
+#: The least share of the score given x₀ that must be random.
+LEAST = 1e-3
 _DISTANCE, _KEPT = "Distance of the two chains", "Distance to q_t"
 
 
@@ -46,6 +48,11 @@ def predict(experiment: Experiment) -> Prediction:
     x = s.snapshot(8_000, TIME, s.generator(1_000)).double()
     disagreement = s.dim / variance - s.oracle.score(x, t).square().sum(1)
     mean, error, freedom = repeated(disagreement)
+    if mean * variance < LEAST * s.dim:
+        raise Declined(
+            f"At t = {TIME} x_t tells from which x₀ it came, so there is nothing to average: the two scores "
+            f"differ by {quantity(mean * variance / s.dim)} of their mean square."
+        )
     h = variance * torch.tensor(STEPS, dtype=torch.float64)
     sums = SPAN * variance * h / 4 * mean
     panels = (
