@@ -40,6 +40,8 @@ from fmstudio.note.report import measured
 
 Line = dict[str, Any]
 
+QUICK: dict[str, Any] = {"seeds": (0, 1), "claims": ("C4",), "broken": 1, "processes": 1}
+
 EXPERIMENTS: dict[str, tuple[dict[str, Any], ...]] = {
     "default": ({},),
     "usual": (
@@ -194,39 +196,60 @@ def kept(store: Path, wanted: Sequence[Line]) -> list[Line]:
     return list({key(line): line for line in lines if key(line) in names}.values())
 
 
+def race(
+    seeds: tuple[int, int] = (0, 20),
+    claims: Sequence[str] = tuple(CLAIMS),
+    experiments: str = "default",
+    broken: int = 2,
+    processes: int | None = None,
+    minutes: float = 600.0,
+    store: Path | None = None,
+) -> Result:
+    """Run what was asked for and is not yet in the file; the rates.
+
+    Args:
+        seeds: first, and the one after the last.
+        claims: their numbers.
+        experiments: a list of ``EXPERIMENTS``, or a JSON file with a list of objects of fields.
+        broken: how many of the seeds run with the switch on as well.
+        processes: at once; all cores without one.
+        minutes: stop after so long; a second run with the same file goes on.
+        store: the file of verdicts; without one nothing is kept.
+    """
+    listed = EXPERIMENTS.get(experiments) or json.loads(Path(experiments).read_text(encoding="utf-8"))
+    wanted = [*jobs(listed, claims, range(*seeds), broken)]
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with tempfile.TemporaryDirectory() as folder:
+        file = store or Path(folder) / "verdicts.jsonl"
+        done = {key(line) for line in kept(file, wanted)}
+        run([job for job in wanted if key(job) not in done], file, processes or os.cpu_count() or 1, minutes)
+        lines = kept(file, wanted)
+    about = (
+        f"Seeds {seeds[0]} to {seeds[1] - 1} of the experiments “{experiments}” ({len(listed)}); the switch "
+        f"was on for {broken} of the seeds. {len(lines)} of {len(wanted)} verdicts are in."
+    )
+    return summary(lines, claims, about)
+
+
 def main() -> None:
-    """Run what was asked for and is not yet in the file, and print the rates."""
+    """The race from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs=2, default=(0, 20), metavar=("FROM", "TO"))
-    parser.add_argument("--claims", nargs="*", default=[*CLAIMS], choices=[*CLAIMS], metavar="C1")
+    parser.add_argument("--claims", nargs="*", default=tuple(CLAIMS), choices=[*CLAIMS], metavar="C1")
     named = f"{', '.join(EXPERIMENTS)}, or a JSON file: a list of objects of fields"
     parser.add_argument("--experiments", default="default", help=named)
     parser.add_argument("--broken", type=int, default=2, help="seeds that also run with the switch on")
-    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--processes", type=int)
     parser.add_argument("--minutes", type=float, default=600.0, help="stop after so long; go on with a rerun")
     parser.add_argument("--store", type=Path, help="the file of verdicts; without one nothing is resumed")
     parser.add_argument("--json", type=Path, help="write the result to this file too")
     parser.add_argument("--quick", action="store_true", help="one cheap claim, to see that it runs")
-    options = parser.parse_args()
-    if options.quick:
-        options.seeds, options.claims, options.broken = (0, 1), ["C4"], 1
-    name = options.experiments
-    listed = EXPERIMENTS.get(name) or json.loads(Path(name).read_text(encoding="utf-8"))
-    wanted = [*jobs(listed, options.claims, range(*options.seeds), options.broken)]
-    os.environ["OMP_NUM_THREADS"] = "1"
-    with tempfile.TemporaryDirectory() as folder:
-        store = options.store or Path(folder) / "verdicts.jsonl"
-        done = {key(line) for line in kept(store, wanted)}
-        run([job for job in wanted if key(job) not in done], store, options.processes, options.minutes)
-        lines = kept(store, wanted)
-    about = (
-        f"Seeds {options.seeds[0]} to {options.seeds[1] - 1} of the experiments “{name}” ({len(listed)}); "
-        f"the switch was on for {options.broken} of the seeds. {len(lines)} of {len(wanted)} verdicts are in."
-    )
-    result = replace(summary(lines, options.claims, about), made=machine())
+    options = vars(parser.parse_args())
+    written, quick = options.pop("json"), options.pop("quick")
+    result = replace(race(**(options | QUICK if quick else options)), made=machine())
     print(result.markdown())
-    if options.json is not None:
-        options.json.write_text(result.to_json(), encoding="utf-8")
+    if written is not None:
+        written.write_text(result.to_json(), encoding="utf-8")
 
 
 if __name__ == "__main__":
