@@ -18,14 +18,14 @@ from benchmarks.race import Result, goal_row, table
 
 NAMES = (
     "steps", "oracle", "sampling", "likelihood", "startup", "payload", "motion", "images", "firstrow",
-    "quality", "gpu_quality", "gpu_oracle", "gpu_images", "gpu_sampling", "gpu_steps",
+    "quality", "verdicts", "gpu_quality", "gpu_oracle", "gpu_images", "gpu_sampling", "gpu_steps",
 )  # fmt: skip
 GROUPS = {"gpu": tuple(name for name in NAMES if name.startswith("gpu_"))}
 """Names that stand for several races."""
 #: In RESULTS.md.
 ORDER = (
     "quality", "steps", "oracle", "sampling", "likelihood", "startup", "payload", "motion", "images",
-    "firstrow", *GROUPS["gpu"],
+    "firstrow", "verdicts", *GROUPS["gpu"],
 )  # fmt: skip
 HERE = Path(__file__).parent
 

@@ -1,7 +1,7 @@
 """The claims of Wu & Lizarraga, *About Flow Matching*, 2024: predicted, measured, judged.
 
 Each claim is a file with one :class:`Claim`: ``predict`` uses formulas and the oracle, ``measure`` moves
-particles or trains nets, ``verdict`` compares them in standard errors.
+particles or trains nets, ``verdict`` compares them at one stated rate of false alarms.
 """
 
 from fmstudio.note.c01_chain import CLAIM as C1

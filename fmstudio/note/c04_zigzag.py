@@ -25,14 +25,14 @@ from fmstudio.note.setting import (
     column_errors,
     independent,
     marginal_path,
-    mean_error,
+    repeated,
     slopes,
     window,
 )
 
 COUNTS = (20, 40, 80, 160, 320, 640)
-REPEATS = 8
-PARTICLES = 1_000
+REPEATS = 16
+PARTICLES = 500
 #: The chain stops here: with the spherical marginals it forgets x₀ in ever fewer steps as t → 1.
 CHAIN_END = 0.9
 #: The zoom: a window of SPAN around CENTRE at first, of 2 HALF steps at every stage.
@@ -63,6 +63,10 @@ def _grids(s: Setting) -> tuple[list[Tensor], list[Tensor]]:
 
 def _widths(grids: list[Tensor]) -> Tensor:
     return torch.stack([g[1] - g[0] for g in grids])
+
+
+def _slope(grids: list[Tensor], speeds: Tensor) -> float:
+    return float(slopes(_widths(grids), speeds[None])[0])
 
 
 def smooth_speed(s: Setting, times: Tensor) -> Tensor:
@@ -107,8 +111,9 @@ def predict(experiment: Experiment) -> Prediction:
         log_y=True,
     )
     numbers = (
-        Expected("slope of the zig-zag", -1.0, slack=0.05),
-        Expected("slope of the smooth path", 0.0, slack=0.05),
+        # −1 and 0 as dt → 0; on these grids the formula itself may still be a little off.
+        Expected("slope of the zig-zag", -1.0, slack=0.05 + abs(_slope(chain_grids, chain) + 1)),
+        Expected("slope of the smooth path", 0.0, slack=0.05 + abs(_slope(smooth_grids, smooth))),
         Expected("zig-zag speed at the finest step / formula", 1.0),
         Expected("smooth speed at the finest step / formula", 1.0),
     )
@@ -140,10 +145,10 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
     grids = (smooth_grids, chain_grids)
     numbers, curves = [], []
     for name, grid, values, exact in zip(names, grids, speeds, (smooth_speed, chain_speed), strict=True):
-        numbers.append(Measured(f"slope of the {name}", *mean_error(slopes(_widths(grid), values))))
+        numbers.append(Measured(f"slope of the {name}", *repeated(slopes(_widths(grid), values))))
         short = name.removesuffix(" path")
         finest = values[:, -1] / exact(s, grid[-1])
-        numbers.append(Measured(f"{short} speed at the finest step / formula", *mean_error(finest)))
+        numbers.append(Measured(f"{short} speed at the finest step / formula", *repeated(finest)))
         mean, error = column_errors(values)
         curves.append(series(f"{name}, measured", _ROLES[name], _widths(grid), mean, error, "points"))
     speed = Panel(_SPEED, "", "", "", tuple(curves))

@@ -23,16 +23,17 @@ from fmstudio.flow.diffusion import Score, conditional_score
 from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.paths import act, draw_like
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note.c08_names import applies
-from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
+from fmstudio.note.claim import Claim, Declined, Expected, Measured, Measurement, Prediction, Steps, quantity
 from fmstudio.note.panel import Panel, series
-from fmstudio.note.setting import Setting, column_errors, mean_error, slopes
+from fmstudio.note.setting import Setting, column_errors, normal_source, repeated, slopes
 
 TIME = 0.5
 #: The chains run for a time SPAN · σ², with steps of these parts of σ².
 SPAN = 2.0
 STEPS = (0.2, 0.1, 0.05, 0.025, 0.0125)
-REPEATS, PARTICLES = 8, 300
+REPEATS, PARTICLES = 16, 150
+#: The least share of the score given x₀ that must be random.
+LEAST = 1e-3
 _DISTANCE, _KEPT = "Distance of the two chains", "Distance to q_t"
 
 
@@ -46,7 +47,12 @@ def predict(experiment: Experiment) -> Prediction:
     variance, t = _variance(s), torch.tensor(TIME, dtype=torch.float64)
     x = s.snapshot(8_000, TIME, s.generator(1_000)).double()
     disagreement = s.dim / variance - s.oracle.score(x, t).square().sum(1)
-    mean, error = float(disagreement.mean()), float(disagreement.std()) / len(x) ** 0.5
+    mean, error, freedom = repeated(disagreement)
+    if mean * variance < LEAST * s.dim:
+        raise Declined(
+            f"At t = {TIME} x_t tells from which x₀ it came, so there is nothing to average: the two scores "
+            f"differ by {quantity(mean * variance / s.dim)} of their mean square."
+        )
     h = variance * torch.tensor(STEPS, dtype=torch.float64)
     sums = SPAN * variance * h / 4 * mean
     panels = (
@@ -69,12 +75,13 @@ def predict(experiment: Experiment) -> Prediction:
         ),
     )
     finest = float(sums[-1])
+    finest_error = finest * error / mean
     numbers = (
         Expected("slope of E|Σ (h/2) e|²", 1.0, slack=0.05),
         Expected("slope of the squared distance of the chains", 1.0, slack=0.15),
-        Expected("E|Σ (h/2) e|² at the smallest h", finest, slack=finest * (0.05 + 4 * error / mean)),
-        Expected("distance to q_t, conditional score, smallest h", 0.0, slack=2e-3),
-        Expected("distance to q_t, marginal score, smallest h", 0.0, slack=2e-3),
+        Expected("E|Σ (h/2) e|² at the smallest h", finest, "equals", 0.05 * finest, finest_error, freedom),
+        Expected("distance to q_t, conditional score, smallest h", 0.0, "at most", 2e-3),
+        Expected("distance to q_t, marginal score, smallest h", 0.0, "at most", 2e-3),
     )
     note = f"t = {TIME}; the chains run for a time τ = {SPAN:g} σ², where σ² is the variance of x_t given x₀."
     return Prediction(numbers, panels, (note,))
@@ -112,11 +119,11 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
     h = variance * torch.tensor(STEPS, dtype=torch.float64)
     names = ("conditional", "marginal")
     numbers = (
-        Measured("slope of E|Σ (h/2) e|²", *mean_error(slopes(h, sums))),
-        Measured("slope of the squared distance of the chains", *mean_error(slopes(h, gaps))),
-        Measured("E|Σ (h/2) e|² at the smallest h", *mean_error(sums[:, -1])),
+        Measured("slope of E|Σ (h/2) e|²", *repeated(slopes(h, sums))),
+        Measured("slope of the squared distance of the chains", *repeated(slopes(h, gaps))),
+        Measured("E|Σ (h/2) e|² at the smallest h", *repeated(sums[:, -1])),
         *(
-            Measured(f"distance to q_t, {name} score, smallest h", *mean_error(values[:, -1]))
+            Measured(f"distance to q_t, {name} score, smallest h", *repeated(values[:, -1]))
             for name, values in zip(names, kept, strict=True)
         ),
     )
@@ -171,7 +178,7 @@ CLAIM = Claim(
         "h makes the difference? Halve h along the figure's axis and compare."
     ),
     headline=("slope of the squared distance of the chains",),
-    applies=applies,
+    applies=normal_source,
     predict=predict,
     steps=steps,
 )

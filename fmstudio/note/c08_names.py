@@ -28,21 +28,23 @@ from fmstudio.flow.tableaux import HEUN
 from fmstudio.flow.translate import TRANSLATE, Prediction, from_v
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note import claim
-from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Steps
+from fmstudio.note.claim import Claim, Declined, Expected, Measured, Measurement, Steps, quantity
 from fmstudio.note.nets import learned, shares, small
 from fmstudio.note.panel import Panel, series
-from fmstudio.note.setting import Setting, column_errors, mean_error, normal_source, smooth
+from fmstudio.note.setting import Setting, column_errors, normal_source, repeated, smooth
 
 TIMES = tuple(round(0.05 * k, 2) for k in range(1, 20))
 CHECKED = (0.2, 0.5, 0.8)
 NAMES = {"x̂₀": "data", "ε̂": "noise", "score": "class-4"}
 COUNTS = (10, 20, 40, 80)
 EPSILON = torch.finfo(torch.float64).eps
-REPEATS, PARTICLES = 4, 400
+REPEATS, PARTICLES = 16, 100
 #: How far apart the ends along two paths may be after the most steps.
 APART = 0.02
 #: A path's net is borrowed where the error of v, read as ε̂ near the data, grows by less than this.
 NEAR, MOST = 1e-3, 10.0
+#: Beyond this factor the names tell nothing of each other.
+LARGEST = 1e12
 _ERRORS, _TRIPS, _ENDS = "Errors under four names", "Round trips", "One net along two paths"
 
 
@@ -61,8 +63,11 @@ def amplification(path: Path, t: Tensor) -> dict[str, Tensor]:
 
 def kept(path: Path) -> str | None:
     """Why the net of this path is borrowed for no other, or None."""
-    if path.has_latent or path.at(torch.tensor(0.5)).a.is_complex():
+    inside = path.at(torch.linspace(NEAR, 1 - NEAR, 201, dtype=torch.float64))
+    if path.has_latent or inside.a.is_complex():
         return "A path that turns or has a latent shares its posterior with no other path of the list."
+    if bool((inside.determinant <= 0).any()):
+        return "On this path b/a does not always rise, so its times have no partners on another path."
     if float(amplification(path, torch.tensor(NEAR, dtype=torch.float64))["ε̂"]) > MOST:
         return (
             "On this path a b′ − a′ b is 0 at t = 0: read as ε̂, an error of v grows there without bound. "
@@ -76,6 +81,13 @@ def other_path(path: Path) -> Path | None:
     if kept(path) is not None:
         return None
     return Linear() if isinstance(path, Spherical) else Spherical()
+
+
+def stranger(path: Path) -> Path:
+    """Of the straight and the spherical path the one less like this one, to misread it with."""
+    middle = torch.tensor(0.5, dtype=torch.float64)
+    a = path.at(middle).a
+    return max((Linear(), Spherical()), key=lambda other: float((other.at(middle).a - a).abs()))
 
 
 def _other(path: Path) -> str:
@@ -105,7 +117,7 @@ def borrowed(field: VelocityField, path: Path, target: Path, scaled: bool = True
 
 
 def matching_time(path: Path, angle: float) -> Tensor:
-    """The time τ at which atan(b/a) of the path is the given angle, by halving; kept off a singular end."""
+    """The time τ at which atan(b/a) of the path is the given angle, by halving; kept off t = 0."""
     low, high = NEAR, 1.0
     for _ in range(50):
         middle = (low + high) / 2
@@ -114,10 +126,33 @@ def matching_time(path: Path, angle: float) -> Tensor:
     return torch.tensor((low + high) / 2, dtype=torch.float64)
 
 
+def common_start(path: Path, target: Path) -> tuple[float, float, float]:
+    """Where particles start on both: the path's time, the target's, and by how much it is larger there.
+
+    (1, 1, 1) where x̂₀ can be read at t = 1; both are x₁. A variance-preserving path hardly knows x₀ there,
+    so both start where an error of v, read as x̂₀, grows less than ``MOST`` times.
+    """
+    times = torch.linspace(1, NEAR, 1_000, dtype=torch.float64)
+    first = float(times[amplification(path, times)["x̂₀"] <= MOST][0])
+    c = path.at(torch.tensor(first, dtype=torch.float64))
+    if float(c.a) == 0:
+        return 1.0, 1.0, 1.0
+    time = matching_time(target, math.atan2(float(c.b), float(c.a)))
+    d = target.at(time)
+    return first, float(time), float(torch.sqrt((d.a**2 + d.b**2) / (c.a**2 + c.b**2)))
+
+
 def predict(experiment: Experiment) -> claim.Prediction:
     """The factors of the path, exact identities, and no distance between the ends along two paths."""
     s = Setting(experiment, 8)
     factors = amplification(s.path, torch.tensor(TIMES, dtype=torch.float64))
+    at_checked = [TIMES.index(t) for t in CHECKED]
+    largest = max(float(factor[at_checked].max()) for factor in factors.values())
+    if not largest < LARGEST:
+        raise Declined(
+            f"a b′ − a′ b is 0 or nearly so at one of t = {', '.join(map(str, CHECKED))}: read under another "
+            f"name, the error of v grows {quantity(largest)} times there, and rounding with it."
+        )
     numbers = [
         Expected("largest round-trip error", 0.0, "at most", slack=1e-9),
         Expected("largest |u − (π/2)(a ε̂ − b x̂₀)|, spherical path", 0.0, "at most", slack=1e-6),
@@ -146,7 +181,12 @@ def predict(experiment: Experiment) -> claim.Prediction:
     ]
     reason = kept(s.path)
     notes = () if reason is None else (reason,)
-    if reason is None:
+    target = other_path(s.path)
+    if target is not None:
+        first = common_start(s.path, target)[0]
+        if first < 1:
+            late = f"an error of v, read as x̂₀, grows more than {MOST:g} times after it"
+            notes = (f"Along two paths particles start at t = {first:.2f} of their own: {late}.",)
         numbers.append(Expected("median distance of the ends along two paths", 0.0, "at most", slack=APART))
         panels.append(
             Panel(
@@ -168,7 +208,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
     work = learned(small(experiment))
     field = yield from shares(work, 0, 0.6)
     times = torch.tensor(TIMES, dtype=torch.float64)
-    reader = (other_path(s.path) or Linear()) if broken else s.path
+    reader = stranger(s.path) if broken else s.path
     ratios: dict[str, list[float]] = {name: [] for name in NAMES}
     trips: dict[str, list[float]] = {name: [] for name in NAMES}
     for k, t in enumerate(times):
@@ -201,7 +241,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         for k, count in enumerate(COUNTS):
             distances[:, k] = _end_distances(s, field, target, count, scaled=not broken)
             yield 0.7 + 0.3 * (k + 1) / len(COUNTS)
-        last = mean_error(distances[:, -1])
+        last = repeated(distances[:, -1])
         numbers.append(Measured("median distance of the ends along two paths", *last))
         curve = series("distance", "learned", COUNTS, *column_errors(distances))
         panels.append(Panel(_ENDS, "", "", "", (curve,)))
@@ -232,10 +272,12 @@ def _spherical_gap(s: Setting) -> float:
 
 def _end_distances(s: Setting, field: VelocityField, target: Path, count: int, scaled: bool) -> Tensor:
     """Median distance of the ends from one noise, once for each of ``REPEATS`` draws of it."""
-    start = s.source.sample(REPEATS * PARTICLES, s.generator(200)).points
-    own = integrate(field, start, path_times(count), HEUN, record=False).end
+    first, time, scale = common_start(s.path, target)
+    start = s.snapshot(REPEATS * PARTICLES, first, s.generator(200))
+    own = integrate(field, start, path_times(count, first), HEUN, record=False).end
     lent = borrowed(field, s.path, target, scaled)
-    other = integrate(lent, start, path_times(count), HEUN, record=False).end
+    there = scale * start if scaled else start
+    other = integrate(lent, there, path_times(count, time), HEUN, record=False).end
     return (own - other).norm(dim=1).view(REPEATS, PARTICLES).median(1).values.double()
 
 

@@ -24,7 +24,7 @@ from fmstudio.note.chain import Chain
 Estimator = Literal["sampled", "closed form", "exact mean"]
 ESTIMATORS: tuple[Estimator, ...] = ("sampled", "closed form", "exact mean")
 BATCH, BLOCK, RATE = 256, 40, 3e-3
-STEPS = 800
+STEPS = 400
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,12 @@
 """What a claim is: a sentence of the note, the numbers it predicts, a measurement of them, and a verdict.
 
 The prediction comes from formulas and the oracle, the measurement from moving particles or training nets;
-the verdict compares the two number by number, in standard errors of the measurement. What they draw is in
-:mod:`fmstudio.note.panel`.
+the verdict compares the two number by number. What they draw is in :mod:`fmstudio.note.panel`.
+
+A number may be off by chance. How far is decided in one place, :func:`check`: by the quantile of Student's t,
+with the degrees of freedom that the standard error has, at such a level that all the numbers of a report
+together turn a true claim red in one report of ``1 / RATE``. An effect that a claim asserts ("above",
+"below") must stand out from chance by as much.
 """
 
 from __future__ import annotations
@@ -12,6 +16,8 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from scipy.special import ndtri, stdtrit
+
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.panel import Panel
 
@@ -19,6 +25,15 @@ Relation = Literal["equals", "at most", "above", "below"]
 Progress = Callable[[float], None]
 Steps = Generator[float, None, "Measurement"]
 """Work that reports the finished share in (0, 1) and returns a measurement; closing it stops the work."""
+
+RATE = 1 / 200
+"""The share of reports, of all ten claims, in which chance may turn a true claim red."""
+NUMBERS = 80
+"""How many numbers a report judges at most; each gets an equal part of the rate (Bonferroni)."""
+
+
+class Declined(ValueError):
+    """The claim cannot be measured on this experiment; the message has the figure that shows it."""
 
 
 @dataclass(frozen=True)
@@ -31,21 +46,33 @@ class Expected:
         relation: what the measured number should be to it. "above" and "below" must be clear of it by the
             tolerance, "equals" and "at most" may miss it by no more than that.
         slack: what the formula itself leaves open, in units of the value: a next order in dt, a rounding.
+        error: standard error of a value that was averaged over draws, else 0.
+        freedom: its degrees of freedom, as in :class:`Measured`.
     """
 
     name: str
     value: float
     relation: Relation = "equals"
     slack: float = 0.0
+    error: float = 0.0
+    freedom: int = 0
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One measured number with its standard error over repeated seeds; 0 where there is no chance in it."""
+    """One measured number.
+
+    Args:
+        name: of the quantity.
+        value: the mean of independent repeats.
+        error: its standard error; 0 where there is no chance in it.
+        freedom: degrees of freedom of the error, one less than the repeats; 0 for an error that is known.
+    """
 
     name: str
     value: float
     error: float = 0.0
+    freedom: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,7 +96,16 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Check:
-    """One number against its prediction; ``distance`` is the gap beyond the slack in standard errors."""
+    """One number against its prediction.
+
+    Args:
+        name, relation, predicted, slack: as :class:`Expected` has them.
+        measured: the number.
+        error: standard error of its difference from the prediction.
+        room: how far chance may take it, a multiple of the error.
+        distance: how far on the wrong side of the prediction and its slack it is, in units of the room.
+        holds: the outcome.
+    """
 
     name: str
     relation: Relation
@@ -77,6 +113,7 @@ class Check:
     slack: float
     measured: float
     error: float
+    room: float
     distance: float
     holds: bool
 
@@ -87,13 +124,11 @@ class Verdict:
 
     Args:
         holds: all checks hold.
-        tolerance: in standard errors.
         sentence: the outcome in words.
         checks: one for each predicted number.
     """
 
     holds: bool
-    tolerance: float
     sentence: str
     checks: tuple[Check, ...]
 
@@ -114,7 +149,6 @@ class Claim:
         applies: ``f(experiment)`` gives None, or the reason why the claim has no meaning there.
         predict: from formulas and the oracle alone.
         steps: the measurement, as a generator of the finished share; its second argument breaks it.
-        tolerance: of the verdict, in standard errors.
     """
 
     number: str
@@ -128,7 +162,6 @@ class Claim:
     applies: Callable[[Experiment], str | None]
     predict: Callable[[Experiment], Prediction]
     steps: Callable[[Experiment, bool], Steps]
-    tolerance: float = 4.0
 
     def measure(
         self, experiment: Experiment, broken: bool = False, progress: Progress | None = None
@@ -162,7 +195,7 @@ class Claim:
         if set(measured) != set(expected) or len(expected) != len(measurement.numbers):
             lonely = sorted(set(measured) ^ set(expected))
             raise ValueError(f"{self.number}: predicted and measured numbers differ in {lonely}.")
-        checks = tuple(check(e, measured[e.name], self.tolerance) for e in prediction.numbers)
+        checks = tuple(check(e, measured[e.name]) for e in prediction.numbers)
         failed = [c for c in checks if not c.holds]
         if failed:
             worst = max(failed, key=lambda c: c.distance)
@@ -172,27 +205,25 @@ class Claim:
                 f"{quantity(worst.measured, worst.error)}{rest}."
             )
         else:
-            sentence = (
-                f"Holds: {_count(len(checks))} within {self.tolerance:g} standard errors "
-                f"of {_count_of(measurement.repeats)}."
-            )
-        return Verdict(not failed, self.tolerance, sentence, checks)
+            sentence = f"Holds: {_count(len(checks))} where the prediction puts {_them(len(checks))}."
+        return Verdict(not failed, sentence, checks)
 
 
-def check(expected: Expected, measured: Measured, tolerance: float) -> Check:
+def check(expected: Expected, measured: Measured) -> Check:
     """Compare one number.
 
-    "equals": |m − p| ≤ slack + tolerance · error; "at most": m ≤ p + slack + tolerance · error;
-    "above": m ≥ p + tolerance · error, and m > p; "below": the mirror image.
-    A number that is not finite fails.
+    "equals": |m − p| ≤ slack + room; "at most": m ≤ p + slack + room; "above": m ≥ p + room, and m > p;
+    "below": the mirror image. The room is a quantile of Student's t times the standard error of m − p, at the
+    level RATE / NUMBERS. A number that is not finite fails.
 
-    >>> check(Expected("slope", 1.0), Measured("slope", 1.1, 0.05), 4).holds
+    >>> check(Expected("slope", 1.0), Measured("slope", 1.1, 0.05)).holds
     True
-    >>> check(Expected("gap", 0.0, "above"), Measured("gap", 0.1, 0.05), 4).holds
+    >>> check(Expected("gap", 0.0, "above"), Measured("gap", 0.1, 0.05)).holds
     False
     """
     gap = measured.value - expected.value
-    room = tolerance * measured.error
+    error = math.hypot(measured.error, expected.error)
+    room = error * quantile(_freedom(expected, measured), 2 if expected.relation == "equals" else 1)
     match expected.relation:
         case "equals":
             holds, beyond = abs(gap) <= expected.slack + room, abs(gap) - expected.slack
@@ -202,19 +233,40 @@ def check(expected: Expected, measured: Measured, tolerance: float) -> Check:
             holds, beyond = gap >= room and gap > 0, -gap
         case "below":
             holds, beyond = -gap >= room and gap < 0, gap
-    finite = math.isfinite(measured.value) and math.isfinite(measured.error)
-    # A gap without any chance in it is infinitely many standard errors; JSON has no infinity.
-    distance = max(beyond, 0.0) / measured.error if measured.error > 0 else (1e9 if beyond > 0 else 0.0)
+    finite = math.isfinite(measured.value) and math.isfinite(error)
+    # A gap without any chance in it is infinitely far; JSON has no infinity.
+    distance = max(beyond, 0.0) / room if room > 0 else (1e9 if beyond > 0 else 0.0)
     return Check(
         expected.name,
         expected.relation,
         expected.value,
         expected.slack,
         measured.value,
-        measured.error,
+        error,
+        room,
         min(distance, 1e9) if finite else 1e9,
         bool(finite and holds),
     )
+
+
+def quantile(freedom: float, sides: int = 1) -> float:
+    """How many standard errors of so many degrees of freedom (0: of a known one) chance exceeds with the
+    probability RATE / NUMBERS, on one side or on either.
+
+    >>> round(quantile(15), 2), round(quantile(0), 2)
+    (4.99, 3.84)
+    """
+    level = RATE / NUMBERS / sides
+    return float(-ndtri(level) if freedom == 0 else -stdtrit(freedom, level))
+
+
+def _freedom(expected: Expected, measured: Measured) -> float:
+    """Of the difference of two means (Welch & Satterthwaite); 0 where both errors are known."""
+    parts = [(e.error**2, e.freedom) for e in (expected, measured) if e.freedom and e.error]
+    if not parts:
+        return 0
+    whole = expected.error**2 + measured.error**2
+    return whole**2 / sum(variance**2 / freedom for variance, freedom in parts)
 
 
 def merge(prediction: Prediction, measurement: Measurement | None) -> tuple[Panel, ...]:
@@ -259,5 +311,5 @@ def _count(n: int) -> str:
     return "the one number lies" if n == 1 else f"all {n} numbers lie"
 
 
-def _count_of(repeats: int) -> str:
-    return "one run" if repeats == 1 else f"{repeats} repeated runs"
+def _them(n: int) -> str:
+    return "it" if n == 1 else "them"

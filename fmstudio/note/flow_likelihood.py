@@ -11,35 +11,31 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from fmstudio.flow.densities import PointCloud
 from fmstudio.flow.fields import VelocityField
-from fmstudio.flow.likelihood import Probes, log_likelihood
-from fmstudio.flow.solvers import integrate, path_times
-from fmstudio.flow.tableaux import RK4
+from fmstudio.flow.likelihood import Probes
 from fmstudio.note.claim import Expected, Measured, quantity
+from fmstudio.note.flow_density import FLOW_STEPS, density_time, flow_steps, log_p
 from fmstudio.note.panel import Panel, heat, series
-from fmstudio.note.setting import Setting, column_errors, mean_error, slopes, window
+from fmstudio.note.setting import Setting, column_errors, jackknife, repeated, slopes
 
-REPEATS, TESTED, PROBED = 6, 200, 60
-FLOW_STEPS, CELLS = 30, 40
+#: Blocks, and points in each: all, and those at which probes are drawn.
+REPEATS, TESTED, PROBED = 24, 50, 15
+CELLS = 40
 PROBES = (1, 4, 16)
 #: How often each number of probes is drawn anew at every point.
 DRAWS = (16, 8, 4)
+TIMED = 200
 #: The map shows log p down to so many nats below its top, and errors up to so many.
 DEPTH, WORST = 8.0, 1.5
 #: What single precision leaves of a log p.
 ROUNDING = 1e-4
 _MAP, _CUT, _SCATTER = "log p on the plane", "A cut through log p", "Likelihood against the exact density"
 _PROBED, _NOISE, _COST = "The divergence by random probes", "scatter", "cost"
-
-
-def density_time(s: Setting) -> float:
-    """The time at which densities are compared: 0 where the data have one."""
-    return max(0.1, window(s.path)[0]) if isinstance(s.density, PointCloud) else 0.0
 
 
 def _line(s: Setting) -> tuple[Tensor, Tensor]:
@@ -158,36 +154,38 @@ def measure(s: Setting, field: VelocityField, broken: bool) -> Generator[float, 
         broken: leave the divergence out.
     """
     at = torch.tensor(density_time(s), dtype=torch.float64)
-    gaps = torch.zeros(2, REPEATS, dtype=torch.float64)
-    off = torch.zeros(2, REPEATS, len(PROBES), dtype=torch.float64)
-    exact = flow = net = torch.zeros(0)
-    for repeat in range(REPEATS):
-        generator = s.generator(100 + repeat)
-        x = s.snapshot(TESTED, float(at), generator).double()
-        exact = s.oracle.log_density(x, at)
-        flow = log_p(s, s.oracle, x, broken)
-        net = log_p(s, field, x.float(), broken).double()
-        few = x[:PROBED].float()
-        right = log_p(s, field, few, False).double()
-        for k, (count, draws) in enumerate(zip(PROBES, DRAWS, strict=True)):
-            probed = log_p(s, field, few.repeat(draws, 1), False, Probes(count), generator).double()
-            off[0, repeat, k] = (probed - (net[:PROBED] if broken else right).repeat(draws)).mean()
-            off[1, repeat, k] = (probed - right.repeat(draws)).square().mean().sqrt()
-        gaps[0, repeat], gaps[1, repeat] = (flow - exact).abs().mean(), (net - exact).mean()
-        yield (repeat + 1) / (REPEATS + 2)
-    maps = _maps(s, field, at, broken) if s.dim == 2 else ()
-    yield (REPEATS + 1) / (REPEATS + 2)
+    count = flow_steps(s)
+    flow_of = partial(log_p, s, steps=count, without_divergence=broken)
+    generator = s.generator(100)
+    x = s.snapshot(REPEATS * TESTED, float(at), generator).double()
+    exact = s.oracle.log_density(x, at)
+    flow = flow_of(s.oracle, x)
+    yield 0.2
+    net = flow_of(field, x.float()).double()
+    few = x.view(REPEATS, TESTED, -1)[:, :PROBED].flatten(0, 1).float()
+    right = log_p(s, field, few, count).double()
+    base = net.view(REPEATS, TESTED)[:, :PROBED].flatten() if broken else right
+    bias, squares = (torch.zeros(REPEATS, len(PROBES), dtype=torch.float64) for _ in range(2))
+    for k, (probes, draws) in enumerate(zip(PROBES, DRAWS, strict=True)):
+        for _ in range(draws):
+            probed = log_p(s, field, few, count, probes=Probes(probes), generator=generator).double()
+            bias[:, k] += _blocks(probed - base) / draws
+            squares[:, k] += _blocks((probed - right).square()) / draws
+        yield 0.3 + 0.5 * (k + 1) / len(PROBES)
+    gaps = (flow - exact).abs().view(REPEATS, -1).mean(1), (net - exact).view(REPEATS, -1).mean(1)
+    maps = _maps(s, field, at, count, broken) if s.dim == 2 else ()
+    yield 0.95
     milliseconds = _milliseconds(s, field)
     numbers = [
-        Measured("mean |log p − log q|, exact divergence", *mean_error(gaps[0])),
-        Measured("mean of log p by random probes − log p, net", *mean_error(off[0].mean(1))),
-        Measured("E log p − log q, net, nats", *mean_error(gaps[1])),
+        Measured("mean |log p − log q|, exact divergence", *repeated(gaps[0])),
+        Measured("mean of log p by random probes − log p, net", *repeated(bias.mean(1))),
+        Measured("E log p − log q, net, nats", *repeated(gaps[1])),
     ]
-    panels = [*maps, _cut(s, field, broken), _scatter(exact, flow, net)]
+    panels = [*maps, _cut(s, field, count, broken), _scatter(exact, flow, net)]
     if s.dim > 1:
-        slope = slopes(torch.tensor(PROBES), off[1])
-        numbers.append(Measured("slope of the probes' scatter against their number", *mean_error(slope)))
-        panels.append(_noise(off[1]))
+        slope = jackknife(lambda mean: slopes(torch.tensor(PROBES), mean[None].sqrt())[0], squares)
+        numbers.append(Measured("slope of the probes' scatter against their number", *slope))
+        panels.append(_noise(squares.sqrt()))
     panels.append(_cost(milliseconds))
     note = (
         f"One log p of the net costs {milliseconds[0]:.2f} ms with the exact divergence, "
@@ -196,42 +194,32 @@ def measure(s: Setting, field: VelocityField, broken: bool) -> Generator[float, 
     return Outcome(tuple(numbers), tuple(panels), note)
 
 
+def _blocks(values: Tensor) -> Tensor:
+    """Means over the points of each block."""
+    return values.view(REPEATS, -1).mean(1)
+
+
 def _milliseconds(s: Setting, field: VelocityField) -> Tensor:
     """Computing time of one log p with the exact divergence and with each number of probes, as the smaller of
-    two runs on ``TESTED`` points."""
+    two runs on ``TIMED`` points."""
     generator = s.generator(300)
-    x = s.snapshot(TESTED, density_time(s), generator)
+    x = s.snapshot(TIMED, density_time(s), generator)
     rows = []
     for probes in (None, *(Probes(count) for count in PROBES)):
         times = []
         for _ in range(2):
             began = time.process_time()
-            log_p(s, field, x, False, probes, generator)
+            log_p(s, field, x, FLOW_STEPS, probes=probes, generator=generator)
             times.append(time.process_time() - began)
-        rows.append(1e3 * min(times) / TESTED)
+        rows.append(1e3 * min(times) / TIMED)
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def log_p(
-    s: Setting,
-    field: VelocityField,
-    x: Tensor,
-    without_divergence: bool,
-    probes: Probes | None = None,
-    generator: torch.Generator | None = None,
-) -> Tensor:
-    """log p along the flow from x, shape (n,); without the divergence it is log p₁ at the flow's end."""
-    start = density_time(s)
-    if without_divergence:
-        times = path_times(FLOW_STEPS, start, 1.0)
-        return s.source.log_density(integrate(field, x, times, RK4, record=False).end)
-    return log_likelihood(field, x, FLOW_STEPS, RK4, s.source, probes, generator, start=start)
-
-
-def _maps(s: Setting, field: VelocityField, at: Tensor, broken: bool) -> tuple[Panel, ...]:
+def _maps(s: Setting, field: VelocityField, at: Tensor, steps: int, broken: bool) -> tuple[Panel, ...]:
     grid, bounds = _grid(s)
     exact = s.oracle.log_density(grid, at)
-    flow, net = log_p(s, s.oracle, grid, broken), log_p(s, field, grid.float(), broken).double()
+    flow = log_p(s, s.oracle, grid, steps, without_divergence=broken)
+    net = log_p(s, field, grid.float(), steps, without_divergence=broken).double()
     error = torch.where(exact > exact.max() - DEPTH, (net - exact).abs(), torch.nan)
     return (
         _map("exact flow", "original", flow, bounds, "Along the exact flow"),
@@ -240,10 +228,12 @@ def _maps(s: Setting, field: VelocityField, at: Tensor, broken: bool) -> tuple[P
     )
 
 
-def _cut(s: Setting, field: VelocityField, broken: bool) -> Panel:
+def _cut(s: Setting, field: VelocityField, steps: int, broken: bool) -> Panel:
     line, ticks = _line(s)
     curves = tuple(
-        series(name, role, ticks, log_p(s, f, line.to(dtype), broken).clamp_min(-12))
+        series(
+            name, role, ticks, log_p(s, f, line.to(dtype), steps, without_divergence=broken).clamp_min(-12)
+        )
         for name, role, f, dtype in (
             ("along the exact flow", "original", s.oracle, torch.float64),
             ("net", "learned", field, torch.float32),

@@ -7,7 +7,7 @@ import time
 import types
 import typing
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 from fmstudio.device import on_one_core
@@ -29,7 +29,7 @@ class Result:
         number: of the claim.
         experiment: the fields that differ from the default experiment.
         broken: whether the switch that makes the claim false was on.
-        refusal: why the claim does not apply, or None; then there is nothing else.
+        refusal: why the claim does not apply or cannot be measured, or None; then there is nothing else.
         prediction, measurement, verdict: as :mod:`fmstudio.note.claim` has them.
         seconds: of computing that the measurement took, as the process counts them.
     """
@@ -60,8 +60,11 @@ class Report:
 
 def predicted(claim: Claim, experiment: Experiment) -> Result:
     """What a claim predicts, before any measurement."""
-    reason = claim.applies(experiment)
-    prediction = None if reason else claim.predict(experiment)
+    try:
+        reason = claim.applies(experiment)
+        prediction = None if reason else claim.predict(experiment)
+    except UNMEASURABLE as problem:
+        return _refused(claim, experiment, False, f"Not measured: {problem}")
     return Result(claim.number, experiment.changes(), False, reason, prediction, None, None, 0.0)
 
 
@@ -70,19 +73,30 @@ def run_claim(claim: Claim, experiment: Experiment, broken: bool = False) -> Gen
 
     Args:
         claim: one of ``CLAIMS``.
-        experiment: any; where the claim does not apply the result says why.
+        experiment: any; where the claim does not apply or cannot be measured the result says why.
         broken: turn the switch that makes the claim false.
     """
     first = predicted(claim, experiment)
     if first.prediction is None:
-        return first
+        return replace(first, broken=broken)
     began = time.process_time()
-    measurement = yield from on_one_core(claim.steps(experiment, broken))
+    try:
+        measurement = yield from on_one_core(claim.steps(experiment, broken))
+    except UNMEASURABLE as problem:
+        return _refused(claim, experiment, broken, f"Not measured: {problem}")
     seconds = time.process_time() - began
     verdict = claim.verdict(first.prediction, measurement)
     return Result(
         claim.number, first.experiment, broken, None, first.prediction, measurement, verdict, seconds
     )
+
+
+UNMEASURABLE = (ValueError, ArithmeticError, RuntimeError)
+"""Errors that say why a claim has no figures for an experiment; the other claims are not touched by them."""
+
+
+def _refused(claim: Claim, experiment: Experiment, broken: bool, reason: str) -> Result:
+    return Result(claim.number, experiment.changes(), broken, reason, None, None, None, 0.0)
 
 
 def make_report(

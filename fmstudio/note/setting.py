@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -128,6 +129,26 @@ def mean_error(values: Tensor) -> tuple[float, float]:
     """Mean and standard error of repeated measurements, shape (repeats,) with repeats ≥ 2."""
     v = values.double()
     return float(v.mean()), float(v.std() / math.sqrt(len(v)))
+
+
+def repeated(values: Tensor) -> tuple[float, float, int]:
+    """Mean, standard error and degrees of freedom of repeats, shape (repeats,): what a ``Measured`` holds."""
+    return *mean_error(values), len(values) - 1
+
+
+def jackknife(statistic: Callable[[Tensor], Tensor], blocks: Tensor) -> tuple[float, float, int]:
+    """A statistic of the mean over blocks, its standard error and degrees of freedom.
+
+    Args:
+        statistic: of a mean, shape (…) -> ().
+        blocks: independent, shape (blocks, …).
+
+    Source: Efron & Stein 1981, The jackknife estimate of variance.
+    """
+    n = len(blocks)
+    without = (blocks.sum(0) - blocks) / (n - 1)
+    left = torch.stack([statistic(mean) for mean in without]).double()
+    return float(statistic(blocks.mean(0))), float(left.std() * (n - 1) / math.sqrt(n)), n - 1
 
 
 def column_errors(values: Tensor) -> tuple[Tensor, Tensor]:

@@ -162,7 +162,8 @@ def _row(visitor: Visitor, result: Result, own: bool) -> str:
     claim = CLAIMS[result.number]
     reason = claim.applies(visitor.experiment)
     if reason or result.verdict is None:
-        figures, sign, role = escape(reason or "Not yet measured."), "–", "original"
+        said = reason or result.refusal or "Not yet measured."
+        figures, sign, role = escape(said), "–", "original"
     else:
         checks = {c.name: c for c in result.verdict.checks}
         failing = [c for c in result.verdict.checks if not c.holds]

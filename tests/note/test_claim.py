@@ -4,43 +4,93 @@ import math
 
 import pytest
 import torch
+from scipy import stats
 
 from fmstudio.note import CLAIMS
-from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, check, merge
+from fmstudio.note.claim import (
+    NUMBERS,
+    RATE,
+    Claim,
+    Expected,
+    Measured,
+    Measurement,
+    Prediction,
+    check,
+    merge,
+    quantile,
+)
 from fmstudio.note.panel import Panel, plain, series
 from fmstudio.note.report import Result, from_json, to_json
+from fmstudio.note.setting import jackknife, repeated
+
+ROOM = 0.1 * quantile(0)
 
 
 @pytest.mark.parametrize(
     ("relation", "measured", "error", "holds"),
     [
-        ("equals", 1.35, 0.1, True),
-        ("equals", 1.45, 0.1, False),
-        ("equals", 0.55, 0.1, False),
+        ("equals", 1 + 0.99 * ROOM, 0.1, True),
+        ("equals", 1 + 1.1 * ROOM, 0.1, False),
+        ("equals", 1 - 1.1 * ROOM, 0.1, False),
         ("at most", 0.0, 0.0, True),
-        ("at most", 1.35, 0.1, True),
-        ("at most", 1.45, 0.1, False),
-        ("above", 1.45, 0.1, True),
-        ("above", 1.35, 0.1, False),
+        ("at most", -100.0, 0.1, True),
+        ("at most", 1 + 0.99 * ROOM, 0.1, True),
+        ("at most", 1 + 1.1 * ROOM, 0.1, False),
+        ("above", 1 + 1.1 * ROOM, 0.1, True),
+        ("above", 1 + 0.9 * ROOM, 0.1, False),
         ("above", 1.0, 0.0, False),
-        ("below", 0.55, 0.1, True),
-        ("below", 0.65, 0.1, False),
+        ("below", 1 - 1.1 * ROOM, 0.1, True),
+        ("below", 1 - 0.9 * ROOM, 0.1, False),
         ("equals", math.nan, 0.1, False),
+        ("equals", 1.0, math.inf, False),
     ],
 )
-def test_a_check_uses_the_tolerance_on_the_right_side(relation, measured, error, holds):
-    assert check(Expected("n", 1.0, relation), Measured("n", measured, error), 4).holds is holds
+def test_a_check_has_its_room_on_the_right_side(relation, measured, error, holds):
+    assert check(Expected("n", 1.0, relation), Measured("n", measured, error)).holds is holds
 
 
 def test_slack_widens_an_equality():
-    assert check(Expected("n", 1.0, slack=0.2), Measured("n", 1.2), 4).holds
-    assert not check(Expected("n", 1.0, slack=0.2), Measured("n", 1.21), 4).holds
+    assert check(Expected("n", 1.0, slack=0.2), Measured("n", 1.2)).holds
+    assert not check(Expected("n", 1.0, slack=0.2), Measured("n", 1.21)).holds
 
 
-def test_a_distance_is_counted_in_standard_errors_beyond_the_slack():
-    found = check(Expected("n", 1.0, slack=0.1), Measured("n", 1.6, 0.1), 4)
-    assert found.distance == pytest.approx(5)
+def test_a_distance_is_counted_in_rooms_beyond_the_slack():
+    found = check(Expected("n", 1.0, slack=0.1), Measured("n", 1.1 + 3 * found_room(0.1, 7), 0.1, 7))
+    assert found.distance == pytest.approx(3)
     assert not found.holds
+
+
+def found_room(error, freedom):
+    return check(Expected("n", 0.0), Measured("n", 0.0, error, freedom)).room
+
+
+@pytest.mark.parametrize("freedom", [3, 15, 23])
+def test_the_room_is_the_quantile_of_students_law(freedom):
+    level = RATE / NUMBERS
+    assert found_room(0.1, freedom) == pytest.approx(0.1 * stats.t.isf(level / 2, freedom))
+    one_sided = check(Expected("n", 0.0, "at most"), Measured("n", 0.0, 0.1, freedom))
+    assert one_sided.room == pytest.approx(0.1 * stats.t.isf(level, freedom))
+
+
+def test_the_error_of_a_prediction_counts_as_that_of_a_measurement():
+    """Welch's test, as scipy has it, at the level at which it just rejects."""
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(9, generator=generator), 2 * torch.randn(21, generator=generator)
+    found = check(Expected("n", *_as_expected(repeated(a))), Measured("n", *repeated(b)))
+    test = stats.ttest_ind(b.numpy(), a.numpy(), equal_var=False)
+    assert (found.measured - found.predicted) / found.error == pytest.approx(test.statistic, rel=1e-5)
+    freedom = test.df
+    assert found.room == pytest.approx(found.error * stats.t.isf(RATE / NUMBERS / 2, freedom), rel=1e-5)
+
+
+def _as_expected(found):
+    value, error, freedom = found
+    return value, "equals", 0.0, error, freedom
+
+
+def test_a_jackknife_of_a_mean_is_its_standard_error():
+    blocks = torch.randn(12, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    assert jackknife(lambda mean: mean[1], blocks) == pytest.approx(repeated(blocks[:, 1]))
 
 
 def test_numbers_that_were_not_predicted_are_refused():

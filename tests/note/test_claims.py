@@ -55,7 +55,7 @@ def test_holds_for_another_path_and_data_set(number):
 def test_fails_when_broken(number):
     verdict = _verdict(number, DEFAULT, broken=True)
     assert not verdict.holds
-    assert any(c.distance > 3 * verdict.tolerance for c in verdict.checks if not c.holds)
+    assert any(c.distance > 2 for c in verdict.checks if not c.holds)
 
 
 @pytest.mark.parametrize("number", CLAIMS)
@@ -95,7 +95,7 @@ def test_says_why_it_does_not_apply(number):
     assert reason is not None
     assert "independent" in reason
     zigzag = CLAIMS[number].applies(Experiment(path="zig-zag"))
-    assert (zigzag is None) == (number in ("C1", "C4"))
+    assert (zigzag is None) == (number in ("C1", "C4", "C7"))
 
 
 def test_claims_are_numbered_in_order():

@@ -14,7 +14,7 @@ from fmstudio.learn.shipped import shipped
 from fmstudio.learn.simulate import draw_pairs
 from fmstudio.plots.coefficients import coefficients_svg
 from fmstudio.plots.probe_panel import probe_html
-from fmstudio.ui import actions, sampling, training, words
+from fmstudio.ui import actions, quality, sampling, training, words
 from fmstudio.ui.stoppable import Stopped, begin
 from fmstudio.ui.visitor import Visitor
 
@@ -161,7 +161,7 @@ def test_a_class_that_the_net_does_not_know_is_left_out_of_the_sample_room() -> 
     assert all(float(angle.std()) > 1 for angle in angles)
     assert all("bump" not in pane.title + pane.caption for pane in found.scene.panes)
     assert found.chosen.left_out
-    assert sampling.sample_quality(found.chosen.experiment, found.motion.positions[-1]) < 0.1
+    assert quality.quality_of(found.chosen.experiment, found.motion.positions[-1]).energy < 0.1
 
 
 def test_a_scene_says_which_class_and_how_much_guidance() -> None:
