@@ -254,7 +254,7 @@ def quantile(freedom: float, sides: int = 1) -> float:
     probability RATE / NUMBERS, on one side or on either.
 
     >>> round(quantile(15), 2), round(quantile(0), 2)
-    (4.99, 3.84)
+    (5.12, 3.84)
     """
     level = RATE / NUMBERS / sides
     return float(-ndtri(level) if freedom == 0 else -stdtrit(freedom, level))

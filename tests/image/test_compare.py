@@ -81,7 +81,7 @@ def test_quality_is_the_frechet_distance_beside_real_images_at_the_same_number()
 
 
 def test_an_adaptive_solver_has_a_row_for_each_tolerance():
-    settings = replace(SETTINGS, solver="dopri5", tolerances=(0.5, 0.05))
+    settings = replace(SETTINGS, solver="dopri5", tolerances=(0.5, 0.01))
     done = Comparison(settings, MODELS[:1])
     for event in compare(settings, MODELS[:1]):
         done.take(event)

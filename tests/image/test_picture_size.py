@@ -12,11 +12,12 @@ from PIL import Image
 
 from fmstudio.image.data import image_folder
 from fmstudio.image.picture_size import LONGEST_SIDE, check_size
-from fmstudio.learn.pictures import from_image
+from fmstudio.learn.clouds import made, read
+from fmstudio.learn.clouds.pictures import picture_of
 from fmstudio.ui.tabs.images_upload import open_picture
 
 READERS: list[Callable[[Path], object]] = [
-    lambda file: from_image(file.read_bytes()),
+    lambda file: picture_of(file.read_bytes()),
     lambda file: open_picture(str(file)),
     lambda file: image_folder(file.parent, 8),
 ]
@@ -71,7 +72,7 @@ def test_a_camera_s_picture_is_decoded_small() -> None:
     with Image.open(io.BytesIO(data.getvalue())) as picture:
         check_size(picture, 512)
         assert picture.size == (1_000, 750)
-    assert len(from_image(data.getvalue(), 100).points) == 100
+    assert len(made(read("camera.jpg", data.getvalue()), {}).cloud.points) > 100
 
 
 def test_the_longest_side_is_read() -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from fmstudio.learn import clouds
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.fitting import Note
 from fmstudio.ui import desk
 from fmstudio.ui.board import board_value
 from fmstudio.ui.bringing import Bringing
@@ -25,16 +26,16 @@ TABLE = "Id,height,mass,<b>sex</b>\n" + "".join(
 )
 
 
-def accept(state: Visitor, change: Callable[[], Experiment]) -> bool:
+def accept(state: Visitor, change: Callable[[], tuple[Experiment, list[Note]]]) -> bool:
     try:
-        state.experiment = change()
+        state.experiment, _ = change()
     except ValueError as error:
         state.refused = str(error)
         return False
     return True
 
 
-BRINGING = Bringing(accept, lambda experiment, fields: experiment.but(**fields))
+BRINGING = Bringing(accept)
 
 
 def event(**data: Any) -> Any:

@@ -69,7 +69,7 @@ def test_a_link_with_markup_loads_nothing_and_the_page_works_behind_its_policy(
         "window.blocked = [];addEventListener('securitypolicyviolation', (e) => blocked.push(e.blockedURI))"
     )
     markup = "<img src=//e.x/a.png>"
-    page.goto(f"{studio_url}?{urlencode({'path': 'custom', 'formula_a': markup})}")
+    page.goto(f"{studio_url}?{urlencode({'seed': markup})}")
     page.get_by_test_id("toast-text").get_by_text(markup).wait_for()
     assert page.locator("img[src*='e.x']").count() == 0
     page.wait_for_function("document.querySelector('#paths-player .fm-player')?.__player?.frame >= 1")

@@ -462,14 +462,15 @@ def test_one_file_after_another_becomes_the_data(studio: Studio, tmp_path: Path)
         file = tmp_path / f"{count}.csv"
         file.write_text("".join(f"{k},{k * k % 7}\n" for k in range(count)), "utf-8")
         page.locator("#experiment input[type=file]").set_input_files(file)
-        page.get_by_text(f"{count} points, shown as").first.wait_for()
+        page.get_by_text(f"{count} points of {count}.csv").first.wait_for()
     # What is drawn is not of the file.
+    page.get_by_role("button", name="Draw instead").click()
     board = page.locator("#board canvas").bounding_box()
     page.mouse.move(board["x"] + 40, board["y"] + 60)
     page.mouse.down()
     page.mouse.move(board["x"] + 140, board["y"] + 120, steps=10)
     page.mouse.up()
-    page.get_by_text("40 points, shown as").first.wait_for(state="hidden")
+    page.get_by_text("40 points of 40.csv").first.wait_for(state="hidden")
 
 
 def test_the_exact_field_is_not_chosen_where_there_is_none(browser: Any, studio_url: str) -> None:

@@ -9,10 +9,10 @@ import torch
 
 from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.likelihood import log_likelihood
-from fmstudio.flow.objectives import EPS
 from fmstudio.flow.solvers import RK4, integrate, path_times
 from fmstudio.learn.build import density_of, oracle_of, path_of, source_of
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.net_card import choose
 from fmstudio.learn.shipped import shipped
 from fmstudio.learn.simulate import draw_pairs, frame_times, generator_of, original_paths, run_sampler
 from fmstudio.ui import sampling, words
@@ -45,14 +45,16 @@ def test_heun_is_offered_where_euler_is_at_fault_and_only_there() -> None:
     net = shipped(coarse)
     assert net is not None
     visitor = Visitor(experiment=coarse, checkpoint=net)
-    found = heun_instead(visitor, net.net, moved(coarse, net.net))
+    found = heun_instead(visitor, choose(coarse, net), moved(coarse, net.net))
     assert found is not None
     heun = moved(coarse.but(solver="heun"), net.net).positions[-1]
     gain = quality_of(coarse, moved(coarse, net.net).positions[-1]).energy - quality_of(coarse, heun).energy
     assert found.gain == pytest.approx(gain, rel=1e-3)
     for other in ({"sample_steps": 100}, {"solver": "midpoint"}, {"sde_noise": 0.5}):
         e = coarse.but(**other)
-        assert heun_instead(Visitor(experiment=e), net.net, moved(e, net.net)) is None
+        assert heun_instead(Visitor(experiment=e), choose(e, net), moved(e, net.net)) is None
+    exact = choose(coarse, None)
+    assert heun_instead(Visitor(experiment=coarse), exact, moved(coarse, exact.field)) is None
 
 
 def test_the_exact_flow_keeps_what_its_start_is_wrong_by() -> None:
@@ -85,12 +87,13 @@ def test_only_a_path_that_ends_short_of_the_noise_starts_wrong() -> None:
 
 def test_the_room_says_by_how_much_it_starts_wrong_and_what_is_held() -> None:
     e = Experiment(path="variance preserving", beta1=5.0)
-    assert "differ by 0.063 nats" in words.sampler_hint(e, start=wrong_start(e))
-    assert "wrong" not in words.sampler_hint(Experiment())
+    assert "differ by 0.063 nats" in words.sampler_hint(choose(e, None), wrong_start(e))
+    assert words.sampler_hint(choose(Experiment(), None)) == ""
     net = shipped(Experiment())
     assert net is not None
-    assert words.sampler_hint(Experiment(), net=net.net) == ""
-    told = words.sampler_hint(Experiment(), net=replace(net.net, target=EPS))
+    assert words.sampler_hint(choose(Experiment(), net)) == ""
+    of_noise = replace(net, experiment=net.experiment.but(target="eps"))
+    told = words.sampler_hint(choose(Experiment(), of_noise))
     assert "predicts *ε*" in told
     assert "0.01 and 0.952" in told
     found = sampling.likelihood_map(Visitor(experiment=e), False)
