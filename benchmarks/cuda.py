@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
+from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.race import Goal, Result, Times, in_turns
@@ -46,6 +47,15 @@ def wall(
         return time.perf_counter()
 
     return in_turns(contestants, rounds, clock)
+
+
+def kept(ends: dict[str, Tensor], name: str, run: Callable[[], Tensor]) -> Callable[[], None]:
+    """The run, whose answer is put under a name to be compared with others."""
+
+    def runs() -> None:
+        ends[name] = run().detach()
+
+    return runs
 
 
 def idle_share(run: Callable[[], object], seconds: float, device: torch.device) -> str:

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import torch
 from torch import Tensor, nn
 
-from benchmarks.cuda import absent, card, device_of, wall
+from benchmarks.cuda import absent, card, device_of, kept, wall
 from benchmarks.images import FOLDER, plain_loop
 from benchmarks.race import Goal, Result, finish
 from fmstudio.image.folder import load_model
@@ -58,7 +58,7 @@ def race(
     for count in counts:
         contestants = _contestants(net, fast, count, steps, place)
         ends: dict[str, Tensor] = {}
-        times = wall({name: _kept(ends, name, run) for name, run in contestants.items()}, rounds, place)
+        times = wall({name: kept(ends, name, run) for name, run in contestants.items()}, rounds, place)
         base = times["fmstudio"].median
         rows += [
             (f"{count:,}", name, t.milliseconds(), f"{count / t.median:,.0f}", f"{t.median / base:.2f}")
@@ -83,13 +83,6 @@ def race(
         ),
         tuple(notes),
     )
-
-
-def _kept(ends: dict[str, Tensor], name: str, run: Callable[[], Tensor]) -> Callable[[], None]:
-    def kept() -> None:
-        ends[name] = run()
-
-    return kept
 
 
 def _contestants(

@@ -13,7 +13,7 @@ from flow_matching.solver import ODESolver
 from torch import Tensor, nn
 from torchdiffeq import odeint
 
-from benchmarks.cuda import absent, card, device_of, wall
+from benchmarks.cuda import absent, card, device_of, kept, wall
 from benchmarks.peers import one
 from benchmarks.race import Goal, Result, finish
 from benchmarks.sampling import Reversed, one_net
@@ -66,7 +66,7 @@ def race(
         (f"likelihood, exact divergence, {few} Euler steps", _likelihoods(field, plain, x, few)),
     ):
         ends: dict[str, Tensor] = {}
-        times = wall({name: _kept(ends, name, run) for name, run in contestants.items()}, rounds, place)
+        times = wall({name: kept(ends, name, run) for name, run in contestants.items()}, rounds, place)
         base = times[OURS].median
         rows += [
             (job, name, f"{1e3 * t.median:.1f}", f"{t.median / base:.2f}",
@@ -84,13 +84,6 @@ def race(
             for goal, ratio, bound in zip(GOALS, ratios, (2.0, 1.4), strict=True)
         ),
     )
-
-
-def _kept(ends: dict[str, Tensor], name: str, run: Callable[[], Tensor]) -> Callable[[], None]:
-    def kept() -> None:
-        ends[name] = run().detach()
-
-    return kept
 
 
 def _samplers(

@@ -115,7 +115,7 @@ class Steps:
         shared = torch.ones(2, shape.width, batch, dtype=flat.dtype, device=flat.device)
         activations = [
             _Silu(sums[i], outputs[i][:-1], shared) if flat.device.type == "cpu"
-            else _SiluOfTwoCalls(sums[i], outputs[i][:-1])
+            else _FusedSilu(sums[i], outputs[i][:-1])
             for i in hidden
         ]  # fmt: skip
         self._forward = [(weights[i], sums[i], activations[i], outputs[i]) for i in hidden]
@@ -277,7 +277,7 @@ class _Silu:
         slope.mul_(self._bend)
 
 
-class _SiluOfTwoCalls:
+class _FusedSilu:
     """The same in one call each, which is what counts where a call costs more than its numbers."""
 
     def __init__(self, z: Tensor, out: Tensor) -> None:
