@@ -16,7 +16,9 @@ from benchmarks.images import FOLDER, plain_loop
 from benchmarks.race import Goal, Result, finish
 from fmstudio.image.folder import load_model
 from fmstudio.image.networks import VelocityNet
-from fmstudio.image.sampling import GuidedField, draw_noise, grid_labels, sample
+from fmstudio.image.sampling.field import GuidedField, draw_noise
+from fmstudio.image.sampling.grid import grid_labels
+from fmstudio.image.sampling.sampling import sample
 
 QUICK = {"device": "cpu", "counts": (2,), "steps": 2, "rounds": 1, "compiled": False}
 TITLE = "Images on a GPU"

@@ -12,10 +12,11 @@ import torch
 from benchmarks.cuda import absent, card, device_of, wall
 from benchmarks.oracle import Velocity, asked, by_cdist, by_differences, relative_error
 from benchmarks.race import Goal, Result, finish
-from fmstudio.flow.densities import PointCloud, standard_normal
-from fmstudio.flow.oracle import EmpiricalOracle
-from fmstudio.flow.paths import Linear
-from fmstudio.flow.shapes import moons
+from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.densities.mixture import standard_normal
+from fmstudio.flow.densities.shapes import moons
+from fmstudio.flow.oracle.oracle_for import EmpiricalOracle
+from fmstudio.flow.paths.affine import Linear
 
 QUICK = {"device": "cpu", "points": 300, "places": 200, "rounds": 1, "checked": 20}
 TITLE = "The oracle on a GPU"

@@ -17,13 +17,13 @@ from benchmarks.cuda import absent, card, device_of, kept, wall
 from benchmarks.peers import one
 from benchmarks.race import Goal, Result, finish
 from benchmarks.sampling import Reversed, one_net
-from fmstudio.flow.densities import standard_normal
-from fmstudio.flow.likelihood import log_likelihood
-from fmstudio.flow.objectives import TARGETS
-from fmstudio.flow.paths import Linear
-from fmstudio.flow.solvers import integrate, path_times
-from fmstudio.flow.tableaux import EULER
-from fmstudio.learn.net_field import NetField
+from fmstudio.flow.densities.mixture import standard_normal
+from fmstudio.flow.paths.affine import Linear
+from fmstudio.flow.regress.objectives import TARGETS
+from fmstudio.flow.solve.likelihood import log_likelihood
+from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import EULER
+from fmstudio.learn.nets.net_field import NetField
 
 QUICK = {"device": "cpu", "particles": 200, "steps": 3, "rounds": 1, "width": 16, "compiled": False}
 TITLE = "Sampling and likelihood on a GPU"

@@ -16,7 +16,7 @@ from benchmarks.peers import Trainee, cfm_loop, meta_notebook
 from benchmarks.race import Goal, Result, finish
 from fmstudio.learn.build import density_of
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.train import train
+from fmstudio.learn.training.train import train
 
 QUICK = {"device": "cpu", "sizes": ((16, 2, 32),), "steps": 12, "rounds": 1, "compiled": False}
 TITLE = "Training steps on a GPU"

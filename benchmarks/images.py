@@ -19,7 +19,9 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 from benchmarks.race import Goal, Result, finish, in_turns
 from fmstudio.image.folder import load_model
 from fmstudio.image.networks import VelocityNet
-from fmstudio.image.sampling import GuidedField, draw_noise, grid_labels, sample
+from fmstudio.image.sampling.field import GuidedField, draw_noise
+from fmstudio.image.sampling.grid import grid_labels
+from fmstudio.image.sampling.sampling import sample
 
 QUICK = {"count": 2, "steps": 1, "rounds": 1}
 FOLDER = Path(__file__).parents[1] / "models" / "fashion-rf1"

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from benchmarks.race import Goal, Result, finish, in_turns
 from benchmarks.sampling import Reversed, one_net
-from fmstudio.flow.densities import standard_normal
-from fmstudio.flow.likelihood import log_likelihood
-from fmstudio.flow.tableaux import EULER
+from fmstudio.flow.densities.mixture import standard_normal
+from fmstudio.flow.solve.likelihood import log_likelihood
+from fmstudio.flow.solve.tableaux import EULER
 
 QUICK = {"points": 50, "steps": 2, "rounds": 1, "width": 16}
 

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.race import Goal, Result, finish, in_turns
-from fmstudio.flow.densities import PointCloud, standard_normal
-from fmstudio.flow.oracle import EmpiricalOracle
-from fmstudio.flow.paths import Linear
-from fmstudio.flow.shapes import moons
+from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.densities.mixture import standard_normal
+from fmstudio.flow.densities.shapes import moons
+from fmstudio.flow.oracle.oracle_for import EmpiricalOracle
+from fmstudio.flow.paths.affine import Linear
 
 QUICK = {"points": 300, "places": 200, "rounds": 1, "checked": 20}
 #: Pairs (place, point) written out at once by the plain ways: what fits a cache and is fastest here.

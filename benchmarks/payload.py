@@ -12,8 +12,8 @@ import plotly.graph_objects as go
 
 from benchmarks.race import Goal, Result, finish, in_turns
 from fmstudio.learn.experiment import Experiment
-from fmstudio.plots.scene import Scene
-from fmstudio.plots.scene_file import encode
+from fmstudio.plots.scene.file import encode
+from fmstudio.plots.scene.scene import Scene
 from fmstudio.ui.actions import paths_room
 from fmstudio.ui.visitor import Visitor
 

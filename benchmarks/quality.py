@@ -31,14 +31,14 @@ from benchmarks.peers import (
     meta_standalone,
 )
 from benchmarks.race import Goal, Result, finish
-from fmstudio.flow.densities import Density
+from fmstudio.flow.densities.density import Density
 from fmstudio.flow.metrics import energy_distance, noise_floor
-from fmstudio.flow.solvers import integrate, path_times
-from fmstudio.flow.tableaux import MIDPOINT
+from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import MIDPOINT
 from fmstudio.learn.build import density_of, source_of
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.net_field import NetField
-from fmstudio.learn.train import train
+from fmstudio.learn.nets.net_field import NetField
+from fmstudio.learn.training.train import train
 
 DATA = ("moons", "8 gaussians", "checkerboard")
 #: Energy distances to reach; the goals are judged at the last.

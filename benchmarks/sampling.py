@@ -18,12 +18,12 @@ from torchdiffeq import odeint
 
 from benchmarks.peers import one
 from benchmarks.race import Goal, Result, finish, in_turns
-from fmstudio.flow.objectives import TARGETS
-from fmstudio.flow.paths import Linear
-from fmstudio.flow.solvers import integrate, path_times
-from fmstudio.flow.tableaux import EULER, RK4, Tableau
-from fmstudio.learn.net_field import NetField
-from fmstudio.learn.networks import Network, Shape
+from fmstudio.flow.paths.affine import Linear
+from fmstudio.flow.regress.objectives import TARGETS
+from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import EULER, RK4, Tableau
+from fmstudio.learn.nets.net_field import NetField
+from fmstudio.learn.nets.networks import Network, Shape
 
 QUICK = {"particles": 200, "steps": 3, "rounds": 1, "width": 16}
 

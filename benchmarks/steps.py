@@ -14,7 +14,7 @@ from benchmarks.peers import cfm_source, cfm_tutorial, meta_notebook
 from benchmarks.race import Goal, Result, finish, in_turns
 from fmstudio.learn.build import density_of
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.train import train
+from fmstudio.learn.training.train import train
 
 QUICK = {"steps": 20, "rounds": 1}
 OURS, OURS_FEATURES = "fmstudio", "fmstudio with 32 Fourier features"

@@ -82,8 +82,9 @@ def _brought(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _train(values: dict[str, Any], out: Path, options: argparse.Namespace) -> None:
-    from fmstudio.learn import checkpoints, jobs
-    from fmstudio.learn.train import Progress
+    from fmstudio.learn import jobs
+    from fmstudio.learn.training import checkpoints
+    from fmstudio.learn.training.train import Progress
 
     def show(progress: Progress) -> None:
         floor = "" if progress.excess is None else f"  excess {progress.excess:.4f}"
@@ -97,7 +98,8 @@ def _train(values: dict[str, Any], out: Path, options: argparse.Namespace) -> No
 def _sample(values: dict[str, Any], out: Path, options: argparse.Namespace) -> None:
     import numpy as np
 
-    from fmstudio.learn import checkpoints, jobs
+    from fmstudio.learn import jobs
+    from fmstudio.learn.training import checkpoints
 
     checkpoint = checkpoints.load(Path(options.net)) if options.net else None
     report = jobs.sample(Experiment.from_dict(values), checkpoint)
@@ -117,7 +119,7 @@ def _images(values: dict[str, Any], out: Path, options: argparse.Namespace) -> N
 
 
 def _note(values: dict[str, Any], out: Path, options: argparse.Namespace) -> None:
-    from fmstudio.plots.note_page import run_note
+    from fmstudio.plots.svg.page import run_note
 
     names: list[str] = []
 

@@ -19,28 +19,27 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from fmstudio.image.backbones import repository_models
-from fmstudio.image.compare import Comparison, compare
-from fmstudio.image.data import to_unit
-from fmstudio.image.film import Film, film
-from fmstudio.image.inversion import Interpolation, Inversion, interpolate, invert
 from fmstudio.image.jobs import ImageSettings
-from fmstudio.image.projection import FlowMap, flow_map
-from fmstudio.image.xy import DEFAULT_VALUES, XYGrid, read_axis, xy_grid
-from fmstudio.plots.image_scene import map_scene
-from fmstudio.plots.scene_file import encode
+from fmstudio.image.models import repository_models
+from fmstudio.image.questions.compare import Comparison, compare
+from fmstudio.image.questions.film import Film, film
+from fmstudio.image.questions.inversion import Interpolation, Inversion, interpolate, invert
+from fmstudio.image.questions.projection import FlowMap, flow_map
+from fmstudio.image.questions.xy import DEFAULT_VALUES, XYGrid, read_axis, xy_grid
+from fmstudio.image.training.data import to_unit
+from fmstudio.plots.scene.file import encode
+from fmstudio.plots.scene.image import map_scene
 from fmstudio.ui.film_strip import film_json
 from fmstudio.ui.launch import options
 from fmstudio.ui.page import build
-from fmstudio.ui.tabs import images_film, images_map, images_picture, images_xy
-from fmstudio.ui.tabs.images_grid import (
-    OPENING,
-    OPENING_FIGURES,
-    SHOWN_MEASURED,
-)
-from fmstudio.ui.tabs.images_grid_html import figures_of, grid_html
-from fmstudio.ui.tabs.images_parts import SHOWN_COUNT
-from fmstudio.ui.tabs.images_results import interpolation_html, inversion_html
+from fmstudio.ui.rooms.images import film as images_film
+from fmstudio.ui.rooms.images import flow_map as images_map
+from fmstudio.ui.rooms.images import picture as images_picture
+from fmstudio.ui.rooms.images import xy as images_xy
+from fmstudio.ui.rooms.images.grid import OPENING, OPENING_FIGURES, SHOWN_MEASURED
+from fmstudio.ui.rooms.images.grid_html import figures_of, grid_html
+from fmstudio.ui.rooms.images.parts import SHOWN_COUNT
+from fmstudio.ui.rooms.images.results import interpolation_html, inversion_html
 
 PICTURES = OPENING.parent
 FRAMES = 30

@@ -17,11 +17,11 @@ import torch
 
 from fmstudio.flow.metrics import energy_distance, noise_floor
 from fmstudio.learn.build import density_of
-from fmstudio.learn.checkpoints import Checkpoint, Point, load, save
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.measure import LAST_SAMPLES, LAST_STEPS
-from fmstudio.learn.shipped import FOLDER
-from fmstudio.learn.train import train
+from fmstudio.learn.nets.shipped import FOLDER
+from fmstudio.learn.training.checkpoints import Checkpoint, Point, load, save
+from fmstudio.learn.training.measure import LAST_SAMPLES, LAST_STEPS
+from fmstudio.learn.training.train import train
 
 EXPERIMENTS: dict[str, Experiment] = {
     "8-gaussians": Experiment(),
@@ -47,9 +47,10 @@ CARD = """# Nets of the default experiments
 
 Small velocity nets, trained by `scripts/train_models.py` so that every room of the studio has one before the
 first click. Each file is a safetensors checkpoint: the weights (their running mean, float32), and in its
-metadata the experiment as JSON and the training curve. Read one with `fmstudio.learn.checkpoints.load`.
+metadata the experiment as JSON and the training curve. Read one with
+`fmstudio.learn.training.checkpoints.load`.
 
-- **Data**: drawn by the studio itself (`fmstudio/flow/shapes.py`, `densities.py`); nothing external.
+- **Data**: drawn by the studio itself (`fmstudio/flow/densities`); nothing external.
 - **Licence**: MIT, as the studio.
 - **Recipe**: the defaults of `Experiment` with the changes in the table: {recipe}
 - **Machine**: one thread of a shared {machine}, torch {torch}; seconds are wall time with all measuring.

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fmstudio.image.folder import MODELS_FOLDER, load_model
-from fmstudio.image.graphs import GraphedForward
-from fmstudio.learn.networks import Network, Shape
-from fmstudio.learn.step import Moments, Steps
+from fmstudio.folders import MODELS
+from fmstudio.image.folder import load_model
+from fmstudio.image.sampling.graphs import GraphedForward
+from fmstudio.learn.nets.networks import Network, Shape
+from fmstudio.learn.training.step import Moments, Steps
 
 REFUSED = {
     "_local_scalar_dense", "equal", "is_nonzero", "nonzero", "masked_select", "_unique2", "unique_dim",
@@ -69,7 +70,7 @@ def test_training_steps_are_launches_only(shape):
 @pytest.mark.parametrize("bf16", [False, True], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("name", ["fashion-rf1", "fashion-dit", "emoji-rf1"])
 def test_the_shipped_networks_are_launches_only(name, bf16):
-    net = load_model(MODELS_FOLDER / name).net
+    net = load_model(MODELS / name).net
     x = torch.randn(2, *net.image_shape, generator=torch.Generator().manual_seed(0))
     v = GraphedForward(net, watched)(x, torch.tensor(0.5), torch.tensor([0, net.no_class]), bf16)
     assert v.shape == x.shape

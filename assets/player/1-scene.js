@@ -2,7 +2,7 @@
 
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
-/** Reads the binary file of fmstudio/plots/scene_file.py. Arrays are views on the buffer: nothing is copied. */
+/** Reads the binary file of fmstudio/plots/scene/file.py. Arrays are views on the buffer: nothing is copied. */
 function readScene(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
   let head;

@@ -84,7 +84,7 @@ function base64(buffer) {
   return btoa(parts.join(""));
 }
 
-/** The same page that fmstudio/plots/offline.py writes: player, style and scene in one file, as it is seen. */
+/** The same page that fmstudio/plots/scene/offline.py writes: player, style and scene in one file, as it is seen. */
 function exportPage(player) {
   const options = { ...player.options, curves: true, colour: player.colourMode, layers: Object.keys(player.layers).filter((key) => player.layers[key]) };
   const title = document.title.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`);

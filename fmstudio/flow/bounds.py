@@ -17,7 +17,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from fmstudio.flow.densities import Density, GaussianMixture, PointCloud
+from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.densities.density import Density
+from fmstudio.flow.densities.mixture import GaussianMixture
 
 #: By how much the error of ε may be multiplied in x̂₀: with more, particles are thrown about; with less, a net
 #: is asked too late. tests/learn/test_kept_inside.py measures what it is for.

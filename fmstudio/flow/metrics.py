@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fmstudio.flow.densities import Density
-from fmstudio.flow.fields import VelocityField
-from fmstudio.flow.plans import check_finite, optimal_plan, squared_distances
-from fmstudio.flow.solvers import Trajectory
+from fmstudio.flow.couplings.plans import check_finite, optimal_plan, squared_distances
+from fmstudio.flow.densities.density import Density
+from fmstudio.flow.solve.fields import VelocityField
+from fmstudio.flow.solve.solvers import Trajectory
 
 #: Metric(x, y) of clouds (n, d) and (m, d).
 Metric = Callable[[Tensor, Tensor], float]

@@ -18,13 +18,16 @@ import torch
 from torch import Tensor
 
 from fmstudio.device import chosen_device, has_bf16
+from fmstudio.folders import MODELS
 from fmstudio.image.card import Card, Figure, Row, Table, Value, header, line, load_card, save_card
-from fmstudio.image.classifier import FeatureNet, Judgement, judge, load_classifier
-from fmstudio.image.data import FASHION_FOLDER, ImageSet, fashion_mnist
-from fmstudio.image.folder import MODELS_FOLDER, ImageModel, load_model
-from fmstudio.image.metrics import class_accuracy, frechet_distance, nearest_recall
-from fmstudio.image.objective import generator_of
-from fmstudio.image.sampling import GuidedField, draw_noise, grid_labels, sample
+from fmstudio.image.folder import ImageModel, load_model
+from fmstudio.image.sampling.field import GuidedField, draw_noise
+from fmstudio.image.sampling.grid import grid_labels
+from fmstudio.image.sampling.sampling import sample
+from fmstudio.image.scores.classifier import FeatureNet, Judgement, judge, load_classifier
+from fmstudio.image.scores.metrics import class_accuracy, frechet_distance, nearest_recall
+from fmstudio.image.training.data import FASHION_FOLDER, ImageSet, fashion_mnist
+from fmstudio.image.training.objective import generator_of
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ def main() -> None:
     """The command line: print the table in Markdown as it is measured."""
     parser = argparse.ArgumentParser(prog="python -m fmstudio.image.evaluate", description=main.__doc__)
     parser.add_argument("model", type=Path, help="model folder, such as models/fashion-rf1")
-    parser.add_argument("--classifier", type=Path, default=MODELS_FOLDER / "fashion-metric")
+    parser.add_argument("--classifier", type=Path, default=MODELS / "fashion-metric")
     parser.add_argument("--data", type=Path, default=FASHION_FOLDER, help="folder of the four idx files")
     parser.add_argument("--count", type=int, default=1000, help="samples per cell")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])

@@ -20,9 +20,6 @@ import torch
 
 from fmstudio.image.networks import VelocityNet
 
-MODELS_FOLDER = Path(__file__).resolve().parents[2] / "models"
-"""The repository's own models."""
-
 
 @dataclass(frozen=True)
 class ImageModel:

@@ -12,20 +12,13 @@ from typing import Any
 from torch import Tensor
 
 from fmstudio.device import has_bf16
-from fmstudio.flow.solvers import ADAPTIVE, SOLVERS
-from fmstudio.image.backbones import backbone, backbone_names
+from fmstudio.flow.solve.solvers import ADAPTIVE, SOLVERS
 from fmstudio.image.folder import ImageModel
-from fmstudio.image.gallery import png_of
-from fmstudio.image.sampling import (
-    AdaptivePlan,
-    FixedPlan,
-    GridRow,
-    GuidedField,
-    SampleStep,
-    draw_noise,
-    grid_labels,
-    grid_row,
-)
+from fmstudio.image.models import backbone, backbone_names
+from fmstudio.image.questions.gallery import png_of
+from fmstudio.image.sampling.field import GuidedField, draw_noise
+from fmstudio.image.sampling.grid import GridRow, grid_labels, grid_row
+from fmstudio.image.sampling.sampling import AdaptivePlan, FixedPlan, SampleStep
 
 IMAGE_SOLVERS = ("euler", "midpoint", "heun", "rk4", "dopri5")
 MOST_STEPS = 128

@@ -23,9 +23,11 @@ import torch
 from torch import Tensor
 
 from fmstudio.device import chosen_device, has_bf16
-from fmstudio.image.data import ImageSet, load_images, to_bytes
 from fmstudio.image.folder import ImageModel, load_model
-from fmstudio.image.sampling import GuidedField, draw_noise, grid_labels, sample
+from fmstudio.image.sampling.field import GuidedField, draw_noise
+from fmstudio.image.sampling.grid import grid_labels
+from fmstudio.image.sampling.sampling import sample
+from fmstudio.image.training.data import ImageSet, load_images, to_bytes
 
 TRAINING_FILE = "training.safetensors"
 """The training images in the folder of a model that may have memorised them."""
@@ -180,7 +182,7 @@ def side_by_side(training: TrainingImages, images: Tensor, nearest: Nearest) -> 
 
 def main() -> None:
     """The command line: compare samples of a model with its training images, print the table."""
-    from fmstudio.image.gallery import picture_of
+    from fmstudio.image.questions.gallery import picture_of
 
     parser = argparse.ArgumentParser(prog="python -m fmstudio.image.memorising", description=main.__doc__)
     parser.add_argument("model", type=Path, help="model folder, such as models/emoji-rf1")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from fmstudio.image.card import Card, save_card
-from fmstudio.image.data import ImageSet
-from fmstudio.image.objective import ReflowPairs
-from fmstudio.image.run import Run
+from fmstudio.image.training.data import ImageSet
+from fmstudio.image.training.loop import Run
+from fmstudio.image.training.objective import ReflowPairs
 
 
 def write_card(folder: Path, run: Run, data: ImageSet | ReflowPairs, command: str) -> None:

@@ -20,8 +20,9 @@ from torch import Tensor
 
 from fmstudio.device import chosen_device, has_bf16
 from fmstudio.image.folder import ImageModel, load_model
-from fmstudio.image.objective import ReflowPairs, generator_of
-from fmstudio.image.sampling import GuidedField, sample
+from fmstudio.image.sampling.field import GuidedField
+from fmstudio.image.sampling.sampling import sample
+from fmstudio.image.training.objective import ReflowPairs, generator_of
 
 
 def make_pairs(

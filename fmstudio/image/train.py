@@ -28,11 +28,7 @@ from accelerate.tracking import get_available_trackers
 from accelerate.utils import LoggerType, set_seed
 from torch import Tensor
 
-from fmstudio.image.classifier import FeatureNet, judge, load_classifier
-from fmstudio.image.data import ImageSet, load_images
 from fmstudio.image.folder import load_model, save_model
-from fmstudio.image.gallery import picture_of
-from fmstudio.image.metrics import frechet_distance
 from fmstudio.image.networks import (
     TransformerDesign,
     UNetDesign,
@@ -40,11 +36,17 @@ from fmstudio.image.networks import (
     build_transformer,
     build_unet,
 )
-from fmstudio.image.objective import TIME_LAWS, ReflowPairs
 from fmstudio.image.publish import push_model, write_card
+from fmstudio.image.questions.gallery import picture_of
 from fmstudio.image.reflow import load_pairs
-from fmstudio.image.run import Progress, Run, TrainSettings, choose_precision, write_atomically
-from fmstudio.image.sampling import GridRow, GuidedField, draw_noise, grid_labels, sample, step_grid
+from fmstudio.image.sampling.field import GuidedField, draw_noise
+from fmstudio.image.sampling.grid import GridRow, grid_labels, step_grid
+from fmstudio.image.sampling.sampling import sample
+from fmstudio.image.scores.classifier import FeatureNet, judge, load_classifier
+from fmstudio.image.scores.metrics import frechet_distance
+from fmstudio.image.training.data import ImageSet, load_images
+from fmstudio.image.training.loop import Progress, Run, TrainSettings, choose_precision, write_atomically
+from fmstudio.image.training.objective import TIME_LAWS, ReflowPairs
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from fmstudio.image.classifier import FeatureNet, save_classifier, train_classifier
-from fmstudio.image.data import FASHION_FOLDER, fashion_mnist
+from fmstudio.image.scores.classifier import FeatureNet, save_classifier, train_classifier
+from fmstudio.image.training.data import FASHION_FOLDER, fashion_mnist
 
 
 def main() -> None:

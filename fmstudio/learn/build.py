@@ -14,30 +14,24 @@ from typing import Any
 
 import torch
 
-from fmstudio.flow.couplings import Coupling, Independent, OptimalTransport, Sinkhorn
-from fmstudio.flow.densities import (
-    Density,
+from fmstudio.flow.couplings.coupling import Coupling, Independent, OptimalTransport, Sinkhorn
+from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.densities.density import Density
+from fmstudio.flow.densities.mixture import (
     GaussianMixture,
-    PointCloud,
     eight_gaussians,
     line_mixture,
     standard_normal,
     two_gaussians,
 )
-from fmstudio.flow.formulas import Custom
-from fmstudio.flow.oracle import Oracle, oracle_for
-from fmstudio.flow.paths import (
-    Bow,
-    Latent,
-    Linear,
-    Path,
-    Polynomial,
-    Spherical,
-    Spiral,
-    VariancePreserving,
-    ZigZag,
-)
-from fmstudio.flow.shapes import SHAPES
+from fmstudio.flow.densities.shapes import SHAPES
+from fmstudio.flow.formulas.custom import Custom
+from fmstudio.flow.oracle.oracle_for import Oracle, oracle_for
+from fmstudio.flow.paths.affine import Linear, Polynomial, Spherical, VariancePreserving
+from fmstudio.flow.paths.latent import Latent
+from fmstudio.flow.paths.path import Path
+from fmstudio.flow.paths.turning import Bow, Spiral
+from fmstudio.flow.paths.zigzag import ZigZag
 from fmstudio.learn import clouds
 from fmstudio.learn.experiment import PATH_FIELDS, Experiment
 

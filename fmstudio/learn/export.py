@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 
 from fmstudio import __version__
-from fmstudio.flow.densities import GaussianMixture, PointCloud
-from fmstudio.flow.readable import check_score
-from fmstudio.learn.batches import Problem
+from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.densities.mixture import GaussianMixture
+from fmstudio.flow.formulas.readable import check_score
 from fmstudio.learn.clouds import unpack
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.export_coupling import coupling_code
@@ -27,8 +27,9 @@ from fmstudio.learn.export_path import (
     training_range,
     velocity_code,
 )
-from fmstudio.learn.networks import SPACE_SCALE, TIME_SCALE, Shape
-from fmstudio.learn.step import BETA1, BETA2
+from fmstudio.learn.nets.networks import SPACE_SCALE, TIME_SCALE, Shape
+from fmstudio.learn.training.batches import Problem
+from fmstudio.learn.training.step import BETA1, BETA2
 
 #: Samples that the energy distance is measured on, at most.
 MEASURED = 2_000

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fmstudio.flow.densities import GaussianMixture, PointCloud
+from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.densities.mixture import GaussianMixture
 from fmstudio.learn import clouds
 from fmstudio.learn.build import GAUSSIAN_STD
 from fmstudio.learn.clouds.cloud import unmoved

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import torch
 
 from fmstudio.flow.bounds import Box
-from fmstudio.flow.formulas import Custom, Formula
-from fmstudio.flow.objectives import training_times
-from fmstudio.flow.paths import Latent, Path, ZigZag
-from fmstudio.learn.batches import Problem
+from fmstudio.flow.formulas.custom import Custom, Formula
+from fmstudio.flow.paths.latent import Latent
+from fmstudio.flow.paths.path import Path
+from fmstudio.flow.paths.zigzag import ZigZag
+from fmstudio.flow.regress.objectives import training_times
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.training.batches import Problem
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,12 @@ import torch
 from torch import Tensor
 
 from fmstudio.device import chosen_device
-from fmstudio.flow.fields import VelocityField
 from fmstudio.flow.metrics import energy_distance
+from fmstudio.flow.solve.fields import VelocityField
 from fmstudio.learn import clouds
-from fmstudio.learn.checkpoints import Checkpoint, load, save
 from fmstudio.learn.clouds.text import LARGEST_FILE
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.net_card import choose
+from fmstudio.learn.nets.net_card import choose
 from fmstudio.learn.simulate import (
     asked_density,
     distances,
@@ -33,7 +32,8 @@ from fmstudio.learn.simulate import (
     original_paths,
     run_sampler,
 )
-from fmstudio.learn.train import Diverged, Progress, train
+from fmstudio.learn.training.checkpoints import Checkpoint, load, save
+from fmstudio.learn.training.train import Diverged, Progress, train
 
 MOST_PARTICLES = 20_000
 """Particles that are sampled at once; their distances take the square of it."""

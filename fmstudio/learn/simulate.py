@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fmstudio.flow.adaptive import integrate_adaptive
-from fmstudio.flow.couplings import pair_batches
-from fmstudio.flow.densities import Density, check_count
-from fmstudio.flow.diffusion import Proportional, integrate_sde, score_from_velocity
-from fmstudio.flow.fields import Guided, VelocityField
+from fmstudio.flow.couplings.coupling import pair_batches
+from fmstudio.flow.densities.density import Density, check_count
 from fmstudio.flow.metrics import energy_distance, envelope, shuffled_energy_distances
-from fmstudio.flow.oracle import Oracle
-from fmstudio.flow.solvers import ADAPTIVE, SOLVERS, integrate, path_times
+from fmstudio.flow.oracle.oracle_for import Oracle
+from fmstudio.flow.solve.adaptive import integrate_adaptive
+from fmstudio.flow.solve.diffusion import Proportional, integrate_sde, score_from_velocity
+from fmstudio.flow.solve.fields import Guided, VelocityField
+from fmstudio.flow.solve.solvers import ADAPTIVE, SOLVERS, integrate, path_times
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
 from fmstudio.learn.experiment import Experiment
 

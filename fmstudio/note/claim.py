@@ -1,7 +1,7 @@
 """What a claim is: a sentence of the note, the numbers it predicts, a measurement of them, and a verdict.
 
 The prediction comes from formulas and the oracle, the measurement from moving particles or training nets;
-the verdict compares the two number by number. What they draw is in :mod:`fmstudio.note.panel`.
+the verdict compares the two number by number. What they draw is in :mod:`fmstudio.note.parts.panel`.
 
 A number may be off by chance. How far is decided in one place, :func:`check`: by the quantile of Student's t,
 with the degrees of freedom that the standard error has, at such a level that all the numbers of a report
@@ -19,7 +19,7 @@ from typing import Literal
 from scipy.special import ndtri, stdtrit
 
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note.panel import Panel
+from fmstudio.note.parts.panel import Panel
 
 Relation = Literal["equals", "at most", "above", "below"]
 Progress = Callable[[float], None]

@@ -26,20 +26,20 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from fmstudio.flow.couplings import FixedPairs
-from fmstudio.flow.fields import VelocityField
+from fmstudio.flow.couplings.coupling import FixedPairs
 from fmstudio.flow.metrics import energy_distance, noise_floor
-from fmstudio.flow.oracle import oracle_for
-from fmstudio.flow.paths import Spherical
-from fmstudio.flow.solvers import integrate, path_times
-from fmstudio.flow.tableaux import EULER, HEUN
+from fmstudio.flow.oracle.oracle_for import oracle_for
+from fmstudio.flow.paths.affine import Spherical
+from fmstudio.flow.solve.fields import VelocityField
+from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import EULER, HEUN
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.networks import Network
-from fmstudio.note.chain import Chain
-from fmstudio.note.chain_training import BLOCK, Estimator, model_mean, train_on_chain
-from fmstudio.note.nets import learned, shares, small
-from fmstudio.note.panel import Panel, Series, series
-from fmstudio.note.setting import Setting, mean_error, normal_source
+from fmstudio.learn.nets.networks import Network
+from fmstudio.note.parts.chain import Chain
+from fmstudio.note.parts.chain_training import BLOCK, Estimator, model_mean, train_on_chain
+from fmstudio.note.parts.nets import learned, shares, small
+from fmstudio.note.parts.panel import Panel, Series, series
+from fmstudio.note.parts.setting import Setting, mean_error, normal_source
 
 STEPS = (1, 2, 4, 8, 32)
 CHAIN, START, BUDGET = 32, 0.02, 2_000

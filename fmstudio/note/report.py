@@ -16,7 +16,7 @@ from fmstudio.note import CLAIMS
 from fmstudio.note.claim import Claim, Measurement, Prediction, Verdict, merge
 from fmstudio.note.lineage import Lineage, lineage
 from fmstudio.note.lineage import applies as lineage_applies
-from fmstudio.note.panel import Panel
+from fmstudio.note.parts.panel import Panel
 
 Record = TypeVar("Record")
 

@@ -7,7 +7,7 @@ from html import escape
 
 import torch
 
-from fmstudio.flow.paths import Path
+from fmstudio.flow.paths.path import Path
 
 WIDTH, HEIGHT, LEFT, TOP = 208.0, 84.0, 12.0, 10.0
 _SAMPLES = 81

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import torch
 
-from fmstudio.flow.densities import PointCloud
+from fmstudio.flow.densities.cloud import PointCloud
 from fmstudio.learn.build import density_of
 from fmstudio.learn.experiment import DATA, Experiment
 

@@ -7,12 +7,11 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from fmstudio.flow.fields import VelocityField
-from fmstudio.flow.oracle import EmpiricalOracle
+from fmstudio.flow.oracle.oracle_for import EmpiricalOracle
+from fmstudio.flow.solve.fields import VelocityField
 from fmstudio.learn.build import FLOW_FIELDS, path_of
-from fmstudio.learn.checkpoints import Checkpoint
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.net_card import Chosen, NetCard, choose, exact_field, has_closed_form
+from fmstudio.learn.nets.net_card import Chosen, NetCard, choose, exact_field, has_closed_form
 from fmstudio.learn.simulate import (
     Distances,
     Pairs,
@@ -24,9 +23,10 @@ from fmstudio.learn.simulate import (
     generator_of,
     original_paths,
 )  # fmt: skip
+from fmstudio.learn.training.checkpoints import Checkpoint
 from fmstudio.plots.probe_panel import Probe
-from fmstudio.plots.room_scenes import paths_scene
-from fmstudio.plots.scene import Scene
+from fmstudio.plots.scene.rooms import paths_scene
+from fmstudio.plots.scene.scene import Scene
 from fmstudio.ui.visitor import Visitor
 
 PROBED_PATHS = 140

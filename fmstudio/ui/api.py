@@ -21,7 +21,7 @@ import gradio as gr
 from fmstudio.image.jobs import ImageSettings, image_grid
 from fmstudio.learn import jobs
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.memory import of_images, of_paths, of_sampling, of_training
+from fmstudio.learn.training.memory import of_images, of_paths, of_sampling, of_training
 from fmstudio.note.report import measured, to_json
 from fmstudio.ui.errand import Ended, budget, check_memory, errand
 from fmstudio.ui.line import IMAGES, TRAININGS

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 import torch
 
+from fmstudio.folders import ASSETS
 from fmstudio.learn import clouds
 from fmstudio.learn.experiment import Experiment
 from fmstudio.ui.player import QuietMeta
@@ -17,7 +17,7 @@ from fmstudio.ui.player import QuietMeta
 SHOWN = 1_500
 """Points of a file that the board shows."""
 
-_JS = (Path(__file__).resolve().parents[2] / "assets" / "board.js").read_text("utf-8")
+_JS = (ASSETS / "board.js").read_text("utf-8")
 _HTML = """
 <div class="fm-board">
   <canvas aria-label="Board: draw data, or drag the components of the mixture" role="img"></canvas>

@@ -11,7 +11,7 @@ import gradio as gr
 
 from fmstudio.learn import clouds
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.fitting import Note, edited, without_leftovers
+from fmstudio.learn.nets.fitting import Note, edited, without_leftovers
 from fmstudio.ui import desk, words
 from fmstudio.ui.events import sent
 from fmstudio.ui.visitor import Visitor

@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Generator
 from functools import lru_cache
 from html import escape
-from pathlib import Path
 from typing import Any
 
+from fmstudio.folders import ASSETS
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note import CLAIMS
 from fmstudio.note.claim import quantity
 from fmstudio.note.lineage import METHODS, Lineage, lineage
 from fmstudio.note.lineage import applies as lineage_applies
 from fmstudio.note.report import Report, Result, from_json, predicted, run_claim
-from fmstudio.plots.note_figures import thumbnail_svg, words_html
-from fmstudio.plots.note_page import (
+from fmstudio.plots.svg.figures import thumbnail_svg, words_html
+from fmstudio.plots.svg.page import (
     checks_html,
     lineage_html,
     notice_html,
@@ -28,7 +28,7 @@ from fmstudio.plots.note_page import (
 )
 from fmstudio.ui.visitor import Visitor
 
-STORED = Path(__file__).resolve().parents[2] / "assets" / "note"
+STORED = ASSETS / "note"
 """Reports of the default experiment, made by ``python -m fmstudio note``."""
 
 #: Choices that no claim depends on: what the player shows, and how the other rooms train and sample.

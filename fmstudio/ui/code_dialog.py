@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from fmstudio.learn.export import script
-from fmstudio.learn.net_card import NetCard
+from fmstudio.learn.nets.net_card import NetCard
 from fmstudio.ui.visitor import Visitor
 
 _HEAD = """

@@ -15,13 +15,13 @@ import torch
 
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note import CLAIMS
-from fmstudio.note.c05_mean import RADIUS, TIMES, fit, points_of
 from fmstudio.note.claim import quantity
-from fmstudio.note.moving import drifting, swapping
-from fmstudio.note.setting import Setting, column_errors, mean_error
-from fmstudio.plots.note_scenes import drifting_scene, swapping_scene
+from fmstudio.note.claims.c05_mean import RADIUS, TIMES, fit, points_of
+from fmstudio.note.parts.moving import drifting, swapping
+from fmstudio.note.parts.setting import Setting, column_errors, mean_error
 from fmstudio.plots.probe_panel import Probe, probe_html
-from fmstudio.plots.scene import Scene
+from fmstudio.plots.scene.note import drifting_scene, swapping_scene
+from fmstudio.plots.scene.scene import Scene
 from fmstudio.ui import actions, claims
 from fmstudio.ui.visitor import Visitor
 

@@ -12,7 +12,7 @@ from gradio.components import Component
 
 from fmstudio.learn.build import density_of, path_of
 from fmstudio.learn.experiment import PATH_FIELDS, Experiment
-from fmstudio.learn.fitting import Note, check, edited, read_link, without_leftovers
+from fmstudio.learn.nets.fitting import Note, check, edited, read_link, without_leftovers
 from fmstudio.plots.coefficients import coefficients_svg
 from fmstudio.ui import desk, training, words
 from fmstudio.ui.board import board_value

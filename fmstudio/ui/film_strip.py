@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from fmstudio.image.film import Film
-from fmstudio.image.gallery import data_uri, strip_of
+from fmstudio.folders import ASSETS
+from fmstudio.image.questions.film import Film
+from fmstudio.image.questions.gallery import data_uri, strip_of
 from fmstudio.ui.player import QuietMeta
 
-_JS = (Path(__file__).resolve().parents[2] / "assets" / "film.js").read_text("utf-8")
+_JS = (ASSETS / "film.js").read_text("utf-8")
 
 
 class FilmStrip(gr.HTML, metaclass=QuietMeta):

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from fmstudio.folders import ASSETS
 from fmstudio.learn.experiment import Experiment
 from fmstudio.ui import words
 from fmstudio.ui.events import sent
 from fmstudio.ui.player import QuietMeta
-from fmstudio.ui.theme import ASSETS
 
 _STEP = re.compile(r"^- \[([^|\]]+)\|([^|\]]*)(\| *own *)?\] (.+)$", re.MULTILINE)
 _HTML = """

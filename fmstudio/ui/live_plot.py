@@ -14,13 +14,14 @@ from typing import Any
 import gradio as gr
 import plotly
 
+from fmstudio.folders import ASSETS
 from fmstudio.ui.player import QuietMeta
 
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 """The library as the plotly wheel ships it; served from this machine by ``gr.set_static_paths``."""
 
 _ADDRESS = f"/gradio_api/file={PLOTLY_JS.as_posix()}"
-_ON_LOAD = (Path(__file__).resolve().parents[2] / "assets" / "plot.js").read_text("utf-8")
+_ON_LOAD = (ASSETS / "plot.js").read_text("utf-8")
 
 
 class LivePlot(gr.HTML, metaclass=QuietMeta):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import gradio as gr
 
+from fmstudio.folders import ASSETS
 from fmstudio.ui import api, code_dialog, sidebar
 from fmstudio.ui.experiment_link import wire_experiment
 from fmstudio.ui.lessons import Lessons
 from fmstudio.ui.live_plot import PLOTLY_JS
 from fmstudio.ui.painting import wire_painting
 from fmstudio.ui.room import Room
-from fmstudio.ui.tabs import images, note, paths, sample, train
+from fmstudio.ui.rooms import paths, sample, train
+from fmstudio.ui.rooms.images import room as images
+from fmstudio.ui.rooms.note import room as note
 from fmstudio.ui.visitor import Visitor
 
 TABS = (
@@ -46,7 +47,7 @@ _BAR = f"""
 
 def build() -> gr.Blocks:
     """Assemble the page. Every call makes a new one; nothing is shared between visitors but the code."""
-    gr.set_static_paths([PLOTLY_JS, Path(__file__).resolve().parents[2] / "assets"])
+    gr.set_static_paths([PLOTLY_JS, ASSETS])
     with gr.Blocks(title="Flow Matching Studio", analytics_enabled=False, fill_width=True) as page:
         # First, so that no event of the page takes their names.
         api.add_endpoints()

@@ -14,7 +14,7 @@ import torch
 from gradio.components import Component
 
 from fmstudio.device import CORES
-from fmstudio.learn.checkpoints import Checkpoint
+from fmstudio.learn.training.checkpoints import Checkpoint
 from fmstudio.ui.events import NOW
 from fmstudio.ui.room import Room
 from fmstudio.ui.told import warn

@@ -20,9 +20,9 @@ import numpy as np
 from gradio.component_meta import updateable
 from gradio.data_classes import FileData, GradioModel
 
-from fmstudio.plots.offline import player_script
-from fmstudio.plots.scene import Scene
-from fmstudio.plots.scene_file import encode
+from fmstudio.plots.scene.file import encode
+from fmstudio.plots.scene.offline import player_script
+from fmstudio.plots.scene.scene import Scene
 from fmstudio.ui.events import sent
 
 _JS = """
@@ -117,7 +117,7 @@ class QuietMeta(type(gr.HTML)):
 
 
 class Player(gr.HTML, metaclass=QuietMeta):
-    """Plays a :class:`~fmstudio.plots.scene.Scene`.
+    """Plays a :class:`~fmstudio.plots.scene.scene.Scene`.
 
     As an output it takes a Scene (or the bytes of a scene file). ``Player(overlay=answer.to_json())``
     returned for the same output shows the answer to a probe and leaves the scene alone;

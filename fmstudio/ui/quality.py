@@ -11,7 +11,7 @@ from torch import Tensor
 from fmstudio.flow.metrics import Floor, energy_distance, noise_floor, sliced_w2
 from fmstudio.learn.build import DATA_FIELDS, FLOW_FIELDS, oracle_of, path_of, source_of
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.net_card import Chosen, has_closed_form
+from fmstudio.learn.nets.net_card import Chosen, has_closed_form
 from fmstudio.learn.simulate import (
     Motion,
     asked_density,

@@ -9,13 +9,13 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from fmstudio.flow.adaptive import integrate_adaptive
-from fmstudio.flow.densities import PointCloud
-from fmstudio.flow.likelihood import log_likelihood
-from fmstudio.flow.solvers import ADAPTIVE, SOLVERS, integrate, path_times
+from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.solve.adaptive import integrate_adaptive
+from fmstudio.flow.solve.likelihood import log_likelihood
+from fmstudio.flow.solve.solvers import ADAPTIVE, SOLVERS, integrate, path_times
 from fmstudio.learn.build import FLOW_FIELDS, density_of, source_of
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.net_card import Chosen, exact_field, has_closed_form
+from fmstudio.learn.nets.net_card import Chosen, exact_field, has_closed_form
 from fmstudio.learn.simulate import (
     Distances,
     Motion,
@@ -28,8 +28,8 @@ from fmstudio.learn.simulate import (
     original_paths,
     run_sampler,
 )
-from fmstudio.plots.room_scenes import sample_scene
-from fmstudio.plots.scene import Scene
+from fmstudio.plots.scene.rooms import sample_scene
+from fmstudio.plots.scene.scene import Scene
 from fmstudio.ui import words
 from fmstudio.ui.actions import fitting_net, followed
 from fmstudio.ui.quality import start_gap, wrong_start

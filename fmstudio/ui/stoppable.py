@@ -8,7 +8,7 @@ from dataclasses import field as made
 
 from torch import Tensor
 
-from fmstudio.flow.fields import VelocityField, velocity_and_divergence
+from fmstudio.flow.solve.fields import VelocityField, velocity_and_divergence
 from fmstudio.ui.visitor import Visitor
 
 

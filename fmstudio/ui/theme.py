@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import gradio as gr
 
+from fmstudio.folders import ASSETS
 from fmstudio.plots.palette import css_variables
 from fmstudio.plots.thumbnails import thumbnail_css
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 _FONTS = ["ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
 _MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 

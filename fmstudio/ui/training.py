@@ -14,16 +14,16 @@ from torch import Tensor
 
 from fmstudio.device import chosen_device
 from fmstudio.flow.metrics import straightness
-from fmstudio.flow.reflow import pairs as reflow_pairs
-from fmstudio.flow.solvers import HEUN, MIDPOINT, integrate, path_times
-from fmstudio.learn import checkpoints
+from fmstudio.flow.regress.reflow import pairs as reflow_pairs
+from fmstudio.flow.solve.solvers import HEUN, MIDPOINT, integrate, path_times
 from fmstudio.learn.build import density_of, source_of
-from fmstudio.learn.checkpoints import Checkpoint
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.net_card import NetCard
-from fmstudio.learn.shipped import problem, shipped
+from fmstudio.learn.nets.net_card import NetCard
+from fmstudio.learn.nets.shipped import problem, shipped
 from fmstudio.learn.simulate import generator_of
-from fmstudio.learn.train import Diverged, Progress, train
+from fmstudio.learn.training import checkpoints
+from fmstudio.learn.training.checkpoints import Checkpoint
+from fmstudio.learn.training.train import Diverged, Progress, train
 from fmstudio.ui.actions import fitting_net
 from fmstudio.ui.halting import halt, halted, runs
 from fmstudio.ui.visitor import OPENED, SHIPPED, TRAINED, OwnNet, Visitor

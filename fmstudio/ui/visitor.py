@@ -6,10 +6,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from fmstudio.flow.couplings import FixedPairs
-from fmstudio.learn.checkpoints import Checkpoint
+from fmstudio.flow.couplings.coupling import FixedPairs
 from fmstudio.learn.clouds import Made
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.training.checkpoints import Checkpoint
 from fmstudio.note.lineage import Lineage
 from fmstudio.note.report import Result
 

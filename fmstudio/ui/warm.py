@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from fmstudio.learn.experiment import DATA, PATHS, Experiment
 from fmstudio.ui.actions import paths_room
-from fmstudio.ui.tabs.images_parts import warm_models
+from fmstudio.ui.rooms.images.parts import warm_models
 from fmstudio.ui.visitor import Visitor
 
 SETTLED = 3.0

@@ -7,19 +7,19 @@ import re
 import textwrap
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from fmstudio.flow.grammar import Formula
-from fmstudio.flow.objectives import TARGETS
-from fmstudio.flow.readable import unreadable
+from fmstudio.flow.formulas.grammar import Formula
+from fmstudio.flow.formulas.readable import unreadable
+from fmstudio.flow.regress.objectives import TARGETS
+from fmstudio.folders import ASSETS
 from fmstudio.learn.build import path_of
 from fmstudio.learn.clouds import unpack
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.fitting import Note
-from fmstudio.learn.net_card import Chosen
+from fmstudio.learn.nets.fitting import Note
+from fmstudio.learn.nets.net_card import Chosen
 from fmstudio.plots.plain import in_html, in_markdown
 
 _CLASSES = {
@@ -30,7 +30,7 @@ _PARTS = {
     "8 gaussians": "bump", "two spirals": "arm", "pinwheel": "blade", "mixture": "component",
     "line mixture": "component",
 }  # fmt: skip
-_TEXTS = Path(__file__).resolve().parents[2] / "assets" / "text"
+_TEXTS = ASSETS / "text"
 _FORMULAS = {
     "linear": "xₜ = (1−t) x₀ + t x₁",
     "spherical": "xₜ = cos(πt/2) x₀ + sin(πt/2) x₁",

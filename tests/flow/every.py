@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from fmstudio.flow.formulas import Custom
-from fmstudio.flow.paths import (
-    Bow,
-    Latent,
-    Linear,
-    Path,
-    Polynomial,
-    Spherical,
-    Spiral,
-    VariancePreserving,
-    ZigZag,
-)
+from fmstudio.flow.formulas.custom import Custom
+from fmstudio.flow.paths.affine import Linear, Polynomial, Spherical, VariancePreserving
+from fmstudio.flow.paths.latent import Latent
+from fmstudio.flow.paths.path import Path
+from fmstudio.flow.paths.turning import Bow, Spiral
+from fmstudio.flow.paths.zigzag import ZigZag
 
 EVERY_PATH: list[Path] = [
     Linear(),

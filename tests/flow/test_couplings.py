@@ -11,9 +11,9 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torchcfm.optimal_transport import OTPlanSampler
 
-from fmstudio.flow.couplings import FixedPairs, Independent, OptimalTransport, Sinkhorn
+from fmstudio.flow.couplings.coupling import FixedPairs, Independent, OptimalTransport, Sinkhorn
+from fmstudio.flow.couplings.plans import entropic_plan, optimal_plan, squared_distances
 from fmstudio.flow.metrics import transport_cost
-from fmstudio.flow.plans import entropic_plan, optimal_plan, squared_distances
 
 COUPLINGS = [Independent(), OptimalTransport(), Sinkhorn(0.5)]
 EACH = pytest.mark.parametrize("coupling", COUPLINGS, ids=lambda c: type(c).__name__)

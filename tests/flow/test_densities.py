@@ -6,9 +6,9 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 
-from fmstudio.flow.densities import (
+from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.densities.mixture import (
     GaussianMixture,
-    PointCloud,
     eight_gaussians,
     isotropic,
     line_mixture,

@@ -7,8 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from fmstudio.flow.densities import GaussianMixture, PointCloud, eight_gaussians, standard_normal
-from fmstudio.flow.diffusion import (
+from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.densities.mixture import GaussianMixture, eight_gaussians, standard_normal
+from fmstudio.flow.metrics import energy_distance, noise_floor
+from fmstudio.flow.oracle.oracle_for import EmpiricalOracle, MixtureOracle
+from fmstudio.flow.paths.affine import Linear, Polynomial, Spherical, VariancePreserving
+from fmstudio.flow.paths.path import Path
+from fmstudio.flow.paths.zigzag import ZigZag
+from fmstudio.flow.solve.diffusion import (
     Chain,
     Constant,
     Proportional,
@@ -18,11 +24,8 @@ from fmstudio.flow.diffusion import (
     score_from_velocity,
     sde_steps,
 )
-from fmstudio.flow.metrics import energy_distance, noise_floor
-from fmstudio.flow.oracle import EmpiricalOracle, MixtureOracle
-from fmstudio.flow.paths import Linear, Path, Polynomial, Spherical, VariancePreserving, ZigZag
-from fmstudio.flow.solvers import integrate, path_times
-from fmstudio.flow.tableaux import EULER
+from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import EULER
 
 MEAN, STD = 1.5, 0.6
 PATHS = [Linear(), Spherical(), VariancePreserving()]

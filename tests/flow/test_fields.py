@@ -4,15 +4,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from fmstudio.flow.densities import PointCloud, eight_gaussians, standard_normal
-from fmstudio.flow.fields import (
+from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.densities.mixture import eight_gaussians, standard_normal
+from fmstudio.flow.oracle.oracle_for import EmpiricalOracle, MixtureOracle
+from fmstudio.flow.paths.affine import Linear
+from fmstudio.flow.solve.fields import (
     Counted,
     Guided,
     velocity_and_divergence,
     velocity_and_probed_divergence,
 )
-from fmstudio.flow.oracle import EmpiricalOracle, MixtureOracle
-from fmstudio.flow.paths import Linear
 
 
 def swirl(x: Tensor, t: Tensor) -> Tensor:

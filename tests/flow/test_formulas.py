@@ -10,9 +10,9 @@ import torch
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from fmstudio.flow import formulas
-from fmstudio.flow.formulas import Custom
-from fmstudio.flow.grammar import DEEPEST, LONGEST, Formula
+from fmstudio.flow.formulas import custom as formulas
+from fmstudio.flow.formulas.custom import Custom
+from fmstudio.flow.formulas.grammar import DEEPEST, LONGEST, Formula
 from fmstudio.learn.experiment import domain
 
 CALM = settings(deadline=None, derandomize=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fmstudio.flow.densities import PointCloud, eight_gaussians, standard_normal
-from fmstudio.flow.likelihood import log_likelihood
+from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.densities.mixture import eight_gaussians, standard_normal
+from fmstudio.flow.densities.shapes import moons
 from fmstudio.flow.metrics import energy_distance
-from fmstudio.flow.oracle import oracle_for
-from fmstudio.flow.paths import Path
-from fmstudio.flow.shapes import moons
-from fmstudio.flow.solvers import HEUN, integrate, path_times
+from fmstudio.flow.oracle.oracle_for import oracle_for
+from fmstudio.flow.paths.path import Path
+from fmstudio.flow.solve.likelihood import log_likelihood
+from fmstudio.flow.solve.solvers import HEUN, integrate, path_times
 from tests.flow.every import EVERY_PATH
 
 pytestmark = [

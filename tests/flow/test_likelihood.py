@@ -7,12 +7,14 @@ import torch
 from flow_matching.solver import ODESolver
 from torch import Tensor, nn
 
-from fmstudio.flow.densities import GaussianMixture, PointCloud, eight_gaussians, standard_normal
-from fmstudio.flow.fields import Counted
-from fmstudio.flow.likelihood import Probes, log_likelihood
-from fmstudio.flow.oracle import EmpiricalOracle, MixtureOracle
-from fmstudio.flow.paths import Linear, Path, Spherical
-from fmstudio.flow.tableaux import EULER, MIDPOINT, RK4
+from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.densities.mixture import GaussianMixture, eight_gaussians, standard_normal
+from fmstudio.flow.oracle.oracle_for import EmpiricalOracle, MixtureOracle
+from fmstudio.flow.paths.affine import Linear, Spherical
+from fmstudio.flow.paths.path import Path
+from fmstudio.flow.solve.fields import Counted
+from fmstudio.flow.solve.likelihood import Probes, log_likelihood
+from fmstudio.flow.solve.tableaux import EULER, MIDPOINT, RK4
 from tests.flow.every import EVERY_PATH
 
 GAUSSIAN = GaussianMixture(

@@ -9,7 +9,7 @@ from scipy.stats import energy_distance as scipy_energy_distance
 from scipy.stats import wasserstein_distance_nd
 from torch import Tensor
 
-from fmstudio.flow.densities import isotropic, standard_normal
+from fmstudio.flow.densities.mixture import isotropic, standard_normal
 from fmstudio.flow.metrics import (
     W2_LIMIT,
     energy_distance,
@@ -21,10 +21,10 @@ from fmstudio.flow.metrics import (
     transport_cost,
     w2,
 )
-from fmstudio.flow.oracle import MixtureOracle
-from fmstudio.flow.paths import Linear
-from fmstudio.flow.solvers import integrate, path_times
-from fmstudio.flow.tableaux import EULER, RK4
+from fmstudio.flow.oracle.oracle_for import MixtureOracle
+from fmstudio.flow.paths.affine import Linear
+from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import EULER, RK4
 
 
 def generator(seed: int = 0) -> torch.Generator:

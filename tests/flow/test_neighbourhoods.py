@@ -3,12 +3,15 @@
 import pytest
 import torch
 
-from fmstudio.flow.densities import PointCloud, standard_normal
-from fmstudio.flow.neighbourhoods import GROUP, neighbourhoods
-from fmstudio.flow.oracle import EmpiricalOracle
-from fmstudio.flow.paths import Latent, Linear, Spiral
-from fmstudio.flow.point_law import PointLaw
-from fmstudio.flow.shapes import moons
+from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.densities.mixture import standard_normal
+from fmstudio.flow.densities.shapes import moons
+from fmstudio.flow.oracle.neighbourhoods import GROUP, neighbourhoods
+from fmstudio.flow.oracle.oracle_for import EmpiricalOracle
+from fmstudio.flow.oracle.point_law import PointLaw
+from fmstudio.flow.paths.affine import Linear
+from fmstudio.flow.paths.latent import Latent
+from fmstudio.flow.paths.turning import Spiral
 
 
 @pytest.mark.parametrize("count", [1, GROUP, 3 * GROUP + 1])

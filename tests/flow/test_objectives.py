@@ -6,11 +6,16 @@ import pytest
 import torch
 from scipy import stats
 
-from fmstudio.flow.couplings import FixedPairs, Independent, OptimalTransport
-from fmstudio.flow.densities import GaussianMixture, eight_gaussians, isotropic, standard_normal
-from fmstudio.flow.formulas import Custom
-from fmstudio.flow.loss_floor import probe
-from fmstudio.flow.objectives import (
+from fmstudio.flow.couplings.coupling import FixedPairs, Independent, OptimalTransport
+from fmstudio.flow.densities.mixture import GaussianMixture, eight_gaussians, isotropic, standard_normal
+from fmstudio.flow.formulas.custom import Custom
+from fmstudio.flow.oracle.oracle_for import oracle_for
+from fmstudio.flow.paths.affine import Linear, Polynomial, Spherical, VariancePreserving
+from fmstudio.flow.paths.latent import Latent
+from fmstudio.flow.paths.turning import Bow, Spiral
+from fmstudio.flow.paths.zigzag import ZigZag
+from fmstudio.flow.regress.loss_floor import probe
+from fmstudio.flow.regress.objectives import (
     END_GAP,
     EPS,
     SCORE,
@@ -22,18 +27,7 @@ from fmstudio.flow.objectives import (
     regress_on,
     training_times,
 )
-from fmstudio.flow.oracle import oracle_for
-from fmstudio.flow.paths import (
-    Bow,
-    Latent,
-    Linear,
-    Polynomial,
-    Spherical,
-    Spiral,
-    VariancePreserving,
-    ZigZag,
-)
-from fmstudio.flow.time_laws import LogitNormal, Uniform
+from fmstudio.flow.regress.time_laws import LogitNormal, Uniform
 
 PATHS = {
     "linear": Linear(),

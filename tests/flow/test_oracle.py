@@ -7,14 +7,19 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fmstudio.flow.adaptive import integrate_adaptive
-from fmstudio.flow.attention import attend, attend_in_chunks, features
-from fmstudio.flow.densities import Density, GaussianMixture, PointCloud, standard_normal
-from fmstudio.flow.formulas import Custom
-from fmstudio.flow.oracle import EmpiricalOracle, MixtureOracle, Oracle, oracle_for
-from fmstudio.flow.paths import Bow, Latent, Linear, Path, Spherical, VariancePreserving, act, draw_like
-from fmstudio.flow.shapes import SHAPES
-from fmstudio.flow.solvers import HEUN, integrate, path_times
+from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.densities.density import Density
+from fmstudio.flow.densities.mixture import GaussianMixture, standard_normal
+from fmstudio.flow.densities.shapes import SHAPES
+from fmstudio.flow.formulas.custom import Custom
+from fmstudio.flow.oracle.attention import attend, attend_in_chunks, features
+from fmstudio.flow.oracle.oracle_for import EmpiricalOracle, MixtureOracle, Oracle, oracle_for
+from fmstudio.flow.paths.affine import Linear, Spherical, VariancePreserving
+from fmstudio.flow.paths.latent import Latent
+from fmstudio.flow.paths.path import Path, act, draw_like
+from fmstudio.flow.paths.turning import Bow
+from fmstudio.flow.solve.adaptive import integrate_adaptive
+from fmstudio.flow.solve.solvers import HEUN, integrate, path_times
 from tests.flow.every import EVERY_PATH
 
 

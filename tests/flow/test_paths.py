@@ -6,20 +6,12 @@ import pytest
 import torch
 from flow_matching.path import scheduler as peer
 
-from fmstudio.flow.formulas import Custom
-from fmstudio.flow.paths import (
-    Bow,
-    Latent,
-    Linear,
-    Path,
-    Polynomial,
-    Spherical,
-    Spiral,
-    VariancePreserving,
-    ZigZag,
-    act,
-    draw_like,
-)
+from fmstudio.flow.formulas.custom import Custom
+from fmstudio.flow.paths.affine import Linear, Polynomial, Spherical, VariancePreserving
+from fmstudio.flow.paths.latent import Latent
+from fmstudio.flow.paths.path import Path, act, draw_like
+from fmstudio.flow.paths.turning import Bow, Spiral
+from fmstudio.flow.paths.zigzag import ZigZag
 
 PATHS = [
     Linear(),

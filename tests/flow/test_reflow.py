@@ -4,14 +4,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from fmstudio.flow.densities import PointCloud, eight_gaussians, isotropic, standard_normal
-from fmstudio.flow.diffusion import score_from_velocity
+from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.densities.mixture import eight_gaussians, isotropic, standard_normal
 from fmstudio.flow.metrics import energy_distance, noise_floor, straightness, transport_cost
-from fmstudio.flow.oracle import EmpiricalOracle, MixtureOracle
-from fmstudio.flow.paths import Linear
-from fmstudio.flow.reflow import pairs
-from fmstudio.flow.solvers import integrate, path_times
-from fmstudio.flow.tableaux import EULER, MIDPOINT, RK4
+from fmstudio.flow.oracle.oracle_for import EmpiricalOracle, MixtureOracle
+from fmstudio.flow.paths.affine import Linear
+from fmstudio.flow.regress.reflow import pairs
+from fmstudio.flow.solve.diffusion import score_from_velocity
+from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import EULER, MIDPOINT, RK4
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -5,7 +5,15 @@ import math
 import pytest
 import torch
 
-from fmstudio.flow.shapes import SHAPES, checkerboard, moons, pinwheel, rings, swiss_roll, two_spirals
+from fmstudio.flow.densities.shapes import (
+    SHAPES,
+    checkerboard,
+    moons,
+    pinwheel,
+    rings,
+    swiss_roll,
+    two_spirals,
+)
 
 each_shape = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 CLASSES = {moons: 2, two_spirals: 2, pinwheel: 5, rings: 3}

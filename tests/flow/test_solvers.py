@@ -12,14 +12,15 @@ from scipy.integrate import solve_ivp
 from torch import Tensor
 from torchdiffeq import odeint
 
-from fmstudio.flow.adaptive import integrate_adaptive
-from fmstudio.flow.densities import PointCloud, eight_gaussians, standard_normal
-from fmstudio.flow.fields import Counted
+from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.densities.mixture import eight_gaussians, standard_normal
 from fmstudio.flow.metrics import energy_distance, noise_floor
-from fmstudio.flow.oracle import EmpiricalOracle, MixtureOracle
-from fmstudio.flow.paths import Linear
-from fmstudio.flow.solvers import ADAPTIVE, SOLVERS, check_times, integrate, path_times, steps
-from fmstudio.flow.tableaux import DOPRI5, EULER, HEUN, MIDPOINT, RK4, Tableau
+from fmstudio.flow.oracle.oracle_for import EmpiricalOracle, MixtureOracle
+from fmstudio.flow.paths.affine import Linear
+from fmstudio.flow.solve.adaptive import integrate_adaptive
+from fmstudio.flow.solve.fields import Counted
+from fmstudio.flow.solve.solvers import ADAPTIVE, SOLVERS, check_times, integrate, path_times, steps
+from fmstudio.flow.solve.tableaux import DOPRI5, EULER, HEUN, MIDPOINT, RK4, Tableau
 from tests.flow.every import EVERY_PATH
 
 ALL = list(SOLVERS.values())

@@ -6,13 +6,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from fmstudio.flow.densities import PointCloud, eight_gaussians, standard_normal
+from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.densities.mixture import eight_gaussians, standard_normal
 from fmstudio.flow.metrics import energy_distance, noise_floor
-from fmstudio.flow.oracle import EmpiricalOracle, MixtureOracle, Oracle
-from fmstudio.flow.paths import Bow, Latent, Linear, Path, Spherical, VariancePreserving, ZigZag
-from fmstudio.flow.solvers import integrate, path_times
-from fmstudio.flow.tableaux import HEUN
-from fmstudio.flow.transitions import _cells, identity_switching, random_path_process
+from fmstudio.flow.oracle.oracle_for import EmpiricalOracle, MixtureOracle, Oracle
+from fmstudio.flow.paths.affine import Linear, Spherical, VariancePreserving
+from fmstudio.flow.paths.latent import Latent
+from fmstudio.flow.paths.path import Path
+from fmstudio.flow.paths.turning import Bow
+from fmstudio.flow.paths.zigzag import ZigZag
+from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import HEUN
+from fmstudio.flow.solve.transitions import _cells, identity_switching, random_path_process
 
 #: The data that the slow tests' figures were worked out for.
 DATA = eight_gaussians(radius=2.0, std=0.2)

@@ -15,12 +15,14 @@ from flow_matching.path.scheduler import (
 )
 from scipy.optimize import brentq
 
-from fmstudio.flow.densities import GaussianMixture, eight_gaussians, standard_normal
-from fmstudio.flow.formulas import Custom
-from fmstudio.flow.oracle import MixtureOracle
-from fmstudio.flow.paths import Latent, Linear, Path, Polynomial, Spherical, VariancePreserving
-from fmstudio.flow.readable import unreadable, unreadable_times
-from fmstudio.flow.translate import (
+from fmstudio.flow.densities.mixture import GaussianMixture, eight_gaussians, standard_normal
+from fmstudio.flow.formulas.custom import Custom
+from fmstudio.flow.formulas.readable import unreadable, unreadable_times
+from fmstudio.flow.oracle.oracle_for import MixtureOracle
+from fmstudio.flow.paths.affine import Linear, Polynomial, Spherical, VariancePreserving
+from fmstudio.flow.paths.latent import Latent
+from fmstudio.flow.paths.path import Path
+from fmstudio.flow.regress.translate import (
     TRANSLATE,
     Prediction,
     from_eps,

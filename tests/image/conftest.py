@@ -7,8 +7,8 @@ import torch
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from fmstudio.image.data import ImageSet
 from fmstudio.image.networks import UNetDesign, VelocityNet, build_unet
+from fmstudio.image.training.data import ImageSet
 
 torch.set_num_threads(1)
 

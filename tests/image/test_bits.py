@@ -4,13 +4,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fmstudio.flow.densities import GaussianMixture
-from fmstudio.flow.likelihood import log_likelihood
-from fmstudio.flow.solvers import RK4
-from fmstudio.image import bits as module
-from fmstudio.image.bits import LEVEL, Bits, bits_per_dimension
+from fmstudio.flow.densities.mixture import GaussianMixture
+from fmstudio.flow.solve.likelihood import log_likelihood
+from fmstudio.flow.solve.solvers import RK4
 from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.progress import Progress
+from fmstudio.image.questions import bits as module
+from fmstudio.image.questions.bits import LEVEL, Bits, bits_per_dimension
 
 
 class Shrink(torch.nn.Module):

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from fmstudio.image.backbones import backbone_names, repository_models
+from fmstudio.folders import MODELS
 from fmstudio.image.card import Card, Figure, Row, Table, load_card, render, save_card
-from fmstudio.image.folder import MODELS_FOLDER
+from fmstudio.image.models import backbone_names, repository_models
 
 FIGURE = Figure((0.5, 0.01), (0.9, 0.02), (0.6, 0.03))
 TABLE = Table("tiny", 1_000, (0, 1), "float32", None, (Row(1.0, 1, FIGURE), Row(1.5, 2, FIGURE)))
@@ -14,7 +14,7 @@ TABLE = Table("tiny", 1_000, (0, 1), "float32", None, (Row(1.0, 1, FIGURE), Row(
 
 @pytest.mark.parametrize("name", backbone_names())
 def test_a_shipped_readme_shows_what_its_card_says(name):
-    card, readme = load_card(MODELS_FOLDER / name), (MODELS_FOLDER / name / "README.md").read_text("utf-8")
+    card, readme = load_card(MODELS / name), (MODELS / name / "README.md").read_text("utf-8")
     assert card is not None
     assert render(readme, card) == readme
     assert [f"<!-- figures {k + 1} -->" in readme for k in range(len(card.tables))] == [True] * len(

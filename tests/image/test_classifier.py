@@ -1,9 +1,15 @@
 import pytest
 import torch
 
-from fmstudio.image.classifier import FeatureNet, judge, load_classifier, save_classifier, train_classifier
-from fmstudio.image.data import FASHION_FOLDER, fashion_mnist
-from fmstudio.image.folder import MODELS_FOLDER
+from fmstudio.folders import MODELS
+from fmstudio.image.scores.classifier import (
+    FeatureNet,
+    judge,
+    load_classifier,
+    save_classifier,
+    train_classifier,
+)
+from fmstudio.image.training.data import FASHION_FOLDER, fashion_mnist
 
 
 def test_the_classifier_learns_and_survives_its_file(tiny_images, tmp_path):
@@ -29,5 +35,5 @@ def test_training_takes_at_least_an_epoch(tiny_images):
 def test_the_shipped_classifier_is_right_nine_times_in_ten():
     test = fashion_mnist(train=False)
     rows = torch.arange(1000)
-    judged = judge(load_classifier(MODELS_FOLDER / "fashion-metric"), test.images(rows))
+    judged = judge(load_classifier(MODELS / "fashion-metric"), test.images(rows))
     assert (judged.predicted == test.labels[rows]).double().mean() > 0.9

@@ -3,16 +3,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fmstudio.flow.solvers import HEUN
-from fmstudio.image import compare as module
-from fmstudio.image import row_figures
-from fmstudio.image.backbones import backbone, repository_models
-from fmstudio.image.classifier import judge
-from fmstudio.image.compare import Comparison, Distance, Preview, Progress, Quality, Row, compare
-from fmstudio.image.gallery import settings_in
+from fmstudio.flow.solve.solvers import HEUN
 from fmstudio.image.jobs import ImageSettings
-from fmstudio.image.row_figures import guessed_evaluations
-from fmstudio.image.sampling import AdaptivePlan, FixedPlan, GuidedField, sample
+from fmstudio.image.models import backbone, repository_models
+from fmstudio.image.questions import compare as module
+from fmstudio.image.questions.compare import Comparison, Distance, Preview, Progress, Quality, Row, compare
+from fmstudio.image.questions.gallery import settings_in
+from fmstudio.image.sampling.field import GuidedField
+from fmstudio.image.sampling.sampling import AdaptivePlan, FixedPlan, sample
+from fmstudio.image.scores import row_figures
+from fmstudio.image.scores.classifier import judge
+from fmstudio.image.scores.row_figures import guessed_evaluations
 
 SETTINGS = ImageSettings(steps=(1, 3), count=2, seed=7, bf16=False)
 MODELS = ("fashion-rf1", "fashion-rf2")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fmstudio.image.data import (
+from fmstudio.image.training.data import (
     FASHION_CLASSES,
     FASHION_FOLDER,
     ImageSet,

@@ -1,8 +1,8 @@
 import torch
 
-from fmstudio.image.classifier import FeatureNet, judge
 from fmstudio.image.evaluate import score_model, score_real, score_table
 from fmstudio.image.folder import ImageModel
+from fmstudio.image.scores.classifier import FeatureNet, judge
 
 
 def judged_setting(tiny_net, tiny_images):

@@ -4,11 +4,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fmstudio.image.backbones import backbone
-from fmstudio.image.film import Film, film
 from fmstudio.image.jobs import ImageSettings
+from fmstudio.image.models import backbone
 from fmstudio.image.progress import Progress
-from fmstudio.image.sampling import GuidedField, sample
+from fmstudio.image.questions.film import Film, film
+from fmstudio.image.sampling.field import GuidedField
+from fmstudio.image.sampling.sampling import sample
 
 SETTINGS = ImageSettings(steps=(4,), label=7, seed=3, bf16=False)
 

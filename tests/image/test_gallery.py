@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fmstudio.image.gallery import (
+from fmstudio.image.questions.gallery import (
     ENLARGED,
     KEY,
     Picture,

@@ -12,11 +12,12 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from fmstudio.flow.solvers import EULER, HEUN
-from fmstudio.image.graphs import MOST_GRAPHS, GraphedForward
+from fmstudio.flow.solve.solvers import EULER, HEUN
 from fmstudio.image.networks import TransformerDesign, UNetDesign, VelocityNet, build_transformer, build_unet
-from fmstudio.image.run import Run, TrainSettings
-from fmstudio.image.sampling import GuidedField, draw_noise, sample, sample_adaptive, sample_steps
+from fmstudio.image.sampling.field import GuidedField, draw_noise
+from fmstudio.image.sampling.graphs import MOST_GRAPHS, GraphedForward
+from fmstudio.image.sampling.sampling import sample, sample_adaptive, sample_steps
+from fmstudio.image.training.loop import Run, TrainSettings
 
 pytestmark = [
     pytest.mark.gpu,

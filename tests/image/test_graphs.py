@@ -6,9 +6,9 @@ import gc
 import pytest
 import torch
 
-from fmstudio.image import graphs
-from fmstudio.image.graphs import GraphedForward
-from fmstudio.image.sampling import GuidedField
+from fmstudio.image.sampling import graphs
+from fmstudio.image.sampling.field import GuidedField
+from fmstudio.image.sampling.graphs import GraphedForward
 
 
 class Recorder:

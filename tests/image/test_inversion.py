@@ -4,10 +4,11 @@ import pytest
 import torch
 from PIL import Image
 
-from fmstudio.image import inversion as module
-from fmstudio.image.backbones import backbone, repository_models
-from fmstudio.image.data import to_unit
-from fmstudio.image.inversion import (
+from fmstudio.image.jobs import ImageSettings
+from fmstudio.image.models import backbone, repository_models
+from fmstudio.image.progress import Progress
+from fmstudio.image.questions import inversion as module
+from fmstudio.image.questions.inversion import (
     Edit,
     Interpolation,
     Inversion,
@@ -17,9 +18,9 @@ from fmstudio.image.inversion import (
     invert,
     slerp,
 )
-from fmstudio.image.jobs import ImageSettings
-from fmstudio.image.progress import Progress
-from fmstudio.image.sampling import draw_noise, sample
+from fmstudio.image.sampling.field import draw_noise
+from fmstudio.image.sampling.sampling import sample
+from fmstudio.image.training.data import to_unit
 
 SNEAKER = 7
 

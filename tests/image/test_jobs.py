@@ -3,9 +3,9 @@ import json
 
 import pytest
 
-from fmstudio.image.backbones import backbone
 from fmstudio.image.jobs import ImageSettings, image_grid, parse_steps
-from fmstudio.image.sampling import AdaptivePlan, FixedPlan
+from fmstudio.image.models import backbone
+from fmstudio.image.sampling.sampling import AdaptivePlan, FixedPlan
 
 
 def test_settings_survive_json():

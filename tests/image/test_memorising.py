@@ -2,7 +2,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fmstudio.image.data import ImageSet
 from fmstudio.image.folder import ImageModel
 from fmstudio.image.memorising import (
     find_nearest,
@@ -12,6 +11,7 @@ from fmstudio.image.memorising import (
     save_training,
     side_by_side,
 )
+from fmstudio.image.training.data import ImageSet
 
 
 @pytest.fixture

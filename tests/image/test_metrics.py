@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from fmstudio.image.metrics import class_accuracy, frechet_distance, nearest_recall
+from fmstudio.image.scores.metrics import class_accuracy, frechet_distance, nearest_recall
 
 
 def normal(count: int, size: int, seed: int = 0) -> torch.Tensor:

@@ -10,7 +10,8 @@ from fmstudio.image.networks import (
     build_unet,
 )
 from fmstudio.image.pipeline import RectifiedFlowPipeline
-from fmstudio.image.sampling import GuidedField, draw_noise, sample
+from fmstudio.image.sampling.field import GuidedField, draw_noise
+from fmstudio.image.sampling.sampling import sample
 
 NAMES = ("top", "middle", "bottom")
 

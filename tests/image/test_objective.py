@@ -3,7 +3,14 @@ import math
 import pytest
 import torch
 
-from fmstudio.image.objective import TIME_LAWS, Batch, BatchStream, ReflowPairs, generator_of, velocity_loss
+from fmstudio.image.training.objective import (
+    TIME_LAWS,
+    Batch,
+    BatchStream,
+    ReflowPairs,
+    generator_of,
+    velocity_loss,
+)
 
 
 def stream(data, seed=0, batch=8, label_drop=0.1):

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fmstudio.image.data import image_folder
 from fmstudio.image.picture_size import LONGEST_SIDE, check_size
+from fmstudio.image.training.data import image_folder
 from fmstudio.learn.clouds import made, read
 from fmstudio.learn.clouds.pictures import picture_of
-from fmstudio.ui.tabs.images_upload import open_picture
+from fmstudio.ui.rooms.images.upload import open_picture
 
 READERS: list[Callable[[Path], object]] = [
     lambda file: picture_of(file.read_bytes()),

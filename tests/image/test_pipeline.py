@@ -3,20 +3,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from fmstudio.folders import MODELS
 from fmstudio.image import pipeline
-from fmstudio.image.backbones import (
-    Backbones,
-    backbone,
-    backbone_names,
-    class_names,
-    repository_models,
-)
 from fmstudio.image.card import Card, save_card
-from fmstudio.image.classifier import judge, load_classifier
-from fmstudio.image.folder import MODELS_FOLDER, load_model, save_model
-from fmstudio.image.metrics import class_accuracy
+from fmstudio.image.folder import load_model, save_model
+from fmstudio.image.models import Backbones, backbone, backbone_names, class_names, repository_models
 from fmstudio.image.pipeline import RectifiedFlowPipeline
-from fmstudio.image.sampling import GuidedField, draw_noise, sample
+from fmstudio.image.sampling.field import GuidedField, draw_noise
+from fmstudio.image.sampling.sampling import sample
+from fmstudio.image.scores.classifier import judge, load_classifier
+from fmstudio.image.scores.metrics import class_accuracy
 
 NAMES = ("top", "middle", "bottom")
 
@@ -102,7 +98,7 @@ def test_backbones_load_once_and_name_what_there_is(folder, tmp_path):
 def test_plain_diffusers_runs_a_shipped_folder_to_the_images_of_this_package(name):
     from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 
-    folder = str(MODELS_FOLDER / name)
+    folder = str(MODELS / name)
     pipe = DiffusionPipeline.from_pretrained(folder, custom_pipeline=folder, trust_remote_code=True)
     model = backbone(name)
     noise = torch.randn((3, *model.net.image_shape), generator=torch.Generator().manual_seed(0))
@@ -116,11 +112,11 @@ def test_plain_diffusers_runs_a_shipped_folder_to_the_images_of_this_package(nam
 def test_a_shipped_model_draws_what_it_is_asked_for(name):
     from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 
-    folder = str(MODELS_FOLDER / name)
+    folder = str(MODELS / name)
     pipe = DiffusionPipeline.from_pretrained(folder, custom_pipeline=folder, trust_remote_code=True)
     asked = torch.arange(30) % 10
     made = pipe(asked.tolist(), 8, 1.5, generator=torch.Generator().manual_seed(0), output_type="pt").images
-    judged = judge(load_classifier(MODELS_FOLDER / "fashion-metric"), made * 2 - 1)
+    judged = judge(load_classifier(MODELS / "fashion-metric"), made * 2 - 1)
     assert class_accuracy(judged.predicted, asked) >= 0.85
     spread = made.reshape(3, 10, -1).std(dim=0).mean()
     assert spread > 0.05  # three samples of a class are not one picture: that would give 0
@@ -134,10 +130,10 @@ def test_shipped_models_share_one_loaded_copy():
 
 @pytest.mark.parametrize("name", backbone_names())
 def test_a_shipped_folder_carries_the_pipeline_of_this_version(name):
-    assert (MODELS_FOLDER / name / "pipeline.py").read_text() == Path(pipeline.__file__).read_text()
+    assert (MODELS / name / "pipeline.py").read_text() == Path(pipeline.__file__).read_text()
 
 
 def test_shipped_files_stay_small():
-    sizes = [path.stat().st_size for path in MODELS_FOLDER.rglob("*") if path.is_file()]
+    sizes = [path.stat().st_size for path in MODELS.rglob("*") if path.is_file()]
     assert max(sizes) < 16 * 2**20
     assert sum(sizes) < 60e6

@@ -1,12 +1,13 @@
 import pytest
 import torch
 
-from fmstudio.image.backbones import backbone
 from fmstudio.image.jobs import ImageSettings
+from fmstudio.image.models import backbone
 from fmstudio.image.progress import Progress
-from fmstudio.image.projection import FlowMap, flow_map, principal_plane
-from fmstudio.image.sampling import GuidedField, draw_noise, sample
-from fmstudio.plots.image_scene import map_scene
+from fmstudio.image.questions.projection import FlowMap, flow_map, principal_plane
+from fmstudio.image.sampling.field import GuidedField, draw_noise
+from fmstudio.image.sampling.sampling import sample
+from fmstudio.plots.scene.image import map_scene
 
 SETTINGS = ImageSettings(steps=(2,), seed=4, bf16=False)
 MODELS = ("fashion-rf1", "fashion-rf2")

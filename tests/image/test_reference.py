@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from fmstudio.image import reference as module
-from fmstudio.image.classifier import FeatureNet, judge, save_classifier
-from fmstudio.image.folder import MODELS_FOLDER
-from fmstudio.image.metrics import frechet_distance
-from fmstudio.image.reference import load_reference, make_reference, save_reference, weights_digest
+from fmstudio.folders import MODELS
+from fmstudio.image.scores import reference as module
+from fmstudio.image.scores.classifier import FeatureNet, judge, save_classifier
+from fmstudio.image.scores.metrics import frechet_distance
+from fmstudio.image.scores.reference import load_reference, make_reference, save_reference, weights_digest
 
 
 @pytest.fixture
@@ -52,11 +52,11 @@ def test_another_classifier_is_noticed(made, tiny_images):
 
 
 def test_a_missing_reference_says_how_it_is_made(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"fmstudio\.image\.reference"):
+    with pytest.raises(FileNotFoundError, match=r"fmstudio\.image\.scores\.reference"):
         load_reference(tmp_path)
 
 
 def test_the_shipped_reference_belongs_to_the_shipped_classifier():
-    reference = load_reference(MODELS_FOLDER / "fashion-metric")
+    reference = load_reference(MODELS / "fashion-metric")
     assert reference.pictures.shape == (20, 1, 28, 28)
     assert reference.real_distance(1000) < 0.15 < reference.real_distance(100)

@@ -3,7 +3,8 @@ import torch
 
 from fmstudio.image.folder import ImageModel
 from fmstudio.image.reflow import join_pairs, load_pairs, make_pairs, save_pairs
-from fmstudio.image.sampling import GuidedField, sample
+from fmstudio.image.sampling.field import GuidedField
+from fmstudio.image.sampling.sampling import sample
 
 
 @pytest.fixture

@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fmstudio.image import row_figures
-from fmstudio.image.backbones import repository_models
-from fmstudio.image.compare import Comparison, compare
-from fmstudio.image.film import Film, film
 from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.memorising import find_nearest
+from fmstudio.image.models import repository_models
 from fmstudio.image.progress import Progress
-from fmstudio.image.projection import FlowMap, flow_map
-from fmstudio.image.row_figures import Closest, CopyShare, Distance, Quality
+from fmstudio.image.questions.compare import Comparison, compare
+from fmstudio.image.questions.film import Film, film
+from fmstudio.image.questions.projection import FlowMap, flow_map
+from fmstudio.image.scores import row_figures
+from fmstudio.image.scores.row_figures import Closest, CopyShare, Distance, Quality
 from tests.image.tiny_colour import NAME, put_in_place, train_on
 
 TWO_STEPS = {"model": NAME, "steps": (2,), "count": 4, "bf16": False}

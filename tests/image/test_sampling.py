@@ -4,21 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from fmstudio.flow.solvers import EULER, HEUN, MIDPOINT, RK4
-from fmstudio.image.backbones import backbone, backbone_names
+from fmstudio.flow.solve.solvers import EULER, HEUN, MIDPOINT, RK4
 from fmstudio.image.finite import NotFiniteError
-from fmstudio.image.sampling import (
-    GridRow,
-    GuidedField,
-    SampleStep,
-    draw_noise,
-    grid_labels,
-    sample,
-    sample_adaptive,
-    sample_steps,
-    shifted_times,
-    step_grid,
-)
+from fmstudio.image.models import backbone, backbone_names
+from fmstudio.image.sampling.field import GuidedField, draw_noise
+from fmstudio.image.sampling.grid import GridRow, grid_labels, step_grid
+from fmstudio.image.sampling.sampling import SampleStep, sample, sample_adaptive, sample_steps, shifted_times
 
 LABELS = torch.tensor([0, 2])
 

@@ -13,11 +13,11 @@ from accelerate.state import AcceleratorState
 from accelerate.tracking import GeneralTracker, get_available_trackers
 from PIL import Image
 
-from fmstudio.image.classifier import FeatureNet, save_classifier
 from fmstudio.image.folder import load_model
 from fmstudio.image.networks import UNetDesign, build_unet
-from fmstudio.image.run import Run, TrainSettings, write_atomically
+from fmstudio.image.scores.classifier import FeatureNet, save_classifier
 from fmstudio.image.train import build_meter, checked_tracker, main, train
+from fmstudio.image.training.loop import Run, TrainSettings, write_atomically
 
 SETTINGS = TrainSettings(steps=6, batch=8, warmup=2, seed=3)
 DESIGN = UNetDesign(size=8, image_channels=1, class_count=3, channels=(16, 16), groups=8)

@@ -3,14 +3,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fmstudio.flow.solvers import SOLVERS
-from fmstudio.image.backbones import backbone
-from fmstudio.image.data import to_bytes
-from fmstudio.image.gallery import settings_in
+from fmstudio.flow.solve.solvers import SOLVERS
 from fmstudio.image.jobs import ImageSettings
+from fmstudio.image.models import backbone
 from fmstudio.image.progress import Progress
-from fmstudio.image.sampling import draw_noise, sample_steps
-from fmstudio.image.xy import AXES, DEFAULT_VALUES, XYGrid, read_axis, xy_grid
+from fmstudio.image.questions.gallery import settings_in
+from fmstudio.image.questions.xy import AXES, DEFAULT_VALUES, XYGrid, read_axis, xy_grid
+from fmstudio.image.sampling.field import draw_noise
+from fmstudio.image.sampling.sampling import sample_steps
+from fmstudio.image.training.data import to_bytes
 
 MODEL = "fashion-rf1"
 SETTINGS = ImageSettings(steps=(2,), label=3, seed=5, bf16=False)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import torch
 
-from fmstudio.image.backbones import repository_models
 from fmstudio.image.card import Card, save_card
-from fmstudio.image.data import ImageSet
 from fmstudio.image.folder import save_model
 from fmstudio.image.memorising import TRAINING_FILE, TrainingImages, prepare, save_training
+from fmstudio.image.models import repository_models
 from fmstudio.image.networks import UNetDesign, build_unet
+from fmstudio.image.training.data import ImageSet
 
 NAME = "tiny-rf1"
 CLASSES = ("top", "middle", "bottom")

@@ -9,9 +9,9 @@ import time
 import pytest
 import torch
 
-from fmstudio.flow.couplings import Independent
-from fmstudio.learn.batches import Batches, Problem
+from fmstudio.flow.couplings.coupling import Independent
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.training.batches import Batches, Problem
 
 PAIRED = Experiment(batch=64, coupling_batch=32, data="moons", data_points=500)
 

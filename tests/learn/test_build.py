@@ -5,19 +5,14 @@ import json
 import pytest
 import torch
 
-from fmstudio.flow.couplings import Independent, OptimalTransport, Sinkhorn
-from fmstudio.flow.densities import GaussianMixture, PointCloud
-from fmstudio.flow.formulas import Custom
-from fmstudio.flow.paths import (
-    Bow,
-    Latent,
-    Linear,
-    Polynomial,
-    Spherical,
-    Spiral,
-    VariancePreserving,
-    ZigZag,
-)
+from fmstudio.flow.couplings.coupling import Independent, OptimalTransport, Sinkhorn
+from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.densities.mixture import GaussianMixture
+from fmstudio.flow.formulas.custom import Custom
+from fmstudio.flow.paths.affine import Linear, Polynomial, Spherical, VariancePreserving
+from fmstudio.flow.paths.latent import Latent
+from fmstudio.flow.paths.turning import Bow, Spiral
+from fmstudio.flow.paths.zigzag import ZigZag
 from fmstudio.learn import build, clouds
 from fmstudio.learn.build import coupling_of, density_of, oracle_of, path_of, source_of
 from fmstudio.learn.experiment import COUPLINGS, DATA, PATHS, SOURCES, Experiment

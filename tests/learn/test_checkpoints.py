@@ -8,12 +8,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from fmstudio.learn import shipped as shelf
 from fmstudio.learn.build import density_of
-from fmstudio.learn.checkpoints import MOST_POINTS, Checkpoint, Curve, Point, load, save
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.networks import Network, Shape
-from fmstudio.learn.train import train
+from fmstudio.learn.nets import shipped as shelf
+from fmstudio.learn.nets.networks import Network, Shape
+from fmstudio.learn.training.checkpoints import MOST_POINTS, Checkpoint, Curve, Point, load, save
+from fmstudio.learn.training.train import train
 
 TINY = Experiment(width=16, depth=1, fourier=4, batch=16, train_steps=20)
 
@@ -64,7 +64,7 @@ def test_a_failed_save_leaves_the_old_file(trained, tmp_path, monkeypatch):
             file.write(b"half")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("fmstudio.learn.checkpoints.save_file", full_disk)
+    monkeypatch.setattr("fmstudio.learn.training.checkpoints.save_file", full_disk)
     with pytest.raises(OSError, match="No space left"):
         save(trained, path)
     assert path.read_bytes() == before

@@ -17,20 +17,20 @@ import pytest
 import torch
 
 from fmstudio import __version__
-from fmstudio.flow.couplings import Sinkhorn
-from fmstudio.flow.densities import PointCloud
+from fmstudio.flow.couplings.coupling import Sinkhorn
+from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.densities.shapes import SHAPES
 from fmstudio.flow.metrics import energy_distance
-from fmstudio.flow.objectives import TARGETS, Draw
-from fmstudio.flow.shapes import SHAPES
-from fmstudio.flow.solvers import SOLVERS as TABLEAUX
-from fmstudio.flow.solvers import integrate, path_times
-from fmstudio.flow.translate import from_v
+from fmstudio.flow.regress.objectives import TARGETS, Draw
+from fmstudio.flow.regress.translate import from_v
+from fmstudio.flow.solve.solvers import SOLVERS as TABLEAUX
+from fmstudio.flow.solve.solvers import integrate, path_times
 from fmstudio.learn import clouds
-from fmstudio.learn.batches import Problem
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
 from fmstudio.learn.experiment import DATA, PATHS, SOURCES, Experiment
 from fmstudio.learn.export import script
-from fmstudio.learn.networks import Network, Shape
+from fmstudio.learn.nets.networks import Network, Shape
+from fmstudio.learn.training.batches import Problem
 
 CPU = torch.device("cpu")
 CLASSES = ("8 gaussians", "moons", "two spirals", "pinwheel", "rings", "mixture", "word", "line mixture")

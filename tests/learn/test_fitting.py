@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fmstudio.learn.experiment import Experiment, domain
-from fmstudio.learn.fitting import check, edited, read_link
+from fmstudio.learn.nets.fitting import check, edited, read_link
 
 
 @pytest.mark.parametrize("name", ["utm_source", "fbclid", "Path", ""])

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from fmstudio.capture import cuda_graph
-from fmstudio.learn.batches import Batches, Problem
-from fmstudio.learn.checkpoints import load, save
 from fmstudio.learn.experiment import COUPLINGS, DATA, PATHS, SOURCES, TARGETS, Experiment
-from fmstudio.learn.net_field import NetField
-from fmstudio.learn.networks import Network, Shape
-from fmstudio.learn.step import Moments, Steps
-from fmstudio.learn.train import Progress, generators, train
+from fmstudio.learn.nets.net_field import NetField
+from fmstudio.learn.nets.networks import Network, Shape
+from fmstudio.learn.training.batches import Batches, Problem
+from fmstudio.learn.training.checkpoints import load, save
+from fmstudio.learn.training.step import Moments, Steps
+from fmstudio.learn.training.train import Progress, generators, train
 
 pytestmark = [
     pytest.mark.gpu,

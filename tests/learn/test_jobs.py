@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fmstudio.flow.couplings import FixedPairs
+from fmstudio.flow.couplings.coupling import FixedPairs
 from fmstudio.learn import jobs
-from fmstudio.learn.checkpoints import load, save
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.train import train
+from fmstudio.learn.training.checkpoints import load, save
+from fmstudio.learn.training.train import train
 
 SMALL = Experiment(width=24, depth=2, fourier=6, batch=128, train_steps=150, particles=300, frames=4)
 

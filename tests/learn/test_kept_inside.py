@@ -8,15 +8,16 @@ import pytest
 import torch
 
 from fmstudio.flow.bounds import Box
-from fmstudio.flow.densities import PointCloud, isotropic
+from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.densities.mixture import isotropic
 from fmstudio.flow.metrics import energy_distance, sliced_w2
-from fmstudio.flow.oracle import oracle_for
-from fmstudio.flow.paths import Linear
-from fmstudio.flow.solvers import SOLVERS, integrate, path_times
+from fmstudio.flow.oracle.oracle_for import oracle_for
+from fmstudio.flow.paths.affine import Linear
+from fmstudio.flow.solve.solvers import SOLVERS, integrate, path_times
 from fmstudio.learn.build import density_of, source_of
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.net_field import NetField
-from fmstudio.learn.train import train
+from fmstudio.learn.nets.net_field import NetField
+from fmstudio.learn.training.train import train
 
 
 def generator(seed: int = 0) -> torch.Generator:

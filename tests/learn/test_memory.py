@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.memory import FIXED, of_images, of_paths, of_sampling, of_training
+from fmstudio.learn.training.memory import FIXED, of_images, of_paths, of_sampling, of_training
 
 PEAK = """
 import re, sys

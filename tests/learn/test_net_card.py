@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fmstudio.flow.fields import Guided
+from fmstudio.flow.solve.fields import Guided
 from fmstudio.learn import jobs
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.net_card import NetCard, choose
-from fmstudio.learn.shipped import shipped
+from fmstudio.learn.nets.net_card import NetCard, choose
+from fmstudio.learn.nets.shipped import shipped
 from fmstudio.learn.simulate import asked_density
 
 TOLD = Experiment(conditional=True, particles=400, frames=4, solver="heun", sample_steps=20)

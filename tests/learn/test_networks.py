@@ -6,11 +6,13 @@ from torch.nn import functional
 
 from fmstudio import device
 from fmstudio.flow.bounds import Box
-from fmstudio.flow.objectives import EPS, SCORE, TARGETS, V
-from fmstudio.flow.paths import Bow, Latent, Linear, Spherical
-from fmstudio.learn.net_field import CHUNK_ON_CPU, NetField
-from fmstudio.learn.networks import Network, Shape, views
-from fmstudio.learn.step import BETA1, BETA2, EPSILON, WEIGHT_DECAY, Moments, Steps
+from fmstudio.flow.paths.affine import Linear, Spherical
+from fmstudio.flow.paths.latent import Latent
+from fmstudio.flow.paths.turning import Bow
+from fmstudio.flow.regress.objectives import EPS, SCORE, TARGETS, V
+from fmstudio.learn.nets.net_field import CHUNK_ON_CPU, NetField
+from fmstudio.learn.nets.networks import Network, Shape, views
+from fmstudio.learn.training.step import BETA1, BETA2, EPSILON, WEIGHT_DECAY, Moments, Steps
 
 SHAPES = [Shape(2, 24, 3, 5), Shape(2, 16, 1, 0), Shape(1, 24, 2, 5), Shape(2, 24, 2, 5, classes=3)]
 

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from fmstudio.flow.metrics import energy_distance, transport_cost
-from fmstudio.flow.objectives import draw_paths
-from fmstudio.learn.batches import Problem
+from fmstudio.flow.regress.objectives import draw_paths
 from fmstudio.learn.build import oracle_of, path_of
 from fmstudio.learn.experiment import PATHS, Experiment
 from fmstudio.learn.simulate import (
@@ -19,6 +18,7 @@ from fmstudio.learn.simulate import (
     fresh_draws,
     original_paths,
 )
+from fmstudio.learn.training.batches import Problem
 
 SMALL = Experiment(particles=200, frames=12)
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from fmstudio.capture import cuda_graph
-from fmstudio.flow.couplings import FixedPairs
-from fmstudio.learn import checkpoints
+from fmstudio.flow.couplings.coupling import FixedPairs
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.networks import Network, Shape
-from fmstudio.learn.step import Moments, Steps
-from fmstudio.learn.train import Diverged, Progress, learning_rate, pull, train
+from fmstudio.learn.nets.networks import Network, Shape
+from fmstudio.learn.training import checkpoints
+from fmstudio.learn.training.step import Moments, Steps
+from fmstudio.learn.training.train import Diverged, Progress, learning_rate, pull, train
 
 TINY = Experiment(data="8 gaussians", width=24, depth=2, fourier=6, batch=64, train_steps=300, seed=1)
 

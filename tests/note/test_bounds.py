@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from fmstudio.flow.couplings import OptimalTransport
+from fmstudio.flow.couplings.coupling import OptimalTransport
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note.c09_likelihood import joint_of_first
-from fmstudio.note.c10_straight import least_cost
-from fmstudio.note.setting import Setting
+from fmstudio.note.claims.c09_likelihood import joint_of_first
+from fmstudio.note.claims.c10_straight import least_cost
+from fmstudio.note.parts.setting import Setting
 
 
 @pytest.mark.parametrize("data", ["8 gaussians", "moons", "line mixture"])

@@ -19,9 +19,9 @@ from fmstudio.note.claim import (
     merge,
     quantile,
 )
-from fmstudio.note.panel import Panel, plain, series
+from fmstudio.note.parts.panel import Panel, plain, series
+from fmstudio.note.parts.setting import jackknife, repeated
 from fmstudio.note.report import Result, from_json, to_json
-from fmstudio.note.setting import jackknife, repeated
 
 ROOM = 0.1 * quantile(0)
 

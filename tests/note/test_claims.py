@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note import CLAIMS, flow_likelihood
+from fmstudio.note import CLAIMS
+from fmstudio.note.parts import flow_likelihood
 
 DEFAULT = Experiment()
 #: One more path and data set: a bent path for most, the chain's own for C1, a real one for C8.

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note import CLAIMS, c02_marginals, c03_identities
+from fmstudio.note import CLAIMS
+from fmstudio.note.claims import c02_marginals, c03_identities
 from fmstudio.note.report import Report, from_json, measured, run_claim
-from fmstudio.plots.note_page import run_note
+from fmstudio.plots.svg.page import run_note
 
 #: Where a measurement's own resolution was once taken for the claim's fault.
 ENDS: list[tuple[str, dict[str, Any]]] = [

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note.moving import DRIFTERS, drifting, swapping
+from fmstudio.note.parts.moving import DRIFTERS, drifting, swapping
 
 
 @pytest.mark.parametrize("cell", [0.1, math.inf])

@@ -3,11 +3,13 @@
 import pytest
 import torch
 
-from fmstudio.flow.densities import isotropic, standard_normal
-from fmstudio.flow.oracle import oracle_for
-from fmstudio.flow.paths import Bow, Linear, Path, Polynomial, Spherical, VariancePreserving
+from fmstudio.flow.densities.mixture import isotropic, standard_normal
+from fmstudio.flow.oracle.oracle_for import oracle_for
+from fmstudio.flow.paths.affine import Linear, Polynomial, Spherical, VariancePreserving
+from fmstudio.flow.paths.path import Path
+from fmstudio.flow.paths.turning import Bow
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note.c08_names import borrowed, kept, other_path, predict
+from fmstudio.note.claims.c08_names import borrowed, kept, other_path, predict
 
 
 @pytest.mark.parametrize("path", [Linear(), Spherical(), VariancePreserving()], ids=str)

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from fmstudio.flow.metrics import energy_distance
 from fmstudio.learn.experiment import Experiment
-from fmstudio.note import CLAIMS, c03_identities, claim
-from fmstudio.note.c03_identities import MEETINGS, memory
-from fmstudio.note.c09_likelihood import _bound
+from fmstudio.note import CLAIMS, claim
 from fmstudio.note.claim import NUMBERS, Expected, Measured, Relation, check
-from fmstudio.note.setting import jackknife, repeated, slopes
+from fmstudio.note.claims import c03_identities
+from fmstudio.note.claims.c03_identities import MEETINGS, memory
+from fmstudio.note.claims.c09_likelihood import _bound
+from fmstudio.note.parts.setting import jackknife, repeated, slopes
 
 RUNS, LEVEL = 2_000, 0.01
 #: Most checks that may be red: the level, and four standard errors of a share of ``RUNS``.

@@ -11,12 +11,12 @@ from PIL import Image
 
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.claim import Expected, Measured, Measurement, Prediction
-from fmstudio.note.panel import Panel, heat, series
+from fmstudio.note.parts.panel import Panel, heat, series
 from fmstudio.note.report import Report, Result
-from fmstudio.plots.note_figures import figures_html, panel_html, panel_svg, words_html
-from fmstudio.plots.note_heat import grey_png, shades
-from fmstudio.plots.note_page import page_html
-from fmstudio.plots.note_scale import Scale
+from fmstudio.plots.svg.figures import figures_html, panel_html, panel_svg, words_html
+from fmstudio.plots.svg.heat import grey_png, shades
+from fmstudio.plots.svg.page import page_html
+from fmstudio.plots.svg.scale import Scale
 
 
 def _panel(**changes):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from fmstudio.plots.offline import offline_page, player_script
 from fmstudio.plots.palette import CLASSES, ROLES, Colour, css_variables
-from fmstudio.plots.scene import Arrows, Curve, Curves, Field, Pane, Scene, frame_bounds
-from fmstudio.plots.scene_file import decode, encode
+from fmstudio.plots.scene.file import decode, encode
+from fmstudio.plots.scene.offline import offline_page, player_script
+from fmstudio.plots.scene.scene import Arrows, Curve, Curves, Field, Pane, Scene, frame_bounds
 
 
 def make_scene(frames: int = 7, count: int = 11, dim: int = 2, seed: int = 0) -> Scene:

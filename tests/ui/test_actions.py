@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from fmstudio.learn.checkpoints import Checkpoint
 from fmstudio.learn.experiment import DATA, PATHS, SOLVERS, Experiment, domain
-from fmstudio.learn.shipped import shipped
+from fmstudio.learn.nets.shipped import shipped
 from fmstudio.learn.simulate import draw_pairs
+from fmstudio.learn.training.checkpoints import Checkpoint
 from fmstudio.plots.coefficients import coefficients_svg
 from fmstudio.plots.probe_panel import probe_html
 from fmstudio.ui import actions, quality, sampling, training, words

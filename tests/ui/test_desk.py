@@ -15,7 +15,7 @@ from PIL import Image
 
 from fmstudio.learn import clouds
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.fitting import Note
+from fmstudio.learn.nets.fitting import Note
 from fmstudio.ui import desk
 from fmstudio.ui.board import board_value
 from fmstudio.ui.bringing import Bringing

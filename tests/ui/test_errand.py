@@ -12,7 +12,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.train import Progress
+from fmstudio.learn.training.train import Progress
 from fmstudio.ui import errand as module
 from fmstudio.ui import launch
 from fmstudio.ui.errand import GIGABYTES, SECONDS, Ended, Errand, budget, check_memory, errand

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fmstudio.plots.offline import offline_page
-from fmstudio.plots.scene import Pane, Scene
+from fmstudio.plots.scene.offline import offline_page
+from fmstudio.plots.scene.scene import Pane, Scene
 
 pytestmark = pytest.mark.browser
 

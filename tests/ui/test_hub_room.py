@@ -8,16 +8,17 @@ from types import SimpleNamespace
 import huggingface_hub
 import pytest
 
-from fmstudio.image.gallery import settings_in
 from fmstudio.image.hub import jobs
 from fmstudio.image.hub.cards import CARDS, card, usual_revision
 from fmstudio.image.hub.download import Progress
 from fmstudio.image.hub.jobs import catalogue, outlook
 from fmstudio.image.hub.machine import GIB, Accelerator, Machine
 from fmstudio.image.hub.store import COMMIT_FILE, folder_of
-from fmstudio.ui.tabs import images_hub, images_hub_actions
-from fmstudio.ui.tabs import images_hub_html as pieces
-from fmstudio.ui.tabs.images_hub_actions import AUTO, drawing, fetching, settings_of
+from fmstudio.image.questions.gallery import settings_in
+from fmstudio.ui.rooms.hub import actions as images_hub_actions
+from fmstudio.ui.rooms.hub import html as pieces
+from fmstudio.ui.rooms.hub import room as images_hub
+from fmstudio.ui.rooms.hub.actions import AUTO, drawing, fetching, settings_of
 from tests.image.hub import tiny
 
 SMALL = Machine(8 * GIB, 8 * GIB, 50 * GIB)

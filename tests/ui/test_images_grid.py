@@ -3,14 +3,14 @@
 import gradio as gr
 import pytest
 
-from fmstudio.image.backbones import backbone_names, repository_models
 from fmstudio.image.card import Card, save_card
-from fmstudio.image.compare import Comparison, compare
 from fmstudio.image.jobs import ALL_CLASSES, NO_CLASS, ImageSettings
+from fmstudio.image.models import backbone_names, repository_models
+from fmstudio.image.questions.compare import Comparison, compare
 from fmstudio.ui.halting import halt
-from fmstudio.ui.tabs.images_grid_html import figure_kind, figures_of, grid_html, summary
-from fmstudio.ui.tabs.images_parts import guarded
-from fmstudio.ui.tabs.images_sampler import (
+from fmstudio.ui.rooms.images.grid_html import figure_kind, figures_of, grid_html, summary
+from fmstudio.ui.rooms.images.parts import guarded
+from fmstudio.ui.rooms.images.sampler import (
     ALL_IN_TURN,
     WITHOUT_CLASS,
     FollowingMenu,
@@ -21,8 +21,8 @@ from fmstudio.ui.tabs.images_sampler import (
     model_choices,
     side_by_side,
 )
-from fmstudio.ui.tabs.images_source import TEST, sources_of
-from fmstudio.ui.tabs.images_words import figures_text, grid_text, map_text, model_text
+from fmstudio.ui.rooms.images.source import TEST, sources_of
+from fmstudio.ui.rooms.images.words import figures_text, grid_text, map_text, model_text
 from fmstudio.ui.visitor import Visitor
 from tests.image.tiny_colour import NAME, put_in_place, train_on
 

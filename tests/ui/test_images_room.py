@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fmstudio.image.gallery import settings_in
+from fmstudio.image.questions.gallery import settings_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from fmstudio.image import picture_size
 from fmstudio.image.jobs import NO_CLASS, ImageSettings
-from fmstudio.ui.tabs.images_source import (
+from fmstudio.ui.rooms.images.source import (
     TEST,
     UPLOAD,
     Source,
@@ -18,7 +18,7 @@ from fmstudio.ui.tabs.images_source import (
     strange_backdrop,
     upload_warning,
 )
-from fmstudio.ui.tabs.images_upload import UploadedPicture, open_picture
+from fmstudio.ui.rooms.images.upload import UploadedPicture, open_picture
 from tests.image.tiny_colour import NAME, put_in_place
 
 

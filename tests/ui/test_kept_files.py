@@ -9,7 +9,7 @@ from pathlib import Path
 from fmstudio.ui import kept_files
 from fmstudio.ui.page import build
 from fmstudio.ui.player import Player
-from fmstudio.ui.tabs.images_map import OPENING
+from fmstudio.ui.rooms.images.flow_map import OPENING
 
 
 def test_a_visitors_scene_is_deleted_and_the_opening_one_is_not(monkeypatch, tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from fmstudio.learn.batches import Problem
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.net_card import NetCard
-from fmstudio.learn.shipped import shipped
+from fmstudio.learn.nets.net_card import NetCard
+from fmstudio.learn.nets.shipped import shipped
+from fmstudio.learn.training.batches import Problem
 from fmstudio.ui import actions, training
 from fmstudio.ui.lessons import Step, lessons, read_step
 from fmstudio.ui.page import TABS

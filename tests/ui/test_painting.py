@@ -11,9 +11,9 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from fmstudio.learn.checkpoints import Checkpoint
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.shipped import shipped
+from fmstudio.learn.nets.shipped import shipped
+from fmstudio.learn.training.checkpoints import Checkpoint
 from fmstudio.ui.page import build
 from fmstudio.ui.painting import Painting
 from fmstudio.ui.room import Room

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fmstudio.plots.offline import offline_page
-from fmstudio.plots.scene import Arrows, Curve, Curves, Pane, Scene
-from fmstudio.plots.scene_file import encode
+from fmstudio.plots.scene.file import encode
+from fmstudio.plots.scene.offline import offline_page
+from fmstudio.plots.scene.scene import Arrows, Curve, Curves, Pane, Scene
 from fmstudio.ui.player import Answer, Player, Probe, cache_scene, read_probe
 
 # Gradio's own: its queue report uses what pandas has deprecated; its search for a port leaves sockets open.

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fmstudio.flow.fields import VelocityField
-from fmstudio.flow.likelihood import log_likelihood
-from fmstudio.flow.solvers import RK4, integrate, path_times
+from fmstudio.flow.solve.fields import VelocityField
+from fmstudio.flow.solve.likelihood import log_likelihood
+from fmstudio.flow.solve.solvers import RK4, integrate, path_times
 from fmstudio.learn.build import density_of, oracle_of, path_of, source_of
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.net_card import choose
-from fmstudio.learn.shipped import shipped
+from fmstudio.learn.nets.net_card import choose
+from fmstudio.learn.nets.shipped import shipped
 from fmstudio.learn.simulate import draw_pairs, frame_times, generator_of, original_paths, run_sampler
 from fmstudio.ui import sampling, words
 from fmstudio.ui.quality import heun_instead, quality_of, start_gap, wrong_start

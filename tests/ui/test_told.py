@@ -17,8 +17,8 @@ import pytest
 
 from fmstudio.learn import clouds
 from fmstudio.learn.experiment import Experiment
-from fmstudio.ui import desk, told, words
-from fmstudio.ui.tabs import images_words, report
+from fmstudio.ui import desk, report, told, words
+from fmstudio.ui.rooms.images import words as images_words
 
 UI = Path(told.__file__).parent
 MARKUP = "<img src=//e.x>![a](//e.x)"

@@ -11,10 +11,10 @@ import gradio as gr
 import pytest
 
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.train import Diverged, Progress
+from fmstudio.learn.training.train import Diverged, Progress
 from fmstudio.ui import actions, sampling, training
 from fmstudio.ui.halting import halt, until_halted
-from fmstudio.ui.tabs import train as train_room
+from fmstudio.ui.rooms import train as train_room
 from fmstudio.ui.visitor import Visitor
 
 TINY = Experiment(train_steps=300, width=32, depth=2, fourier=8, batch=64, particles=60, frames=5)

@@ -8,9 +8,9 @@ import pytest
 
 from fmstudio.learn import clouds
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.fitting import read_link
-from fmstudio.learn.net_card import choose
-from fmstudio.learn.shipped import shipped
+from fmstudio.learn.nets.fitting import read_link
+from fmstudio.learn.nets.net_card import choose
+from fmstudio.learn.nets.shipped import shipped
 from fmstudio.ui import words
 from fmstudio.ui.experiment_link import check
 

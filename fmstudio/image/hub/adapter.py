@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fmstudio.image.data import to_bytes
 from fmstudio.image.finite import check_finite, remedy
 from fmstudio.image.hub import previews
 from fmstudio.image.hub.cards import EULER
@@ -31,6 +30,7 @@ from fmstudio.image.hub.plan import Plan
 from fmstudio.image.hub.recorder import StepRecord, recorded
 from fmstudio.image.hub.schedule import make_scheduler, real_steps
 from fmstudio.image.hub.trajectory import Trajectory, figures
+from fmstudio.image.training.data import to_bytes
 
 _QUIET = {"use_resolution_binning": False, "clean_caption": False}
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from fmstudio.flow.densities import check_count
+from fmstudio.flow.densities.density import check_count
 from fmstudio.learn.clouds.cloud import Cloud, Stroke, unmoved
 from fmstudio.learn.clouds.ink import drawn, placed, seeded
 

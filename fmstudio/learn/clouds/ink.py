@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fmstudio.flow.densities import check_count
+from fmstudio.flow.densities.density import check_count
 from fmstudio.learn.clouds.cloud import Cloud, Transform
 
 #: Half the longer side of a word or a picture in the plane.

@@ -1,0 +1,1 @@
+"""Couplings: who is paired with whom."""

@@ -1,0 +1,1 @@
+"""Densities: mixtures that know theirs, and clouds of points."""

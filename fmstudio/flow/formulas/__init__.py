@@ -1,0 +1,1 @@
+"""Formulas that people type: read, checked, differentiated, and made a path of."""

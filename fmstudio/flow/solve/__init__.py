@@ -1,0 +1,1 @@
+"""Following a field: solvers, stochastic samplers, the note's transitions, likelihood."""

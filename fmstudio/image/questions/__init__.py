@@ -1,0 +1,1 @@
+"""Questions to an image model: comparisons, films, maps, inversion, bits, sweeps."""

@@ -1,0 +1,1 @@
+"""Sampling images: fields with guidance, steps, and steps captured on a GPU."""

@@ -1,0 +1,1 @@
+"""Scores: how far samples are from data, and how near to single pictures."""

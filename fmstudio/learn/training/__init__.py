@@ -1,0 +1,1 @@
+"""A training: its batches, steps, measurements and checkpoints."""

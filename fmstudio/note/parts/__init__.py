@@ -1,0 +1,1 @@
+"""What the claims share: settings, nets, chains, moving particles, panels."""

@@ -1,0 +1,1 @@
+"""The images' room: a part for each question."""

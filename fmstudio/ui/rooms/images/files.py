@@ -1,0 +1,77 @@
+"""Gallery and files: a grid's images one by one with zoom, as one PNG, and all in a zip."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from fmstudio.image.questions.compare import Comparison
+from fmstudio.image.questions.gallery import png_of, sheet_of, write_pictures, write_zip
+from fmstudio.image.questions.xy import XYGrid
+from fmstudio.ui.report import said
+from fmstudio.ui.rooms.images.parts import QUIET, guarded
+
+GALLERY_LIMIT = 256
+COLUMNS = 8
+
+
+def files_card(visitor: gr.State, result: gr.State) -> None:
+    """Lay the card out; `result` holds the visitor's own grid, or None."""
+    with gr.Column(elem_classes=["fm-card"], min_width=0):
+        gr.Markdown("#### Gallery and files")
+        with gr.Row(elem_classes=["fm-controls"]):
+            keep = gr.Button(
+                "Show the grid's images one by one", size="sm", elem_classes=["fm-keep"], min_width=120
+            )
+            sheet = gr.DownloadButton("PNG of the grid", size="sm", interactive=False, min_width=90)
+            archive = gr.DownloadButton(
+                "Zip of all", size="sm", interactive=False, elem_classes=["fm-zip"], min_width=90
+            )
+        kept = gr.HTML(
+            said("Sample a grid first; then its images can be seen one by one, zoomed and downloaded.")
+        )
+        gallery = gr.Gallery(
+            columns=COLUMNS, height="auto", object_fit="contain", show_label=False, visible=False,
+            elem_classes=["fm-pixels"], interactive=False, format="png", buttons=["download", "fullscreen"],
+        )  # fmt: skip
+    files = partial(_files, Path(gallery.GRADIO_CACHE))
+    shown = [kept, gallery, sheet, archive]
+    keep.click(guarded(files, 4, "files"), [visitor, result], shown, **QUIET)
+    result.change(_another_grid, None, shown, **QUIET)
+
+
+def _another_grid() -> list[Any]:
+    """What the card says of a grid that it does not show yet; files of the one before are not offered."""
+    off = gr.update(value=None, interactive=False)
+    text = "Press the button: the finished images of your grid, to be seen, zoomed and downloaded."
+    return [said(text), gr.update(value=None, visible=False), off, off]
+
+
+def _files(cache: Path, done: Comparison | XYGrid | None) -> Iterator[Any]:
+    """Everything finished as files in Gradio's cache: images one by one, one sheet, one zip."""
+    pictures = done.pictures() if done is not None else []
+    if done is None or not pictures:
+        raise ValueError("There is no grid of yours yet: press Sample first.")
+    cache.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="images-", dir=cache))
+    settings = done.settings.to_dict() | {"models": list(done.models)}
+    archive = write_zip(pictures, settings, folder / "images.zip")
+    sheet = folder / "grid.png"
+    sheet.write_bytes(png_of(sheet_of(done.sheet()), settings))
+    files = [(str(path), words) for path, words in write_pictures(pictures[:GALLERY_LIMIT], folder)]
+    more = f" The gallery shows {GALLERY_LIMIT}; the zip has all." if len(pictures) > GALLERY_LIMIT else ""
+    yield [
+        said(
+            f"{len(pictures)} images. Each PNG holds its settings in a text chunk, as JSON. A row has one "
+            "seed: image k comes out again as image k of a row with that seed, not alone (with dopri5 only "
+            f"in a row as long, for its steps are chosen for all).{more}"
+        ),
+        gr.update(value=files, visible=True),
+        gr.update(value=str(sheet), interactive=True),
+        gr.update(value=str(archive), interactive=True),
+    ]

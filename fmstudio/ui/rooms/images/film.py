@@ -1,0 +1,99 @@
+"""Film strip: x_t and the expected image at every step, and why 16 steps of 32 are not 16 of 16."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from fmstudio.folders import ASSETS
+from fmstudio.image.progress import Progress
+from fmstudio.image.questions.film import Film, film
+from fmstudio.image.questions.gallery import data_uri, picture_of
+from fmstudio.image.training.data import to_bytes
+from fmstudio.ui import words
+from fmstudio.ui.film_strip import FilmStrip, film_json
+from fmstudio.ui.report import said
+from fmstudio.ui.rooms.images.parts import POOLED, Pulse, go_and_stop, guarded, progress_html
+from fmstudio.ui.rooms.images.sampler import Sampler, chosen_class, remind, steps_follow
+from fmstudio.ui.stop import stoppable
+
+OPENING = ASSETS / "pictures" / "images-film.json"
+"""A film of the default settings, made by ``scripts/pictures.py``."""
+
+SHOWN_STEPS = 32
+FILM_TOLERANCE = 0.03
+
+
+def build(visitor: gr.State, sampler: Sampler) -> None:
+    """Lay the sub-tab out."""
+    opening = json.loads(OPENING.read_text("utf-8")) if OPENING.exists() else {}
+    with gr.Column(elem_classes=["fm-card"], min_width=0):
+        with gr.Row(elem_classes=["fm-controls"]):
+            steps = gr.Slider(
+                2, 64, value=SHOWN_STEPS, step=2, label="steps", interactive=True, min_width=160,
+                elem_id="film-steps",
+            )  # fmt: skip
+            go, stop = go_and_stop("Sample", "film")
+        status = gr.HTML(said("Shown: the default settings, sampled beforehand. Drag the scrubber."))
+        strip = FilmStrip(opening.get("film"), elem_id="film-strip")
+    with gr.Column(elem_classes=["fm-card"], min_width=0):
+        gr.Markdown("#### Half of the steps is not half as many steps")
+        halves = gr.HTML(opening.get("halves", ""), elem_id="film-halves")
+        gr.Markdown(words.text("images-film"))
+
+    def draw(steps_: float, *rest: Any) -> Iterator[Any]:
+        settings = sampler.read(rest, steps=(int(steps_),), tolerances=(FILM_TOLERANCE,))
+        settings = replace(settings, label=chosen_class(settings), count=1)
+        yield [progress_html(Progress("Loading the model", 0.0, None)), gr.skip(), ""]
+        pulse, made = Pulse(), None
+        for event in film(settings):
+            if isinstance(event, Film):
+                made = event
+            elif pulse.due() and made is not None:
+                yield [progress_html(event), film_json(made), gr.skip()]
+        if made is not None:
+            yield [said(summary(made)), film_json(made), halves_html(made)]
+
+    outputs = [status, strip, halves]
+    drawing = guarded(draw, 3, "film", "Stopped. The frames so far stay.")
+    go.click(drawing, [visitor, steps, *sampler.inputs], outputs, **POOLED)
+    stoppable(stop, visitor, status, "film")
+    remind(sampler, status, "Sample")
+    steps_follow(sampler, steps, FILM_TOLERANCE)
+
+
+def summary(made: Film) -> str:
+    """What the whole film comes to."""
+    return (
+        f"{len(made.v)} steps. Straightness of this trajectory: {made.straightness():.4f} of its squared "
+        "length (0: a straight line at constant speed)."
+    )
+
+
+def halves_html(made: Film) -> str:
+    """Four pictures: x_t and x̂₀ in the middle of n steps, the end of n/2 steps, the end of n steps."""
+    if made.halved is None:
+        return said("An adaptive solver chooses its own steps; choose another one to see this comparison.")
+    n = made.settings.steps[0]
+    half = n // 2
+    end = made.x[-1]
+    shown = [
+        (made.x[half], f"{half} of {n} steps", f"x<sub>t</sub> at t = {made.t[half]:.2f}"),
+        (made.x0_hat[half], f"{half} of {n} steps", "its expected end x̂<sub>0</sub>"),
+        (made.halved, f"{half} of {half} steps", "the end"),
+        (end, f"{n} of {n} steps", "the end"),
+    ]
+    cells = "".join(
+        f'<figure><img alt="{first}, {second.split("<")[0]}" src="{data_uri(picture_of(to_bytes(x)))}">'
+        f"<figcaption><b>{first}</b><br>{second}<br>off by {_gap(x, end):.3f}</figcaption></figure>"
+        for x, first, second in shown
+    )
+    return f'<div class="fm-shots">{cells}</div>'
+
+
+def _gap(x: Any, end: Any) -> float:
+    return float((x - end).square().mean().sqrt())

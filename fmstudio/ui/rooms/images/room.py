@@ -1,0 +1,57 @@
+"""Images: does it hold at scale? The model's card at the left, one sub-tab for each question at the right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from fmstudio.image.jobs import ImageSettings
+from fmstudio.ui.room import Room
+from fmstudio.ui.rooms.hub import room as hub
+from fmstudio.ui.rooms.images import film, flow_map, grid, picture, xy
+from fmstudio.ui.rooms.images.parts import QUIET, warm_up
+from fmstudio.ui.rooms.images.sampler import build_sampler
+from fmstudio.ui.rooms.images.words import model_text
+from fmstudio.ui.visitor import Visitor
+
+SUB_TABS = (
+    ("Step grid", grid.build),
+    ("Film strip", film.build),
+    ("Map of the flow", flow_map.build),
+    ("Interpolate, invert, edit", picture.build),
+    ("X/Y grid", xy.build),
+)
+"""Sub-tabs that sample the repository's models with the card's settings, each in its own file."""
+
+OWN_TABS: tuple[tuple[str, Callable[[gr.State, gr.Tab], None]], ...] = (("Hub models", hub.build),)
+"""Sub-tabs with models and settings of their own: (name, build(visitor, tab)). The card is hidden there."""
+
+_SHOW_CARD = "() => document.body.classList.toggle('fm-own', {own})"
+
+
+def build(visitor: gr.State) -> Room:
+    """Lay the room out in the current tab."""
+    with gr.Row(elem_classes=["fm-columns", "fm-images"]):
+        with gr.Column(elem_classes=["fm-aside"], elem_id="images-side"):
+            sampler = build_sampler()
+            with gr.Column(elem_classes=["fm-card", "fm-last"], min_width=0):
+                about = gr.Markdown(model_text(ImageSettings().model), elem_id="images-about")
+            sampler.model.change(model_text, sampler.model, about, **QUIET)
+        with gr.Column(), gr.Tabs(elem_id="images-tabs", overflow_behavior="wrap"):
+            for name, build_tab in SUB_TABS:
+                with gr.Tab(name, id=name) as tab:
+                    build_tab(visitor, sampler)
+                tab.select(None, js=_SHOW_CARD.format(own="false"))
+            for name, build_own in OWN_TABS:
+                with gr.Tab(name, id=name) as tab:
+                    build_own(visitor, tab)
+                tab.select(None, js=_SHOW_CARD.format(own="true"))
+    entered = gr.HTML(visible=False)
+
+    def enter(state: Visitor) -> list[Any]:
+        warm_up()
+        return [gr.skip()]
+
+    return Room(repaint=enter, outputs=[entered])

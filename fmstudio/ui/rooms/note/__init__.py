@@ -1,0 +1,1 @@
+"""The note's room: claims, lineage, exhibits."""

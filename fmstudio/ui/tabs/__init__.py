@@ -1,1 +1,0 @@
-"""The rooms: one file each, controls first, then wiring."""
