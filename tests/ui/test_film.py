@@ -13,10 +13,10 @@ from PIL import Image
 
 from fmstudio.plots.scene.offline import offline_page
 from fmstudio.plots.scene.scene import Pane, Scene
+from fmstudio.plots.script import FOLDER
 
 pytestmark = pytest.mark.browser
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 PLAYER = "document.querySelector('.fm-player').__player"
 WITHOUT_ENCODER = "delete window.VideoEncoder;"
 ONLY_VP9 = """
@@ -132,7 +132,7 @@ def test_a_film_that_cannot_be_had_is_answered_in_words(
 def test_a_decoder_is_told_what_the_first_frame_carries(browser: Any) -> None:
     """Firefox writes a byte twice where it describes H.264, but not in the frames."""
     page = browser.new_page()
-    page.add_script_tag(path=str(ASSETS / "player" / "8b-mp4.js"))
+    page.add_script_tag(content=(FOLDER / "player" / "mp4.js").read_text("utf-8").replace("export ", ""))
     head = page.evaluate(
         """() => {
         const unit = (...bytes) => [0, 0, 0, bytes.length, ...bytes];
