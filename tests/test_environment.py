@@ -118,3 +118,38 @@ def test_a_python_without_its_venv_module_is_told(folder: Folder) -> None:
     assert status != 0
     assert "python3-venv" in said
     assert installs(asked) == 0
+
+
+NPM = """#!/bin/sh
+echo "$*" >> "$LOG"
+mkdir -p node_modules
+test ! -e offline
+"""
+
+
+def packages(folder: Folder) -> tuple[int, list[str]]:
+    """Exit status of installing the packages of package-lock.json, and what npm was asked to do."""
+    npm = folder.path / ".venv" / "bin" / "npm"
+    npm.parent.mkdir(parents=True, exist_ok=True)
+    npm.write_text(NPM)
+    npm.chmod(0o755)
+    folder.log.write_text("")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", f". '{SCRIPT}'; install_packages"],
+        cwd=folder.path,
+        env={"PATH": os.environ["PATH"], "LOG": str(folder.log)},
+        capture_output=True,
+    )
+    return done.returncode, folder.log.read_text().splitlines()
+
+
+def test_packages_are_installed_once_for_each_lock(folder: Folder) -> None:
+    lock, asked = folder.path / "package-lock.json", ["ci --silent --no-audit --no-fund"]
+    lock.write_text("{}")
+    (folder.path / "offline").touch()
+    assert packages(folder) == (1, asked)
+    (folder.path / "offline").unlink()
+    assert packages(folder) == (0, asked)
+    assert packages(folder) == (0, [])
+    lock.write_text("{ }")
+    assert packages(folder) == (0, asked)
