@@ -1,7 +1,7 @@
 """Get code: a dialog over the page with the experiment as a plain PyTorch script, to copy or to keep.
 
-The bar's button is plain HTML and the dialog is opened and closed in the browser (``assets/js/page/code.js``);
-the hidden button beside it is what asks the server for the script of the visitor's experiment.
+The bar's button is plain HTML; ``assets/js/page/code.js`` opens and closes the dialog in the browser, and
+the hidden button beside it asks the server for the script of the visitor's experiment.
 """
 
 from __future__ import annotations
