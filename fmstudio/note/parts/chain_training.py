@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fmstudio.flow.densities.density import Density
 from fmstudio.learn.nets.networks import Network, Shape
-from fmstudio.learn.training.step import Moments, Steps
+from fmstudio.learn.training.step import AdamMoments, Steps
 from fmstudio.note.parts.chain import Chain
 
 Estimator = Literal["sampled", "closed form", "exact mean"]
@@ -57,7 +57,7 @@ def train_on_chain(
         A report after every block.
     """
     first = Network(Shape(density.dim, 64, depth, 16), generator)
-    moments = Moments.start(first.flat)
+    moments = AdamMoments.start(first.flat)
     worker = Steps(first, BATCH, BLOCK, moments)
     seconds = 0.0
     for block in range(steps // BLOCK):
