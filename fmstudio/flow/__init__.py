@@ -11,6 +11,6 @@ In the order of reading:
 - :mod:`fmstudio.flow.regress`    learning a field: targets, losses, time laws, the floor, reflow
 - :mod:`fmstudio.flow.metrics`    how far two clouds are apart, how straight a flow is
 
-A part of it is here for programs, not for the page: ``metrics.w2``, ``diffusion.langevin`` and the noise level
+Here for programs, not for the page: ``metrics.w2``, ``diffusion.langevin`` and the noise level
 ``diffusion.Constant``.
 """
