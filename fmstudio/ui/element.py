@@ -74,7 +74,7 @@ def script_address() -> str:
     Gradio loads a script with an address once, whichever and however many elements ask for it; one without
     stands in the page again with every element.
     """
-    folder = Path(tempfile.mkdtemp(prefix="fmstudio-script-"))
+    folder = Path(tempfile.mkdtemp(prefix="fmstudio-script-")).resolve()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     script = studio_script().encode()
     # Another script has another name, whatever a browser has kept.
