@@ -19,7 +19,8 @@ from fmstudio.flow.paths.latent import Latent
 from fmstudio.flow.paths.path import Path, act, draw_like
 from fmstudio.flow.paths.turning import Bow
 from fmstudio.flow.solve.adaptive import integrate_adaptive
-from fmstudio.flow.solve.solvers import HEUN, integrate, path_times
+from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import HEUN
 from tests.flow.every import EVERY_PATH
 
 

@@ -23,8 +23,8 @@ from fmstudio.flow.densities.shapes import SHAPES
 from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.regress.objectives import TARGETS, Draw
 from fmstudio.flow.regress.translate import from_v
-from fmstudio.flow.solve.solvers import SOLVERS as TABLEAUX
 from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import SOLVERS as TABLEAUX
 from fmstudio.learn import clouds
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
 from fmstudio.learn.experiment import DATA, PATHS, SOURCES, Experiment

@@ -23,6 +23,7 @@ from fmstudio.capture import cuda_graph
 from fmstudio.device import on_one_core
 from fmstudio.flow.couplings.coupling import FixedPairs
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.fields import fields_of
 from fmstudio.learn.nets.net_field import NetField
 from fmstudio.learn.nets.networks import Network, Shape
 from fmstudio.learn.training.batches import Batches, Problem
@@ -38,9 +39,7 @@ MEASURING_SHARE = 0.1
 LOSS_STEPS = 100
 
 #: Fields that say how long to train, or what to do with the net, not what it becomes at a step.
-AFTER_TRAINING = frozenset(
-    {"train_steps", "solver", "sample_steps", "sde_noise", "guidance", "label", "particles", "frames"}
-)
+AFTER_TRAINING = frozenset({"train_steps", *fields_of("sampling", "view")})
 
 
 class Diverged(ArithmeticError):
