@@ -59,7 +59,7 @@ def not_drawn(reasons: Iterable[str], experiment: Experiment) -> str:
 
 def data_note(experiment: Experiment) -> str:
     """What the chosen data are, in a line."""
-    return sections("data")[experiment.data]
+    return sections("data").get(experiment.data, "")
 
 
 def sampler_hint(chosen: Chosen, start: float | None = None) -> str:
