@@ -33,7 +33,8 @@ from fmstudio.learn.simulate import (
     run_sampler,
 )
 from fmstudio.learn.training.checkpoints import Checkpoint, load, save
-from fmstudio.learn.training.train import Diverged, Progress, train
+from fmstudio.learn.training.run import Diverged
+from fmstudio.learn.training.train import Progress, train
 
 MOST_PARTICLES = 20_000
 """Particles that are sampled at once; their distances take the square of it."""

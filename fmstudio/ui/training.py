@@ -24,7 +24,8 @@ from fmstudio.learn.nets.shipped import problem, shipped
 from fmstudio.learn.simulate import generator_of
 from fmstudio.learn.training import checkpoints
 from fmstudio.learn.training.checkpoints import Checkpoint
-from fmstudio.learn.training.train import Diverged, Progress, train
+from fmstudio.learn.training.run import Diverged
+from fmstudio.learn.training.train import Progress, train
 from fmstudio.ui.actions import fitting_net
 from fmstudio.ui.halting import halt, halted, runs
 from fmstudio.ui.visitor import OPENED, SHIPPED, TRAINED, OwnNet, Visitor

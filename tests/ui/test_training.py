@@ -11,7 +11,8 @@ import gradio as gr
 import pytest
 
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.training.train import Diverged, Progress
+from fmstudio.learn.training.run import Diverged
+from fmstudio.learn.training.train import Progress
 from fmstudio.ui import actions, sampling, training
 from fmstudio.ui.halting import halt, until_halted
 from fmstudio.ui.rooms import train as train_room
