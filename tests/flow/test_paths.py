@@ -52,7 +52,8 @@ def derivative(values: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
 
 
 def test_every_kind_of_path_is_tested():
-    assert {type(path) for path in PATHS} == set(Path.__subclasses__())
+    ours = {kind for kind in Path.__subclasses__() if kind.__module__.startswith("fmstudio.")}
+    assert {type(path) for path in PATHS} == ours
 
 
 @each_path
