@@ -28,11 +28,12 @@ from fmstudio.flow.solve.solvers import integrate, path_times
 from fmstudio.learn import clouds
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
 from fmstudio.learn.experiment import DATA, PATHS, SOURCES, Experiment
-from fmstudio.learn.export import script
+from fmstudio.learn.export.script import script
 from fmstudio.learn.nets.networks import Network, Shape
 from fmstudio.learn.training.batches import Problem
 
 CPU = torch.device("cpu")
+STANDARD = {"argparse", "base64", "copy", "dataclasses", "math", "typing"}
 CLASSES = ("8 gaussians", "moons", "two spirals", "pinwheel", "rings", "mixture", "word", "line mixture")
 
 
@@ -46,11 +47,11 @@ def functions(experiment: Experiment) -> dict[str, Any]:
 def stands_alone(text: str) -> None:
     compile(text, "exported.py", "exec")
     imported = set(re.findall(r"^(?:import|from) (\w+)", text, re.MULTILINE))
-    assert imported <= {"argparse", "base64", "copy", "math", "numpy", "torch", "scipy"}
+    assert imported <= {*STANDARD, "numpy", "torch", "scipy"}
     assert "fmstudio" not in text
-    for module in imported - {"torch", "scipy"}:
-        name = {"numpy": "np"}.get(module, module)
-        assert re.search(rf"\b{name}\.", text), f"{module} is imported and not used"
+    for name in re.findall(r"^(?:import|from) .*?(\w+(?:, \w+)*)$", text, re.MULTILINE):
+        for one in name.split(", "):
+            assert len(re.findall(rf"\b{one}\b", text)) > 1, f"{one} is imported and not used"
 
 
 @pytest.mark.parametrize("data", DATA)
@@ -91,8 +92,8 @@ def test_a_brought_cloud_is_in_the_script() -> None:
     experiment = Experiment(data="points", points=clouds.pack(points, torch.arange(50) % 3), conditional=True)
     names = functions(experiment)
     density = density_of(experiment)
-    assert torch.allclose(names["CLOUD"], density.points, atol=1e-4)  # pyright: ignore
-    assert torch.equal(names["CLASSES"], density.labels)  # pyright: ignore
+    assert torch.allclose(names["density"].points, density.points, atol=1e-4)  # pyright: ignore
+    assert torch.equal(names["density"].labels, density.labels)  # pyright: ignore
     text = script(experiment)
     assert json.loads(text.splitlines()[1].removeprefix("# ")) == {"data": "points", "conditional": True}
 
@@ -107,11 +108,11 @@ def test_what_was_done_to_a_file_is_in_the_script() -> None:
 
 def test_a_large_cloud_is_thinned_with_every_class_kept() -> None:
     names = functions(Experiment(data="word", word="flow", conditional=True))
-    assert len(names["CLOUD"]) == 2_000
-    assert names["CLASSES"].unique().tolist() == [0, 1, 2, 3]
+    assert len(names["density"].points) == 2_000
+    assert names["density"].labels.unique().tolist() == [0, 1, 2, 3]
     whole = density_of(Experiment(data="word", word="flow"))
     # Every point is one of the studio's, to the 16 bits it is kept in.
-    assert float(torch.cdist(names["CLOUD"], whole.points).min(1).values.max()) < 2e-3  # pyright: ignore
+    assert float(torch.cdist(names["density"].points, whole.points).min(1).values.max()) < 2e-3  # pyright: ignore
 
 
 def unequal_cloud() -> Experiment:
@@ -234,13 +235,10 @@ def test_the_coefficients_are_those_of_the_path(experiment: Experiment) -> None:
     t = torch.linspace(0.01, 0.99, 41, dtype=torch.float64)
     path = path_of(experiment)
     exact = path.at(t)
-    got = functions(experiment)["coefficients"](t[:, None])
-    if path.has_latent:
-        want = (exact.a, exact.b, exact.gamma, exact.da, exact.db, exact.dgamma)
-    else:
-        want = (exact.a, exact.b, exact.da, exact.db)
-    for mine, theirs in zip(got, want, strict=True):
-        torch.testing.assert_close(mine[:, 0], theirs, rtol=1e-9, atol=1e-12)
+    got = vars(functions(experiment)["path"].at(t))
+    assert {"a", "b", "da", "db"} | ({"gamma", "dgamma"} if path.has_latent else set()) <= set(got)
+    for name, mine in got.items():
+        torch.testing.assert_close(mine, getattr(exact, name), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -257,11 +255,11 @@ def test_a_prediction_becomes_the_same_velocity(path: str, target: str) -> None:
         at = t.clamp(*TARGETS[target].times(built))
         exact = TARGETS[target].velocity(built, y, x, at, problem.box)
         moved += int((exact != TARGETS[target].velocity(built, y, x, at)).sum())
-        u, residual, sigma = names["velocity"](lambda x, t: y, x, t)
+        u = names["velocity"](lambda x, t: y, x, t)
         torch.testing.assert_close(u, exact, rtol=1e-7, atol=1e-9)
         torch.testing.assert_close(plain(lambda x, t: y, x, t), exact, rtol=1e-7, atol=1e-9)
         score = from_v(built, exact, x, t).score
-        torch.testing.assert_close(-residual / sigma**2, score, rtol=1e-6, atol=1e-7)
+        torch.testing.assert_close(names["score"](u, x, t), score, rtol=1e-6, atol=1e-7)
     assert (moved > 0) == (target != "v")
 
 
@@ -291,7 +289,7 @@ def test_what_the_net_is_trained_on_is_the_target(
     names["train"](1)
     (xt, t), path_ = seen[0], path_of(experiment)
     latent = z if path_.has_latent else None
-    draw = Draw(x0, x1, latent, t[:, 0], path_.position(x0, x1, t[:, 0], latent), None)
+    draw = Draw(x0, x1, latent, t, path_.position(x0, x1, t, latent), None)
     torch.testing.assert_close(xt, draw.xt, rtol=1e-4, atol=1e-5)
     # The first prediction is 0, so the first loss is the mean square of the target.
     y = TARGETS[target].sampled(path_, draw)
@@ -306,7 +304,7 @@ def test_optimal_transport_pairs_as_the_studio_does(labelled: bool) -> None:
     label = torch.randint(3, (128,), generator=generator)
     coupling = coupling_of(experiment)
     names = functions(experiment)
-    got = names["couple"](x0, x1, label) if labelled else names["couple"](x0, x1)
+    got = names["pair_batches"](x0, x1, *([label] if labelled else []), 64)[0]
     for start in (0, 64):
         for k in range(3) if labelled else (None,):
             rows = torch.arange(start, start + 64)
@@ -318,7 +316,7 @@ def test_optimal_transport_pairs_as_the_studio_does(labelled: bool) -> None:
 def test_sinkhorn_finds_the_plan_of_the_studio(reg: float) -> None:
     x0, x1 = torch.randn(2, 100, 2, generator=torch.Generator().manual_seed(0))
     cost = torch.cdist(x0.double(), x1.double()).square()
-    got = functions(Experiment(coupling="sinkhorn"))["transport_plan"](cost, reg) / len(x0)
+    got = functions(Experiment(coupling="sinkhorn"))["entropic_plan"](cost, reg, 1e-2, 10_000)
     want = Sinkhorn(reg, tolerance=1e-6, max_iterations=100_000).plan(x0, x1)
     assert float((got - want).abs().sum()) < 0.03
 
@@ -346,7 +344,7 @@ def test_the_net_is_that_of_the_studio(fourier: int, conditional: bool) -> None:
             layer.bias.copy_(linear.bias)  # pyright: ignore
     x, t, label = torch.randn(7, 2), torch.rand(7), torch.tensor([0, 1, 2, 0, 1, 2, 0])
     told = (label,) if conditional else ()
-    torch.testing.assert_close(theirs(x, t[:, None], *told), ours(x, t, *told), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(theirs(x, t, *told), ours(x, t, *told), rtol=1e-4, atol=1e-4)
 
 
 def test_guidance_meets_what_is_held_inside_the_box_as_in_the_studio() -> None:
