@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
 from collections.abc import Iterator, Sequence
 
 WIDTH = 110
+_STRINGS = re.compile("'[^']*'|\"[^\"]*\"")
 
 
 def text_of(statements: Sequence[ast.stmt]) -> str:
@@ -75,7 +77,9 @@ def _simple(node: ast.stmt) -> str:
         values = ", ".join(map(ast.unparse, value.elts))
         if isinstance(node, ast.Return):
             return f"return {values}"
-        return f"{ast.unparse(node.targets[0]).strip('()')} = {values}"
+        (target,) = node.targets
+        parts = target.elts if isinstance(target, ast.Tuple) else [target]
+        return f"{', '.join(map(ast.unparse, parts))} = {values}"
     return ast.unparse(ast.fix_missing_locations(node))
 
 
@@ -95,6 +99,7 @@ def _wrapped(line: str, indent: str) -> list[str]:
 
 def _brackets(line: str) -> tuple[int, int]:
     """Where the content of a line's first brackets begins and ends; of those alone inside, of these."""
+    line = _STRINGS.sub(lambda found: "s" * len(found[0]), line)
     opening = [k for k, letter in enumerate(line) if letter in "([{"]
     if not opening:
         return 0, 0
@@ -115,14 +120,10 @@ def _closing(line: str, start: int) -> int:
 
 def _parts(text: str) -> list[str]:
     """What stands between the commas outside of brackets and quotes."""
-    parts, depth, quote = [""], 0, ""
-    for letter in text:
-        if quote:
-            quote = "" if letter == quote else quote
-        elif letter in "'\"":
-            quote = letter
-        depth += not quote and (letter in "([{") - (letter in ")]}")
-        if letter == "," and not depth and not quote:
+    parts, depth = [""], 0
+    for letter, plain in zip(text, _STRINGS.sub(lambda found: "s" * len(found[0]), text), strict=True):
+        depth += (plain in "([{") - (plain in ")]}")
+        if plain == "," and not depth:
             parts.append("")
         else:
             parts[-1] += letter

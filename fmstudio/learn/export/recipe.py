@@ -26,7 +26,7 @@ from fmstudio.flow.densities.density import Density, Samples
 from fmstudio.flow.densities.mixture import GaussianMixture
 from fmstudio.flow.densities.shapes import Shape
 from fmstudio.flow.paths.path import Coefficients, Path, affine_coefficients
-from fmstudio.flow.regress.objectives import Draw, Target, training_times
+from fmstudio.flow.regress.objectives import Draw, Target
 from fmstudio.flow.regress.time_laws import TimeLaw
 from fmstudio.flow.regress.translate import applied, terms, x0_solved
 from fmstudio.flow.solve.tableaux import Tableau
@@ -49,6 +49,8 @@ class Parts:
         tableau: of the solver.
         sizes: of the net.
         label: the class that the sampler is asked for, −1 for all.
+        ends: the first and the last time that is trained on.
+        times: the first and the last time at which the net is asked for a velocity.
     """
 
     path: Path
@@ -64,6 +66,8 @@ class Parts:
     tableau: Tableau
     sizes: Sizes
     label: int
+    ends: tuple[float, float]
+    times: tuple[float, float]
 
 
 def unpack(text: str) -> tuple[Tensor, Tensor | None]:
@@ -95,6 +99,9 @@ def sample_data(e: Experiment, p: Parts, n: int, generator: torch.Generator) -> 
 
 def sample_class(e: Experiment, p: Parts, n: int, generator: torch.Generator) -> Tensor:
     """Draw n data points of the class that the sampler is asked for, however rare it is."""
+    if isinstance(p.density, PointCloud) and p.shape is None:
+        own = p.density.points[p.density.labels == p.label]
+        return own[torch.randint(len(own), (n,), generator=generator)]
     if p.asked is None:
         points, label = sample_data(e, p, 20 * n, generator)
         return points[label == p.label][:n]
@@ -189,7 +196,7 @@ def train(e: Experiment, p: Parts, steps: int, generator: torch.Generator) -> nn
             )
         if drawn(e, p) > e.batch:
             x0, x1 = x0[: e.batch], x1[: e.batch]
-        t = p.law.sample(e.batch, generator).clamp(*ends(p))
+        t = p.law.sample(e.batch, generator).clamp(*p.ends)
         z = torch.randn_like(x0) if p.path.has_latent else None
         xt = p.path.position(x0, x1, t, z)
         if e.regression == "sampled":
@@ -216,11 +223,6 @@ def train(e: Experiment, p: Parts, steps: int, generator: torch.Generator) -> nn
     return mean if e.ema else net
 
 
-def ends(p: Parts) -> tuple[float, float]:
-    """The first and the last time that is trained on."""
-    return max(training_times(p.path)[0], 1e-6), training_times(p.path)[1]
-
-
 def drawn(e: Experiment, p: Parts) -> int:
     """Points of a batch before they are paired."""
     return e.batch if p.coupling.independent else max(e.batch, e.coupling_batch)
@@ -228,8 +230,8 @@ def drawn(e: Experiment, p: Parts) -> int:
 
 def velocity(e: Experiment, p: Parts, net: nn.Module, x: Tensor, t: Tensor) -> Tensor:
     """The velocity u(x, t) that the net predicts, or that its prediction stands for."""
-    if p.target.times(p.path) != (0.0, 1.0):
-        t = t.clamp(p.target.times(p.path)[0], p.target.times(p.path)[1])
+    if p.times != (0.0, 1.0):
+        t = t.clamp(*p.times)
     if not p.sizes.classes:
         return p.target.velocity(p.path, net(x, t), x, t, p.box)
     if p.label < 0 or e.guidance == 1:

@@ -20,6 +20,7 @@ from fmstudio.flow.densities.mixture import GaussianMixture
 from fmstudio.flow.densities.shapes import SHAPES
 from fmstudio.flow.formulas.custom import Custom, Formula
 from fmstudio.flow.formulas.readable import check_score
+from fmstudio.flow.regress.objectives import training_times
 from fmstudio.flow.solve.solvers import ADAPTIVE, SOLVERS
 from fmstudio.flow.solve.tableaux import RK4, Row, Tableau
 from fmstudio.learn import clouds
@@ -86,9 +87,8 @@ def _parts(e: Experiment, problem: Problem, sources: Sources) -> Parts:
         density = replace(density, labels=None)
     if isinstance(density, PointCloud) and shape is None:
         density, counts = _embedded(e, density, sources)
-        if asked is not None:
-            asked = density.given(e.label)
     path, coupling = problem.path, problem.coupling
+    low, high = training_times(path)
     if isinstance(path, Custom):
         path = _typed(path, sources)
     if isinstance(coupling, OptimalTransport):
@@ -107,6 +107,8 @@ def _parts(e: Experiment, problem: Problem, sources: Sources) -> Parts:
         tableau=RK4 if e.solver in ADAPTIVE else SOLVERS[e.solver],
         sizes=Sizes(e.dim, e.width, e.depth, e.fourier, problem.classes),
         label=e.label,
+        ends=(max(low, 1e-6), high),
+        times=problem.target.times(problem.path),
     )
 
 
@@ -119,7 +121,8 @@ def _embedded(
     cloud, total = PointCloud(kept.points, kept.labels), len(density)
     which = "all points" if len(cloud) == total else f"a random {len(cloud):,} of the {total:,} points"
     sources.write(f'# The cloud, {which}.\nPOINTS = "{clouds.pack(kept.points, kept.labels)}"')
-    sources.embed(cloud, "density", "unpack(POINTS)", recipe.unpack)
+    code = "unpack(POINTS)[0]" if kept.labels is None else "*unpack(POINTS)"
+    sources.embed(cloud, "density", code, recipe.unpack)
     thinned = len(cloud) < total and density.labels is not None
     return cloud, tuple(density.labels.bincount().tolist()) if thinned else None  # pyright: ignore
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import ast
 import copy
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import cached_property
-from types import ModuleType
+from functools import cache, cached_property
+from types import BuiltinFunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -129,7 +130,7 @@ class Sources:
 
     def method(self, owner: Any, function: Callable[..., Any], fixed: Mapping[str, Any]) -> None:
         """Put a method of an object into the script."""
-        made = self._class(type(owner))
+        made = self._class(type(owner), listed=False)
         if not any(o is owner for o in made.objects):
             made.objects.append(owner)
         versions = [
@@ -139,6 +140,8 @@ class Sources:
         if len({ast.dump(v) for v in versions}) > 1:
             versions = [Specialiser(self, function.__globals__, dict(fixed)).run(parsed(function))]
         made.methods[function.__name__] = versions[0]
+        # After all that it needs: the classes of its fields stand above it.
+        self._class(type(owner))
 
     def object(self, value: Any, called: str) -> str:
         """The name of an object at the top of the script."""
@@ -160,8 +163,9 @@ class Sources:
     def module(self, cls: type, arguments: list[Any]) -> str:
         """A net, written for what it is made of."""
         if cls not in self._classes:
-            made = self._class(cls)
-            example = cls(*arguments)
+            made = self._class(cls, listed=False)
+            with torch.random.fork_rng(devices=[]):
+                example = cls(*arguments)
             first = parsed(cls.__init__)
             known = dict(zip([a.arg for a in first.args.args[1:]], arguments, strict=False))
             made.methods["__init__"] = Specialiser(self, cls.__init__.__globals__, known).run(first)
@@ -170,7 +174,7 @@ class Sources:
                 made.methods[name] = Specialiser(self, cls.__init__.__globals__, known).run(
                     parsed(vars(cls)[name])
                 )
-        return self._classes[cls].name
+        return self._class(cls).name
 
     def named(self, name: str, names: Mapping[str, Any]) -> str:
         """The script's name for what a module knows by a name: imported, or with its definition."""
@@ -196,7 +200,7 @@ class Sources:
             self.add(function, {})
         made = self._class(type(value))
         made.objects.append(value)
-        made.read |= {f.name for f in fields(value)}
+        made.read |= {f.name for f in fields(value) if getattr(value, f.name) is not None}
         self._objects[id(value)] = _Object(self._name(name, id(value)), value, code)
         self._items.append(self._objects[id(value)])
 
@@ -225,11 +229,13 @@ class Sources:
             name, k = f"{wanted}_{k}", k + 1
         return name
 
-    def _class(self, cls: type) -> _Class:
+    def _class(self, cls: type, listed: bool = True) -> _Class:
         if cls not in self._classes:
-            self._classes[cls] = made = _Class(cls, self._name(cls.__name__, cls))
+            self._classes[cls] = _Class(cls, self._name(cls.__name__, cls))
+        made = self._classes[cls]
+        if listed and not any(item is made for item in self._items):
             self._items.append(made)
-        return self._classes[cls]
+        return made
 
     def _complete(self) -> None:
         """Add the methods and properties that are only known by their names."""
@@ -289,8 +295,7 @@ class Sources:
                     yield from item.nodes
 
     def _class_node(self, made: _Class) -> ast.ClassDef:
-        node = with_comments(textwrap.dedent(inspect.getsource(made.kind))).body[0]
-        assert isinstance(node, ast.ClassDef)
+        node = _class_source(made.kind)
         said = one_line(node)
         node.name = made.name
         node.bases = [b for b in node.bases if not is_ours(made.kind.__mro__[1]) and ast.unparse(b) != "ABC"]
@@ -323,6 +328,9 @@ class Sources:
     def _annotation(self, kind: type) -> ast.Name:
         if kind is Tensor:
             self.need("from torch import Tensor")
+        if issubclass(kind, BuiltinFunctionType):
+            self.need("from collections.abc import Callable")
+            return ast.Name("Callable", ast.Load())
         made = self._classes.get(kind)
         return ast.Name(made.name if made else kind.__name__, ast.Load())
 
@@ -331,7 +339,8 @@ class Sources:
         if not made.objects:
             return []
         read = self._read_of(made)
-        return [f.name for f in fields(made.kind) if f.name in read]
+        named = [f.name for f in fields(made.kind) if f.name in read]
+        return [f for f in named if any(getattr(o, f) is not None for o in made.objects)]
 
     def _literal(self, value: Any) -> str:
         if isinstance(value, Tensor):
@@ -369,10 +378,15 @@ class Sources:
         return "\n".join("".join(line + "\n" for line in group) for group in groups if group)
 
 
+def _class_source(cls: type) -> ast.ClassDef:
+    node = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
+    assert isinstance(node, ast.ClassDef)
+    return node
+
+
+@cache
 def _import_of(name: str, module: str) -> str:
     """The line by which a module knows a name."""
-    import sys
-
     tree = ast.parse(inspect.getsource(sys.modules[module]))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):

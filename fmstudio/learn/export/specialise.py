@@ -226,8 +226,9 @@ class Specialiser(ast.NodeTransformer):
         node.args = [part for a in node.args for part in self._spread(a)]
         function = self._value(node.func)
         if function is UNKNOWN or not is_ours(function) or not callable(function):
-            # It is torch's own where nothing is said.
-            node.keywords = [k for k in node.keywords if self._value(k.value) is not torch.float32]
+            if function is torch.randn:
+                # It is torch's own where nothing is said.
+                node.keywords = [k for k in node.keywords if self._value(k.value) is not torch.float32]
             return self.generic_visit(node)
         if inspect.isclass(function):
             return self._constructed(node, function)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import io
+import pickle
 import textwrap
 import tokenize
 from collections.abc import Callable
@@ -20,19 +21,25 @@ _NOTES_TO_TOOLS = ("pyright:", "fmt:", "noqa")
 
 
 def parsed(function: Callable[..., Any]) -> ast.FunctionDef:
-    """The definition of a function, tidied; a lambda becomes one with a single return.
+    """The definition of a function, tidied, to be changed; a lambda becomes one with a single return.
 
     Args:
         function: with a source; a lambda must be alone on its first line.
     """
+    return pickle.loads(_parsed(function))
+
+
+@cache
+def _parsed(function: Callable[..., Any]) -> bytes:
+    # Read back faster than it is parsed or copied.
     if function.__name__ != "<lambda>":
         node = with_comments(_source(function)).body[0]
         assert isinstance(node, ast.FunctionDef)
-        return tidied(node)
-    module = ast.parse(_source(inspect.getmodule(function)))
+        return pickle.dumps(tidied(node))
     line = function.__code__.co_firstlineno
-    node = next(n for n in ast.walk(module) if isinstance(n, ast.Lambda) and n.lineno == line)
-    return ast.FunctionDef("<lambda>", node.args, [ast.Return(node.body)], [], None)
+    tree = ast.parse(_source(inspect.getmodule(function)))
+    node = next(n for n in ast.walk(tree) if isinstance(n, ast.Lambda) and n.lineno == line)
+    return pickle.dumps(ast.FunctionDef("<lambda>", node.args, [ast.Return(node.body)], [], None))
 
 
 @cache
