@@ -33,7 +33,7 @@ from fmstudio.learn.nets.networks import Network, Shape
 from fmstudio.learn.training.batches import Problem
 
 CPU = torch.device("cpu")
-STANDARD = {"argparse", "base64", "collections", "copy", "dataclasses", "math", "typing"}
+STANDARD = {"argparse", "base64", "collections", "copy", "dataclasses", "itertools", "math", "typing"}
 CLASSES = ("8 gaussians", "moons", "two spirals", "pinwheel", "rings", "mixture", "word", "line mixture")
 
 

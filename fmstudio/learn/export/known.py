@@ -43,6 +43,13 @@ class Done(ast.expr):
     inner: ast.expr
 
 
+def done(node: ast.expr) -> Done:
+    """An expression of the script, which stays as it is."""
+    new = Done()
+    new.inner = node
+    return new
+
+
 def is_ours(value: Any) -> bool:
     """Whether a function, class or object is one of the studio's."""
     owner = value if inspect.isroutine(value) or inspect.isclass(value) else type(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import io
 import re
 import tokenize
@@ -39,7 +40,8 @@ def _lines(node: ast.stmt, indent: str) -> Iterator[str]:
             yield from _lines(inner, indent + "    ")
         return
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-        yield f'{indent}"""{node.value.value}"""'
+        line = f'{indent}"""{node.value.value}"""'
+        yield from [line] if len(line) <= WIDTH else [line[:-3], f'{indent}"""']
         return
     bodies = [(name, getattr(node, name, [])) for name in ("body", "orelse")]
     if not bodies[0][1]:
@@ -64,9 +66,10 @@ def _head(node: ast.FunctionDef | ast.ClassDef) -> str:
 
 def _opening(node: ast.stmt) -> str:
     """The first line of a compound statement."""
-    hollow = type(node)(**{**{f: getattr(node, f) for f in node._fields}, "body": [ast.Pass()]})
+    hollow = copy.copy(node)
+    vars(hollow)["body"] = [ast.Pass()]
     if hasattr(hollow, "orelse"):
-        hollow.orelse = []  # pyright: ignore[reportAttributeAccessIssue]
+        vars(hollow)["orelse"] = []
     return ast.unparse(ast.fix_missing_locations(hollow)).splitlines()[0]
 
 

@@ -117,7 +117,7 @@ def _without_one(function: ast.FunctionDef) -> bool:
                     continue
                 drawn = any(word in ast.unparse(statement.value) for word in _DRAWS)
                 if statement.targets[0].id not in used and not drawn:
-                    body.remove(statement)
+                    getattr(node, name).remove(statement)
                     return True
     return False
 
@@ -127,10 +127,11 @@ def _returned_at_once(body: list[ast.stmt]) -> None:
     if len(body) < 2:
         return
     before, last = body[-2:]
-    if isinstance(last, ast.Return) and isinstance(before, ast.Assign) and last.value is not None:
-        if ast.unparse(before.targets[0]) == ast.unparse(last.value):
-            last.value = before.value
-            body.remove(before)
+    if not (isinstance(last, ast.Return) and isinstance(before, ast.Assign) and last.value is not None):
+        return
+    if ast.unparse(before.targets[0]) == ast.unparse(last.value):
+        last.value = before.value
+        body.remove(before)
 
 
 def _without_defaults(function: ast.FunctionDef) -> None:

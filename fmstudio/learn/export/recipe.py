@@ -1,7 +1,7 @@
 """The recipe of a script: the net, its training and its sampling as one writes them by hand.
 
 The studio trains with every number in its place and samples in chunks; a script says the same in plain
-PyTorch. What these functions call (path, data, target, coupling, time law, learning rate) is the studio's own.
+PyTorch. What these functions call (path, data, target, coupling, time law, rate) is the studio's own.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -152,6 +153,9 @@ class Assignment:
 class Net(nn.Module):
     """A multilayer perceptron on x, t, and the sines and cosines of both."""
 
+    space: Tensor
+    time: Tensor
+
     def __init__(self, p: Parts) -> None:
         super().__init__()
         self.sizes = p.sizes
@@ -165,7 +169,7 @@ class Net(nn.Module):
             nn.init.zeros_(linear.bias)
             layers += [linear, nn.SiLU()]
         self.layers = nn.Sequential(*layers[:-1])
-        nn.init.zeros_(self.layers[-1].weight)  # the first prediction is 0 everywhere
+        nn.init.zeros_(self.layers[-1].get_parameter("weight"))  # the first prediction is 0 everywhere
 
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """f(x, t) for points (n, d) and times () or (n,)."""
@@ -175,6 +179,7 @@ class Net(nn.Module):
             angle = 2 * math.pi * torch.cat([x @ self.space, t @ self.time], 1)
             parts += [angle.sin(), angle.cos()]
         if self.sizes.classes:
+            assert label is not None
             parts.append(nn.functional.one_hot(label, self.sizes.classes + 1))  # the last: no class
         return self.layers(torch.cat(parts, 1))
 
@@ -206,6 +211,7 @@ def train(e: Experiment, p: Parts, steps: int, generator: torch.Generator) -> nn
             y = p.target.sampled(p.path, Draw(x0, x1, z, t, xt, None))
         if p.sizes.classes:
             told = torch.rand(e.batch, generator=generator) >= e.label_drop
+            assert label is not None
             label = torch.where(told, label[: e.batch], p.sizes.classes)
             loss = (net(xt, t, label) - y).square().sum(1).mean()
         else:
@@ -274,7 +280,7 @@ def sample(e: Experiment, p: Parts, net: nn.Module, n: int, generator: torch.Gen
     """Follow n particles from noise (t = 1) to data (t = 0)."""
     x = sample_source(p, n, generator)
     times = torch.linspace(1, 0, e.sample_steps + 1)
-    for t, then in zip(times[:-1], times[1:], strict=True):
+    for t, then in pairwise(times):
         h = then - t
         x = noisy_step(e, p, net, x, t, h) if e.sde_noise else step(e, p, net, x, t, h)
     return x

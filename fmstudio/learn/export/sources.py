@@ -8,22 +8,20 @@ of its bases; an object is written as it stands, with the fields that these meth
 from __future__ import annotations
 
 import ast
-import copy
 import inspect
-import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from types import BuiltinFunctionType, ModuleType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fmstudio.learn.export.known import is_ours, is_part, is_plain
 from fmstudio.learn.export.layout import text_of
+from fmstudio.learn.export.literals import import_lines, import_of, tensor_text
 from fmstudio.learn.export.pruning import Pruning
 from fmstudio.learn.export.specialise import Specialiser
 from fmstudio.learn.export.tidy import one_line, parsed, with_comments
@@ -166,14 +164,12 @@ class Sources:
             made = self._class(cls, listed=False)
             with torch.random.fork_rng(devices=[]):
                 example = cls(*arguments)
-            first = parsed(cls.__init__)
-            known = dict(zip([a.arg for a in first.args.args[1:]], arguments, strict=False))
-            made.methods["__init__"] = Specialiser(self, cls.__init__.__globals__, known).run(first)
-            for name in (n for n in vars(cls) if n != "__init__" and inspect.isfunction(vars(cls)[n])):
-                known = {"self": example}
-                made.methods[name] = Specialiser(self, cls.__init__.__globals__, known).run(
-                    parsed(vars(cls)[name])
-                )
+            for name, function in inspect.getmembers(cls, inspect.isfunction):
+                if name in vars(cls):
+                    known = {"self": example}
+                    if name == "__init__":
+                        known = dict(zip([*inspect.signature(cls).parameters], arguments, strict=True))
+                    made.methods[name] = Specialiser(self, function.__globals__, known).run(parsed(function))
         return self._class(cls).name
 
     def named(self, name: str, names: Mapping[str, Any]) -> str:
@@ -186,7 +182,7 @@ class Sources:
         if inspect.isclass(value) and is_ours(value):
             return self.record(value)
         if isinstance(value, ModuleType) or callable(value):
-            self._imports.add(_import_of(name, names["__name__"]))
+            self._imports.add(import_of(name, names["__name__"]))
         return name
 
     def add(self, function: Callable[..., Any], known: Mapping[str, Any]) -> None:
@@ -221,7 +217,7 @@ class Sources:
         objects = {o.name for o in self._objects.values()}
         Pruning(statements, self._records(), objects).run()
         body = text_of(statements)
-        return self._import_lines() + "\n\n" + body
+        return import_lines(self._imports) + "\n\n" + body
 
     def _name(self, wanted: str, key: Any) -> str:
         name, k = wanted, 2
@@ -312,7 +308,7 @@ class Sources:
 
     def _base(self, base: ast.expr, cls: type) -> None:
         root = ast.unparse(base).split(".")[0]
-        self._imports.add(_import_of(root, cls.__module__))
+        self._imports.add(import_of(root, cls.__module__))
 
     def _fields(self, made: _Class, node: ast.ClassDef) -> Iterator[ast.stmt]:
         if not made.objects and made.kind.__annotations__ and not issubclass(made.kind, nn.Module):
@@ -357,65 +353,8 @@ class Sources:
         made = (c for c in self._classes.values() if not c.objects and not issubclass(c.kind, nn.Module))
         return {c.name: list(c.kind.__annotations__) for c in made}
 
-    def _import_lines(self) -> str:
-        torch_names = sorted(
-            {
-                n.strip()
-                for line in self._imports
-                if line.startswith("from torch import ")
-                for n in line[18:].split(",")
-            }
-        )
-        others = {line for line in self._imports if not line.startswith("from torch import ")}
-        if torch_names:
-            others.add(f"from torch import {', '.join(torch_names)}")
-        third = {"numpy", "torch", "scipy"}
-        groups = [
-            sorted((x for x in others if (x.split()[1].split(".")[0] in third) == late),
-                   key=lambda x: (x.startswith("from"), x.lower()))
-            for late in (False, True)
-        ]  # fmt: skip
-        return "\n".join("".join(line + "\n" for line in group) for group in groups if group)
-
 
 def _class_source(cls: type) -> ast.ClassDef:
     node = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
     assert isinstance(node, ast.ClassDef)
     return node
-
-
-@cache
-def _import_of(name: str, module: str) -> str:
-    """The line by which a module knows a name."""
-    tree = ast.parse(inspect.getsource(sys.modules[module]))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            for alias in node.names:
-                if (alias.asname or alias.name) == name:
-                    one = copy.copy(node)
-                    one.names = [alias]
-                    return ast.unparse(one)
-    raise LookupError(f"{module} does not import {name}.")
-
-
-def tensor_text(x: Tensor) -> str:
-    """A tensor as an expression of torch, every number with the fewest digits that give its float32 back."""
-    rows = list(x) if x.ndim else []
-    if not x.is_floating_point():
-        if x.ndim == 1 and torch.equal(x, torch.arange(len(x))):
-            return f"torch.arange({len(x)})"
-        return f"torch.tensor({x.tolist()})"
-    if x.ndim == 1 and len(x) > 4 and bool((x == x[0]).all()):
-        return f"torch.full(({len(x)},), {_numbers(x[0])})"
-    if x.ndim == 3 and len(x) > 1 and all(torch.equal(row, rows[0]) for row in rows):
-        return f"torch.tensor({_numbers(x[0])}).repeat({len(x)}, 1, 1)"
-    if x.ndim > 1:
-        # What only rounding left of 0 is 0.
-        x = torch.where(x.abs() < 1e-6 * x.abs().max(), 0.0, x)
-    return f"torch.tensor({_numbers(x)})"
-
-
-def _numbers(x: Tensor) -> str:
-    if x.ndim:
-        return "[" + ", ".join(_numbers(row) for row in x) + "]"
-    return repr(float(str(np.float32(x.item()))))

@@ -1,28 +1,23 @@
-"""A function written for what is known of its arguments: known branches only, known numbers as numbers.
-
-An argument that is the same in every call (an object of the experiment, None, a truth value) vanishes from
-the signature. A call whose function is one expression and private, or a lambda, is written out in its place.
-"""
+"""A function written for what is known of its arguments: known branches only, known numbers as numbers."""
 
 from __future__ import annotations
 
 import ast
-import copy
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from fmstudio.learn.export.known import UNKNOWN, Done, Open, is_fixed, is_ours, is_part, is_plain, value_of
-from fmstudio.learn.export.tidy import assigned, is_docstring, parsed
+from fmstudio.learn.export.calls import Calls, called
+from fmstudio.learn.export.known import UNKNOWN, Done, Open, is_fixed, is_ours, is_part, is_plain
+from fmstudio.learn.export.tidy import assigned, is_docstring
 
 if TYPE_CHECKING:
     from fmstudio.learn.export.sources import Sources
 
 
-class Specialiser(ast.NodeTransformer):
+class Specialiser(Calls):
     """One function's source, rewritten for what is known.
 
     Args:
@@ -31,9 +26,11 @@ class Specialiser(ast.NodeTransformer):
         known: values of its arguments.
     """
 
+    opened: list[str]
+
     def __init__(self, sources: Sources, names: dict[str, Any], known: dict[str, Any]) -> None:
-        self._sources, self._names, self._known = sources, names, known
-        self.opened: list[str] = []
+        super().__init__(sources, names, known)
+        self.opened = []
 
     def run(self, node: ast.FunctionDef) -> ast.FunctionDef:
         """Rewrite a tidied definition in place."""
@@ -80,7 +77,7 @@ class Specialiser(ast.NodeTransformer):
 
     def visit_If(self, node: ast.If) -> Any:
         """Only the branch that is taken, where that is known."""
-        test = self._value(node.test)
+        test = self.value(node.test)
         if test is not UNKNOWN:
             taken = node.body if test else node.orelse
             if taken:
@@ -111,7 +108,7 @@ class Specialiser(ast.NodeTransformer):
         pairs = zip(target.elts, value.elts, strict=True) if several else [(target, value)]  # pyright: ignore
         kept, new = list[tuple[ast.expr, ast.expr]](), dict[str, Any]()
         for to, what in pairs:
-            known = self._value(what)
+            known = self.value(what)
             if isinstance(to, ast.Attribute) and is_part(known) and not self._sources.is_object(known):
                 continue
             if isinstance(to, ast.Name) and known is not UNKNOWN and is_fixed(known):
@@ -130,20 +127,10 @@ class Specialiser(ast.NodeTransformer):
 
     # Expressions.
 
-    def _value(self, node: ast.AST) -> Any:
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr == "is_complex":
-                return self._sources.turns
-        if isinstance(node, ast.Attribute) and node.attr in self._sources.zero:
-            return 0
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and self._value(node.left) == 0:
-            return 0
-        return value_of(node, self._known, self._names)
-
     def _grounded(self, node: ast.AST) -> bool:
         """Whether it speaks of an argument's value, not only of the module's names or an object's fields."""
         names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
-        if any(n.id == "self" for n in names) and not is_fixed(self._value(node)):
+        if any(n.id == "self" for n in names) and not is_fixed(self.value(node)):
             fields = {getattr(self._known.get("self"), "__dataclass_fields__", None) and n.attr
                       for n in ast.walk(node) if isinstance(n, ast.Attribute)}  # fmt: skip
             if fields & set(getattr(self._known.get("self"), "__dataclass_fields__", ())):
@@ -157,12 +144,12 @@ class Specialiser(ast.NodeTransformer):
         if isinstance(getattr(node, "ctx", None), ast.Store):
             return node
         if isinstance(node, ast.expr) and not isinstance(node, ast.Constant | ast.Tuple | ast.Starred):
-            value = self._value(node)
+            value = self.value(node)
             if value is not UNKNOWN and self._grounded(node):
                 if is_plain(value):
                     return ast.parse(repr(value), mode="eval").body
                 if is_part(value) and self._sources.is_object(value) and not self._inside_self(node):
-                    return ast.Name(self._sources.object(value, self._called(node)), ast.Load())
+                    return ast.Name(self._sources.object(value, called(node)), ast.Load())
                 if inspect.isfunction(value) and is_ours(value):
                     return ast.Name(self._sources.function(value, {})[0], ast.Load())
         return super().visit(node)
@@ -170,25 +157,21 @@ class Specialiser(ast.NodeTransformer):
     def _inside_self(self, node: ast.AST) -> bool:
         return any(isinstance(n, ast.Name) and n.id == "self" for n in ast.walk(node))
 
-    @staticmethod
-    def _called(node: ast.AST) -> str:
-        return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "part")
-
     def visit_BinOp(self, node: ast.BinOp) -> Any:
         """Nothing is added where it is known to be 0."""
-        if isinstance(node.op, ast.Add) and self._value(node.right) == 0:
+        if isinstance(node.op, ast.Add) and self.value(node.right) == 0:
             return self.visit(node.left)
         return self.generic_visit(node)
 
     def visit_IfExp(self, node: ast.IfExp) -> Any:
         """Only the branch that is taken."""
-        test = self._value(node.test)
+        test = self.value(node.test)
         return self.generic_visit(node) if test is UNKNOWN else self.visit(node.body if test else node.orelse)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> Any:
         """Without the parts that decide nothing."""
         neutral = isinstance(node.op, ast.And)
-        left = [v for v in node.values if self._value(v) is UNKNOWN or bool(self._value(v)) != neutral]
+        left = [v for v in node.values if self.value(v) is UNKNOWN or bool(self.value(v)) != neutral]
         node.values = [self.visit(v) for v in left]
         return node if len(left) > 1 else node.values[0]
 
@@ -211,170 +194,10 @@ class Specialiser(ast.NodeTransformer):
 
     def visit_Attribute(self, node: ast.Attribute) -> Any:
         """A field that is open is a variable."""
-        owner = self._value(node.value)
+        owner = self.value(node.value)
         if isinstance(owner, Open):
             return ast.Name(owner.names[node.attr], ast.Load())
         if is_part(owner):
             self._sources.read(owner, node.attr)
         self.generic_visit(node)
         return node
-
-    # Calls.
-
-    def visit_Call(self, node: ast.Call) -> Any:
-        """A call of the studio's functions is one of those that the script holds."""
-        node.args = [part for a in node.args for part in self._spread(a)]
-        function = self._value(node.func)
-        if function is UNKNOWN or not is_ours(function) or not callable(function):
-            if function is torch.randn:
-                # It is torch's own where nothing is said.
-                node.keywords = [k for k in node.keywords if self._value(k.value) is not torch.float32]
-            return self.generic_visit(node)
-        if inspect.isclass(function):
-            return self._constructed(node, function)
-        owner = getattr(function, "__self__", None)
-        plain: Callable[..., Any] = getattr(function, "__func__", function)
-        source = self._sources.source(plain)
-        fixed, free = self._bound(node, source, owner)
-        body = [s for s in source.body if not is_docstring(s)]
-        simple = all(isinstance(a, ast.Name | ast.Constant) for a in free.values())
-        short = plain.__name__.startswith(("_", "<")) or simple
-        if owner is not None and self._sources.is_object(owner):
-            short = not fields(owner) and "self" not in {
-                n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)
-            }
-        if short and len(body) == 1 and isinstance(body[0], ast.Return) and body[0].value is not None:
-            done = self._inlined(body[0].value, plain, fixed, free)
-            if done is not None:
-                return done
-        arguments = [self.visit(a) for a in free.values()]
-        if owner is not None and self._sources.is_object(owner):
-            self._sources.method(owner, plain, {k: v for k, v in fixed.items() if k != "self"})
-            to = self.visit(node.func.value)  # pyright: ignore[reportAttributeAccessIssue]
-            return ast.Call(ast.Attribute(to, plain.__name__, ast.Load()), arguments, [])
-        of = "" if owner is None else self._called(node.func.value)  # pyright: ignore[reportAttributeAccessIssue]
-        name, definition, opened = self._sources.function(plain, fixed, of)
-        body = [s for s in definition.body if not is_docstring(s)]
-        if len(body) == 1 and isinstance(body[0], ast.Return) and body[0].value is not None and not opened:
-            # Names of the script are no parameters, so the arguments can stand in the finished text.
-            uses = [n.id for n in ast.walk(body[0].value) if isinstance(n, ast.Name)]
-            hands_on = isinstance(body[0].value, ast.Name)
-            if hands_on or (
-                owner is not None
-                and all(
-                    uses.count(name) <= 1 or isinstance(a, ast.Name)
-                    for name, a in zip(free, arguments, strict=True)
-                )
-            ):
-                placed = {k: Done(inner=a) for k, a in zip(free, arguments, strict=True)}
-                return _Written(placed).visit(copy.deepcopy(body[0].value))
-        self._sources.keep(name)
-        return ast.Call(
-            ast.Name(name, ast.Load()), [*(ast.Name(o, ast.Load()) for o in opened), *arguments], []
-        )
-
-    def _spread(self, node: ast.expr) -> Sequence[ast.expr]:
-        """The parts of a tuple that is handed over with a star."""
-        value = self._value(node.value) if isinstance(node, ast.Starred) else UNKNOWN
-        if not (isinstance(value, tuple) and is_plain(value)):
-            return [node]
-        return [ast.Constant(part) for part in value]  # pyright: ignore[reportArgumentType]
-
-    def _bound(
-        self, node: ast.Call, source: ast.FunctionDef, owner: Any
-    ) -> tuple[dict[str, Any], dict[str, ast.expr]]:
-        """Arguments that are fixed, with their values, and the others, by name."""
-        names = [a.arg for a in (*source.args.args, *source.args.kwonlyargs)]
-        fixed: dict[str, Any] = {}
-        if owner is not None:
-            fixed["self"] = owner
-            names.remove("self")
-        given = dict(zip(names, node.args, strict=False)) | {k.arg: k.value for k in node.keywords if k.arg}
-        defaults = dict(zip(reversed(source.args.args), reversed(source.args.defaults), strict=False))
-        defaults |= dict(zip(source.args.kwonlyargs, source.args.kw_defaults, strict=True))
-        given = {a.arg: d for a, d in defaults.items() if isinstance(d, ast.Constant)} | given
-        free: dict[str, ast.expr] = {}
-        for name in names:
-            if name not in given:
-                continue
-            value = self._opened(given[name])
-            if value is not UNKNOWN and is_fixed(value):
-                fixed[name] = value
-            else:
-                free[name] = given[name]
-        return fixed, free
-
-    def _opened(self, node: ast.expr) -> Any:
-        """The value of an argument; a record of which some fields are variables is ``Open``."""
-        match node:
-            case ast.Call(func=ast.Attribute(value=whole, attr="but"), keywords=changes):
-                names = {k.arg: k.value.id for k in changes if k.arg and isinstance(k.value, ast.Name)}
-                return Open(self._value(whole), names)
-            case _:
-                return self._value(node)
-
-    def _inlined(
-        self, body: ast.expr, function: Callable[..., Any], fixed: dict[str, Any], free: dict[str, ast.expr]
-    ) -> Any:
-        """The body with the arguments in their places, or None where one would be worked out twice."""
-        uses = [n.id for n in ast.walk(body) if isinstance(n, ast.Name)]
-        done: dict[str, ast.expr] = {}
-        for name, argument in free.items():
-            record = isinstance(argument, ast.Call) and inspect.isclass(self._value(argument.func))
-            if not (record or uses.count(name) <= 1 or isinstance(argument, ast.Name | ast.Constant)):
-                return None
-            done[name] = argument if record else self.visit(copy.deepcopy(argument))
-        body = _Placed(self, done).visit(copy.deepcopy(body))
-        names = dict(function.__globals__)
-        inner = Specialiser(self._sources, names, {**fixed, **dict.fromkeys(done, UNKNOWN)})
-        return inner.visit(body)
-
-    def field_of(self, call: ast.Call, field: str) -> ast.expr:
-        """What a record was made with, as the script's."""
-        fields = list(self._value(call.func).__annotations__)
-        return self.visit(copy.deepcopy(call.args[fields.index(field)]))
-
-    def _constructed(self, node: ast.Call, cls: type) -> ast.Call:
-        known = [self._value(a) for a in node.args]
-        if known and all(is_part(v) for v in known):
-            # A net: made of what is known, so it is written for that.
-            name = self._sources.module(cls, known)
-            return ast.Call(ast.Name(name, ast.Load()), [], [])
-        node.func = ast.Name(self._sources.record(cls), ast.Load())
-        node.args = [self.visit(a) for a in node.args]
-        for keyword in node.keywords:
-            keyword.value = self.visit(keyword.value)
-        return node
-
-
-class _Placed(ast.NodeTransformer):
-    """Arguments in the place of a function's parameters."""
-
-    def __init__(self, caller: Specialiser, arguments: dict[str, ast.expr]) -> None:
-        self._caller, self._arguments = caller, arguments
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        """The field of a record that is just being made is what it is made with."""
-        made = self._arguments.get(node.value.id) if isinstance(node.value, ast.Name) else None
-        if isinstance(made, ast.Call) and isinstance(node.value, ast.Name):
-            if inspect.isclass(self._caller._value(made.func)):  # pyright: ignore[reportPrivateUsage]
-                return Done(inner=self._caller.field_of(made, node.attr))
-        return self.generic_visit(node)
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        """The argument, which is the script's already."""
-        argument = self._arguments.get(node.id)
-        if isinstance(argument, ast.Call) and inspect.isclass(self._caller._value(argument.func)):  # pyright: ignore[reportPrivateUsage]
-            argument = self._caller.visit(copy.deepcopy(argument))
-        return node if argument is None else Done(inner=argument)
-
-
-class _Written(ast.NodeTransformer):
-    """Arguments in the place of the parameters of a finished function."""
-
-    def __init__(self, arguments: dict[str, Done]) -> None:
-        self._arguments = arguments
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        """The argument."""
-        return self._arguments[node.id].inner if node.id in self._arguments else node
