@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import json
 import math
 import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
+from pathlib import Path as File
 from typing import Any
 
 import numpy as np
@@ -21,14 +24,17 @@ from fmstudio.flow.couplings.coupling import Sinkhorn
 from fmstudio.flow.densities.cloud import PointCloud
 from fmstudio.flow.densities.shapes import SHAPES
 from fmstudio.flow.metrics import energy_distance
+from fmstudio.flow.paths.path import Coefficients, Path, affine_coefficients
 from fmstudio.flow.regress.objectives import TARGETS, Draw
 from fmstudio.flow.regress.translate import from_v
 from fmstudio.flow.solve.solvers import SOLVERS as TABLEAUX
 from fmstudio.flow.solve.solvers import integrate, path_times
 from fmstudio.learn import clouds
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
-from fmstudio.learn.experiment import DATA, PATHS, SOURCES, Experiment
+from fmstudio.learn.experiment import COUPLINGS, DATA, PATHS, SOURCES, TIME_LAWS, Experiment
+from fmstudio.learn.export.recipe import Parts
 from fmstudio.learn.export.script import script
+from fmstudio.learn.export.sources import Sources
 from fmstudio.learn.nets.networks import Network, Shape
 from fmstudio.learn.training.batches import Problem
 
@@ -52,6 +58,22 @@ def stands_alone(text: str) -> None:
     for name in re.findall(r"^(?:import|from) .*?(\w+(?:, \w+)*)$", text, re.MULTILINE):
         for one in name.split(", "):
             assert len(re.findall(rf"\b{one}\b", text)) > 1, f"{one} is imported and not used"
+    assert undefined(ast.parse(text)) == set()
+
+
+def undefined(tree: ast.AST) -> set[str]:
+    """Names that a script reads and that nothing in it, and no builtin, defines."""
+    defined = set(vars(builtins)) | {"__name__"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            defined.add(node.name)
+        elif isinstance(node, ast.alias):
+            defined.add(node.asname or node.name)
+        elif isinstance(node, ast.arg):
+            defined.add(node.arg)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            defined.add(node.id)
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - defined
 
 
 @pytest.mark.parametrize("data", DATA)
@@ -73,6 +95,52 @@ def test_every_choice_makes_a_script_that_compiles_and_stands_alone(data: str) -
 def test_every_path_with_every_target_and_noise_compiles(path: str) -> None:
     for target, noise in product(TARGETS, (0.0, 0.7)):
         stands_alone(script(Experiment(path=path, target=target, sde_noise=noise)))
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+@pytest.mark.parametrize("law", TIME_LAWS)
+def test_every_coupling_and_time_law_trains_and_samples(coupling: str, law: str) -> None:
+    for conditional in (False, True):
+        experiment = Experiment(
+            data="moons",
+            coupling=coupling,
+            time_law=law,
+            conditional=conditional,
+            batch=32,
+            coupling_batch=16,
+        )
+        names = functions(experiment)
+        before = torch.get_rng_state()
+        assert script(experiment)
+        assert torch.equal(torch.get_rng_state(), before), "to write a script draws nothing"
+        assert names["sample"](names["train"](2), 20).isfinite().all()
+
+
+@dataclass(frozen=True)
+class Late(Path):
+    """A path of a guest: b = t³."""
+
+    power: float = 3.0
+
+    def at(self, t: torch.Tensor) -> Coefficients:
+        """a = 1 − b, b = t³."""
+        b, db = t**self.power, self.power * t ** (self.power - 1)
+        return affine_coefficients(1 - b, b, -db, db)
+
+
+def test_a_path_of_a_guest_needs_nothing_in_the_exporter() -> None:
+    sources = Sources(facts=(Parts,), turns=False, zero=frozenset({"gamma"}))
+    sources.add(moved, {"path": Late()})
+    names: dict[str, Any] = {"__name__": "exported"}
+    exec(compile(sources.text(), "exported.py", "exec", dont_inherit=True), names)
+    x0, x1, t = torch.randn(3, 2), torch.randn(3, 2), torch.tensor(0.5)
+    torch.testing.assert_close(names["moved"](x0, x1, t), 0.875 * x0 + 0.125 * x1)
+    assert "fmstudio" not in sources.text()
+
+
+def moved(path: Path, x0: torch.Tensor, x1: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    """Where the particles are."""
+    return path.position(x0, x1, t)
 
 
 def test_the_default_is_a_page_or_two() -> None:
@@ -428,7 +496,7 @@ def test_distance_is_that_of_the_studio() -> None:
     assert got == pytest.approx(energy_distance(x, y), abs=1e-6)
 
 
-def run(experiment: Experiment, folder: Path, steps: int) -> tuple[float, np.ndarray[Any, Any]]:
+def run(experiment: Experiment, folder: File, steps: int) -> tuple[float, np.ndarray[Any, Any]]:
     """Run the script in a process of its own; the energy distance it prints, and its samples."""
     (folder / "experiment.py").write_text(script(experiment), "utf-8")
     done = subprocess.run(
@@ -473,7 +541,7 @@ def run(experiment: Experiment, folder: Path, steps: int) -> tuple[float, np.nda
     ],
     ids=lambda c: c["data"],
 )
-def test_scripts_run_in_a_process_of_their_own(changes: dict[str, Any], tmp_path: Path) -> None:
+def test_scripts_run_in_a_process_of_their_own(changes: dict[str, Any], tmp_path: File) -> None:
     experiment = Experiment.from_dict(changes | {"particles": 500, "sample_steps": 10, "batch": 64})
     Problem.of(experiment, None, torch.device("cpu"))
     distance, samples = run(experiment, tmp_path, steps=12)
@@ -483,7 +551,7 @@ def test_scripts_run_in_a_process_of_their_own(changes: dict[str, Any], tmp_path
 
 
 @pytest.mark.slow
-def test_a_script_learns_moons(tmp_path: Path) -> None:
+def test_a_script_learns_moons(tmp_path: File) -> None:
     distance, samples = run(Experiment(data="moons", sample_steps=20), tmp_path, steps=600)
     # The source itself is 0.12 away; two samples of 2,000 moons differ by about 0.002.
     assert distance < 0.02

@@ -7,8 +7,10 @@ import builtins
 import dataclasses
 import inspect
 import operator
+import sys
 import types
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -51,9 +53,18 @@ def done(node: ast.expr) -> Done:
 
 
 def is_ours(value: Any) -> bool:
-    """Whether a function, class or object is one of the studio's."""
+    """Whether a function, class or object is the studio's or a guest's: not of a library."""
     owner = value if inspect.isroutine(value) or inspect.isclass(value) else type(value)
-    return str(getattr(owner, "__module__", "")).startswith("fmstudio.")
+    return _is_source(str(getattr(owner, "__module__", "")))
+
+
+@cache
+def _is_source(module: str) -> bool:
+    top = module.partition(".")[0]
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return top == "fmstudio" or not (
+        file is None or top in sys.stdlib_module_names or "-packages" in str(file)
+    )
 
 
 def is_plain(value: Any) -> bool:
