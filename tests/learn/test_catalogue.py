@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +16,7 @@ from fmstudio.learn import jobs
 from fmstudio.learn.build import coupling_of, density_of, oracle_of, path_of, source_of
 from fmstudio.learn.catalogue.member import Member
 from fmstudio.learn.experiment import FAMILIES, PATHS, Experiment, domain
+from fmstudio.learn.export.script import script
 from fmstudio.learn.fields import Fields, Part, fields_of
 from fmstudio.learn.nets.fitting import check, edited, read_link
 from fmstudio.learn.nets.shipped import problem, same_velocity, shipped
@@ -95,6 +100,28 @@ def test_every_member_stands_under_its_name() -> None:
     named = [(name, member.name) for name, member in every if isinstance(member, Member | Target)]
     assert len(named) > 25
     assert all(name == own for name, own in named)
+
+
+@pytest.mark.parametrize(("field", "name"), EVERY_TOY)
+def test_a_member_from_outside_is_exported(
+    toys: None,
+    field: str,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    small = {"train_steps": 2, "batch": 16, "width": 16, "depth": 1, "particles": 20, "sample_steps": 2}
+    text = script(Experiment(**{field: name}, **small))
+    plain = script(Experiment(**small)).splitlines()
+    assert [line for line in text.splitlines() if line not in plain and not line.startswith("#")]
+    assert "fmstudio" not in text
+    names: dict[str, Any] = {"__name__": "exported"}
+    exec(compile(text, "exported.py", "exec", dont_inherit=True), names)
+    monkeypatch.setattr(sys, "argv", ["exported.py"])
+    monkeypatch.chdir(tmp_path)
+    names["main"]()
+    assert re.search(r"energy distance to .*: -?\d+\.\d{4}\n", capsys.readouterr().out)
 
 
 def test_every_field_has_one_part() -> None:

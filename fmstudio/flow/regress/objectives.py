@@ -33,7 +33,7 @@ from fmstudio.flow.formulas.readable import unreadable
 from fmstudio.flow.oracle.oracle_for import Moments, Oracle
 from fmstudio.flow.paths.path import Path, act, draw_like
 from fmstudio.flow.regress.time_laws import TimeLaw
-from fmstudio.flow.regress.translate import from_eps, from_score, from_v, from_x0
+from fmstudio.flow.regress.translate import from_v, v_from_x0, x0_from_eps, x0_from_score
 
 #: How far from an end the times stay where a coefficient's derivative is infinite at it.
 END_GAP = 1e-3
@@ -95,7 +95,7 @@ class Target:
         if self is V:
             return y
         x0 = self.data_point(path, y, x, t)
-        return from_x0(path, x0 if box is None else box.hold(x0), x, t).v
+        return v_from_x0(path, x0 if box is None else box.hold(x0), x, t)
 
     def times(self, path: Path) -> tuple[float, float]:
         """The times [low, high] at which a net with this target answers with a velocity.
@@ -155,7 +155,7 @@ EPS = Target(
     "eps",
     lambda p, d: d.x1,
     lambda p, m, t: m.eps_hat,
-    lambda p, y, x, t: from_eps(p, y, x, t).x0_hat,
+    lambda p, y, x, t: x0_from_eps(p, y, x, t),
     divides=True,
     label="ε",
 )
@@ -163,7 +163,7 @@ SCORE = Target(
     "score",
     _scaled_score,
     lambda p, m, t: _spread(p, t) * m.score,
-    lambda p, y, x, t: from_score(p, y / _spread(p, t), x, t).x0_hat,
+    lambda p, y, x, t: x0_from_score(p, y / _spread(p, t), x, t),
     divides=True,
     needs_normal=True,
 )
