@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from fmstudio.learn.export import script
+from fmstudio.learn.export.script import script
 from fmstudio.learn.nets.net_card import NetCard
 from fmstudio.ui.visitor import Visitor
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import json
 import math
 import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
+from pathlib import Path as File
 from typing import Any
 
 import numpy as np
@@ -19,52 +22,73 @@ import torch
 from fmstudio import __version__
 from fmstudio.flow.couplings.coupling import Sinkhorn
 from fmstudio.flow.densities.cloud import PointCloud
-from fmstudio.flow.densities.shapes import SHAPES
 from fmstudio.flow.metrics import energy_distance
+from fmstudio.flow.paths.path import Coefficients, Path, affine_coefficients
 from fmstudio.flow.regress.objectives import TARGETS, Draw
 from fmstudio.flow.regress.translate import from_v
-from fmstudio.flow.solve.solvers import SOLVERS as TABLEAUX
 from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import SOLVERS as TABLEAUX
 from fmstudio.learn import clouds
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
-from fmstudio.learn.experiment import DATA, PATHS, SOURCES, Experiment
-from fmstudio.learn.export import script
+from fmstudio.learn.experiment import COUPLINGS, DATA, PATHS, SOURCES, TIME_LAWS, Experiment
+from fmstudio.learn.export.recipe import Parts
+from fmstudio.learn.export.script import script
+from fmstudio.learn.export.sources import Sources
 from fmstudio.learn.nets.networks import Network, Shape
 from fmstudio.learn.training.batches import Problem
+from tests.flow.every import every_shape
 
 CPU = torch.device("cpu")
+STANDARD = {"argparse", "base64", "collections", "copy", "dataclasses", "itertools", "math", "typing"}
 CLASSES = ("8 gaussians", "moons", "two spirals", "pinwheel", "rings", "mixture", "word", "line mixture")
 
 
 def functions(experiment: Experiment) -> dict[str, Any]:
     """What the script defines, without running it."""
     names: dict[str, Any] = {"__name__": "exported"}
-    exec(compile(script(experiment), "exported.py", "exec"), names)
+    exec(compile(script(experiment), "exported.py", "exec", dont_inherit=True), names)
     return names
 
 
 def stands_alone(text: str) -> None:
     compile(text, "exported.py", "exec")
     imported = set(re.findall(r"^(?:import|from) (\w+)", text, re.MULTILINE))
-    assert imported <= {"argparse", "base64", "copy", "math", "numpy", "torch", "scipy"}
+    assert imported <= {*STANDARD, "numpy", "torch", "scipy"}
     assert "fmstudio" not in text
-    for module in imported - {"torch", "scipy"}:
-        name = {"numpy": "np"}.get(module, module)
-        assert re.search(rf"\b{name}\.", text), f"{module} is imported and not used"
+    for name in re.findall(r"^(?:import|from) .*?(\w+(?:, \w+)*)$", text, re.MULTILINE):
+        for one in name.split(", "):
+            assert len(re.findall(rf"\b{one}\b", text)) > 1, f"{one} is imported and not used"
+    assert undefined(ast.parse(text)) == set()
+
+
+def undefined(tree: ast.AST) -> set[str]:
+    """Names that a script reads and that nothing in it, and no builtin, defines."""
+    defined = set(vars(builtins)) | {"__name__"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            defined.add(node.name)
+        elif isinstance(node, ast.alias):
+            defined.add(node.asname or node.name)
+        elif isinstance(node, ast.arg):
+            defined.add(node.arg)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            defined.add(node.id)
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - defined
 
 
 @pytest.mark.parametrize("data", DATA)
 def test_every_choice_makes_a_script_that_compiles_and_stands_alone(data: str) -> None:
     couplings = ("independent", "optimal transport", "sinkhorn")
-    for path, coupling, target in product(
-        ("linear", "custom", "spiral", "zig-zag"), couplings, ("v", "x0", "eps")
-    ):
+    paths, targets = ("linear", "custom", "spiral", "zig-zag"), ("v", "x0", "eps")
+    # Every two of these choices meet.
+    for (k, path), (m, target) in product(enumerate(paths), enumerate(targets)):
+        coupling = couplings[(k + m) % 3]
         experiment = Experiment(data=data, path=path, coupling=coupling, target=target)
         if experiment.dim == 1 and path == "spiral":
             continue
         text = script(experiment)
         stands_alone(text)
-        assert len(text.splitlines()) <= 200
+        assert len(text.splitlines()) <= 400
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -73,8 +97,54 @@ def test_every_path_with_every_target_and_noise_compiles(path: str) -> None:
         stands_alone(script(Experiment(path=path, target=target, sde_noise=noise)))
 
 
+@pytest.mark.parametrize("coupling", COUPLINGS)
+@pytest.mark.parametrize("law", TIME_LAWS)
+def test_every_coupling_and_time_law_trains_and_samples(coupling: str, law: str) -> None:
+    for conditional in (False, True):
+        experiment = Experiment(
+            data="moons",
+            coupling=coupling,
+            time_law=law,
+            conditional=conditional,
+            batch=32,
+            coupling_batch=16,
+        )
+        names = functions(experiment)
+        before = torch.get_rng_state()
+        assert script(experiment)
+        assert torch.equal(torch.get_rng_state(), before), "to write a script draws nothing"
+        assert names["sample"](names["train"](2), 20).isfinite().all()
+
+
+@dataclass(frozen=True)
+class Late(Path):
+    """A path of a guest: b = t³."""
+
+    power: float = 3.0
+
+    def at(self, t: torch.Tensor) -> Coefficients:
+        """a = 1 − b, b = t³."""
+        b, db = t**self.power, self.power * t ** (self.power - 1)
+        return affine_coefficients(1 - b, b, -db, db)
+
+
+def test_a_path_of_a_guest_needs_nothing_in_the_exporter() -> None:
+    sources = Sources(facts=(Parts,), turns=False, zero=frozenset({"gamma"}))
+    sources.add(moved, {"path": Late()})
+    names: dict[str, Any] = {"__name__": "exported"}
+    exec(compile(sources.text(), "exported.py", "exec", dont_inherit=True), names)
+    x0, x1, t = torch.randn(3, 2), torch.randn(3, 2), torch.tensor(0.5)
+    torch.testing.assert_close(names["moved"](x0, x1, t), 0.875 * x0 + 0.125 * x1)
+    assert "fmstudio" not in sources.text()
+
+
+def moved(path: Path, x0: torch.Tensor, x1: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    """Where the particles are."""
+    return path.position(x0, x1, t)
+
+
 def test_the_default_is_a_page_or_two() -> None:
-    assert len(script(Experiment()).splitlines()) <= 130
+    assert len(script(Experiment()).splitlines()) <= 230
     assert max(map(len, script(Experiment()).splitlines())) <= 110
 
 
@@ -91,8 +161,8 @@ def test_a_brought_cloud_is_in_the_script() -> None:
     experiment = Experiment(data="points", points=clouds.pack(points, torch.arange(50) % 3), conditional=True)
     names = functions(experiment)
     density = density_of(experiment)
-    assert torch.allclose(names["CLOUD"], density.points, atol=1e-4)  # pyright: ignore
-    assert torch.equal(names["CLASSES"], density.labels)  # pyright: ignore
+    assert torch.allclose(names["density"].points, density.points, atol=1e-4)  # pyright: ignore
+    assert torch.equal(names["density"].labels, density.labels)  # pyright: ignore
     text = script(experiment)
     assert json.loads(text.splitlines()[1].removeprefix("# ")) == {"data": "points", "conditional": True}
 
@@ -107,11 +177,11 @@ def test_what_was_done_to_a_file_is_in_the_script() -> None:
 
 def test_a_large_cloud_is_thinned_with_every_class_kept() -> None:
     names = functions(Experiment(data="word", word="flow", conditional=True))
-    assert len(names["CLOUD"]) == 2_000
-    assert names["CLASSES"].unique().tolist() == [0, 1, 2, 3]
+    assert len(names["density"].points) == 2_000
+    assert names["density"].labels.unique().tolist() == [0, 1, 2, 3]
     whole = density_of(Experiment(data="word", word="flow"))
     # Every point is one of the studio's, to the 16 bits it is kept in.
-    assert float(torch.cdist(names["CLOUD"], whole.points).min(1).values.max()) < 2e-3  # pyright: ignore
+    assert float(torch.cdist(names["density"].points, whole.points).min(1).values.max()) < 2e-3  # pyright: ignore
 
 
 def unequal_cloud() -> Experiment:
@@ -171,15 +241,15 @@ def test_the_data_are_those_of_the_studio(data: str) -> None:
             assert energy_distance(points[drawn[1] == label], own) < 0.03
 
 
-@pytest.mark.parametrize("data", [*SHAPES, "mixture", "line mixture"])
+@pytest.mark.parametrize("data", [*every_shape(), "mixture", "line mixture"])
 def test_the_same_random_numbers_give_the_points_of_the_studio(data: str) -> None:
     experiment = Experiment(data=data, data_noise=0.07, conditional=data in CLASSES)
     torch.manual_seed(5)
     drawn = functions(experiment)["sample_data"](500)
     generator = torch.Generator().manual_seed(5)
     exact = (
-        SHAPES[data](500, 0.07, generator)
-        if data in SHAPES
+        every_shape()[data](500, 0.07, generator)
+        if data in every_shape()
         else density_of(experiment).sample(500, generator)
     )
     points, labels = drawn if experiment.conditional else (drawn, None)
@@ -234,13 +304,10 @@ def test_the_coefficients_are_those_of_the_path(experiment: Experiment) -> None:
     t = torch.linspace(0.01, 0.99, 41, dtype=torch.float64)
     path = path_of(experiment)
     exact = path.at(t)
-    got = functions(experiment)["coefficients"](t[:, None])
-    if path.has_latent:
-        want = (exact.a, exact.b, exact.gamma, exact.da, exact.db, exact.dgamma)
-    else:
-        want = (exact.a, exact.b, exact.da, exact.db)
-    for mine, theirs in zip(got, want, strict=True):
-        torch.testing.assert_close(mine[:, 0], theirs, rtol=1e-9, atol=1e-12)
+    got = vars(functions(experiment)["path"].at(t))
+    assert {"a", "b", "da", "db"} | ({"gamma", "dgamma"} if path.has_latent else set()) <= set(got)
+    for name, mine in got.items():
+        torch.testing.assert_close(mine, getattr(exact, name), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -257,11 +324,11 @@ def test_a_prediction_becomes_the_same_velocity(path: str, target: str) -> None:
         at = t.clamp(*TARGETS[target].times(built))
         exact = TARGETS[target].velocity(built, y, x, at, problem.box)
         moved += int((exact != TARGETS[target].velocity(built, y, x, at)).sum())
-        u, residual, sigma = names["velocity"](lambda x, t: y, x, t)
+        u = names["velocity"](lambda x, t: y, x, t)
         torch.testing.assert_close(u, exact, rtol=1e-7, atol=1e-9)
         torch.testing.assert_close(plain(lambda x, t: y, x, t), exact, rtol=1e-7, atol=1e-9)
         score = from_v(built, exact, x, t).score
-        torch.testing.assert_close(-residual / sigma**2, score, rtol=1e-6, atol=1e-7)
+        torch.testing.assert_close(names["score"](u, x, t), score, rtol=1e-6, atol=1e-7)
     assert (moved > 0) == (target != "v")
 
 
@@ -291,7 +358,7 @@ def test_what_the_net_is_trained_on_is_the_target(
     names["train"](1)
     (xt, t), path_ = seen[0], path_of(experiment)
     latent = z if path_.has_latent else None
-    draw = Draw(x0, x1, latent, t[:, 0], path_.position(x0, x1, t[:, 0], latent), None)
+    draw = Draw(x0, x1, latent, t, path_.position(x0, x1, t, latent), None)
     torch.testing.assert_close(xt, draw.xt, rtol=1e-4, atol=1e-5)
     # The first prediction is 0, so the first loss is the mean square of the target.
     y = TARGETS[target].sampled(path_, draw)
@@ -306,7 +373,7 @@ def test_optimal_transport_pairs_as_the_studio_does(labelled: bool) -> None:
     label = torch.randint(3, (128,), generator=generator)
     coupling = coupling_of(experiment)
     names = functions(experiment)
-    got = names["couple"](x0, x1, label) if labelled else names["couple"](x0, x1)
+    got = names["pair_batches"](x0, x1, *([label] if labelled else []), 64)[0]
     for start in (0, 64):
         for k in range(3) if labelled else (None,):
             rows = torch.arange(start, start + 64)
@@ -318,7 +385,7 @@ def test_optimal_transport_pairs_as_the_studio_does(labelled: bool) -> None:
 def test_sinkhorn_finds_the_plan_of_the_studio(reg: float) -> None:
     x0, x1 = torch.randn(2, 100, 2, generator=torch.Generator().manual_seed(0))
     cost = torch.cdist(x0.double(), x1.double()).square()
-    got = functions(Experiment(coupling="sinkhorn"))["transport_plan"](cost, reg) / len(x0)
+    got = functions(Experiment(coupling="sinkhorn"))["entropic_plan"](cost, reg, 1e-2, 10_000)
     want = Sinkhorn(reg, tolerance=1e-6, max_iterations=100_000).plan(x0, x1)
     assert float((got - want).abs().sum()) < 0.03
 
@@ -346,7 +413,7 @@ def test_the_net_is_that_of_the_studio(fourier: int, conditional: bool) -> None:
             layer.bias.copy_(linear.bias)  # pyright: ignore
     x, t, label = torch.randn(7, 2), torch.rand(7), torch.tensor([0, 1, 2, 0, 1, 2, 0])
     told = (label,) if conditional else ()
-    torch.testing.assert_close(theirs(x, t[:, None], *told), ours(x, t, *told), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(theirs(x, t, *told), ours(x, t, *told), rtol=1e-4, atol=1e-4)
 
 
 def test_guidance_meets_what_is_held_inside_the_box_as_in_the_studio() -> None:
@@ -429,7 +496,7 @@ def test_distance_is_that_of_the_studio() -> None:
     assert got == pytest.approx(energy_distance(x, y), abs=1e-6)
 
 
-def run(experiment: Experiment, folder: Path, steps: int) -> tuple[float, np.ndarray[Any, Any]]:
+def run(experiment: Experiment, folder: File, steps: int) -> tuple[float, np.ndarray[Any, Any]]:
     """Run the script in a process of its own; the energy distance it prints, and its samples."""
     (folder / "experiment.py").write_text(script(experiment), "utf-8")
     done = subprocess.run(
@@ -474,7 +541,7 @@ def run(experiment: Experiment, folder: Path, steps: int) -> tuple[float, np.nda
     ],
     ids=lambda c: c["data"],
 )
-def test_scripts_run_in_a_process_of_their_own(changes: dict[str, Any], tmp_path: Path) -> None:
+def test_scripts_run_in_a_process_of_their_own(changes: dict[str, Any], tmp_path: File) -> None:
     experiment = Experiment.from_dict(changes | {"particles": 500, "sample_steps": 10, "batch": 64})
     Problem.of(experiment, None, torch.device("cpu"))
     distance, samples = run(experiment, tmp_path, steps=12)
@@ -484,7 +551,7 @@ def test_scripts_run_in_a_process_of_their_own(changes: dict[str, Any], tmp_path
 
 
 @pytest.mark.slow
-def test_a_script_learns_moons(tmp_path: Path) -> None:
+def test_a_script_learns_moons(tmp_path: File) -> None:
     distance, samples = run(Experiment(data="moons", sample_steps=20), tmp_path, steps=600)
     # The source itself is 0.12 away; two samples of 2,000 moons differ by about 0.002.
     assert distance < 0.02

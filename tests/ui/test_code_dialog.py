@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.export import script
+from fmstudio.learn.export.script import script
 from fmstudio.ui.code_dialog import written
 from fmstudio.ui.visitor import Visitor
 

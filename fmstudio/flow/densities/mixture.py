@@ -77,13 +77,12 @@ class GaussianMixture(Density):
     def sample(self, n: int, generator: torch.Generator) -> Samples:
         """Draw a component from π, then x = μ_k + L_k e with e ~ N(0, I)."""
         check_count(n)
-        device, dtype = generator.device, self.means.dtype
-        pick = torch.zeros(0, dtype=torch.int64, device=device)
-        if n:
-            pick = torch.multinomial(self.weights.to(device), n, replacement=True, generator=generator)
-        noise = torch.randn(n, self.dim, generator=generator, dtype=dtype, device=device)
+        # Of none there is no draw: one is drawn, and left out.
+        device = generator.device
+        pick = torch.multinomial(self.weights.to(device), max(n, 1), True, generator=generator)[:n]
+        noise = torch.randn(n, self.dim, generator=generator, dtype=self.means.dtype, device=device)
         pick, noise = pick.to(self.means.device), noise.to(self.means.device)
-        turned = torch.einsum("nij,nj->ni", self.factors.to(dtype)[pick], noise)
+        turned = torch.einsum("nij,nj->ni", self.factors.to(noise)[pick], noise)
         return Samples(self.means[pick] + turned, None if self.labels is None else self.labels[pick])
 
     @property

@@ -33,7 +33,7 @@ from fmstudio.flow.formulas.readable import unreadable
 from fmstudio.flow.oracle.oracle_for import Moments, Oracle
 from fmstudio.flow.paths.path import Path, act, draw_like
 from fmstudio.flow.regress.time_laws import TimeLaw
-from fmstudio.flow.regress.translate import from_eps, from_score, from_v, from_x0
+from fmstudio.flow.regress.translate import from_v, v_from_x0, x0_from_eps, x0_from_score
 
 #: How far from an end the times stay where a coefficient's derivative is infinite at it.
 END_GAP = 1e-3
@@ -72,6 +72,7 @@ class Target:
         data_point: (path, prediction of y, x, t) -> the x̂₀ it stands for, shape (n, d); linear in y and x.
         divides: whether x̂₀ is found by a division by a, so that its error grows like σ/|a|.
         needs_normal: whether y is only defined for a N(0, I) source.
+        label: its symbol, where that is not its name.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Target:
     data_point: Callable[[Path, Tensor, Tensor, Tensor], Tensor]
     divides: bool = False
     needs_normal: bool = False
+    label: str = ""
 
     def velocity(self, path: Path, y: Tensor, x: Tensor, t: Tensor, box: Box | None = None) -> Tensor:
         """The velocity that a prediction of y stands for, with its x̂₀ held inside the box; shape (n, d).
@@ -93,7 +95,7 @@ class Target:
         if self is V:
             return y
         x0 = self.data_point(path, y, x, t)
-        return from_x0(path, x0 if box is None else box.hold(x0), x, t).v
+        return v_from_x0(path, x0 if box is None else box.hold(x0), x, t)
 
     def times(self, path: Path) -> tuple[float, float]:
         """The times [low, high] at which a net with this target answers with a velocity.
@@ -147,24 +149,27 @@ X0 = Target(
     lambda p, d: d.x0,
     lambda p, m, t: m.x0_hat,
     lambda p, y, x, t: y,
+    label="x₀",
 )
 EPS = Target(
     "eps",
     lambda p, d: d.x1,
     lambda p, m, t: m.eps_hat,
-    lambda p, y, x, t: from_eps(p, y, x, t).x0_hat,
+    lambda p, y, x, t: x0_from_eps(p, y, x, t),
     divides=True,
+    label="ε",
 )
 SCORE = Target(
     "score",
     _scaled_score,
     lambda p, m, t: _spread(p, t) * m.score,
-    lambda p, y, x, t: from_score(p, y / _spread(p, t), x, t).x0_hat,
+    lambda p, y, x, t: x0_from_score(p, y / _spread(p, t), x, t),
     divides=True,
     needs_normal=True,
 )
 
 TARGETS: dict[str, Target] = {target.name: target for target in (V, X0, EPS, SCORE)}
+"""The targets to choose from, by the names that they have in JSON and in links."""
 
 
 @lru_cache(maxsize=64)

@@ -29,8 +29,7 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.oracle.linear_gaussian import conjugate
-from fmstudio.flow.paths.path import Coefficients, Path
-from fmstudio.flow.paths.path import act as act_exactly
+from fmstudio.flow.paths.path import Coefficients, Path, act
 
 #: A determinant smaller than this share of its two terms counts as zero.
 ROUNDING = 1e-12
@@ -115,17 +114,20 @@ def from_v(path: Path, v: Tensor, x: Tensor, t: Tensor) -> Prediction:
     c = replace(c, da=da, db=torch.where(db.isinf(), torch.full_like(db, STEEP), db))
     d = _determinant(path, c)
     _check(path, d, t, "conversion from the velocity", _because(path))
-    if path.has_latent:
-        x0 = act(_mixed(c) / d, x) - act(c.variance / d, v)
-        eps = _noise(path, c, x0, x, t)
-    else:
-        x0, eps = _solved(c, d, v, x)
+    x0 = x0_solved(path, c, d, v, x)
+    eps = _noise(path, c, x0, x, t) if path.has_latent else applied(c.a / d, v) - applied(c.da / d, x)
     refusals = {
         name: _refusal(path, lost, t, f"{symbol} that can be read from the velocity", f"{_because(path)} 0")
         for name, symbol, lost in (("x0", "x̂₀", no_x0), ("eps", "ε̂", no_eps))
         if bool(lost.any())
     }
     return _completed(path, x0, eps, v, x, t, refusals)
+
+
+def x0_solved(path: Path, c: Coefficients, d: Tensor, v: Tensor, x: Tensor) -> Tensor:
+    """x̂₀ of :func:`from_v` by its denominator d, shape (n, d)."""
+    one, other = (_mixed(c), c.variance) if path.has_latent else (c.db, c.b)
+    return applied(one / d, x) - applied(other / d, v)
 
 
 def from_x0(path: Path, x0_hat: Tensor, x: Tensor, t: Tensor) -> Prediction:
@@ -138,10 +140,18 @@ def from_x0(path: Path, x0_hat: Tensor, x: Tensor, t: Tensor) -> Prediction:
 
     Limits: the error of x̂₀ reaches ε̂ times |a|/σ.
     """
+    eps = _noise(path, _coefficients(path, t), x0_hat, x, t)
+    return _completed(path, x0_hat, eps, v_from_x0(path, x0_hat, x, t), x, t)
+
+
+def v_from_x0(path: Path, x0_hat: Tensor, x: Tensor, t: Tensor) -> Tensor:
+    """The velocity of an x̂₀: v = a′x̂₀ + ((b′b* + γγ′)/σ²)(x − a x̂₀).
+
+    Args, raises: as :func:`from_x0`; shape (n, d).
+    """
     c = _coefficients(path, t)
-    eps = _noise(path, c, x0_hat, x, t)
-    v = act(c.da, x0_hat) + act(_mixed(c) / c.variance, x - act(c.a, x0_hat))
-    return _completed(path, x0_hat, eps, v, x, t)
+    _check(path, c.variance, t, "conversion from x̂₀", "σ² is")
+    return applied(c.da, x0_hat) + applied(_mixed(c) / c.variance, x - applied(c.a, x0_hat))
 
 
 def from_eps(path: Path, eps_hat: Tensor, x: Tensor, t: Tensor) -> Prediction:
@@ -154,19 +164,24 @@ def from_eps(path: Path, eps_hat: Tensor, x: Tensor, t: Tensor) -> Prediction:
 
     Limits: the error of ε̂ reaches x̂₀ times σ²/|a b|.
     """
+    x0, c = x0_from_eps(path, eps_hat, x, t), _coefficients(path, t)
+    # With b* = |b|²/b: r = σ² ε̂/b* and (b′b* + γγ′) r/σ² = (b′ + γγ′/b*) ε̂.
+    slope = c.db + c.gamma_dgamma / conjugate(c.b) if path.has_latent else c.db
+    return _completed(path, x0, eps_hat, applied(c.da, x0) + applied(slope, eps_hat), x, t)
+
+
+def x0_from_eps(path: Path, eps_hat: Tensor, x: Tensor, t: Tensor) -> Tensor:
+    """The data point of an ε̂: x̂₀ = (x − (σ²/b*) ε̂)/a, with σ²/b* = b where there is no latent.
+
+    Args, raises: as :func:`from_eps`; shape (n, d).
+    """
     c = _coefficients(path, t)
     _check(path, c.a, t, "conversion from ε̂", "a is")
-    if not path.has_latent:
-        _check(path, 1 / c.db.abs().clamp(min=1), t, "conversion from ε̂", "1/b′ is")
-        x0 = act(1 / c.a, x - act(c.b, eps_hat))
-        v = act(c.da, x0) + act(c.db, eps_hat)
-        return _completed(path, x0, eps_hat, v, x, t)
-    _check(path, c.b, t, "conversion from ε̂", "b is")
-    # With b* = |b|²/b: r = σ² ε̂/b* and (b′b* + γγ′) r/σ² = (b′ + γγ′/b*) ε̂.
-    ratio = 1 / conjugate(c.b)
-    x0 = act(1 / c.a, x - act(c.variance * ratio, eps_hat))
-    v = act(c.da, x0) + act(c.db + c.gamma_dgamma * ratio, eps_hat)
-    return _completed(path, x0, eps_hat, v, x, t)
+    if path.has_latent:
+        _check(path, c.b, t, "conversion from ε̂", "b is")
+        return applied(1 / c.a, x - applied(c.variance / conjugate(c.b), eps_hat))
+    _check(path, 1 / c.db.abs().clamp(min=1), t, "conversion from ε̂", "1/b′ is")
+    return applied(1 / c.a, x - applied(c.b, eps_hat))
 
 
 def from_score(path: Path, score: Tensor, x: Tensor, t: Tensor) -> Prediction:
@@ -179,12 +194,20 @@ def from_score(path: Path, score: Tensor, x: Tensor, t: Tensor) -> Prediction:
 
     Limits: the error of s reaches x̂₀ times σ²/|a|.
     """
+    x0, c = x0_from_score(path, score, x, t), _coefficients(path, t)
+    eps = -applied(conjugate(c.b), score)
+    return Prediction(x0, eps, applied(c.da, x0) - applied(_mixed(c), score), score)
+
+
+def x0_from_score(path: Path, score: Tensor, x: Tensor, t: Tensor) -> Tensor:
+    """The data point of a score: x̂₀ = (x + σ² s)/a.
+
+    Args, raises: as :func:`from_score`; shape (n, d).
+    """
     c = _coefficients(path, t)
     _check(path, c.a, t, "conversion from the score", "a is")
     _check(path, c.variance, t, "conversion from the score", "σ² is")
-    x0 = act(1 / c.a, x + act(c.variance, score))
-    eps = -act(conjugate(c.b), score)
-    return Prediction(x0, eps, act(c.da, x0) - act(_mixed(c), score), score)
+    return applied(1 / c.a, x + applied(c.variance, score))
 
 
 #: How each prediction is translated, by its name in an experiment.
@@ -217,11 +240,7 @@ def solve(path: Path, v: Tensor, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
     c = _coefficients(path, t)
     d = _determinant(path, c)
     _check(path, d, t, "conversion from the velocity", _because(path))
-    return _solved(c, d, v, x)
-
-
-def _solved(c: Coefficients, d: Tensor, v: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    return act(c.db / d, x) - act(c.b / d, v), act(c.a / d, v) - act(c.da / d, x)
+    return x0_solved(path, c, d, v, x), applied(c.a / d, v) - applied(c.da / d, x)
 
 
 def _determinant(path: Path, c: Coefficients) -> Tensor:
@@ -249,9 +268,9 @@ def _coefficients(path: Path, t: Tensor) -> Coefficients:
     return path.at(torch.as_tensor(t).double())
 
 
-def act(coefficient: Tensor, x: Tensor) -> Tensor:
-    """:func:`fmstudio.flow.paths.path.act` with a coefficient in float64, in the dtype of the points."""
-    return act_exactly(coefficient.to(x.dtype.to_complex() if coefficient.is_complex() else x.dtype), x)
+def applied(coefficient: Tensor, x: Tensor) -> Tensor:
+    """A coefficient in float64 times points, in their dtype."""
+    return act(coefficient.to(x.dtype.to_complex() if coefficient.is_complex() else x.dtype), x)
 
 
 def _mixed(c: Coefficients) -> Tensor:
@@ -262,7 +281,7 @@ def _mixed(c: Coefficients) -> Tensor:
 def _noise(path: Path, c: Coefficients, x0: Tensor, x: Tensor, t: Tensor) -> Tensor:
     """ε̂ from x̂₀."""
     _check(path, c.variance, t, "conversion from x̂₀", "σ² is")
-    return act(conjugate(c.b) / c.variance, x - act(c.a, x0))
+    return applied(conjugate(c.b) / c.variance, x - applied(c.a, x0))
 
 
 def _completed(
@@ -282,8 +301,8 @@ def _completed(
         return Prediction(x0, eps, v, torch.full_like(x, torch.nan), refusals)
     # −ε̂/b* keeps the digits of ε̂ where b is small; with b = 0 < γ the residual does.
     if path.has_latent:
-        return Prediction(x0, eps, v, act(1 / c.variance, act(c.a, x0) - x), refusals)
-    return Prediction(x0, eps, v, -act(1 / conjugate(c.b), eps), refusals)
+        return Prediction(x0, eps, v, applied(1 / c.variance, applied(c.a, x0) - x), refusals)
+    return Prediction(x0, eps, v, -applied(1 / conjugate(c.b), eps), refusals)
 
 
 def _check(path: Path, c: Tensor, t: Tensor, what: str, because: str) -> None:
