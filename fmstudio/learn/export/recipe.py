@@ -50,8 +50,7 @@ class Parts:
         tableau: of the solver.
         sizes: of the net.
         label: the class that the sampler is asked for, −1 for all.
-        ends: the first and the last time that is trained on.
-        times: the first and the last time at which the net is asked for a velocity.
+        ends, times: the first and last time that is trained on, and that the net is asked for a velocity.
     """
 
     path: Path
