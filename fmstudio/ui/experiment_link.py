@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.components import Component
 
 from fmstudio.learn.build import density_of, path_of
-from fmstudio.learn.experiment import PATH_FIELDS, Experiment
+from fmstudio.learn.experiment import PATHS, Experiment
 from fmstudio.learn.nets.fitting import Note, check, edited, read_link, without_leftovers
 from fmstudio.plots.coefficients import coefficients_svg
 from fmstudio.ui import desk, training, words
@@ -97,7 +97,7 @@ def wire_experiment(
                     return  # Refused when Enter was pressed, and now it was left.
                 state.drafts.pop(name, None)
                 taken = accept(state, lambda: edited(state.experiment, name, value))
-                if not taken and name in PATH_FIELDS["custom"]:
+                if not taken and name in PATHS["custom"].fields:
                     state.drafts[name] = value, state.refused
 
         return chosen
@@ -220,8 +220,7 @@ def _shown(
     shown["label"]["choices"] = [("every class", -1), *zip(names, range(classes), strict=True)]
     for name, choices in offered.items():
         shown[name]["choices"] = number_choices(choices, values[name])
-    shown["around"]["visible"] = "around" in PATH_FIELDS.get(experiment.path, ())
-    shown["around"]["choices"] = list(around_options(experiment))
+    shown["around"]["choices"] = around_options(experiment)
     return shown | {
         "query": {"value": _link(experiment)},
         "data note": {"value": words.data_note(experiment)},

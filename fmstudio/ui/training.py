@@ -15,7 +15,8 @@ from torch import Tensor
 from fmstudio.device import chosen_device
 from fmstudio.flow.metrics import straightness
 from fmstudio.flow.regress.reflow import pairs as reflow_pairs
-from fmstudio.flow.solve.solvers import HEUN, MIDPOINT, integrate, path_times
+from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import HEUN, MIDPOINT
 from fmstudio.learn.build import density_of, source_of
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.nets.net_card import NetCard

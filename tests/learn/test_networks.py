@@ -6,13 +6,14 @@ from torch.nn import functional
 
 from fmstudio import device
 from fmstudio.flow.bounds import Box
-from fmstudio.flow.paths.affine import Linear, Spherical
+from fmstudio.flow.paths.affine import Linear
 from fmstudio.flow.paths.latent import Latent
 from fmstudio.flow.paths.turning import Bow
 from fmstudio.flow.regress.objectives import EPS, SCORE, TARGETS, V
 from fmstudio.learn.nets.net_field import CHUNK_ON_CPU, NetField
 from fmstudio.learn.nets.networks import Network, Shape, views
 from fmstudio.learn.training.step import BETA1, BETA2, EPSILON, WEIGHT_DECAY, AdamMoments, Steps
+from tests.flow.every import every_path
 
 SHAPES = [Shape(2, 24, 3, 5), Shape(2, 16, 1, 0), Shape(1, 24, 2, 5), Shape(2, 24, 2, 5, classes=3)]
 
@@ -156,7 +157,7 @@ def test_field_refuses_classes_it_does_not_know():
         NetField(network(SHAPES[3]), Linear(), V).given(7)
 
 
-PATHS = [Linear(), Spherical(), Latent(Linear(), 0.5), Bow(0.7)]
+PATHS = [*every_path(), Latent(Linear(), 0.5), Bow(0.7)]
 
 
 @pytest.mark.parametrize("box", [None, Box(-torch.ones(2), torch.ones(2))], ids=["free", "held"])

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import pytest
 
 from fmstudio.learn import clouds
-from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.experiment import Experiment, domain
 from fmstudio.learn.nets.fitting import read_link
 from fmstudio.learn.nets.net_card import choose
 from fmstudio.learn.nets.shipped import shipped
@@ -67,7 +67,7 @@ def test_the_sampler_s_hint_says_whose_the_field_is() -> None:
 
 @pytest.mark.parametrize("name", [f.name for f in fields(Experiment)])
 def test_every_field_has_a_name_of_the_page(name: str) -> None:
-    assert "_" not in words.FIELDS[name]
+    assert "_" not in domain(name)["said"]
 
 
 def test_what_a_link_asks_for_in_vain_is_told_in_the_page_s_words() -> None:

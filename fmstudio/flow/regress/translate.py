@@ -115,10 +115,7 @@ def from_v(path: Path, v: Tensor, x: Tensor, t: Tensor) -> Prediction:
     d = _determinant(path, c)
     _check(path, d, t, "conversion from the velocity", _because(path))
     x0 = x0_solved(path, c, d, v, x)
-    if path.has_latent:
-        eps = _noise(path, c, x0, x, t)
-    else:
-        eps = applied(c.a / d, v) - applied(c.da / d, x)
+    eps = _noise(path, c, x0, x, t) if path.has_latent else applied(c.a / d, v) - applied(c.da / d, x)
     refusals = {
         name: _refusal(path, lost, t, f"{symbol} that can be read from the velocity", f"{_because(path)} 0")
         for name, symbol, lost in (("x0", "x̂₀", no_x0), ("eps", "ε̂", no_eps))

@@ -92,7 +92,7 @@ class Proportional:
 
 
 @dataclass(frozen=True)
-class Chain:
+class ChainNoise:
     """The g of the zig-zag chain: with it the process from data to noise is the Markov chain itself.
 
         g² = 2 b b′ − 2 (a′/a) b²,        so that u + ½ g² s = (a′/a) x

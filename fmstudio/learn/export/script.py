@@ -17,16 +17,14 @@ from fmstudio import __version__
 from fmstudio.flow.couplings.coupling import OptimalTransport
 from fmstudio.flow.densities.cloud import PointCloud
 from fmstudio.flow.densities.mixture import GaussianMixture
-from fmstudio.flow.densities.shapes import SHAPES
 from fmstudio.flow.formulas.custom import Custom, Formula
 from fmstudio.flow.formulas.readable import check_score
 from fmstudio.flow.regress.objectives import training_times
-from fmstudio.flow.solve.solvers import ADAPTIVE, SOLVERS
-from fmstudio.flow.solve.tableaux import RK4, Row, Tableau
+from fmstudio.flow.solve.tableaux import RK4, SOLVERS, Row, Tableau
 from fmstudio.learn import clouds
 from fmstudio.learn.clouds import unpack
 from fmstudio.learn.clouds.cloud import unmoved
-from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.experiment import DATA, Experiment
 from fmstudio.learn.export import recipe
 from fmstudio.learn.export.recipe import Assignment, Parts, Typed
 from fmstudio.learn.export.sources import Sources
@@ -80,7 +78,7 @@ def script(experiment: Experiment) -> str:
 def _parts(e: Experiment, problem: Problem, sources: Sources) -> Parts:
     """The objects of the script; what a script holds in another form than the studio is written here."""
     density, counts = problem.density, None
-    shape = SHAPES.get(e.data)
+    shape = DATA[e.data].shape
     asked = density.given(e.label) if e.label >= 0 and shape is None else None
     assert isinstance(density, GaussianMixture | PointCloud)
     if not problem.classes:
@@ -104,7 +102,7 @@ def _parts(e: Experiment, problem: Problem, sources: Sources) -> Parts:
         shape=shape,
         counts=counts,
         asked=asked,
-        tableau=RK4 if e.solver in ADAPTIVE else SOLVERS[e.solver],
+        tableau=RK4 if SOLVERS[e.solver].adaptive else SOLVERS[e.solver],
         sizes=Sizes(e.dim, e.width, e.depth, e.fourier, problem.classes),
         label=e.label,
         ends=(max(low, 1e-6), high),
@@ -150,7 +148,7 @@ def bare(code: str) -> str:
 def step_text(e: Experiment, tableau: Tableau) -> str:
     """``step`` of the recipe, with the numbers of one tableau written out."""
     lines = [f'"""{"An" if tableau.name[0] in "AEIOU" else "A"} {tableau.name} step of length h."""']
-    if e.solver in ADAPTIVE:
+    if SOLVERS[e.solver].adaptive:
         lines.append("# The studio used the adaptive dopri5; so many steps of order 4 are as good here.")
     if len(tableau.b) == 1:
         return "def step(e, p, net, x, t, h):\n" + textwrap.indent(

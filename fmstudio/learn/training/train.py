@@ -21,6 +21,7 @@ import torch
 from fmstudio.device import on_one_core
 from fmstudio.flow.couplings.coupling import FixedPairs
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.fields import fields_of
 from fmstudio.learn.nets.net_field import NetField
 from fmstudio.learn.nets.networks import Network, Shape
 from fmstudio.learn.training.batches import Problem
@@ -35,9 +36,7 @@ INTERVAL = 0.1
 MEASURING_SHARE = 0.1
 
 #: Fields that say how long to train, or what to do with the net, not what it becomes at a step.
-AFTER_TRAINING = frozenset(
-    {"train_steps", "solver", "sample_steps", "sde_noise", "guidance", "label", "particles", "frames"}
-)
+AFTER_TRAINING = frozenset({"train_steps", *fields_of("sampling", "view")})
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,6 @@ from typing import Any
 
 import gradio as gr
 
-from fmstudio.learn.experiment import SOLVERS
 from fmstudio.learn.nets.net_card import NO_CLOSED_FORM
 from fmstudio.plots.figures import heat_figure, nfe_figure, profile_figure
 from fmstudio.plots.plain import in_html
@@ -52,7 +51,7 @@ def build(visitor: gr.State) -> Room:
                     list(FIELDS), value=True, show_label=False, container=False, elem_classes=["fm-pills"],
                     elem_id="sample-field", interactive=True,
                 )  # fmt: skip
-                controls["solver"] = pills("solver", SOLVERS, "solver")
+                controls["solver"] = pills("solver", "solver")
                 controls["solver"].elem_id = "sample-solver"
                 controls["sample_steps"] = numbers(
                     "sample_steps", "steps, 1 … 200", (1, 2, 4, 8, 16, 32, 100, 200)

@@ -12,7 +12,6 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from fmstudio.learn.experiment import REGRESSIONS, SCHEDULES, TARGETS, TIME_LAWS
 from fmstudio.learn.training.checkpoints import Checkpoint
 from fmstudio.learn.training.train import Progress
 from fmstudio.plots.figures import (
@@ -85,8 +84,8 @@ def build(visitor: gr.State) -> Room:
                 status = gr.HTML(facts([]), elem_id="train-facts")
             with gr.Column(elem_classes=["fm-card"], min_width=0):
                 gr.Markdown("#### Net and objective")
-                controls["target"] = pills("target", TARGETS, "target", {"x0": "x₀", "eps": "ε"})
-                controls["regression"] = pills("regression", REGRESSIONS, "regression")
+                controls["target"] = pills("target", "target")
+                controls["regression"] = pills("regression", "regression")
                 controls["conditional"] = gr.Checkbox(False, label="tell the net the class", interactive=True)
                 with gr.Row():
                     controls["train_steps"] = numbers(
@@ -97,8 +96,8 @@ def build(visitor: gr.State) -> Room:
                     "learning_rate", "learning rate", (1e-4, 5e-4, 1e-3, 2e-3, 1e-2)
                 )
                 with gr.Accordion("More", open=False):
-                    controls["schedule"] = pills("schedule", SCHEDULES, "schedule")
-                    controls["time_law"] = pills("time_law", TIME_LAWS, "time law")
+                    controls["schedule"] = pills("schedule", "schedule")
+                    controls["time_law"] = pills("time_law", "time law")
                     controls["width"] = numbers("width", "width", (16, 32, 64, 128, 256, 512))
                     controls["depth"] = slider("depth", "hidden layers", 1)
                     controls["fourier"] = numbers("fourier", "Fourier features", (0, 8, 16, 32, 64, 128))
