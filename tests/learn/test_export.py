@@ -88,7 +88,7 @@ def test_every_choice_makes_a_script_that_compiles_and_stands_alone(data: str) -
             continue
         text = script(experiment)
         stands_alone(text)
-        assert len(text.splitlines()) <= 400
+        assert len(text.splitlines()) <= 330
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -144,7 +144,7 @@ def moved(path: Path, x0: torch.Tensor, x1: torch.Tensor, t: torch.Tensor) -> to
 
 
 def test_the_default_is_a_page_or_two() -> None:
-    assert len(script(Experiment()).splitlines()) <= 230
+    assert len(script(Experiment()).splitlines()) <= 190
     assert max(map(len, script(Experiment()).splitlines())) <= 110
 
 

@@ -50,8 +50,7 @@ class Parts:
         tableau: of the solver.
         sizes: of the net.
         label: the class that the sampler is asked for, −1 for all.
-        ends: the first and the last time that is trained on.
-        times: the first and the last time at which the net is asked for a velocity.
+        ends, times: the first and last time that is trained on, and that the net is asked for a velocity.
     """
 
     path: Path
@@ -302,7 +301,7 @@ def main(e: Experiment, p: Parts, generator: torch.Generator) -> None:
     net = train(e, p, steps, generator)
     samples = sample(e, p, net, e.particles, generator)
     np.save("samples.npy", samples.numpy())
-    n = min(e.particles, MEASURED)
+    n = min(e.particles, 2_000)  # as many as the distance is measured on
     if p.label >= 0:
         data, more = sample_class(e, p, n, generator), sample_class(e, p, n, generator)
     elif p.sizes.classes:
@@ -311,10 +310,6 @@ def main(e: Experiment, p: Parts, generator: torch.Generator) -> None:
         data, more = sample_data(e, p, n, generator), sample_data(e, p, n, generator)
     print(f"energy distance to {fresh(e, p)}: {energy_distance(samples[:n], data):.4f}")
     print(f"two samples of the data differ by {energy_distance(more, data):.4f}")
-
-
-#: Samples that the energy distance is measured on, at most.
-MEASURED = 2_000
 
 
 def fresh(e: Experiment, p: Parts) -> str:

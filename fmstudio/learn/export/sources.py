@@ -1,69 +1,31 @@
 """Sources: everything that some functions need of the studio, collected from its modules and in their order.
 
-Functions, objects with their classes, records and constants are found by following the names in the source,
-so a new path or solver needs nothing here. Of a class only the methods that are called are kept, with those
-of its bases; an object is written as it stands, with the fields that these methods read.
+Functions, objects with their classes and records are found by following the names in the source, so a new
+path or solver needs nothing here. Of a class only the methods that are called are kept, with those of its
+bases; an object is written as it stands, with the fields that these methods read.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from functools import cached_property
-from types import BuiltinFunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
+from fmstudio.learn.export.definitions import Definitions, Function, ObjectText
 from fmstudio.learn.export.known import is_ours, is_part, is_plain
-from fmstudio.learn.export.layout import text_of
-from fmstudio.learn.export.literals import import_lines, import_of, tensor_text
-from fmstudio.learn.export.pruning import Pruning
+from fmstudio.learn.export.literals import import_of
 from fmstudio.learn.export.specialise import Specialiser
-from fmstudio.learn.export.tidy import one_line, parsed, with_comments
+from fmstudio.learn.export.tidy import parsed, with_comments
 
 
-@dataclass
-class _Function:
-    """A function of the script, and the variables it needs in the place of records."""
-
-    node: ast.FunctionDef
-    opened: list[str]
-
-
-@dataclass
-class _Class:
-    """A class of the script. ``objects`` are those written out; a record has none."""
-
-    kind: type
-    name: str
-    objects: list[Any] = field(default_factory=list)
-    methods: dict[str, ast.FunctionDef] = field(default_factory=dict)
-    read: set[str] = field(default_factory=set)
-
-
-@dataclass
-class _Object:
-    """An object at the top of the script."""
-
-    name: str
-    value: Any
-    code: str = ""
-
-
-@dataclass
-class _Text:
-    """Lines that were written for this experiment."""
-
-    nodes: list[ast.stmt]
-
-
-class Sources:
-    """The definitions that a script holds.
+class Sources(Definitions):
+    """The definitions of a script, asked for one by one.
 
     Args:
         facts: classes whose objects are only read: they are no part of a script.
@@ -72,16 +34,14 @@ class Sources:
     """
 
     def __init__(self, facts: tuple[type, ...], turns: bool, zero: frozenset[str]) -> None:
+        super().__init__()
         self._facts, self.turns, self.zero = facts, turns, zero
-        self._items: list[_Function | _Class | _Object | _Text] = []
-        self._functions: dict[Any, tuple[str, _Function]] = {}
-        self._classes: dict[type, _Class] = {}
-        self._objects: dict[int, _Object] = {}
-        self._taken: dict[str, Any] = {}
-        self._imports: set[str] = set()
         self._instead: dict[Callable[..., Any], str] = {}
 
-    # What the specialiser asks for.
+    def text(self) -> str:
+        """The imports and all that was put into the script."""
+        self._complete()
+        return super().text()
 
     def is_object(self, value: Any) -> bool:
         """Whether a value is written as an object: no fact, and none of its fields is a function."""
@@ -104,7 +64,7 @@ class Sources:
             rewriter = Specialiser(self, function.__globals__, dict(fixed))
             node = rewriter.run(self.source(function))
             node.name = name
-            self._functions[key] = name, _Function(node, rewriter.opened)
+            self._functions[key] = name, Function(node, rewriter.opened)
         name, made = self._functions[key]
         return name, made.node, made.opened
 
@@ -145,7 +105,7 @@ class Sources:
         """The name of an object at the top of the script."""
         if id(value) not in self._objects:
             self._class(type(value))
-            self._objects[id(value)] = made = _Object(self._name(called, id(value)), value)
+            self._objects[id(value)] = made = ObjectText(self._name(called, id(value)), value)
             self._items.append(made)
         return self._objects[id(value)].name
 
@@ -197,41 +157,8 @@ class Sources:
         made = self._class(type(value))
         made.objects.append(value)
         made.read |= {f.name for f in fields(value) if getattr(value, f.name) is not None}
-        self._objects[id(value)] = _Object(self._name(name, id(value)), value, code)
+        self._objects[id(value)] = ObjectText(self._name(name, id(value)), value, code)
         self._items.append(self._objects[id(value)])
-
-    def write(self, text: str) -> None:
-        """Add lines of the script as they are."""
-        self._items.append(_Text(with_comments(text).body))
-
-    def need(self, line: str) -> None:
-        """Add an import."""
-        self._imports.add(line)
-
-    # The script.
-
-    def text(self) -> str:
-        """The imports and all that was put into the script."""
-        self._complete()
-        statements = list(self._statements())
-        objects = {o.name for o in self._objects.values()}
-        Pruning(statements, self._records(), objects).run()
-        body = text_of(statements)
-        return import_lines(self._imports) + "\n\n" + body
-
-    def _name(self, wanted: str, key: Any) -> str:
-        name, k = wanted, 2
-        while self._taken.setdefault(name, key) != key:
-            name, k = f"{wanted}_{k}", k + 1
-        return name
-
-    def _class(self, cls: type, listed: bool = True) -> _Class:
-        if cls not in self._classes:
-            self._classes[cls] = _Class(cls, self._name(cls.__name__, cls))
-        made = self._classes[cls]
-        if listed and not any(item is made for item in self._items):
-            self._items.append(made)
-        return made
 
     def _complete(self) -> None:
         """Add the methods and properties that are only known by their names."""
@@ -260,101 +187,8 @@ class Sources:
         """Every attribute that the script speaks of."""
         return {
             n.attr
-            for part in [f.node for f in self._items if isinstance(f, _Function)]
+            for part in [f.node for f in self._items if isinstance(f, Function)]
             + [m for c in self._classes.values() for m in c.methods.values()]
             for n in ast.walk(part)
             if isinstance(n, ast.Attribute)
         }
-
-    def _read_of(self, made: _Class) -> set[str]:
-        """What the methods of a class read of their object."""
-        return made.read | {
-            n.attr
-            for m in made.methods.values()
-            for n in ast.walk(m)
-            if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == "self"
-        }
-
-    def _statements(self) -> Iterator[ast.stmt]:
-        for item in self._items:
-            match item:
-                case _Function():
-                    yield item.node
-                case _Class():
-                    yield self._class_node(item)
-                case _Object():
-                    text = self._literal(item.value)
-                    if item.code:
-                        text = f"{self._class(type(item.value)).name}({item.code})"
-                    yield from with_comments(f"{item.name} = {text}").body
-                case _Text():
-                    yield from item.nodes
-
-    def _class_node(self, made: _Class) -> ast.ClassDef:
-        node = _class_source(made.kind)
-        said = one_line(node)
-        node.name = made.name
-        node.bases = [b for b in node.bases if not is_ours(made.kind.__mro__[1]) and ast.unparse(b) != "ABC"]
-        for base in node.bases:
-            self._base(base, made.kind)
-        head: list[ast.stmt] = [said] if said is not None else []
-        head += self._fields(made, node)
-        written = is_dataclass(made.kind) and any(isinstance(s, ast.AnnAssign) for s in head)
-        node.decorator_list = [ast.Name("dataclass", ast.Load())] if written else []
-        if written:
-            self.need("from dataclasses import dataclass")
-        node.body = [*head, *made.methods.values()] or [ast.Pass()]
-        return node
-
-    def _base(self, base: ast.expr, cls: type) -> None:
-        root = ast.unparse(base).split(".")[0]
-        self._imports.add(import_of(root, cls.__module__))
-
-    def _fields(self, made: _Class, node: ast.ClassDef) -> Iterator[ast.stmt]:
-        if not made.objects and made.kind.__annotations__ and not issubclass(made.kind, nn.Module):
-            for line in node.body:
-                if isinstance(line, ast.AnnAssign):
-                    if "Tensor" in ast.unparse(line.annotation):
-                        self.need("from torch import Tensor")
-                    yield line
-        for f in self._own(made):
-            kind = type(getattr(made.objects[0], f))
-            yield ast.AnnAssign(ast.Name(f, ast.Store()), self._annotation(kind), None, 1)
-
-    def _annotation(self, kind: type) -> ast.Name:
-        if kind is Tensor:
-            self.need("from torch import Tensor")
-        if issubclass(kind, BuiltinFunctionType):
-            self.need("from collections.abc import Callable")
-            return ast.Name("Callable", ast.Load())
-        made = self._classes.get(kind)
-        return ast.Name(made.name if made else kind.__name__, ast.Load())
-
-    def _own(self, made: _Class) -> list[str]:
-        """The fields that objects of a class are written with."""
-        if not made.objects:
-            return []
-        read = self._read_of(made)
-        named = [f.name for f in fields(made.kind) if f.name in read]
-        return [f for f in named if any(getattr(o, f) is not None for o in made.objects)]
-
-    def _literal(self, value: Any) -> str:
-        if isinstance(value, Tensor):
-            self.need("import torch")
-            return tensor_text(value)
-        if is_part(value):
-            made = self._class(type(value))
-            inner = (f"{f}={self._literal(getattr(value, f))}" for f in self._own(made))
-            return f"{made.name}({', '.join(inner)})"
-        return repr(value)
-
-    def _records(self) -> dict[str, list[str]]:
-        """The fields of each class whose objects are made in the script."""
-        made = (c for c in self._classes.values() if not c.objects and not issubclass(c.kind, nn.Module))
-        return {c.name: list(c.kind.__annotations__) for c in made}
-
-
-def _class_source(cls: type) -> ast.ClassDef:
-    node = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
-    assert isinstance(node, ast.ClassDef)
-    return node
