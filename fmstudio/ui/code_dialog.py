@@ -12,7 +12,7 @@ import gradio as gr
 
 from fmstudio.learn.export import script
 from fmstudio.learn.nets.net_card import NetCard
-from fmstudio.ui.visitor import Visitor
+from fmstudio.studio.session import Visitor
 
 _HEAD = """
 <div class="code-head">

@@ -16,20 +16,11 @@ from fmstudio.flow.formulas.readable import unreadable
 from fmstudio.flow.regress.objectives import TARGETS
 from fmstudio.folders import ASSETS
 from fmstudio.learn.build import path_of
-from fmstudio.learn.clouds import unpack
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.nets.fitting import Note
 from fmstudio.learn.nets.net_card import Chosen
 from fmstudio.plots.plain import in_html, in_markdown
 
-_CLASSES = {
-    "moons": ("upper moon", "lower moon"),
-    "rings": ("inner ring", "middle ring", "outer ring"),
-}
-_PARTS = {
-    "8 gaussians": "bump", "two spirals": "arm", "pinwheel": "blade", "mixture": "component",
-    "line mixture": "component",
-}  # fmt: skip
 _TEXTS = ASSETS / "text"
 _FORMULAS = {
     "linear": "xₜ = (1−t) x₀ + t x₁",
@@ -174,19 +165,6 @@ def number(value: float, digits: int = 4) -> str:
 def nats(value: float) -> str:
     """A difference of log densities ≥ 0 with three decimals."""
     return "less than 0.001" if value < 1e-3 else f"{value:.3f}"
-
-
-def class_names(experiment: Experiment, count: int) -> list[str]:
-    """What the classes of the data are called, ``count`` of them; by number where they have no name."""
-    names = _CLASSES.get(experiment.data, ())
-    if experiment.data == "points" and experiment.points:
-        names = unpack(experiment.points).names
-    if experiment.data == "word":
-        letters = tuple(letter for letter in experiment.word if not letter.isspace())
-        names = letters if len(letters) == count else ()
-    return [
-        names[k] if k < len(names) else f"{_PARTS.get(experiment.data, 'class')} {k}" for k in range(count)
-    ]
 
 
 def mixture_json(components: Any) -> str:

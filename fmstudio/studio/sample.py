@@ -1,8 +1,8 @@
-"""What the Sample room shows, without the page: samples, error against work, likelihood, the net's error."""
+"""The Sample room: samples, error against work, likelihood, the net's error."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -30,11 +30,11 @@ from fmstudio.learn.simulate import (
 )
 from fmstudio.plots.scene.rooms import sample_scene
 from fmstudio.plots.scene.scene import Scene
-from fmstudio.ui import words
-from fmstudio.ui.actions import fitting_net, followed
-from fmstudio.ui.quality import start_gap, wrong_start
-from fmstudio.ui.stoppable import StoppableField
-from fmstudio.ui.visitor import Visitor
+from fmstudio.studio.names import class_names
+from fmstudio.studio.paths import fitting_net, followed
+from fmstudio.studio.quality import start_gap, wrong_start
+from fmstudio.studio.running import GoOn, WatchedField, regardless
+from fmstudio.studio.session import Visitor
 
 CLOUD_START = 0.02
 """Where the likelihood under a point cloud's exact flow is read off."""
@@ -42,12 +42,8 @@ CLOUD_START = 0.02
 LEAST = -8.0
 """Two densities are compared where the logarithm of the exact one is above this."""
 
-Tell = Callable[[int, int], object]
-"""Hears how many steps of how many are done."""
-
-
-def quietly(done: int, calls: int) -> None:
-    """Tell nobody."""
+SAMPLING = "sampling"
+"""What a Stop button calls it."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ class Sampled:
     chosen: Chosen
 
 
-def sample_room(visitor: Visitor, use_net: bool, tell: Tell = quietly) -> Sampled:
+def sample_room(visitor: Visitor, use_net: bool, go_on: GoOn = regardless) -> Sampled:
     """Q and the sampler's particles on one clock, with the distance between them: of one class or of all.
 
     Raises:
@@ -72,7 +68,7 @@ def sample_room(visitor: Visitor, use_net: bool, tell: Tell = quietly) -> Sample
     times = frame_times(experiment)
     pairs = draw_pairs(experiment, experiment.particles, asked=True)
     original = original_paths(experiment, pairs, times)
-    watched = StoppableField(chosen.field, visitor, _calls(experiment), tell)
+    watched = WatchedField(chosen.field, go_on, _calls(experiment))
     motion = run_sampler(experiment, watched, original[0], times, origin=chosen.field)
     watched.check()
     measured = distances(motion.positions, *fresh_draws(experiment, times, asked=True))
@@ -83,7 +79,7 @@ def sample_room(visitor: Visitor, use_net: bool, tell: Tell = quietly) -> Sample
 
 def class_name(chosen: Chosen) -> str:
     """What the class is called that a field is of; an empty text for all data."""
-    return "" if chosen.label is None else words.class_names(chosen.experiment, chosen.label + 1)[-1]
+    return "" if chosen.label is None else class_names(chosen.experiment, chosen.label + 1)[-1]
 
 
 def _calls(experiment: Experiment) -> int:
@@ -105,13 +101,15 @@ class ErrorCurve:
 
 
 @torch.no_grad()
-def error_curves(visitor: Visitor, use_net: bool, count: int = 400) -> Iterator[ErrorCurve]:
+def error_curves(
+    visitor: Visitor, use_net: bool, count: int = 400, go_on: GoOn = regardless
+) -> Generator[ErrorCurve]:
     """Error against NFE for every solver, one curve at a time.
 
     The error is the distance of the end points to those of 400 RK4 steps from the same starts.
     """
     experiment = visitor.experiment
-    field = StoppableField(followed(visitor, use_net).field, visitor)
+    field = WatchedField(followed(visitor, use_net).field, go_on)
     pairs = draw_pairs(experiment, count, stream=31)
     start = original_paths(experiment, pairs, torch.tensor([1.0, 0.0]), stream=32)[0]
     fine = integrate(field, start, path_times(400), SOLVERS["rk4"], record=False).positions[-1]
@@ -162,7 +160,7 @@ class LikelihoodMap:
 
 
 def likelihood_map(
-    visitor: Visitor, use_net: bool, size: int = 48, steps: int = 40, tell: Tell = quietly
+    visitor: Visitor, use_net: bool, size: int = 48, steps: int = 40, go_on: GoOn = regardless
 ) -> LikelihoodMap:
     """The density that the flow gives each point of the plane or line, beside the exact one where known.
 
@@ -172,7 +170,7 @@ def likelihood_map(
     """
     chosen = followed(visitor, use_net)
     experiment = chosen.experiment
-    field = StoppableField(chosen.field, visitor, steps * SOLVERS["midpoint"].evaluations, tell)
+    field = WatchedField(chosen.field, go_on, steps * SOLVERS["midpoint"].evaluations)
     span = plane_span(experiment)
     grid, shape = _grid(experiment, span, size)
     density = asked_density(experiment)
@@ -183,7 +181,7 @@ def likelihood_map(
     exact = known(grid).reshape(shape) if known is not None else None
     wrong = wrong_start(experiment)
     if wrong is not None and exact is not None:
-        free = StoppableField(chosen.field, visitor)
+        free = WatchedField(chosen.field, go_on)
         end = integrate(free, grid, path_times(steps, start, 1.0), SOLVERS["midpoint"], record=False).end
         gap = start_gap(experiment, end)
         wrong = None if gap is None else float(gap.reshape(shape)[exact > LEAST].abs().mean())

@@ -21,8 +21,7 @@ from fmstudio.learn.simulate import (
     original_paths,
     run_sampler,
 )
-from fmstudio.ui.stoppable import StoppableField
-from fmstudio.ui.visitor import Visitor
+from fmstudio.studio.running import GoOn, WatchedField, regardless
 
 MOST_MEASURED = 10_000
 """Samples that are measured against data, at most."""
@@ -104,7 +103,7 @@ class Better:
     gain: float
 
 
-def heun_instead(visitor: Visitor, chosen: Chosen, motion: Motion) -> Better | None:
+def heun_instead(chosen: Chosen, motion: Motion, go_on: GoOn = regardless) -> Better | None:
     """What as many steps of Heun would do, at twice the work, to particles that Euler's steps have moved.
 
     From the same noise and against the same data most of what chance does cancels: the spread of the gain is
@@ -121,7 +120,7 @@ def heun_instead(visitor: Visitor, chosen: Chosen, motion: Motion) -> Better | N
     if chosen.card is None or e.solver != "euler" or e.sde_noise > 0:
         return None
     start, end = motion.positions[0, :COMPARED], motion.positions[-1, :COMPARED]
-    watched = StoppableField(chosen.field, visitor)
+    watched = WatchedField(chosen.field, go_on)
     moved = run_sampler(e.but(solver="heun"), watched, start, motion.times[[0, -1]]).positions[-1]
     euler, heun = quality_of(e, end), quality_of(e, moved)
     gain = euler.energy - heun.energy
