@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -11,12 +11,9 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from fmstudio.learn.build import density_of, path_of
 from fmstudio.learn.experiment import PATH_FIELDS, Experiment
 from fmstudio.learn.nets.fitting import Note, check, edited, read_link, without_leftovers
-from fmstudio.plots.coefficients import coefficients_svg
 from fmstudio.studio import train
-from fmstudio.studio.names import class_names
 from fmstudio.studio.session import Browser, Visitor
 from fmstudio.ui import desk, words
 from fmstudio.ui.board import board_value
@@ -24,7 +21,8 @@ from fmstudio.ui.bringing import Bringing
 from fmstudio.ui.lessons import Lessons, read_step
 from fmstudio.ui.painting import Painting
 from fmstudio.ui.room import Room
-from fmstudio.ui.sidebar import Sidebar, around_options, number_choices, shown_fields
+from fmstudio.ui.shown import Parts, shown_of
+from fmstudio.ui.sidebar import Sidebar
 from fmstudio.ui.told import warn
 from fmstudio.ui.wiring import QUIET, SEEN, Updates
 
@@ -61,7 +59,7 @@ def wire_experiment(
     controls = dict(side.controls)
     for room in rooms:
         controls |= room.controls
-    link = _Link(visitor, _Parts.around(side, controls), painting)
+    link = _Link(visitor, Parts.around(side, controls), painting)
     outputs = [visitor, *painting.outputs]
     last_file: dict[str, Any] = {"trigger_mode": "always_last", **SEEN}
     # Without the queue, an answer comes back on the request itself: two round trips less. It cannot warn.
@@ -86,49 +84,6 @@ def wire_experiment(
     loaded.then(None, query, None, js=_WRITE_LINK, **QUIET)
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """What shows the experiment.
-
-    Args:
-        all: by name.
-        controls: those of them that edit a field of the experiment.
-        query: the hidden link.
-        at_first: what the browser shows of the controls before anything was settled.
-        offered: the numbers to choose from, by the name of a control that takes others too.
-    """
-
-    all: Mapping[str, Component]
-    controls: Mapping[str, Component]
-    query: gr.Textbox
-    at_first: Mapping[str, dict[str, object]]
-    offered: Mapping[str, list[Any]]
-
-    @classmethod
-    def around(cls, side: Sidebar, controls: Mapping[str, Component]) -> _Parts:
-        """The sidebar's parts, a hidden link, and the controls of the sidebar and all rooms."""
-        query = gr.Textbox(visible="hidden")
-        parts: dict[str, Component] = {
-            "query": query,
-            "data note": side.data_note,
-            "coefficients": side.coefficients,
-            "path note": side.path_note,
-            "board": side.board,
-            "upload": side.upload,
-            **side.desk.parts,
-            **controls,
-        }
-        first: dict[str, dict[str, object]] = {
-            name: {"value": part.value, "visible": part.visible} for name, part in controls.items()
-        }
-        offered: dict[str, list[Any]] = {}
-        for name, part in controls.items():
-            if isinstance(part, gr.Dropdown) and "fm-number" in part.elem_classes:
-                offered[name] = [value for _, value in part.choices]
-                first[name]["choices"] = list(part.choices)
-        return cls(parts, controls, query, first, offered)
-
-
 @dataclass(frozen=True, eq=False)
 class _Link:
     """The events of an edit: its change, the picture of the room on screen, and what follows in the controls.
@@ -140,7 +95,7 @@ class _Link:
     """
 
     visitor: gr.State
-    parts: _Parts
+    parts: Parts
     painting: Painting
 
     def edit(self, name: str) -> Callable[[Visitor, Any], None]:
@@ -196,7 +151,7 @@ class _Link:
         """What differs from what the browser shows; from now on it shows it."""
         browser = state.browser
         with _CHANGES:
-            now = _shown(state.experiment, self.parts)
+            now = shown_of(state.experiment, self.parts)
             now["board"]["value"] = board_value(state.experiment, state.drawn)
             now |= desk.shown(state.experiment, state.desk)
             for name, (text, _) in browser.drafts.items():
@@ -267,38 +222,6 @@ def _opened(state: Visitor, request: gr.Request) -> None:
     given = {k: v for k, v in dict(request.query_params).items() if not k.startswith("__")}
     state.experiment, notes = read_link(given)
     state.browser.told += words.notes(notes)
-
-
-def _shown(experiment: Experiment, parts: _Parts) -> dict[str, dict[str, object]]:
-    """What the sidebar and the rooms' controls show of an experiment, by the part's name."""
-    note = words.path_note(experiment)
-    drawn = experiment.data == "points"
-    classes = density_of(experiment).classes
-    names = class_names(experiment, classes)
-    values = experiment.to_dict()
-    shown: dict[str, dict[str, object]] = {name: {"value": values[name]} for name in parts.controls}
-    for name, seen in shown_fields(experiment, classes).items():
-        shown[name]["visible"] = seen
-    shown["label"]["choices"] = [("every class", -1), *zip(names, range(classes), strict=True)]
-    for name, choices in parts.offered.items():
-        shown[name]["choices"] = number_choices(choices, values[name])
-    shown["around"]["visible"] = "around" in PATH_FIELDS.get(experiment.path, ())
-    shown["around"]["choices"] = list(around_options(experiment))
-    of_the_rest: dict[str, dict[str, object]] = {
-        "query": {"value": _link(experiment)},
-        "data note": {"value": words.data_note(experiment)},
-        "coefficients": {"value": coefficients_svg(path_of(experiment), words.path_formula(experiment))},
-        "path note": {"value": note, "visible": bool(note)},
-        "board": {"visible": drawn or experiment.data == "mixture"},
-        "upload": {"visible": drawn},
-    }
-    return shown | of_the_rest
-
-
-def _link(experiment: Experiment) -> str:
-    """The query string, without a cloud or a mixture that is put aside: they are long."""
-    aside = [name for name in ("points", "mixture") if experiment.data != name]
-    return experiment.but(**{name: getattr(Experiment(), name) for name in aside}).to_query()
 
 
 def _edited(part: Component) -> list[Any]:

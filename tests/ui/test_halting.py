@@ -83,12 +83,15 @@ def test_an_action_can_be_halted_in_line_and_never_begins() -> None:
 
 def test_what_is_newer_ends_what_is_under_way() -> None:
     running = Running()
-    with running.instead("sampling") as first, running.beside("other") as other:
-        with running.instead("sampling") as second:
-            assert (first.halted, second.halted, other.halted) == (True, False, False)
-            with pytest.raises(Stopped):
-                first.go_on()
-            second.go_on(1, 2)
+    with (
+        running.instead("sampling") as first,
+        running.beside("other") as other,
+        running.instead("sampling") as second,
+    ):
+        assert (first.halted, second.halted, other.halted) == (True, False, False)
+        with pytest.raises(Stopped):
+            first.go_on()
+        second.go_on(1, 2)
     assert running.actions == []
 
 
