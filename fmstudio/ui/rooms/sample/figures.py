@@ -9,7 +9,7 @@ from fmstudio.studio.session import Visitor
 from fmstudio.ui import words
 from fmstudio.ui.live_plot import figure_json
 from fmstudio.ui.report import facts
-from fmstudio.ui.rooms.sample.controls import OnDemand
+from fmstudio.ui.rooms.sample.controls import Controls
 from fmstudio.ui.wiring import Updates
 
 
@@ -68,7 +68,7 @@ def _offer(better: quality.Better | None) -> str:
     )
 
 
-def likelihood(parts: OnDemand, found: sample.LikelihoodMap, net: bool) -> Updates:
+def likelihood(room: Controls, found: sample.LikelihoodMap, net: bool) -> Updates:
     """The flow's density, the exact one where it is known, and a note that compares them."""
     density, role = found.flow.exp(), "learned" if net else "exact"
     w, of = found.chosen.guidance, _of(found)
@@ -85,9 +85,9 @@ def likelihood(parts: OnDemand, found: sample.LikelihoodMap, net: bool) -> Updat
         flow = heat_figure(density, found.span, title, role)
         exact = None if known is None else heat_figure(known, found.span, f"exact q₀{of}", "exact")
     return {
-        parts.flow_map: figure_json(flow),
-        parts.exact_map: None if exact is None else figure_json(exact),
-        parts.note: _likelihood_note(found),
+        room.flow_map: figure_json(flow),
+        room.exact_map: None if exact is None else figure_json(exact),
+        room.likelihood_note: _likelihood_note(found),
     }
 
 

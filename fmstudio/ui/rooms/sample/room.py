@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import gradio as gr
-from gradio.components import Component
 
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.nets.net_card import NO_CLOSED_FORM, has_closed_form
@@ -18,7 +17,7 @@ from fmstudio.studio.session import Measured, Visitor
 from fmstudio.ui.report import failed
 from fmstudio.ui.room import Room
 from fmstudio.ui.rooms.sample import figures
-from fmstudio.ui.rooms.sample.controls import Parts, lay_out
+from fmstudio.ui.rooms.sample.controls import Controls
 from fmstudio.ui.told import warn
 from fmstudio.ui.wiring import QUIET, Updates
 
@@ -27,31 +26,26 @@ _PROGRESS = gr.Progress()
 
 def build(visitor: gr.State) -> Room:
     """Lay the room out in the current tab."""
-    parts = lay_out()
-    acts = _Acts(parts)
-    sampler, asked, stop = parts.sampler, parts.on_demand, parts.sampler.stop
-    sampler.go.click(
-        acts.sample, visitor, [parts.player, parts.measured, stop],
-        show_progress_on=parts.measured, api_visibility="private",
+    room = Controls()
+    acts, stop, note = _Acts(room), room.stop, room.likelihood_note
+    room.go.click(
+        acts.sample, visitor, [room.player, room.measured, stop],
+        show_progress_on=room.measured, api_visibility="private",
     )  # fmt: skip
-    asked.measure.click(acts.solvers, visitor, [asked.curves, stop], **QUIET)
-    asked.likelihood.click(
-        acts.maps, visitor, [asked.flow_map, asked.exact_map, asked.note, stop],
-        show_progress_on=asked.note, api_visibility="private",
+    room.measure.click(acts.solvers, visitor, [room.curves, stop], **QUIET)
+    room.likelihood.click(
+        acts.maps, visitor, [room.flow_map, room.exact_map, note, stop],
+        show_progress_on=note, api_visibility="private",
     )  # fmt: skip
     stop.click(acts.stopped, visitor, stop, **QUIET)
-    outputs: list[Component] = [
-        *(parts.player, parts.measured, stop, sampler.use_net, sampler.hint),
-        *asked.figures,
-    ]
     return Room(
-        controls=sampler.controls,
+        controls=room.of_experiment,
         repaint=acts.repaint,
-        outputs=outputs,
+        outputs=[room.player, room.measured, stop, room.use_net, room.hint, *room.on_demand],
         under_way={stop: gr.update(interactive=True)},
         view=lambda state: state.rooms.use_net,
         of_net=lambda state: True,
-        looks=[(sampler.use_net, acts.choose)],
+        looks=[(room.use_net, acts.choose)],
     )
 
 
@@ -61,22 +55,22 @@ class _Acts:
     but leaves the Stop button to what has begun since.
 
     Args:
-        parts: of the room.
+        room: its controls.
     """
 
-    parts: Parts
+    room: Controls
 
     def repaint(self, state: Visitor) -> Updates:
         """Sample anew. Figures on demand of another field go; another sampler leaves them right."""
+        room = self.room
         with state.running.instead(sample.SAMPLING) as action:
             updates = self._drawn(state, action.go_on) | self._at_rest(action)
         use_net = paths.samples_the_net(state)
         shows = Measured(_field_of(state), state.net.mark(), use_net)
         if state.rooms.measured != shows:
-            asked = self.parts.on_demand
-            updates |= {asked.curves: None, asked.flow_map: None, asked.exact_map: None, asked.note: ""}
+            updates |= {part: "" if part is room.likelihood_note else None for part in room.on_demand}
         state.rooms.measured = shows
-        return updates | {self.parts.sampler.use_net: use_net, self.parts.sampler.hint: figures.hint(state)}
+        return updates | {room.use_net: use_net, room.hint: figures.hint(state)}
 
     def sample(self, state: Visitor, progress: gr.Progress = _PROGRESS) -> Iterator[Updates]:
         """Sample."""
@@ -93,12 +87,12 @@ class _Acts:
             good = quality.quality_of(found.chosen.experiment, found.motion.positions[-1])
             better = quality.heun_instead(found.chosen, found.motion, go_on)
         except (ValueError, RuntimeError) as error:
-            return {self.parts.measured: failed(error)}
+            return {self.room.measured: failed(error)}
         except Stopped:
             return {}
         return {
-            self.parts.player: found.scene,
-            self.parts.measured: figures.figures_html(found, good, better),
+            self.room.player: found.scene,
+            self.room.measured: figures.figures_html(found, good, better),
         }
 
     def solvers(self, state: Visitor) -> Iterator[Updates]:
@@ -111,7 +105,7 @@ class _Acts:
             try:
                 for curve in sample.error_curves(state, net, go_on=action.go_on):
                     done.append(curve)
-                    yield {self.parts.on_demand.curves: figures.curves(done, net)}
+                    yield {self.room.curves: figures.curves(done, net)}
             except (ValueError, RuntimeError) as error:
                 warn(error)
             except Stopped:
@@ -129,7 +123,7 @@ class _Acts:
             try:
                 go_on = _telling(action, progress, "steps of the flow")
                 found = sample.likelihood_map(state, net, go_on=go_on)
-                shown = figures.likelihood(self.parts.on_demand, found, net)
+                shown = figures.likelihood(self.room, found, net)
             except (ValueError, RuntimeError) as error:
                 warn(error)
             except Stopped:
@@ -140,7 +134,7 @@ class _Acts:
     def stopped(self, state: Visitor) -> Updates:
         """Stop."""
         state.running.halt(sample.SAMPLING)
-        return {self.parts.sampler.stop: gr.update(interactive=False)}
+        return {self.room.stop: gr.update(interactive=False)}
 
     def choose(self, state: Visitor, net: bool) -> Updates:
         """The net's field, or the exact one where it is known."""
@@ -148,14 +142,14 @@ class _Acts:
             state.rooms.use_net = net
             return {}
         warn(NO_CLOSED_FORM.format(coupling=state.experiment.coupling))
-        return {self.parts.sampler.use_net: paths.samples_the_net(state)}
+        return {self.room.use_net: paths.samples_the_net(state)}
 
     def _under_way(self) -> Updates:
-        return {self.parts.sampler.stop: gr.update(interactive=True)}
+        return {self.room.stop: gr.update(interactive=True)}
 
     def _at_rest(self, action: Action) -> Updates:
         """What has begun meanwhile can be stopped."""
-        return {} if action.halted else {self.parts.sampler.stop: gr.update(interactive=False)}
+        return {} if action.halted else {self.room.stop: gr.update(interactive=False)}
 
 
 @contextmanager

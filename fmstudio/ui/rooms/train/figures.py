@@ -22,7 +22,7 @@ from fmstudio.studio.session import Visitor
 from fmstudio.ui import words
 from fmstudio.ui.live_plot import figure_json
 from fmstudio.ui.report import facts
-from fmstudio.ui.rooms.train.controls import Parts
+from fmstudio.ui.rooms.train.controls import Controls
 from fmstudio.ui.wiring import Updates
 from fmstudio.ui.words import number
 
@@ -30,23 +30,22 @@ _SENTENCES = words.sections("train-figures")
 _HEIGHT = 326
 
 
-def painted(parts: Parts, state: Visitor, net: Checkpoint | None) -> Updates:
+def painted(room: Controls, state: Visitor, net: Checkpoint | None) -> Updates:
     """The four plots of one net, whatever a training makes of it meanwhile."""
     still = replace(state, net=replace(state.net, checkpoint=net))
-    plots = parts.plots
     return {
-        plots.loss: loss(net),
-        plots.excess: excess(net),
-        plots.cloud: data_beside(still),
-        plots.error: error_map(still),
+        room.loss: loss(net),
+        room.excess: excess(net),
+        room.cloud: data_beside(still),
+        room.error: error_map(still),
     }
 
 
-def at_rest(parts: Parts, state: Visitor) -> Updates:
+def at_rest(room: Controls, state: Visitor) -> Updates:
     """All that the room shows of the visitor's net while nothing runs."""
-    return painted(parts, state, state.checkpoint) | {
-        parts.training.status: facts(summary(state)),
-        parts.straightening.table: straightness_html(state),
+    return painted(room, state, state.checkpoint) | {
+        room.status: facts(summary(state)),
+        room.straightness: straightness_html(state),
     }
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
-from gradio.components import Component
 
 from fmstudio.learn.training.train import Progress
 from fmstudio.studio import train
@@ -17,7 +16,7 @@ from fmstudio.studio.session import Visitor
 from fmstudio.ui.report import facts, failed, said
 from fmstudio.ui.room import Room
 from fmstudio.ui.rooms.train import figures
-from fmstudio.ui.rooms.train.controls import Parts, lay_out
+from fmstudio.ui.rooms.train.controls import Controls
 from fmstudio.ui.told import warn
 from fmstudio.ui.wiring import LAST, QUIET, TRAINS, Updates
 
@@ -31,34 +30,26 @@ _DOWNLOAD = """(file) => {
 
 def build(visitor: gr.State) -> Room:
     """Lay the room out in the current tab."""
-    parts = lay_out()
-    acts = _Acts(visitor, parts)
-    plots, training, keeping = parts.plots, parts.training, parts.keeping
-    outputs: list[Component] = [
-        *(plots.loss, plots.excess, plots.cloud, plots.error),
-        *(training.status, parts.straightening.table),
-    ]
-    shown = [*outputs, *parts.buttons.parts]
-    kinds = [
-        (training.start, acts.begin),
-        (training.resume, acts.go_on),
-        (parts.straightening.start, acts.reflow),
-    ]
+    room = Controls()
+    acts = _Acts(visitor, room)
+    outputs = [room.loss, room.excess, room.cloud, room.error, room.status, room.straightness]
+    shown = [*outputs, *room.buttons.parts]
+    kinds = [(room.start, acts.begin), (room.resume, acts.go_on), (room.straighten, acts.reflow)]
     nets = [button.click(kind, visitor, [visitor, *shown], **TRAINS) for button, kind in kinds]
-    training.stop.click(lambda state: state.running.halt(train.TRAINING), visitor, None, **QUIET)
-    training.reset.click(train.stop, visitor, None, **QUIET).then(acts.cleared, visitor, shown, **QUIET)
-    plots.draw_error.click(acts.drawn_error, [visitor, plots.when], plots.error, **QUIET)
-    plots.when.release(acts.drawn_error, [visitor, plots.when], plots.error, **LAST)
-    written = keeping.save.click(acts.written, visitor, keeping.saved, **QUIET)
-    written.then(None, keeping.saved, None, js=_DOWNLOAD, **QUIET)
+    room.stop.click(lambda state: state.running.halt(train.TRAINING), visitor, None, **QUIET)
+    room.reset.click(train.stop, visitor, None, **QUIET).then(acts.cleared, visitor, shown, **QUIET)
+    room.draw_error.click(acts.drawn_error, [visitor, room.when], room.error, **QUIET)
+    room.when.release(acts.drawn_error, [visitor, room.when], room.error, **LAST)
+    written = room.save.click(acts.written, visitor, room.saved, **QUIET)
+    written.then(None, room.saved, None, js=_DOWNLOAD, **QUIET)
     return Room(
-        controls=parts.controls,
-        repaint=lambda state: figures.at_rest(parts, state),
+        controls=room.of_experiment,
+        repaint=lambda state: figures.at_rest(room, state),
         outputs=outputs,
         view=lambda state: state.rooms.error_time,
         of_net=lambda state: True,
         nets=nets,
-        opener=(keeping.load, train.open_file),
+        opener=(room.load, train.open_file),
     )
 
 
@@ -68,11 +59,11 @@ class _Acts:
 
     Args:
         visitor: the session's state.
-        parts: of the room.
+        room: its controls.
     """
 
     visitor: gr.State
-    parts: Parts
+    room: Controls
 
     def begin(self, state: Visitor) -> Iterator[Updates]:
         """Start."""
@@ -88,11 +79,7 @@ class _Acts:
 
     def _run(self, state: Visitor, work: Callable[[Visitor], Generator[Progress]]) -> Iterator[Updates]:
         """A training's reports as they come; the buttons are left right, whatever ends it."""
-        status, table, buttons = (
-            self.parts.training.status,
-            self.parts.straightening.table,
-            self.parts.buttons,
-        )
+        status, table, buttons = self.room.status, self.room.straightness, self.room.buttons
         train.stop(state)  # One at a time: two clicks may be quicker than the buttons.
         drawing = Pulse(DRAWN_EVERY)
         for event in state.running.run(
@@ -108,7 +95,7 @@ class _Acts:
                 case Done():
                     updates = {table: figures.straightness_html(state), **buttons.ready()}
                 case Halted():
-                    updates = figures.at_rest(self.parts, state) | buttons.ready()
+                    updates = figures.at_rest(self.room, state) | buttons.ready()
                 case Failed(problem):
                     warn(problem)  # The button may be far below the card that says it, too.
                     updates = {status: failed(problem), **buttons.ready()}
@@ -119,15 +106,15 @@ class _Acts:
         due = drawing.due() or report.done
         straighter = report if state.net.pairs is not None else None
         return {
-            **(figures.painted(self.parts, state, report.checkpoint) if due else {}),
-            self.parts.training.status: facts([*figures.stray(state), *figures.status(report)]),
-            self.parts.straightening.table: figures.straightness_html(state, straighter),
+            **(figures.painted(self.room, state, report.checkpoint) if due else {}),
+            self.room.status: facts([*figures.stray(state), *figures.status(report)]),
+            self.room.straightness: figures.straightness_html(state, straighter),
         }
 
     def cleared(self, state: Visitor) -> Updates:
         """Reset."""
         train.reset(state)
-        return figures.at_rest(self.parts, state) | self.parts.buttons.ready()
+        return figures.at_rest(self.room, state) | self.room.buttons.ready()
 
     def drawn_error(self, state: Visitor, t: float) -> str:
         """The map of the error at another time."""
@@ -137,7 +124,7 @@ class _Acts:
     def written(self, state: Visitor) -> str | None:
         """Save a checkpoint."""
         try:
-            return train.save(state, Path(self.parts.keeping.saved.GRADIO_CACHE))
+            return train.save(state, Path(self.room.saved.GRADIO_CACHE))
         except ValueError as problem:
             warn(problem)
             return None
