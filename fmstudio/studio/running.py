@@ -115,10 +115,6 @@ class Running:
 
     actions: list[Action] = field(default_factory=list)
 
-    def __bool__(self) -> bool:
-        """Whether there is any."""
-        return bool(self.actions)
-
     def run(
         self,
         name: str,

@@ -68,12 +68,12 @@ class Run:
 
         Args:
             state: whose it is.
-            work: its reports are finished shares, numbers or :class:`Share`, and others.
+            work: its reports are finished shares, as numbers or :class:`Share`, and others.
             shown: what else the page shows of an event; finished shares are left to the bar.
         """
         pulse = Pulse(YIELD_EVERY)
         for event in state.running.run(self.name, work, TRAININGS):
-            if isinstance(event, Reports) and isinstance(event.report, float | Share):
+            if isinstance(event, Reports) and isinstance(event.report, float | int | Share):
                 share = event.report if isinstance(event.report, Share) else Share(event.report)
                 if pulse.due():
                     yield {self.status: share.html()}
