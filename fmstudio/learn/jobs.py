@@ -20,7 +20,7 @@ from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.solve.fields import VelocityField
 from fmstudio.learn import clouds
 from fmstudio.learn.clouds.text import LARGEST_FILE
-from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.experiment import PATHS, Experiment
 from fmstudio.learn.nets.net_card import choose
 from fmstudio.learn.simulate import (
     asked_density,
@@ -33,7 +33,8 @@ from fmstudio.learn.simulate import (
     run_sampler,
 )
 from fmstudio.learn.training.checkpoints import Checkpoint, load, save
-from fmstudio.learn.training.train import Diverged, Progress, train
+from fmstudio.learn.training.run import Diverged
+from fmstudio.learn.training.train import Progress, train
 
 MOST_PARTICLES = 20_000
 """Particles that are sampled at once; their distances take the square of it."""
@@ -100,7 +101,7 @@ def trajectories(experiment: Experiment) -> dict[str, Any]:
         "times": numbers(times),
         "positions": numbers(positions, 4),
         "labels": None if pairs.labels is None else pairs.labels.tolist(),
-        "smooth": experiment.path not in ("zig-zag",),
+        "smooth": not PATHS[experiment.path].chain,
     }
 
 

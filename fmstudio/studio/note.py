@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from fmstudio.folders import ASSETS
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.fields import fields_of
 from fmstudio.note import CLAIMS
 from fmstudio.note.lineage import Lineage, lineage
 from fmstudio.note.lineage import applies as lineage_applies
@@ -16,29 +17,13 @@ from fmstudio.studio.session import OwnLineage, Visitor
 STORED = ASSETS / "note"
 """Reports of the default experiment, made by ``python -m fmstudio note``."""
 
-#: Choices that no claim depends on: what the player shows, and how the other rooms train and sample.
-_ELSEWHERE = frozenset(
-    {
-        *(
-            "width",
-            "depth",
-            "fourier",
-            "train_steps",
-            "batch",
-            "learning_rate",
-            "schedule",
-            "ema",
-            "time_law",
-        ),
-        *("regression", "conditional", "label_drop", "solver", "sample_steps", "sde_noise", "guidance"),
-        *("label", "particles", "frames", "coupling_batch", "sinkhorn_reg"),
-    }
-)
+#: Choices that claims depend on: not how other rooms train and sample, nor how many pairs a coupling matches.
+_SEEN = frozenset({*fields_of("data", "source", "path"), "coupling", "target"})
 
 
 def subject(experiment: Experiment) -> dict[str, object]:
     """The choices that the claims depend on, where they differ from the default."""
-    return {name: value for name, value in experiment.changes().items() if name not in _ELSEWHERE}
+    return {name: value for name, value in experiment.changes().items() if name in _SEEN}
 
 
 @lru_cache(maxsize=2)
@@ -92,7 +77,7 @@ def run_lineage(visitor: Visitor) -> Generator[float, None, Lineage]:
 
 def plain(experiment: Experiment) -> Experiment:
     """The experiment with the defaults wherever no claim depends on the choice."""
-    return Experiment().but(**subject(experiment))
+    return experiment.only(_SEEN)
 
 
 def lineage_of(visitor: Visitor) -> tuple[Lineage, bool]:

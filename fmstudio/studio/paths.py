@@ -9,8 +9,9 @@ from torch import Tensor
 
 from fmstudio.flow.oracle.oracle_for import EmpiricalOracle
 from fmstudio.flow.solve.fields import VelocityField
-from fmstudio.learn.build import FLOW_FIELDS, path_of
+from fmstudio.learn.build import path_of
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.fields import fields_of
 from fmstudio.learn.nets.net_card import Chosen, NetCard, choose, exact_field, has_closed_form
 from fmstudio.learn.simulate import (
     Distances,
@@ -76,7 +77,7 @@ def followed(visitor: Visitor, use_net: bool) -> Chosen:
 VIEWS = ("Q and P", "one data point", "all three")
 """What the Paths room puts side by side."""
 
-_SEEN = (*FLOW_FIELDS, "coupling", "coupling_batch", "sinkhorn_reg", "conditional", "particles", "frames")
+_SEEN = (*fields_of("data", "source", "path", "coupling", "view"), "conditional")
 
 
 @lru_cache(maxsize=64)
@@ -115,7 +116,7 @@ def paths_room(visitor: Visitor, view: str = VIEWS[0]) -> Scene:
     """
     if view not in VIEWS:
         raise ValueError(f"view: expected one of {', '.join(VIEWS)}; got {view!r}.")
-    experiment = Experiment(**{name: getattr(visitor.experiment, name) for name in _SEEN})
+    experiment = visitor.experiment.only(_SEEN)
     net = None if has_closed_form(experiment) else fitting_net(visitor)
     if net is not None:
         return _paths(experiment, view, net.net, NetCard.of(net))

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.metrics import Floor, energy_distance, noise_floor, sliced_w2
-from fmstudio.learn.build import DATA_FIELDS, FLOW_FIELDS, oracle_of, path_of, source_of
+from fmstudio.learn.build import oracle_of, path_of, source_of
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.fields import fields_of
 from fmstudio.learn.nets.net_card import Chosen, has_closed_form
 from fmstudio.learn.simulate import (
     Motion,
@@ -61,10 +62,8 @@ def quality_of(experiment: Experiment, samples: Tensor) -> Quality:
     samples = samples[:MOST_MEASURED]
     count = len(samples)
     fresh = asked_density(experiment).sample(count, generator_of(experiment, 61)).points
-    of_data = ("conditional", "label", *DATA_FIELDS)
-    energy_chance, sliced_chance = _chance(
-        Experiment(**{name: getattr(experiment, name) for name in of_data}), count
-    )
+    of_data = experiment.only(("conditional", "label", *fields_of("data")))
+    energy_chance, sliced_chance = _chance(of_data, count)
     return Quality(
         count,
         energy_distance(samples, fresh),
@@ -154,10 +153,9 @@ def _starts_wrong(experiment: Experiment) -> bool:
 
 def wrong_start(experiment: Experiment) -> float | None:
     """Mean |log p₁ − log q₁| over 4,000 points of Q at t = 1, as :func:`start_gap`; None as there."""
-    fields = ("conditional", "label", *FLOW_FIELDS)
     if not _starts_wrong(experiment):
         return None
-    return _wrong_start(Experiment(**{name: getattr(experiment, name) for name in fields}))
+    return _wrong_start(experiment.only(("conditional", "label", *fields_of("data", "source", "path"))))
 
 
 @lru_cache(maxsize=64)

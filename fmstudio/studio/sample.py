@@ -12,9 +12,11 @@ from torch import Tensor
 from fmstudio.flow.densities.cloud import PointCloud
 from fmstudio.flow.solve.adaptive import integrate_adaptive
 from fmstudio.flow.solve.likelihood import log_likelihood
-from fmstudio.flow.solve.solvers import ADAPTIVE, SOLVERS, integrate, path_times
-from fmstudio.learn.build import FLOW_FIELDS, density_of, source_of
+from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import SOLVERS
+from fmstudio.learn.build import density_of, source_of
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.fields import fields_of
 from fmstudio.learn.nets.net_card import Chosen, exact_field, has_closed_form
 from fmstudio.learn.simulate import (
     Distances,
@@ -86,7 +88,7 @@ def _calls(experiment: Experiment) -> int:
     """How often the sampler will ask the field; 0 where the solver decides on the way."""
     if experiment.sde_noise > 0:
         return experiment.sample_steps
-    if experiment.solver in ADAPTIVE:
+    if SOLVERS[experiment.solver].adaptive:
         return 0
     return experiment.sample_steps * SOLVERS[experiment.solver].evaluations
 
@@ -119,10 +121,10 @@ def error_curves(
 
     for name, tableau in SOLVERS.items():
         nfe, error = [], []
-        if name in ADAPTIVE:
+        if tableau.adaptive:
             for tolerance in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5):
                 solved = integrate_adaptive(
-                    field, start, torch.tensor([1.0, 0.0]), rtol=tolerance, atol=tolerance
+                    field, start, torch.tensor([1.0, 0.0]), tolerance, tolerance, tableau=tableau
                 )
                 nfe.append(solved.nfe)
                 error.append(distance(solved.positions[-1]))
@@ -230,7 +232,7 @@ def field_error(visitor: Visitor, t: float, size: int = 48) -> tuple[Tensor, flo
             "A straightened net follows paths of its own, whose mean velocity has no closed form: there is "
             "nothing exact to compare it with."
         )
-    of_the_field = Experiment(**{name: getattr(experiment, name) for name in FLOW_FIELDS})
+    of_the_field = experiment.only(fields_of("data", "source", "path"))
     asked = _exact_at(of_the_field, min(max(t, 0.01), 0.99), size)
     error = (net.net(asked.grid, asked.when) - asked.on_grid).norm(dim=-1).reshape(asked.shape)
     mean = float((net.net(asked.at, asked.when) - asked.under).pow(2).sum(-1).mean())

@@ -13,7 +13,8 @@ from torch import Tensor
 from fmstudio.device import chosen_device
 from fmstudio.flow.metrics import straightness
 from fmstudio.flow.regress.reflow import pairs as reflow_pairs
-from fmstudio.flow.solve.solvers import HEUN, MIDPOINT, integrate, path_times
+from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import HEUN, MIDPOINT
 from fmstudio.learn.build import density_of, source_of
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.nets.net_card import NetCard
@@ -21,7 +22,8 @@ from fmstudio.learn.nets.shipped import problem, shipped
 from fmstudio.learn.simulate import generator_of
 from fmstudio.learn.training import checkpoints
 from fmstudio.learn.training.checkpoints import Checkpoint
-from fmstudio.learn.training.train import Diverged, Progress, train
+from fmstudio.learn.training.run import Diverged
+from fmstudio.learn.training.train import Progress, train
 from fmstudio.studio.paths import VIEWS, fitting_net
 from fmstudio.studio.session import OPENED, SHIPPED, TRAINED, Lesson, Net, Visitor
 

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from fmstudio.learn.experiment import PATH_FIELDS, Experiment
+from fmstudio.learn.experiment import PATHS, Experiment
 from fmstudio.learn.nets.fitting import Note, check, edited, read_link, without_leftovers
 from fmstudio.studio import train
 from fmstudio.studio.session import Browser, Visitor
@@ -109,7 +109,7 @@ class _Link:
                     return  # Refused when Enter was pressed, and now it was left.
                 browser.drafts.pop(name, None)
                 taken = accept(state, lambda: edited(state.experiment, name, value))
-                if not taken and name in PATH_FIELDS["custom"]:
+                if not taken and name in PATHS["custom"].fields:
                     browser.drafts[name] = value, browser.refused
 
         return chosen

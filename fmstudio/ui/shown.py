@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from fmstudio.learn.build import density_of, path_of
-from fmstudio.learn.experiment import PATH_FIELDS, Experiment
+from fmstudio.learn.experiment import Experiment
 from fmstudio.plots.coefficients import coefficients_svg
 from fmstudio.studio.names import class_names
 from fmstudio.ui import words
@@ -73,8 +73,7 @@ def shown_of(experiment: Experiment, parts: Parts) -> dict[str, dict[str, object
     shown["label"]["choices"] = [("every class", -1), *zip(names, range(classes), strict=True)]
     for name, choices in parts.offered.items():
         shown[name]["choices"] = number_choices(choices, values[name])
-    shown["around"]["visible"] = "around" in PATH_FIELDS.get(experiment.path, ())
-    shown["around"]["choices"] = list(around_options(experiment))
+    shown["around"]["choices"] = around_options(experiment)
     of_the_rest: dict[str, dict[str, object]] = {
         "query": {"value": _link(experiment)},
         "data note": {"value": words.data_note(experiment)},

@@ -11,7 +11,8 @@ import gradio as gr
 import pytest
 
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.training.train import Diverged, Progress
+from fmstudio.learn.training.run import Diverged
+from fmstudio.learn.training.train import Progress
 from fmstudio.studio import paths, sample, train
 from fmstudio.studio.running import Halted
 from fmstudio.studio.session import Visitor

@@ -10,8 +10,8 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from fmstudio.flow.solve.solvers import ADAPTIVE
-from fmstudio.image.jobs import ALL_CLASSES, IMAGE_SOLVERS, LIMITS, NO_CLASS, ImageSettings
+from fmstudio.flow.solve.tableaux import SOLVERS
+from fmstudio.image.jobs import ALL_CLASSES, LIMITS, NO_CLASS, ImageSettings
 from fmstudio.image.models import class_names, repository_models
 from fmstudio.ui.player import QuietMeta
 from fmstudio.ui.report import said
@@ -147,7 +147,7 @@ def build_sampler() -> Sampler:
             interactive=True,
         )  # fmt: skip
         solver = gr.Dropdown(
-            [(name if name != "dopri5" else "dopri5 (adaptive)", name) for name in IMAGE_SOLVERS],
+            [(name + " (adaptive)" * tableau.adaptive, name) for name, tableau in SOLVERS.items()],
             value=default.solver, label="solver", interactive=True, elem_id="images-solver",
         )  # fmt: skip
         shift = gr.Slider(*LIMITS["shift"], value=default.shift, step=0.1, label=SHIFT, interactive=True)
@@ -166,7 +166,7 @@ def build_sampler() -> Sampler:
 
 def _what_dopri5_leaves(solver: str) -> list[Any]:
     """The time shift and the precision, which an adaptive solver does not ask for."""
-    fixed = solver not in ADAPTIVE
+    fixed = not SOLVERS[solver].adaptive
     return [
         gr.update(interactive=fixed, label=SHIFT if fixed else "time shift: dopri5 has its own times"),
         gr.update(interactive=fixed, label=BF16 if fixed else "bfloat16: dopri5 needs float32"),
@@ -183,7 +183,7 @@ def steps_follow(sampler: Sampler, steps: gr.Slider, tolerance: float) -> None:
     """
 
     def follow(solver: str) -> Any:
-        fixed = solver not in ADAPTIVE
+        fixed = not SOLVERS[solver].adaptive
         text = "steps" if fixed else f"steps: {solver}'s own, tolerance {tolerance:g}"
         return gr.update(interactive=fixed, label=text)
 

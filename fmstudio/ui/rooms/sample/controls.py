@@ -5,7 +5,6 @@ from __future__ import annotations
 import gradio as gr
 from gradio.components import Component
 
-from fmstudio.learn.experiment import SOLVERS
 from fmstudio.ui import words
 from fmstudio.ui.live_plot import LivePlot
 from fmstudio.ui.player import Player
@@ -57,7 +56,7 @@ class Controls:
             list(_FIELDS), value=True, show_label=False, container=False, elem_classes=["fm-pills"],
             elem_id="sample-field", interactive=True,
         )  # fmt: skip
-        put["solver"] = pills("solver", SOLVERS, "solver")
+        put["solver"] = pills("solver", "solver")
         put["solver"].elem_id = "sample-solver"
         put["sample_steps"] = numbers("sample_steps", "steps, 1 … 200", (1, 2, 4, 8, 16, 32, 100, 200))
         put["sde_noise"] = slider("sde_noise", "SDE noise η, g = ησₜ", 0.05)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gradio as gr
 from gradio.components import Component
 
-from fmstudio.learn.experiment import REGRESSIONS, SCHEDULES, TARGETS, TIME_LAWS
 from fmstudio.ui import words
 from fmstudio.ui.live_plot import LivePlot
 from fmstudio.ui.report import facts
@@ -74,8 +73,8 @@ class Controls:
         self.of_experiment: dict[str, Component] = {}
         put = self.of_experiment
         gr.Markdown("#### Net and objective")
-        put["target"] = pills("target", TARGETS, "target", {"x0": "x₀", "eps": "ε"})
-        put["regression"] = pills("regression", REGRESSIONS, "regression")
+        put["target"] = pills("target", "target")
+        put["regression"] = pills("regression", "regression")
         put["conditional"] = gr.Checkbox(False, label="tell the net the class", interactive=True)
         with gr.Row():
             put["train_steps"] = numbers(
@@ -84,8 +83,8 @@ class Controls:
             put["batch"] = numbers("batch", "batch", (64, 128, 256, 1_024, 2_048, 8_192))
         put["learning_rate"] = numbers("learning_rate", "learning rate", (1e-4, 5e-4, 1e-3, 2e-3, 1e-2))
         with gr.Accordion("More", open=False):
-            put["schedule"] = pills("schedule", SCHEDULES, "schedule")
-            put["time_law"] = pills("time_law", TIME_LAWS, "time law")
+            put["schedule"] = pills("schedule", "schedule")
+            put["time_law"] = pills("time_law", "time law")
             put["width"] = numbers("width", "width", (16, 32, 64, 128, 256, 512))
             put["depth"] = slider("depth", "hidden layers", 1)
             put["fourier"] = numbers("fourier", "Fourier features", (0, 8, 16, 32, 64, 128))
