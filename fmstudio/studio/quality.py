@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.metrics import Floor, energy_distance, noise_floor, sliced_w2
+from fmstudio.flow.solve.fields import Counted
 from fmstudio.learn.build import oracle_of, path_of, source_of
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.fields import fields_of
@@ -22,7 +23,7 @@ from fmstudio.learn.simulate import (
     original_paths,
     run_sampler,
 )
-from fmstudio.studio.running import GoOn, WatchedField, regardless
+from fmstudio.studio.running import GoOn, regardless
 
 MOST_MEASURED = 10_000
 """Samples that are measured against data, at most."""
@@ -119,7 +120,7 @@ def heun_instead(chosen: Chosen, motion: Motion, go_on: GoOn = regardless) -> Be
     if chosen.card is None or e.solver != "euler" or e.sde_noise > 0:
         return None
     start, end = motion.positions[0, :COMPARED], motion.positions[-1, :COMPARED]
-    watched = WatchedField(chosen.field, go_on)
+    watched = Counted(chosen.field, lambda done: go_on(done, 0))
     moved = run_sampler(e.but(solver="heun"), watched, start, motion.times[[0, -1]]).positions[-1]
     euler, heun = quality_of(e, end), quality_of(e, moved)
     gain = euler.energy - heun.energy

@@ -17,9 +17,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from torch import Tensor
-
-from fmstudio.flow.solve.fields import VelocityField, velocity_and_divergence
 from fmstudio.studio.line import Line
 
 R = TypeVar("R")
@@ -223,50 +220,3 @@ def _reported(work: Generator[R, None, T]) -> Generator[Event[R, T]]:
                 yield Done(end.value)
                 return
             yield Reports(report)
-
-
-@dataclass
-class WatchedField:
-    """A field that asks before each of its calls whether anybody still waits for it.
-
-    Args:
-        field: the velocity.
-        go_on: told at every call.
-        calls: how many are expected, for the progress; 0 where that is not known.
-        done: calls so far.
-    """
-
-    field: VelocityField
-    go_on: GoOn
-    calls: int = 0
-    done: int = 0
-
-    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
-        """The field's velocity.
-
-        Raises:
-            Stopped: nobody waits for it.
-        """
-        self._count()
-        return self.field(x, t)
-
-    def velocity_and_divergence(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        """The field's velocity and divergence.
-
-        Raises:
-            Stopped: nobody waits for it.
-        """
-        self._count()
-        return velocity_and_divergence(self.field, x, t)
-
-    def check(self) -> None:
-        """Come back if somebody still waits, with no word of progress.
-
-        Raises:
-            Stopped: nobody does.
-        """
-        self.go_on(self.done, 0)
-
-    def _count(self) -> None:
-        self.go_on(self.done, self.calls)
-        self.done += 1

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fmstudio.flow.densities.cloud import PointCloud
 from fmstudio.flow.solve.adaptive import integrate_adaptive
+from fmstudio.flow.solve.fields import Counted, VelocityField
 from fmstudio.flow.solve.likelihood import log_likelihood
 from fmstudio.flow.solve.solvers import integrate, path_times
 from fmstudio.flow.solve.tableaux import SOLVERS
@@ -35,7 +36,7 @@ from fmstudio.plots.scene.scene import Scene
 from fmstudio.studio.names import class_names
 from fmstudio.studio.paths import fitting_net, followed
 from fmstudio.studio.quality import start_gap, wrong_start
-from fmstudio.studio.running import GoOn, WatchedField, regardless
+from fmstudio.studio.running import GoOn, regardless
 from fmstudio.studio.session import Visitor
 
 CLOUD_START = 0.02
@@ -70,11 +71,11 @@ def sample_room(visitor: Visitor, use_net: bool, go_on: GoOn = regardless) -> Sa
     times = frame_times(experiment)
     pairs = draw_pairs(experiment, experiment.particles, asked=True)
     original = original_paths(experiment, pairs, times)
-    watched = WatchedField(chosen.field, go_on, _calls(experiment))
+    watched = _watched(chosen.field, go_on, _calls(experiment))
     motion = run_sampler(experiment, watched, original[0], times, origin=chosen.field)
-    watched.check()
+    go_on(0, 0)
     measured = distances(motion.positions, *fresh_draws(experiment, times, asked=True))
-    watched.check()
+    go_on(0, 0)
     scene = sample_scene(chosen, times, pairs, original, motion, measured, class_name(chosen))
     return Sampled(scene, motion, measured, chosen)
 
@@ -82,6 +83,11 @@ def sample_room(visitor: Visitor, use_net: bool, go_on: GoOn = regardless) -> Sa
 def class_name(chosen: Chosen) -> str:
     """What the class is called that a field is of; an empty text for all data."""
     return "" if chosen.label is None else class_names(chosen.experiment, chosen.label + 1)[-1]
+
+
+def _watched(field: VelocityField, go_on: GoOn, calls: int = 0) -> Counted:
+    """A field that asks before each of so many calls whether anybody still waits."""
+    return Counted(field, lambda done: go_on(done, calls))
 
 
 def _calls(experiment: Experiment) -> int:
@@ -111,7 +117,7 @@ def error_curves(
     The error is the distance of the end points to those of 400 RK4 steps from the same starts.
     """
     experiment = visitor.experiment
-    field = WatchedField(followed(visitor, use_net).field, go_on)
+    field = _watched(followed(visitor, use_net).field, go_on)
     pairs = draw_pairs(experiment, count, stream=31)
     start = original_paths(experiment, pairs, torch.tensor([1.0, 0.0]), stream=32)[0]
     fine = integrate(field, start, path_times(400), SOLVERS["rk4"], record=False).positions[-1]
@@ -172,7 +178,7 @@ def likelihood_map(
     """
     chosen = followed(visitor, use_net)
     experiment = chosen.experiment
-    field = WatchedField(chosen.field, go_on, steps * SOLVERS["midpoint"].evaluations)
+    field = _watched(chosen.field, go_on, steps * SOLVERS["midpoint"].evaluations)
     span = plane_span(experiment)
     grid, shape = _grid(experiment, span, size)
     density = asked_density(experiment)
@@ -183,7 +189,7 @@ def likelihood_map(
     exact = known(grid).reshape(shape) if known is not None else None
     wrong = wrong_start(experiment)
     if wrong is not None and exact is not None:
-        free = WatchedField(chosen.field, go_on)
+        free = _watched(chosen.field, go_on)
         end = integrate(free, grid, path_times(steps, start, 1.0), SOLVERS["midpoint"], record=False).end
         gap = start_gap(experiment, end)
         wrong = None if gap is None else float(gap.reshape(shape)[exact > LEAST].abs().mean())
