@@ -100,6 +100,17 @@ def test_a_picture_of_what_is_no_longer_wanted_is_not_shown_but_asked_for_again(
     assert len(room.begun) == 2
 
 
+def test_no_later_net_is_taken_for_an_earlier_one() -> None:
+    net = Net(trained())
+    earlier = net.mark()
+    assert earlier == net.mark()
+    net = Net(trained())
+    assert earlier != net.mark()
+    del net
+    # What is gone has left its place in memory to others.
+    assert all(earlier != Net(trained()).mark() for _ in range(5))
+
+
 def test_whoever_ends_a_training_asks_for_the_room_on_screen() -> None:
     events = build().config.get("dependencies", [])
     calls = {target[0] for event in events for target in event["targets"] if target[1] == "change"}

@@ -57,14 +57,10 @@ class Overview:
 
         def run(state: Visitor) -> Iterator[Updates]:
             def shown(event: Event[Share | str, None]) -> Updates:
-                table: Updates = {self.table: html.overview_html(state)}
-                match event:
-                    case Reports(str()) | Done():
-                        return table | marks(state, tabs)
-                    case Halted():
-                        return table
-                    case _:
-                        return {}
+                if not isinstance(event, Reports | Done | Halted):
+                    return {}
+                labels = {} if isinstance(event, Halted) else marks(state, tabs)
+                return {self.table: html.overview_html(state), **labels}
 
             for updates in self.run.told(state, lambda: _all(state), shown):
                 yield {visitor: state, **updates}
