@@ -18,7 +18,7 @@ from fmstudio.ui.rooms.note import html
 from fmstudio.ui.rooms.note.exhibits import EXHIBITS
 from fmstudio.ui.rooms.note.page import Page
 from fmstudio.ui.rooms.note.running import Run, run_and_stop
-from fmstudio.ui.wiring import LAST, LATEX, TRAINS, Updates
+from fmstudio.ui.wiring import LAST, LATEX, Updates
 
 
 class Controls:
@@ -98,17 +98,14 @@ def build(visitor: gr.State, claim: Claim, tab: gr.Tab, overview: gr.HTML) -> Pa
                 case _:
                     return figures(state, spoil)
 
-        for updates in page.run.told(state, work, shown):
-            yield {visitor: state, **updates}
+        return page.run.told(state, work, shown)
 
     def paint(state: Visitor) -> Updates:
         moving = {} if page.exhibit is None else page.exhibit.paint(state)
         return figures(state, False) | {page.broken: False} | moving
 
     places: list[Component] = [page.panels, page.outcome, page.numbers]
-    outputs = [visitor, *places, page.run.status, *page.run.buttons.parts, tab, overview]
-    page.run.start.click(run, [visitor, page.broken], outputs, **TRAINS)
-    page.run.let_stop(visitor)
+    page.run.wire(visitor, run, [page.broken], [*places, tab, overview])
     page.broken.input(figures, [visitor, page.broken], places, **LAST)
     moving = [] if page.exhibit is None else page.exhibit.outputs
     return Page(tab, paint, [*places, page.broken, *moving])

@@ -16,7 +16,7 @@ from fmstudio.ui import words
 from fmstudio.ui.rooms.note import html
 from fmstudio.ui.rooms.note.page import Page
 from fmstudio.ui.rooms.note.running import Run, run_and_stop
-from fmstudio.ui.wiring import LAST, LATEX, TRAINS, Updates
+from fmstudio.ui.wiring import LAST, LATEX, Updates
 
 FIRST = 3
 """The method that is shown first."""
@@ -70,16 +70,13 @@ def build(visitor: gr.State, tab: gr.Tab) -> Page:
         def shown(event: Event[float, Lineage]) -> Updates:
             return page.shown(state, int(place)) if isinstance(event, Done) else {}
 
-        for updates in page.run.told(state, lambda: note.run_lineage(state), shown):
-            yield {visitor: state, **updates}
+        return page.run.told(state, lambda: note.run_lineage(state), shown)
 
     def slid(state: Visitor, place: float) -> Updates:
         return page.shown(state, int(place))
 
     places: list[Component] = [page.formula, page.samples, page.table]
-    outputs = [visitor, *places, page.run.status, *page.run.buttons.parts]
-    page.run.start.click(run, [visitor, page.slider], outputs, **TRAINS)
-    page.run.let_stop(visitor)
+    page.run.wire(visitor, run, [page.slider], places)
     page.slider.change(slid, [visitor, page.slider], places, **LAST)
 
     def paint(state: Visitor) -> Updates:
