@@ -17,7 +17,7 @@ from fmstudio.flow.regress.objectives import TARGETS
 from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.folders import ASSETS
 from fmstudio.learn.build import path_of
-from fmstudio.learn.experiment import DATA, PATHS, Experiment, domain
+from fmstudio.learn.experiment import PATHS, Experiment, domain
 from fmstudio.learn.nets.fitting import Note
 from fmstudio.learn.nets.net_card import Chosen
 from fmstudio.plots.plain import in_html, in_markdown
@@ -136,13 +136,6 @@ def number(value: float, digits: int = 4) -> str:
 def nats(value: float) -> str:
     """A difference of log densities ≥ 0 with three decimals."""
     return "less than 0.001" if value < 1e-3 else f"{value:.3f}"
-
-
-def class_names(experiment: Experiment, count: int) -> list[str]:
-    """What the classes of the data are called, ``count`` of them; by number where they have no name."""
-    data = DATA[experiment.data]
-    names = data.class_names(experiment, count)
-    return [names[k] if k < len(names) else f"{data.part} {k}" for k in range(count)]
 
 
 def mixture_json(components: Any) -> str:

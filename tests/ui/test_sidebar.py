@@ -11,6 +11,7 @@ from fmstudio.image.jobs import ImageSettings
 from fmstudio.learn.experiment import COUPLINGS, DATA, PATHS, SOURCES, Experiment, domain
 from fmstudio.plots.figures import nfe_figure, solver_mark
 from fmstudio.plots.thumbnails import thumbnail_css
+from fmstudio.studio.names import class_names
 from fmstudio.ui import api, sidebar, words
 from fmstudio.ui.page import build
 from tests.learn.toys import NAMES, toys_in_the_catalogue
@@ -49,7 +50,7 @@ def test_the_words_of_a_member_from_outside(toys: None) -> None:
     assert words.path_formula(experiment) == "eased by 1.5"
     assert words.path_note(experiment) == ""
     assert words.data_note(experiment) == ""
-    assert words.class_names(experiment, 3) == ["rising", "falling", "class 2"]
+    assert class_names(experiment, 3) == ["rising", "falling", "class 2"]
     assert thumbnail_css("#x").count("background-image") == len(DATA)
     solvers = domain("solver")["options"]
     assert len(set(map(solver_mark, solvers))) == len(solvers)

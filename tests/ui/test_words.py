@@ -11,6 +11,7 @@ from fmstudio.learn.experiment import Experiment, domain
 from fmstudio.learn.nets.fitting import read_link
 from fmstudio.learn.nets.net_card import choose
 from fmstudio.learn.nets.shipped import shipped
+from fmstudio.studio.names import class_names
 from fmstudio.ui import words
 from fmstudio.ui.experiment_link import check
 
@@ -18,10 +19,10 @@ from fmstudio.ui.experiment_link import check
 def test_classes_are_called_as_the_file_calls_them() -> None:
     cloud = clouds.from_csv(b"x,y,class\n1,2,dog\n3,4,cat\n5,9,dog\n")
     experiment = Experiment(data="points", points=clouds.packed(cloud))
-    assert words.class_names(experiment, 2) == ["cat", "dog"]
+    assert class_names(experiment, 2) == ["cat", "dog"]
     nameless = Experiment(data="points", points=clouds.pack(cloud.points, cloud.labels))
-    assert words.class_names(nameless, 2) == ["class 0", "class 1"]
-    assert words.class_names(Experiment(data="word", word="a b"), 2) == ["a", "b"]
+    assert class_names(nameless, 2) == ["class 0", "class 1"]
+    assert class_names(Experiment(data="word", word="a b"), 2) == ["a", "b"]
 
 
 def test_a_number_is_never_a_negative_zero() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import gradio as gr
 
@@ -15,6 +14,7 @@ from fmstudio.ui.rooms.images.parts import QUIET, warm_up
 from fmstudio.ui.rooms.images.sampler import build_sampler
 from fmstudio.ui.rooms.images.words import model_text
 from fmstudio.ui.visitor import Visitor
+from fmstudio.ui.wiring import Updates
 
 SUB_TABS = (
     ("Step grid", grid.build),
@@ -50,8 +50,8 @@ def build(visitor: gr.State) -> Room:
                 tab.select(None, js=_SHOW_CARD.format(own="true"))
     entered = gr.HTML(visible=False)
 
-    def enter(state: Visitor) -> list[Any]:
+    def enter(state: Visitor) -> Updates:
         warm_up()
-        return [gr.skip()]
+        return {}
 
     return Room(repaint=enter, outputs=[entered])

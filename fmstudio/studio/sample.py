@@ -1,8 +1,8 @@
-"""What the Sample room shows, without the page: samples, error against work, likelihood, the net's error."""
+"""The Sample room: samples, error against work, likelihood, the net's error."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fmstudio.flow.densities.cloud import PointCloud
 from fmstudio.flow.solve.adaptive import integrate_adaptive
+from fmstudio.flow.solve.fields import Counted, VelocityField
 from fmstudio.flow.solve.likelihood import log_likelihood
 from fmstudio.flow.solve.solvers import integrate, path_times
 from fmstudio.flow.solve.tableaux import SOLVERS
@@ -30,13 +31,13 @@ from fmstudio.learn.simulate import (
     original_paths,
     run_sampler,
 )
+from fmstudio.learn.training.checkpoints import Checkpoint
 from fmstudio.plots.scene.rooms import sample_scene
 from fmstudio.plots.scene.scene import Scene
-from fmstudio.ui import words
-from fmstudio.ui.actions import fitting_net, followed
-from fmstudio.ui.quality import start_gap, wrong_start
-from fmstudio.ui.stoppable import StoppableField
-from fmstudio.ui.visitor import Visitor
+from fmstudio.studio.names import class_names
+from fmstudio.studio.paths import fitting
+from fmstudio.studio.quality import start_gap, wrong_start
+from fmstudio.studio.running import GoOn, regardless
 
 CLOUD_START = 0.02
 """Where the likelihood under a point cloud's exact flow is read off."""
@@ -44,12 +45,8 @@ CLOUD_START = 0.02
 LEAST = -8.0
 """Two densities are compared where the logarithm of the exact one is above this."""
 
-Tell = Callable[[int, int], object]
-"""Hears how many steps of how many are done."""
-
-
-def quietly(done: int, calls: int) -> None:
-    """Tell nobody."""
+SAMPLING = "sampling"
+"""What a Stop button calls it."""
 
 
 @dataclass(frozen=True)
@@ -62,30 +59,34 @@ class Sampled:
     chosen: Chosen
 
 
-def sample_room(visitor: Visitor, use_net: bool, tell: Tell = quietly) -> Sampled:
+def sample_room(chosen: Chosen, go_on: GoOn = regardless) -> Sampled:
     """Q and the sampler's particles on one clock, with the distance between them: of one class or of all.
 
     Raises:
         Stopped: the visitor no longer waits.
-        ValueError: a net is asked for and none fits; no closed form; noise where the score is not known.
+        ValueError: noise where the score is not known.
     """
-    chosen = followed(visitor, use_net)
     experiment = chosen.experiment
     times = frame_times(experiment)
     pairs = draw_pairs(experiment, experiment.particles, asked=True)
     original = original_paths(experiment, pairs, times)
-    watched = StoppableField(chosen.field, visitor, _calls(experiment), tell)
+    watched = _watched(chosen.field, go_on, _calls(experiment))
     motion = run_sampler(experiment, watched, original[0], times, origin=chosen.field)
-    watched.check()
+    go_on(0, 0)
     measured = distances(motion.positions, *fresh_draws(experiment, times, asked=True))
-    watched.check()
+    go_on(0, 0)
     scene = sample_scene(chosen, times, pairs, original, motion, measured, class_name(chosen))
     return Sampled(scene, motion, measured, chosen)
 
 
 def class_name(chosen: Chosen) -> str:
     """What the class is called that a field is of; an empty text for all data."""
-    return "" if chosen.label is None else words.class_names(chosen.experiment, chosen.label + 1)[-1]
+    return "" if chosen.label is None else class_names(chosen.experiment, chosen.label + 1)[-1]
+
+
+def _watched(field: VelocityField, go_on: GoOn, calls: int = 0) -> Counted:
+    """A field that asks before each of so many calls whether anybody still waits."""
+    return Counted(field, lambda done: go_on(done, calls))
 
 
 def _calls(experiment: Experiment) -> int:
@@ -107,13 +108,13 @@ class ErrorCurve:
 
 
 @torch.no_grad()
-def error_curves(visitor: Visitor, use_net: bool, count: int = 400) -> Iterator[ErrorCurve]:
+def error_curves(chosen: Chosen, count: int = 400, go_on: GoOn = regardless) -> Generator[ErrorCurve]:
     """Error against NFE for every solver, one curve at a time.
 
     The error is the distance of the end points to those of 400 RK4 steps from the same starts.
     """
-    experiment = visitor.experiment
-    field = StoppableField(followed(visitor, use_net).field, visitor)
+    experiment = chosen.experiment
+    field = _watched(chosen.field, go_on)
     pairs = draw_pairs(experiment, count, stream=31)
     start = original_paths(experiment, pairs, torch.tensor([1.0, 0.0]), stream=32)[0]
     fine = integrate(field, start, path_times(400), SOLVERS["rk4"], record=False).positions[-1]
@@ -164,28 +165,26 @@ class LikelihoodMap:
 
 
 def likelihood_map(
-    visitor: Visitor, use_net: bool, size: int = 48, steps: int = 40, tell: Tell = quietly
+    chosen: Chosen, size: int = 48, steps: int = 40, go_on: GoOn = regardless
 ) -> LikelihoodMap:
     """The density that the flow gives each point of the plane or line, beside the exact one where known.
 
     Raises:
         Stopped: the visitor no longer waits.
-        ValueError: no net, or no closed form.
     """
-    chosen = followed(visitor, use_net)
     experiment = chosen.experiment
-    field = StoppableField(chosen.field, visitor, steps * SOLVERS["midpoint"].evaluations, tell)
+    field = _watched(chosen.field, go_on, steps * SOLVERS["midpoint"].evaluations)
     span = plane_span(experiment)
     grid, shape = _grid(experiment, span, size)
     density = asked_density(experiment)
     # The exact flow of a point cloud ends in the points themselves; just before, it still has a density.
-    start = CLOUD_START if isinstance(density, PointCloud) and not use_net else 0.0
+    start = CLOUD_START if isinstance(density, PointCloud) and chosen.card is None else 0.0
     flow = log_likelihood(field, grid, steps, SOLVERS["midpoint"], source_of(experiment), start=start)
     known = getattr(density, "log_density", None)
     exact = known(grid).reshape(shape) if known is not None else None
     wrong = wrong_start(experiment)
     if wrong is not None and exact is not None:
-        free = StoppableField(chosen.field, visitor)
+        free = _watched(chosen.field, go_on)
         end = integrate(free, grid, path_times(steps, start, 1.0), SOLVERS["midpoint"], record=False).end
         gap = start_gap(experiment, end)
         wrong = None if gap is None else float(gap.reshape(shape)[exact > LEAST].abs().mean())
@@ -211,7 +210,9 @@ def plane_span(experiment: Experiment) -> float:
 
 
 @torch.no_grad()
-def field_error(visitor: Visitor, t: float, size: int = 48) -> tuple[Tensor, float, float]:
+def field_error(
+    experiment: Experiment, net: Checkpoint | None, t: float, size: int = 48
+) -> tuple[Tensor, float, float]:
     """|u_θ − u| on a grid at time t, the grid's half width, and E|u_θ − u|² under q_t.
 
     Both fields are of all data. On the line the grid is one row of points.
@@ -220,8 +221,7 @@ def field_error(visitor: Visitor, t: float, size: int = 48) -> tuple[Tensor, flo
         ValueError: no net, or nothing exact to compare it with: a coupling without closed form, or a net that
             was straightened and follows other paths than the experiment's.
     """
-    experiment = visitor.experiment
-    net = fitting_net(visitor)
+    net = fitting(experiment, net)
     if net is None:
         raise ValueError("There is no trained net for this experiment yet: start a training first.")
     if not has_closed_form(experiment):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.metrics import Floor, energy_distance, noise_floor, sliced_w2
+from fmstudio.flow.solve.fields import Counted
 from fmstudio.learn.build import oracle_of, path_of, source_of
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.fields import fields_of
@@ -22,8 +23,7 @@ from fmstudio.learn.simulate import (
     original_paths,
     run_sampler,
 )
-from fmstudio.ui.stoppable import StoppableField
-from fmstudio.ui.visitor import Visitor
+from fmstudio.studio.running import GoOn, regardless
 
 MOST_MEASURED = 10_000
 """Samples that are measured against data, at most."""
@@ -103,7 +103,7 @@ class Better:
     gain: float
 
 
-def heun_instead(visitor: Visitor, chosen: Chosen, motion: Motion) -> Better | None:
+def heun_instead(chosen: Chosen, motion: Motion, go_on: GoOn = regardless) -> Better | None:
     """What as many steps of Heun would do, at twice the work, to particles that Euler's steps have moved.
 
     From the same noise and against the same data most of what chance does cancels: the spread of the gain is
@@ -120,7 +120,7 @@ def heun_instead(visitor: Visitor, chosen: Chosen, motion: Motion) -> Better | N
     if chosen.card is None or e.solver != "euler" or e.sde_noise > 0:
         return None
     start, end = motion.positions[0, :COMPARED], motion.positions[-1, :COMPARED]
-    watched = StoppableField(chosen.field, visitor)
+    watched = Counted(chosen.field, lambda done: go_on(done, 0))
     moved = run_sampler(e.but(solver="heun"), watched, start, motion.times[[0, -1]]).positions[-1]
     euler, heun = quality_of(e, end), quality_of(e, moved)
     gain = euler.energy - heun.energy

@@ -1,4 +1,4 @@
-"""What the page's controls do, without the page: experiment in, records and scenes out. No gradio here."""
+"""The Paths room: original paths beside the flow, the probe; and which field the visitor's choices mean."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from fmstudio.learn.training.checkpoints import Checkpoint
 from fmstudio.plots.probe_panel import Probe
 from fmstudio.plots.scene.rooms import paths_scene
 from fmstudio.plots.scene.scene import Scene
-from fmstudio.ui.visitor import Visitor
+from fmstudio.studio.session import Visitor
 
 PROBED_PATHS = 140
 """Original paths drawn through a probed point."""
@@ -44,10 +44,12 @@ SHARED = 500_000
 
 def fitting_net(visitor: Visitor) -> Checkpoint | None:
     """The visitor's net where its flow is the experiment's, else None."""
-    checkpoint = visitor.checkpoint
-    if checkpoint is None or not NetCard.of(checkpoint).fits(visitor.experiment):
-        return None
-    return checkpoint
+    return fitting(visitor.experiment, visitor.checkpoint)
+
+
+def fitting(experiment: Experiment, net: Checkpoint | None) -> Checkpoint | None:
+    """The net where its flow is the experiment's, else None."""
+    return None if net is None or not NetCard.of(net).fits(experiment) else net
 
 
 def net_field(visitor: Visitor) -> VelocityField | None:
@@ -58,7 +60,7 @@ def net_field(visitor: Visitor) -> VelocityField | None:
 
 def samples_the_net(visitor: Visitor) -> bool:
     """Whether the Sample room follows the net: there is one, and the visitor did not ask for the exact u."""
-    wanted = visitor.use_net is not False or not has_closed_form(visitor.experiment)
+    wanted = visitor.rooms.use_net is not False or not has_closed_form(visitor.experiment)
     return wanted and fitting_net(visitor) is not None
 
 
@@ -81,7 +83,7 @@ _SEEN = (*fields_of("data", "source", "path", "coupling", "view"), "conditional"
 
 
 @lru_cache(maxsize=64)
-def _exact_paths(experiment: Experiment, view: str) -> Scene:
+def exact_paths(experiment: Experiment, view: str) -> Scene:
     """The Paths room without a net: a frozen scene, the same for everybody who asks."""
     return _paths(experiment, view, exact_field(experiment) if has_closed_form(experiment) else None, None)
 
@@ -121,15 +123,15 @@ def paths_room(visitor: Visitor, view: str = VIEWS[0]) -> Scene:
     if net is not None:
         return _paths(experiment, view, net.net, NetCard.of(net))
     large = experiment.particles * experiment.frames > SHARED
-    return (_exact_paths.__wrapped__ if large else _exact_paths)(experiment, view)
+    return (exact_paths.__wrapped__ if large else exact_paths)(experiment, view)
 
 
 def paths_seen(visitor: Visitor) -> str:
     """Which text of the Paths room is true of what it shows: one for each view, coupling, and net or none."""
     if has_closed_form(visitor.experiment):
-        return visitor.view
-    no_net = "" if fitting_net(visitor) or visitor.view == VIEWS[1] else ", no net"
-    return f"{visitor.view}, paired{no_net}"
+        return visitor.rooms.view
+    no_net = "" if fitting_net(visitor) or visitor.rooms.view == VIEWS[1] else ", no net"
+    return f"{visitor.rooms.view}, paired{no_net}"
 
 
 def _compare(experiment: Experiment, flow: Tensor, times: Tensor) -> Distances:
