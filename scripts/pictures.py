@@ -19,13 +19,13 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.models import repository_models
 from fmstudio.image.questions.compare import Comparison, compare
 from fmstudio.image.questions.film import Film, film
 from fmstudio.image.questions.inversion import Interpolation, Inversion, interpolate, invert
 from fmstudio.image.questions.projection import FlowMap, flow_map
 from fmstudio.image.questions.xy import DEFAULT_VALUES, XYGrid, read_axis, xy_grid
+from fmstudio.image.settings import ImageSettings
 from fmstudio.image.training.data import to_unit
 from fmstudio.plots.scene.file import encode
 from fmstudio.plots.scene.image import map_scene

@@ -4,9 +4,9 @@ import gradio as gr
 import pytest
 
 from fmstudio.image.card import Card, save_card
-from fmstudio.image.jobs import ALL_CLASSES, NO_CLASS, ImageSettings
 from fmstudio.image.models import backbone_names, repository_models
 from fmstudio.image.questions.compare import Comparison, compare
+from fmstudio.image.settings import ALL_CLASSES, NO_CLASS, ImageSettings
 from fmstudio.ui.halting import halt
 from fmstudio.ui.rooms.images.grid_html import figure_kind, figures_of, grid_html, summary
 from fmstudio.ui.rooms.images.parts import guarded

@@ -22,7 +22,7 @@ from fmstudio.image.hub.memory import forget_frames, is_out_of_memory, release_m
 from fmstudio.image.hub.plan import Choice, Plan, Weights, choose_plan, next_smaller, wider
 from fmstudio.image.hub.recorder import StepRecord
 from fmstudio.image.hub.shelf import Shelf
-from fmstudio.image.jobs import whole
+from fmstudio.image.settings import whole
 
 TINY_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
 """What a small decoder is made of."""

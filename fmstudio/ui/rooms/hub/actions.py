@@ -21,8 +21,8 @@ from fmstudio.image.hub.jobs import (
     sample_rows,
     this_machine,
 )
-from fmstudio.image.jobs import parse_steps
 from fmstudio.image.progress import count_of_steps
+from fmstudio.image.settings import parse_steps
 from fmstudio.ui.line import HUB
 from fmstudio.ui.report import said
 from fmstudio.ui.rooms.hub import html as pieces

@@ -103,7 +103,7 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
                 grid = gr.HTML(elem_id="hub-grid", js_on_load=_SCRUB)
                 curve = gr.HTML(elem_id="hub-schedule")
             with gr.Column(elem_classes=["fm-card"], min_width=0):
-                gr.Markdown(words.text("images_hub"))
+                gr.Markdown(words.text("images-hub"))
         with gr.Column(elem_classes=["fm-aside"]):
             with gr.Column(elem_classes=["fm-card", "fm-first"], min_width=0):
                 gr.Markdown("#### Model")

@@ -9,11 +9,11 @@ from typing import Any
 import gradio as gr
 
 from fmstudio.folders import ASSETS
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.models import repository_models
 from fmstudio.image.progress import Progress
 from fmstudio.image.questions.gallery import data_uri, picture_of
 from fmstudio.image.questions.projection import FlowMap, flow_map
+from fmstudio.image.settings import ImageSettings
 from fmstudio.plots.scene.image import map_scene
 from fmstudio.ui.player import Player, read_probe
 from fmstudio.ui.report import failed, said

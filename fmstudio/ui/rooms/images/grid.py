@@ -9,10 +9,10 @@ from typing import Any
 import gradio as gr
 
 from fmstudio.folders import ASSETS
-from fmstudio.image.jobs import ImageSettings, number, parse_steps, split
 from fmstudio.image.progress import Progress
 from fmstudio.image.questions.compare import Comparison, Preview, Row, compare
-from fmstudio.image.scores.row_figures import CopyShare, Distance, Quality, has_training
+from fmstudio.image.scores.grid import CopyShare, Distance, Quality, has_training
+from fmstudio.image.settings import ImageSettings, number, parse_steps, split
 from fmstudio.plots.image_figures import published_figure
 from fmstudio.ui.live_plot import LivePlot, figure_json
 from fmstudio.ui.report import said

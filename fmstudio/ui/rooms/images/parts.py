@@ -11,10 +11,10 @@ from typing import Any
 
 import gradio as gr
 
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.models import backbone_names
 from fmstudio.image.progress import Progress
 from fmstudio.image.questions.compare import compare
+from fmstudio.image.settings import ImageSettings
 from fmstudio.ui.halting import until_halted
 from fmstudio.ui.line import IMAGES, MOST_WAITING
 from fmstudio.ui.report import failed, said

@@ -8,7 +8,6 @@ from typing import Any
 import gradio as gr
 
 from fmstudio.folders import ASSETS
-from fmstudio.image.jobs import NO_CLASS, ImageSettings, whole
 from fmstudio.image.models import class_names
 from fmstudio.image.progress import Progress
 from fmstudio.image.questions.bits import Bits, bits_per_dimension
@@ -22,6 +21,7 @@ from fmstudio.image.questions.inversion import (
     interpolate,
     invert,
 )
+from fmstudio.image.settings import NO_CLASS, ImageSettings, whole
 from fmstudio.ui import words
 from fmstudio.ui.report import failed, said
 from fmstudio.ui.rooms.images.parts import POOLED, QUIET, Pulse, go_and_stop, guarded, progress_html

@@ -8,10 +8,10 @@ from html import escape
 
 from torch import Tensor
 
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.questions.bits import LEVEL, Bits
 from fmstudio.image.questions.gallery import data_uri, picture_of, strip_of
 from fmstudio.image.questions.inversion import Edit, Interpolation, Inversion
+from fmstudio.image.settings import ImageSettings
 from fmstudio.image.training.data import to_bytes
 from fmstudio.ui.report import facts
 

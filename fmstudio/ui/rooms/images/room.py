@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from fmstudio.image.jobs import ImageSettings
+from fmstudio.image.settings import ImageSettings
 from fmstudio.ui.room import Room
 from fmstudio.ui.rooms.hub import room as hub
 from fmstudio.ui.rooms.images import film, flow_map, grid, picture, xy

@@ -11,8 +11,8 @@ import gradio as gr
 from gradio.components import Component
 
 from fmstudio.flow.solve.solvers import ADAPTIVE
-from fmstudio.image.jobs import ALL_CLASSES, IMAGE_SOLVERS, LIMITS, NO_CLASS, ImageSettings
 from fmstudio.image.models import class_names, repository_models
+from fmstudio.image.settings import ALL_CLASSES, IMAGE_SOLVERS, LIMITS, NO_CLASS, ImageSettings
 from fmstudio.ui.player import QuietMeta
 from fmstudio.ui.report import said
 from fmstudio.ui.rooms.images.parts import QUIET, SHOWN_BESIDE
