@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
+from fmstudio.image.hub.jobs import catalogue, outlook
 
 from fmstudio.image.hub import jobs
 from fmstudio.image.hub.cards import CARDS, card, usual_revision
-from fmstudio.image.hub.download import Progress
-from fmstudio.image.hub.jobs import catalogue, outlook
+from fmstudio.image.hub.fetch import Progress
+from fmstudio.image.hub.find import COMMIT_FILE, folder_of
 from fmstudio.image.hub.machine import GIB, Accelerator, Machine
-from fmstudio.image.hub.store import COMMIT_FILE, folder_of
 from fmstudio.image.questions.gallery import settings_in
 from fmstudio.ui.rooms.hub import actions as images_hub_actions
 from fmstudio.ui.rooms.hub import html as pieces

@@ -7,7 +7,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from fmstudio.image.hub.adapter import load_model
 from fmstudio.image.hub.cards import CARDS, ModelCard, card
 from fmstudio.image.hub.describe import (
     UnsuitableModelError,
@@ -16,9 +15,9 @@ from fmstudio.image.hub.describe import (
     parameter_count,
     wanted_files,
 )
-from fmstudio.image.hub.loading import is_instaflow, load_pipeline, pipeline_class
+from fmstudio.image.hub.find import find, networks_of, networks_of_card
+from fmstudio.image.hub.load import is_instaflow, load_model, load_pipeline, pipeline_class
 from fmstudio.image.hub.plan import Placement, Plan
-from fmstudio.image.hub.store import find, weights_of, weights_of_card
 from tests.image.hub import tiny
 from tests.image.hub.conftest import ON_PROCESSOR
 
@@ -49,7 +48,7 @@ def test_parameters_are_counted_without_loading(tiny_folder, tiny_model, name):
     assert described.file_bytes == sum(
         path.stat().st_size for path in tiny_folder(name).rglob("*.safetensors")
     )
-    assert weights_of(described).measured
+    assert networks_of(described).measured
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -290,7 +289,7 @@ def test_offloading_without_an_accelerator_is_refused(tiny_folder, placement):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("placement", [Placement.MODEL_OFFLOAD, Placement.GROUP_OFFLOAD, Placement.RESIDENT])
 def test_every_placement_draws_the_same_picture(tiny_folder, tiny_model, placement):
-    from fmstudio.image.hub.adapter import Request
+    from fmstudio.image.hub.sample import Request
 
     plan = Plan(placement, "cuda:0", "float32")
     model = load_model(describe(tiny_folder("SD3")), plan, "tiny")
@@ -312,7 +311,7 @@ def test_cards_are_complete_and_honest():
         assert model.licence
         assert model.least_guidance <= model.guidance
         assert model.commercial or "non-commercial" in model.licence or "not for commercial" in model.licence
-        assert weights_of_card(model).parts
+        assert networks_of_card(model).parts
         assert card(model.id) is model
     with pytest.raises(KeyError, match="there are: "):
         card("nobody/nothing")

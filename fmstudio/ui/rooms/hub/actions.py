@@ -9,8 +9,7 @@ from typing import Any
 import gradio as gr
 
 from fmstudio.image.hub import consent
-from fmstudio.image.hub.adapter import Finished
-from fmstudio.image.hub.download import fetch_files, fetch_model
+from fmstudio.image.hub.fetch import fetch_files, fetch_model
 from fmstudio.image.hub.jobs import (
     TINY_FILES,
     Loaded,
@@ -21,6 +20,7 @@ from fmstudio.image.hub.jobs import (
     sample_rows,
     this_machine,
 )
+from fmstudio.image.hub.sample import Finished
 from fmstudio.image.progress import count_of_steps
 from fmstudio.image.settings import parse_steps
 from fmstudio.ui.line import HUB

@@ -11,13 +11,12 @@ from typing import Any
 from torch import Tensor
 
 from fmstudio.image.hub import consent
-from fmstudio.image.hub.adapter import Finished
 from fmstudio.image.hub.cards import ModelCard
-from fmstudio.image.hub.download import Progress
+from fmstudio.image.hub.fetch import Progress
 from fmstudio.image.hub.jobs import Outlook, StepShown
 from fmstudio.image.hub.plan import Plan
-from fmstudio.image.hub.schedule import SOLVERS
-from fmstudio.image.hub.trajectory import StepFigures
+from fmstudio.image.hub.sample import Finished
+from fmstudio.image.hub.steps import SOLVERS, StepMeasures
 from fmstudio.image.progress import count_of_steps
 from fmstudio.image.questions.gallery import picture_of, png_of
 from fmstudio.plots.palette import CLASSES
@@ -282,7 +281,7 @@ def _scrubber(steps: Sequence[StepShown]) -> str:
     )
 
 
-def _frame(shown: StepShown, numbers: StepFigures) -> str:
+def _frame(shown: StepShown, numbers: StepMeasures) -> str:
     return (
         f'<figure data-t="{numbers.sigma:.3f}">'
         f'<img alt="x at t = {numbers.sigma:.3f}" src="{source(shown.x_look[0])}">'

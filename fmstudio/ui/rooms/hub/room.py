@@ -10,7 +10,7 @@ import gradio as gr
 
 from fmstudio.image.hub import consent
 from fmstudio.image.hub.cards import CARDS, EULER, card, usual_revision
-from fmstudio.image.hub.download import DownloadError
+from fmstudio.image.hub.fetch import DownloadError
 from fmstudio.image.hub.jobs import (
     Outlook,
     OutOfRoomError,
@@ -18,7 +18,7 @@ from fmstudio.image.hub.jobs import (
     outlook,
     this_machine,
 )
-from fmstudio.image.hub.schedule import SOLVERS
+from fmstudio.image.hub.steps import SOLVERS
 from fmstudio.ui import words
 from fmstudio.ui.events import sent
 from fmstudio.ui.halting import until_halted

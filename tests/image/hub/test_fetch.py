@@ -9,11 +9,11 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 
-from fmstudio.image.hub import download
+from fmstudio.image.hub import fetch as download
 from fmstudio.image.hub.consent import explain
 from fmstudio.image.hub.describe import UnsuitableModelError, describe
-from fmstudio.image.hub.download import DownloadError, fetch_files, fetch_model
-from fmstudio.image.hub.store import bytes_here, find, folder_of
+from fmstudio.image.hub.fetch import DownloadError, fetch_files, fetch_model
+from fmstudio.image.hub.find import bytes_here, find, folder_of
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
