@@ -32,6 +32,7 @@ from fmstudio.plots.scene.image import map_scene
 from fmstudio.ui.film_strip import film_json
 from fmstudio.ui.launch import options
 from fmstudio.ui.page import build
+from fmstudio.ui.rooms.images import between as images_between
 from fmstudio.ui.rooms.images import film as images_film
 from fmstudio.ui.rooms.images import flow_map as images_map
 from fmstudio.ui.rooms.images import picture as images_picture
@@ -96,14 +97,14 @@ def draw_map() -> None:
 
 def draw_others() -> None:
     """An interpolation, an inversion, and guidance over classes."""
-    tab = images_picture
+    tab = images_between
     events = interpolate(ImageSettings(), tab.SHOWN_OTHER, 0, tab.SHOWN_POINTS, tab.SHOWN_STEPS)
     (between,) = (event for event in events if isinstance(event, Interpolation))
     tab.OPENING.write_text(interpolation_html(between), "utf-8")
     reference = repository_models().reference("fashion-metric")
     picture = to_unit(reference.pictures[15])
     (back,) = (e for e in invert(ImageSettings(), picture, 7, 32) if isinstance(e, Inversion))
-    tab.OPENING_INVERSION.write_text(inversion_html(back), "utf-8")
+    images_picture.OPENING.write_text(inversion_html(back), "utf-8")
     settings = ImageSettings(steps=(images_xy.SHOWN_STEPS,), label=0)
     sides = [read_axis(name, DEFAULT_VALUES[name], settings.model) for name in ("class", "guidance")]
     grid = [event for event in xy_grid(settings, *sides) if isinstance(event, XYGrid)][-1]

@@ -9,7 +9,7 @@ from fmstudio.image.questions.compare import Comparison, compare
 from fmstudio.image.settings import ALL_CLASSES, NO_CLASS, ImageSettings
 from fmstudio.ui.halting import halt
 from fmstudio.ui.rooms.images.grid_html import figure_kind, figures_of, grid_html, summary
-from fmstudio.ui.rooms.images.parts import guarded
+from fmstudio.ui.rooms.images.parts import long_action
 from fmstudio.ui.rooms.images.sampler import (
     ALL_IN_TURN,
     WITHOUT_CLASS,
@@ -130,20 +130,23 @@ def test_menus_name_kind_and_folder():
 
 
 def test_an_action_tells_its_place_its_errors_and_its_last_word_in_its_status():
+    with gr.Blocks():
+        state, status, picture = gr.State(), gr.HTML(), gr.HTML()
+
     def works(_):
-        yield ["at work", "a picture"]
+        yield {status: "at work", picture: "a picture"}
         raise ValueError("too large")
 
     visitor, other = Visitor(), Visitor()
-    handler = guarded(works, 2, "grid", "It was stopped.")
-    running, waiting = handler(visitor, 1), handler(other, 1)
-    assert next(running) == ["at work", "a picture"]
-    told, untouched = next(waiting)
-    assert "One action is before this one" in told
-    assert untouched == gr.skip()
+    handler = long_action(works, state, "grid", status, "It was stopped.")
+    running, waiting = handler({state: visitor}), handler({state: other})
+    assert next(running) == {status: "at work", picture: "a picture"}
+    told = next(waiting)
+    assert "One action is before this one" in told[status]
+    assert picture not in told
     halt(other, "grid")
     (last,) = waiting
-    assert "It was stopped." in last[0]
+    assert "It was stopped." in last[status]
     (failed,) = running
-    assert "too large" in failed[0]
+    assert "too large" in failed[status]
     assert visitor.running == other.running == []

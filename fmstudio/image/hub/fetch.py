@@ -21,6 +21,7 @@ from typing import Any
 
 from fmstudio.image.hub.describe import wanted_files
 from fmstudio.image.hub.find import COMMIT_FILE, folder_of
+from fmstudio.image.hub.machine import gib
 
 CHUNK = 2**20
 SHOW_EVERY = 0.2
@@ -261,8 +262,8 @@ def _check_room(folder: Path, needed: int, model_id: str) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DownloadError(
-            f"{model_id} needs {needed / 2**30:.1f} GiB more on the disk of {folder.parent}, and "
-            f"{free / 2**30:.1f} GiB are free. Make room, or set FMSTUDIO_HUB_FOLDER to another disk."
+            f"{model_id} needs {gib(needed)} more on the disk of {folder.parent}, and {gib(free)} are free. "
+            "Make room, or set FMSTUDIO_HUB_FOLDER to another disk."
         )
 
 

@@ -15,6 +15,11 @@ from fmstudio.device import has_bf16
 GIB = 2**30
 
 
+def gib(count: int) -> str:
+    """Bytes in words."""
+    return f"{count / GIB:.1f} GiB"
+
+
 @dataclass(frozen=True)
 class Accelerator:
     """One device with memory of its own, or Apple's, which shares the machine's.

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from fmstudio.image.hub.machine import GIB, Accelerator, Machine
+from fmstudio.image.hub.machine import GIB, Accelerator, Machine, gib
 
 USABLE = 0.92
 """The share of free memory that a plan may claim; the rest is for fragments and other programs."""
@@ -129,7 +129,7 @@ class Choice:
         nearest = min(self.ways, key=lambda way: way.shortfall)
         what = "memory" if nearest.placement is Placement.PROCESSOR else "memory (accelerator or main)"
         return (
-            f"Does not fit: the nearest way, {nearest.title}, lacks {_gib(nearest.shortfall)} of {what}. "
+            f"Does not fit: the nearest way, {nearest.title}, lacks {gib(nearest.shortfall)} of {what}. "
             "Close other programs, choose a smaller picture or a smaller model."
         )
 
@@ -213,8 +213,8 @@ class _Accelerated:
 
     def ways(self) -> Iterator[Plan]:
         """From the fastest to the slowest."""
-        free = f"{self.device.name} ({_gib(self.device.free)} free)"
-        all_of_it, largest = _gib(self.total), _gib(self.largest)
+        free = f"{self.device.name} ({gib(self.device.free)} free)"
+        all_of_it, largest = gib(self.total), gib(self.largest)
         why = f"All {all_of_it} of weights stay on {free}: the fastest way."
         yield self._way(Placement.RESIDENT, self.total, self.largest, why)
         if self.device.kind == "mps":
@@ -258,7 +258,7 @@ class _Accelerated:
             for part, count in self.networks.parts
         )
         why = (
-            f"In {name} the large networks take {_gib(small)} instead of {_gib(self.total)} and stay on "
+            f"In {name} the large networks take {gib(small)} instead of {gib(self.total)} and stay on "
             f"{self.device.name}. A little quality is lost."
         )
         return self._way(Placement.RESIDENT, small, self.largest, why, quantised=name)
@@ -291,8 +291,8 @@ def _on_processor(networks: Networks, machine: Machine, side: int, count: int) -
     need = total + activation_bytes(side, count, tiling=True)
     why = "no accelerator" if not machine.accelerators else "the accelerator is too small"
     reason = (
-        f"On the processor, for there is {why}: {_gib(total)} of weights in {dtype}, "
-        f"{_gib(machine.ram_free)} of memory free. Slow: expect minutes for a step of a large model."
+        f"On the processor, for there is {why}: {gib(total)} of weights in {dtype}, "
+        f"{gib(machine.ram_free)} of memory free. Slow: expect minutes for a step of a large model."
     )
     return Plan(
         placement=Placement.PROCESSOR,
@@ -314,7 +314,3 @@ def _accelerator_dtype(networks: Networks, device: Accelerator) -> tuple[str, st
     if "float16" in networks.half:
         return "float16", f"float16, for {device.name} has no bfloat16."
     return "float32", f"float32, for {device.name} has no bfloat16 and the model may overflow in float16."
-
-
-def _gib(count: int) -> str:
-    return f"{count / GIB:.1f} GiB"

@@ -5,7 +5,7 @@ The door of this folder: settings in; the loading, every step with a look at it,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,7 +19,10 @@ from fmstudio.image.hub.machine import forget_frames, is_out_of_memory, release_
 from fmstudio.image.hub.plan import Plan, next_smaller, wider
 from fmstudio.image.hub.sample import Finished, HubModel, Request
 from fmstudio.image.hub.steps import StepRecord
-from fmstudio.image.settings import whole
+from fmstudio.image.settings import parse_steps, whole
+
+AUTO = "the fastest that fits"
+"""The way to run a model that the plan chooses, as a form calls it."""
 
 SHELF = Shelf()
 """The models that this process has loaded."""
@@ -61,6 +64,30 @@ class Settings:
     side: int = 512
     count: int = 1
     way: str = ""
+
+    @classmethod
+    def from_form(cls, form: Mapping[str, Any]) -> Settings:
+        """Settings from a form's values as they were typed; numbers may be missing.
+
+        Args:
+            form: by the names of the settings; ``steps`` is text, ``way`` may be `AUTO`.
+
+        Raises:
+            ValueError: step counts that are none.
+        """
+        return cls(
+            model=(form["model"] or "").strip(),
+            revision=form["revision"].strip(),
+            prompt=form["prompt"],
+            steps=parse_steps(form["steps"]),
+            guidance=float(form["guidance"] or 0.0),
+            solver=form["solver"],
+            shift=form["shift"] or None,
+            seed=int(form["seed"] or 0),
+            side=int(form["side"]),
+            count=int(form["count"]),
+            way="" if form["way"] == AUTO else form["way"],
+        )
 
     def requests(self) -> list[Request]:
         """What each row asks of the model.

@@ -10,14 +10,22 @@ from typing import Any
 import gradio as gr
 
 from fmstudio.folders import ASSETS
-from fmstudio.image.progress import Progress
 from fmstudio.image.questions.film import Film, film
 from fmstudio.image.questions.gallery import data_uri, picture_of
 from fmstudio.image.training.data import to_bytes
 from fmstudio.ui import words
 from fmstudio.ui.film_strip import FilmStrip, film_json
 from fmstudio.ui.report import said
-from fmstudio.ui.rooms.images.parts import POOLED, Pulse, go_and_stop, guarded, progress_html
+from fmstudio.ui.rooms.images.parts import (
+    LOADING,
+    POOLED,
+    Pulse,
+    Update,
+    Values,
+    go_and_stop,
+    long_action,
+    progress_html,
+)
 from fmstudio.ui.rooms.images.sampler import Sampler, chosen_class, remind, steps_follow
 from fmstudio.ui.stop import stoppable
 
@@ -45,22 +53,21 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         halves = gr.HTML(opening.get("halves", ""), elem_id="film-halves")
         gr.Markdown(words.text("images-film"))
 
-    def draw(steps_: float, *rest: Any) -> Iterator[Any]:
-        settings = sampler.read(rest, steps=(int(steps_),), tolerances=(FILM_TOLERANCE,))
+    def draw(values: Values) -> Iterator[Update]:
+        settings = sampler.read(values, steps=(int(values[steps]),), tolerances=(FILM_TOLERANCE,))
         settings = replace(settings, label=chosen_class(settings), count=1)
-        yield [progress_html(Progress("Loading the model", 0.0, None)), gr.skip(), ""]
+        yield {status: LOADING, halves: ""}
         pulse, made = Pulse(), None
         for event in film(settings):
             if isinstance(event, Film):
                 made = event
             elif pulse.due() and made is not None:
-                yield [progress_html(event), film_json(made), gr.skip()]
+                yield {status: progress_html(event), strip: film_json(made)}
         if made is not None:
-            yield [said(summary(made)), film_json(made), halves_html(made)]
+            yield {status: said(summary(made)), strip: film_json(made), halves: halves_html(made)}
 
-    outputs = [status, strip, halves]
-    drawing = guarded(draw, 3, "film", "Stopped. The frames so far stay.")
-    go.click(drawing, [visitor, steps, *sampler.inputs], outputs, **POOLED)
+    drawing = long_action(draw, visitor, "film", status, "Stopped. The frames so far stay.")
+    go.click(drawing, {visitor, steps, *sampler.inputs}, [status, strip, halves], **POOLED)
     stoppable(stop, visitor, status, "film")
     remind(sampler, status, "Sample")
     steps_follow(sampler, steps, FILM_TOLERANCE)

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
-from typing import Any
 
 import gradio as gr
 
 from fmstudio.folders import ASSETS
 from fmstudio.image.models import repository_models
-from fmstudio.image.progress import Progress
 from fmstudio.image.questions.gallery import data_uri, picture_of
 from fmstudio.image.questions.projection import FlowMap, flow_map
 from fmstudio.image.settings import ImageSettings
 from fmstudio.plots.scene.image import map_scene
 from fmstudio.ui.player import Player, read_probe
 from fmstudio.ui.report import failed, said
-from fmstudio.ui.rooms.images.parts import POOLED, QUIET, Pulse, go_and_stop, guarded, progress_html
+from fmstudio.ui.rooms.images.parts import (
+    LOADING,
+    POOLED,
+    QUIET,
+    Pulse,
+    Update,
+    Values,
+    go_and_stop,
+    long_action,
+    progress_html,
+)
 from fmstudio.ui.rooms.images.sampler import Sampler, beside_dropdown, remind, side_by_side
 from fmstudio.ui.rooms.images.words import map_text
 from fmstudio.ui.stop import stoppable
@@ -60,21 +68,26 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         about = gr.Markdown(map_text(default.model))
     sampler.model.change(map_text, sampler.model, about, **QUIET)
 
-    def draw(samples_: float, steps_: float, beside_: str, *rest: Any) -> Iterator[Any]:
-        settings = sampler.read(rest, steps=(int(steps_),))
-        models = side_by_side(settings.model, beside_)
-        yield [progress_html(Progress("Loading the model", 0.0, None)), gr.skip(), gr.skip(), "", gr.skip()]
+    def draw(values: Values) -> Iterator[Update]:
+        settings = sampler.read(values, steps=(int(values[steps]),))
+        models = side_by_side(settings.model, values[beside])
+        yield {status: LOADING, looked: ""}
         pulse = Pulse()
-        for event in flow_map(settings, models, int(samples_)):
+        for event in flow_map(settings, models, int(values[samples])):
             if isinstance(event, FlowMap):
-                hint = said("Click into a pane: the image that is there.")
-                yield [hint, map_scene(event), legend_html(event.class_names), "", event]
+                yield {
+                    status: said("Click into a pane: the image that is there."),
+                    player: map_scene(event),
+                    legend: legend_html(event.class_names),
+                    looked: "",
+                    result: event,
+                }
             elif pulse.due() or event.share == 1:
-                yield [progress_html(event), *[gr.skip()] * 4]
+                yield {status: progress_html(event)}
 
+    drawing = long_action(draw, visitor, "map", status, "Stopped. The map before stays.")
     outputs = [status, player, legend, looked, result]
-    drawing = guarded(draw, 5, "map", "Stopped. The map before stays.")
-    go.click(drawing, [visitor, samples, steps, beside, *sampler.inputs], outputs, **POOLED)
+    go.click(drawing, {visitor, samples, steps, beside, *sampler.inputs}, outputs, **POOLED)
     stoppable(stop, visitor, status, "map")
     remind(sampler, status, "Draw the map")
     player.probe(_look, result, looked, **QUIET)

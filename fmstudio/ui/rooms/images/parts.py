@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import cache
-from html import escape
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
+from gradio.components import Component
 
 from fmstudio.image.models import backbone_names
 from fmstudio.image.progress import Progress
 from fmstudio.image.questions.compare import compare
 from fmstudio.image.settings import ImageSettings
 from fmstudio.ui.halting import until_halted
-from fmstudio.ui.line import IMAGES, MOST_WAITING
+from fmstudio.ui.line import IMAGES, MOST_WAITING, Line
 from fmstudio.ui.report import failed, said
-from fmstudio.ui.visitor import Visitor
+
+Values = dict[Block, Any]
+"""What a handler of a set of inputs is given: the value of each."""
+
+Update = dict[Block, Any]
+"""What a handler changes; everything else stays as it is."""
 
 YIELD_EVERY = 0.15
 """Seconds between two updates of a running action."""
@@ -46,15 +52,24 @@ def go_and_stop(action: str, name: str) -> tuple[gr.Button, gr.Button]:
 
 def progress_html(progress: Progress) -> str:
     """What is being done, how far it is and what the measured steps say is left."""
-    left = f" · about {_duration(progress.left)} left" if progress.left is not None else ""
-    return (
-        f'<p class="fm-note">{escape(progress.what)}{left}</p>'
-        f'<progress max="1" value="{progress.share:.3f}"></progress>'
-    )
+    left = f" · about {duration(progress.left)} left" if progress.left is not None else ""
+    return progress_bar(f"{progress.what}{left}", f"{progress.share:.3f}")
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+def progress_bar(text: str, share: str) -> str:
+    """A sentence over a bar that is filled to a share in [0, 1]."""
+    return f'{said(text)}<progress max="1" value="{share}"></progress>'
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+LOADING = progress_html(Progress("Loading the model", 0.0, None))
+"""The first word of an action that needs a model of the repository."""
 
 
 class Pulse:
@@ -72,32 +87,44 @@ class Pulse:
         return True
 
 
-def guarded(
-    work: Callable[..., Iterator[Any]], outputs: int, name: str, stopped: str = ""
-) -> Callable[..., Iterator[Any]]:
-    """A handler whose errors become a sentence in its first output; the others stay as they are.
+def long_action(
+    work: Callable[[Values], Iterator[Update]],
+    visitor: gr.State,
+    name: str,
+    status: Component,
+    stopped: str,
+    line: Line | None = IMAGES,
+    expected: tuple[type[Exception], ...] = (ValueError, KeyError, RuntimeError, OSError),
+    failing: Callable[[Exception, Values], Update] | None = None,
+) -> Callable[[Values], Iterator[Update]]:
+    """A handler that tells a long action's place in line, its progress, its error or its last word.
 
-    It takes the visitor before the other inputs. Before its turn in the line `IMAGES` has come it tells its
-    place.
+    Its inputs are a set, so that Gradio gives it their values by component; the visitor is among them.
 
     Args:
-        work: a generator of the other inputs; its first output is the status.
-        outputs: how many outputs it fills.
+        work: called at once, so that what it reads before its first step is checked before it waits.
+        visitor: the visitor's state.
         name: of the action, as its Stop button calls it (see `stoppable`).
+        status: where all of that is told.
         stopped: the last word of one that was stopped.
+        line: where it waits for its turn; None for an action that begins at once.
+        expected: errors that are told; others go on to Gradio.
+        failing: what else an error changes; without it the status says its sentence.
     """
 
-    def run(state: Visitor, *values: Any) -> Iterator[Any]:
-        def only(status: str) -> Any:
-            return status if outputs == 1 else [status, *[gr.skip()] * (outputs - 1)]
-
-        served = IMAGES.serve(lambda: work(*values), lambda words: only(said(words)))
+    def run(values: Values) -> Iterator[Update]:
         try:
-            yield from until_halted(state, name, served, lambda: only(said(stopped)))
-        except (ValueError, KeyError, RuntimeError, OSError) as error:
-            yield only(failed(error))
+            made = work(values)
+            served = line.serve(lambda: made, lambda words: {status: said(words)}) if line else _all(made)
+            yield from until_halted(values[visitor], name, served, lambda: {status: said(stopped)})
+        except expected as error:
+            yield failing(error, values) if failing else {status: failed(error)}
 
     return run
+
+
+def _all(events: Iterator[Update]) -> Generator[Update]:
+    yield from events
 
 
 def warm_up() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 from gradio.components import Component
 
 from fmstudio.flow.solve.solvers import ADAPTIVE
@@ -15,7 +16,7 @@ from fmstudio.image.models import class_names, repository_models
 from fmstudio.image.settings import ALL_CLASSES, IMAGE_SOLVERS, LIMITS, NO_CLASS, ImageSettings
 from fmstudio.ui.player import QuietMeta
 from fmstudio.ui.report import said
-from fmstudio.ui.rooms.images.parts import QUIET, SHOWN_BESIDE
+from fmstudio.ui.rooms.images.parts import QUIET, SHOWN_BESIDE, Values
 
 SHIFT, BF16 = "time shift s", "bfloat16 where the machine has it"
 """Labels of what an adaptive solver does not ask for."""
@@ -26,29 +27,30 @@ ALL_IN_TURN, WITHOUT_CLASS = "all in turn", "no class"
 
 @dataclass(frozen=True)
 class Sampler:
-    """The card with the model and how it is sampled.
+    """The card with the model and how it is sampled: controls by the names of the settings they hold."""
 
-    Args:
-        inputs: its controls, in the order that `read` takes their values.
-        model, label, solver: some of them.
-    """
-
-    inputs: list[Component]
     model: gr.Dropdown
     label: gr.Dropdown
+    guidance: gr.Slider
     solver: gr.Dropdown
+    shift: gr.Slider
+    seed: gr.Number
+    bf16: gr.Checkbox
 
-    def read(self, values: Sequence[Any], **more: Any) -> ImageSettings:
-        """Settings from the values of `inputs`; `more` are settings that a sub-tab has of its own.
+    @property
+    def inputs(self) -> set[Block]:
+        """All of them."""
+        return {getattr(self, field.name) for field in fields(self)}
+
+    def read(self, values: Values, **more: Any) -> ImageSettings:
+        """Settings from what a handler is given; `more` are settings that a sub-tab has of its own.
 
         Raises:
             ValueError: the sentence of whatever is out of bounds.
         """
-        model, label, guidance, solver, shift, seed, bf16 = values
-        given: dict[str, Any] = {
-            "model": model, "label": label_of(model, label), "guidance": guidance, "solver": solver,
-            "shift": shift, "seed": 0 if seed is None else seed, "bf16": bf16,
-        }  # fmt: skip
+        given = {field.name: values[getattr(self, field.name)] for field in fields(self)}
+        given["label"] = label_of(given["model"], given["label"])
+        given["seed"] = given["seed"] or 0
         return ImageSettings(**given | more)
 
 
@@ -161,7 +163,7 @@ def build_sampler() -> Sampler:
         lambda name, value: followed(classes_of(name), value, ALL_IN_TURN), [model, label], label,
         trigger_mode="always_last", **QUIET,
     )  # fmt: skip
-    return Sampler([model, label, guidance, solver, shift, seed, bf16], model, label, solver)
+    return Sampler(model, label, guidance, solver, shift, seed, bf16)
 
 
 def _what_dopri5_leaves(solver: str) -> list[Any]:
@@ -193,6 +195,12 @@ def steps_follow(sampler: Sampler, steps: gr.Slider, tolerance: float) -> None:
 def chosen_class(settings: ImageSettings) -> int:
     """One class for an action that shows one image: "all in turn" means the first."""
     return 0 if settings.label == ALL_CLASSES else settings.label
+
+
+def one_label(settings: ImageSettings) -> int:
+    """The one label of an action that has one class."""
+    label = chosen_class(settings)
+    return len(class_names(settings.model)) if label == NO_CLASS else label
 
 
 def remind(sampler: Sampler, status: Component, action: str) -> None:

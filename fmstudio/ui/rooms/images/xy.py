@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from html import escape
-from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 
 from fmstudio.folders import ASSETS
-from fmstudio.image.progress import Progress
 from fmstudio.image.questions.gallery import data_uri, picture_of
 from fmstudio.image.questions.xy import AXES, DEFAULT_VALUES, XYGrid, read_axis, xy_grid
 from fmstudio.ui import words
 from fmstudio.ui.report import said
 from fmstudio.ui.rooms.images.files import files_card
-from fmstudio.ui.rooms.images.parts import POOLED, QUIET, Pulse, go_and_stop, guarded, progress_html
+from fmstudio.ui.rooms.images.parts import (
+    LOADING,
+    POOLED,
+    QUIET,
+    Pulse,
+    Update,
+    Values,
+    go_and_stop,
+    long_action,
+    progress_html,
+)
 from fmstudio.ui.rooms.images.sampler import Sampler, chosen_class, remind
 from fmstudio.ui.stop import stoppable
 
@@ -47,25 +56,23 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         gr.Markdown(words.text("images-xy"))
     files_card(visitor, result)
 
-    def draw(
-        x_name_: str, x_values_: str, y_name_: str, y_values_: str, steps_: float, *rest: Any
-    ) -> Iterator[Any]:
-        settings = sampler.read(rest, steps=(int(steps_),))
+    def draw(values: Values) -> Iterator[Update]:
+        settings = sampler.read(values, steps=(int(values[steps]),))
         settings = replace(settings, label=chosen_class(settings))
-        x = read_axis(x_name_, x_values_, settings.model)
-        y = read_axis(y_name_, y_values_, settings.model)
-        yield [progress_html(Progress("Loading the model", 0.0, None)), gr.skip(), gr.skip()]
+        x = read_axis(values[x_name], values[x_values], settings.model)
+        y = read_axis(values[y_name], values[y_values], settings.model)
+        yield {status: LOADING}
         pulse, done = Pulse(), XYGrid(settings, x, y)
         for event in xy_grid(settings, x, y):
             if isinstance(event, XYGrid):
                 done = event
-                yield [gr.skip(), xy_html(done), done]
+                yield {grid: xy_html(done), result: done}
             elif pulse.due():
-                yield [progress_html(event), gr.skip(), gr.skip()]
-        yield [said(f"Done: {len(done.cells)} images."), xy_html(done), done]
+                yield {status: progress_html(event)}
+        yield {status: said(f"Done: {len(done.cells)} images."), grid: xy_html(done), result: done}
 
-    inputs = [visitor, x_name, x_values, y_name, y_values, steps, *sampler.inputs]
-    drawing = guarded(draw, 3, "xy", "Stopped. The finished images stay.")
+    inputs: set[Block] = {visitor, x_name, x_values, y_name, y_values, steps, *sampler.inputs}
+    drawing = long_action(draw, visitor, "xy", status, "Stopped. The finished images stay.")
     go.click(drawing, inputs, [status, grid, result], **POOLED)
     stoppable(stop, visitor, status, "xy")
     remind(sampler, status, "Sample")

@@ -1,0 +1,66 @@
+"""Between two noises: the images of the noises on the way from one seed to another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gradio as gr
+
+from fmstudio.folders import ASSETS
+from fmstudio.image.questions.inversion import BETWEEN_TOLERANCE, Interpolation, interpolate
+from fmstudio.image.settings import whole
+from fmstudio.ui import words
+from fmstudio.ui.report import said
+from fmstudio.ui.rooms.images.parts import (
+    LOADING,
+    POOLED,
+    Pulse,
+    Update,
+    Values,
+    go_and_stop,
+    long_action,
+    progress_html,
+)
+from fmstudio.ui.rooms.images.results import interpolation_html
+from fmstudio.ui.rooms.images.sampler import Sampler, one_label, remind, steps_follow
+from fmstudio.ui.stop import stoppable
+
+OPENING = ASSETS / "pictures" / "images-between.html"
+"""An interpolation with the default settings, made by ``scripts/pictures.py``."""
+
+SHOWN_STEPS, SHOWN_POINTS, SHOWN_OTHER = 16, 9, 1
+
+
+def build(visitor: gr.State, sampler: Sampler) -> None:
+    """Lay the card out."""
+    with gr.Column(elem_classes=["fm-card"], min_width=0):
+        gr.Markdown("#### Between two noises")
+        with gr.Row(elem_classes=["fm-controls"]):
+            other = gr.Number(SHOWN_OTHER, label="second seed", precision=0, interactive=True, min_width=90)
+            points = gr.Slider(
+                3, 13, value=SHOWN_POINTS, step=1, label="images", interactive=True, min_width=120
+            )
+            steps = gr.Slider(
+                1, 64, value=SHOWN_STEPS, step=1, label="steps", interactive=True, min_width=120
+            )
+            go, stop = go_and_stop("Interpolate", "between")
+        status = gr.HTML(said("Shown: seeds 0 and 1 of the default settings, sampled beforehand."))
+        rows = gr.HTML(OPENING.read_text("utf-8") if OPENING.exists() else "", elem_id="between-rows")
+        gr.Markdown(words.text("images-between"))
+
+    def draw(values: Values) -> Iterator[Update]:
+        settings = sampler.read(values)
+        label, seed = one_label(settings), whole("seed", values[other] or 0)
+        yield {status: LOADING}
+        pulse = Pulse()
+        for event in interpolate(settings, seed, label, int(values[points]), int(values[steps])):
+            if isinstance(event, Interpolation):
+                yield {status: said("Done."), rows: interpolation_html(event)}
+            elif pulse.due():
+                yield {status: progress_html(event)}
+
+    drawing = long_action(draw, visitor, "between", status, "Stopped. The images before stay.")
+    go.click(drawing, {visitor, other, points, steps, *sampler.inputs}, [status, rows], **POOLED)
+    stoppable(stop, visitor, status, "between")
+    remind(sampler, status, "Interpolate")
+    steps_follow(sampler, steps, BETWEEN_TOLERANCE)
