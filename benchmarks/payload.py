@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import count
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import plotly.graph_objects as go
 
@@ -14,8 +10,8 @@ from benchmarks.race import Goal, Result, finish, in_turns
 from fmstudio.learn.experiment import Experiment
 from fmstudio.plots.scene.file import encode
 from fmstudio.plots.scene.scene import Scene
-from fmstudio.ui.actions import paths_room
-from fmstudio.ui.visitor import Visitor
+from fmstudio.studio.paths import paths_room
+from fmstudio.studio.session import Visitor
 
 QUICK = {"particles": 50, "frames": 4, "rounds": 1}
 

@@ -13,8 +13,6 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from benchmarks.race import Goal, Result, finish
 
 ROOT = Path(__file__).parents[1]

@@ -23,8 +23,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 if importlib.util.find_spec("PIL") is None:
     # The claims read no pictures, so a bare machine can run them.
     sys.modules["PIL"] = MagicMock()

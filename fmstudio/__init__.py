@@ -27,6 +27,7 @@ The package reads like a book; each chapter imports only those above it:
 - :mod:`fmstudio.learn`  experiments, networks, training, checkpoints
 - :mod:`fmstudio.note`   the note's claims, predicted and measured
 - :mod:`fmstudio.plots`  arrays in, figures and player scenes out
+- :mod:`fmstudio.studio` what a visitor can do, room by room, and the long actions
 - :mod:`fmstudio.ui`     the page (gradio)
 """
 

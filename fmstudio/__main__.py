@@ -120,7 +120,9 @@ def _images(values: dict[str, Any], out: Path, options: argparse.Namespace) -> N
 
 
 def _note(values: dict[str, Any], out: Path, options: argparse.Namespace) -> None:
-    from fmstudio.plots.svg.page import run_note
+    from fmstudio.note import CLAIMS
+    from fmstudio.note.report import make_report, to_json
+    from fmstudio.plots.svg.page import page_html
 
     names: list[str] = []
 
@@ -129,8 +131,12 @@ def _note(values: dict[str, Any], out: Path, options: argparse.Namespace) -> Non
             names.append(name)
             print(f"{share:4.0%}  {name}", flush=True)
 
-    for file in run_note(Experiment.from_dict(values), options.claim, out, show):
-        print(f"wrote {file}")
+    wanted = tuple(options.claim or CLAIMS)
+    experiment = Experiment.from_dict(values)
+    report = make_report(experiment, wanted, with_lineage=set(wanted) == set(CLAIMS), progress=show)
+    for name, text in (("note.json", to_json(report)), ("note.html", page_html(report))):
+        (out / name).write_text(text, encoding="utf-8")
+        print(f"wrote {out / name}")
 
 
 def _write(file: Path, report: dict[str, Any]) -> None:

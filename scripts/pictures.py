@@ -1,4 +1,4 @@
-"""Make the pictures of README and what the Images room opens with: ``python scripts/pictures.py [--images]``.
+"""Make the pictures of README and what the Images room opens with: ``python -m scripts.pictures [--images]``.
 
 Starts the studio, drives it in Chromium (a development dependency), and writes assets/pictures/.
 """
@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 from PIL import Image

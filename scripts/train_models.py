@@ -1,17 +1,14 @@
 """Train the nets in models/nets: one default experiment each, on one CPU thread, and their card.
 
-.venv/bin/python scripts/train_models.py            all of them
-.venv/bin/python scripts/train_models.py moons      only those named; the card is always of all files
+.venv/bin/python -m scripts.train_models            all of them
+.venv/bin/python -m scripts.train_models moons      only those named; the card is always of all files
 """
 
 from __future__ import annotations
 
 import argparse
 import platform
-import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
 

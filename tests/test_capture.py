@@ -10,7 +10,7 @@ from fmstudio.folders import MODELS
 from fmstudio.image.folder import load_model
 from fmstudio.image.sampling.graphs import GraphedForward
 from fmstudio.learn.nets.networks import Network, Shape
-from fmstudio.learn.training.step import Moments, Steps
+from fmstudio.learn.training.step import AdamMoments, Steps
 
 REFUSED = {
     "_local_scalar_dense", "equal", "is_nonzero", "nonzero", "masked_select", "_unique2", "unique_dim",
@@ -58,7 +58,7 @@ def test_waiting_is_noticed(work):
 @pytest.mark.parametrize("shape", [Shape(), Shape(2, 16, 2, 4, classes=3), Shape(1, 8, 1, 0)], ids=str)
 def test_training_steps_are_launches_only(shape):
     net = Network(shape, torch.Generator().manual_seed(0))
-    steps = Steps(net, 16, 4, Moments.start(net.flat), capture=watched)
+    steps = Steps(net, 16, 4, AdamMoments.start(net.flat), capture=watched)
     g = torch.Generator().manual_seed(1)
     x, t = torch.randn(64, shape.dim, generator=g), torch.rand(64, generator=g)
     asked = torch.zeros(64, dtype=torch.int64) if shape.classes else None

@@ -11,14 +11,13 @@ from typing import Any
 from torch import Tensor
 
 from fmstudio.device import has_bf16
-from fmstudio.flow.solve.solvers import ADAPTIVE, SOLVERS
+from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.image.folder import ImageModel
 from fmstudio.image.models import backbone_names
 from fmstudio.image.sampling.field import GuidedField, draw_noise
 from fmstudio.image.sampling.grid import grid_labels
 from fmstudio.image.sampling.sampling import AdaptivePlan, FixedPlan
 
-IMAGE_SOLVERS = ("euler", "midpoint", "heun", "rk4", "dopri5")
 MOST_STEPS = 128
 MOST_ROWS = 8
 MOST_IMAGES = 64
@@ -45,7 +44,7 @@ class ImageSettings:
         steps: 1 to 8 step counts, each in [1, 128]; not used by an adaptive solver.
         label: a class, −1 for all classes in turn, or −2 for the flow without a class.
         guidance: w in [0, 10]; 1 is the plain conditional model.
-        solver: a name in ``IMAGE_SOLVERS``.
+        solver: a name in ``SOLVERS``.
         seed: of the noise, in [0, 2³¹).
         count: images a row, in [1, 64].
         shift: time shift in [0.1, 10]; 1 is none. Not used by an adaptive solver.
@@ -72,8 +71,8 @@ class ImageSettings:
             raise ValueError(
                 f"model: expected one of {', '.join(backbone_names())}; got {short(self.model)}."
             )
-        if self.solver not in IMAGE_SOLVERS:
-            raise ValueError(f"solver: expected one of {', '.join(IMAGE_SOLVERS)}; got {short(self.solver)}.")
+        if self.solver not in SOLVERS:
+            raise ValueError(f"solver: expected one of {', '.join(SOLVERS)}; got {short(self.solver)}.")
         if not isinstance(self.bf16, bool):
             raise ValueError(f"bf16: expected true or false; got {short(self.bf16)}.")
         object.__setattr__(self, "steps", tuple(whole("steps", v) for v in _some("steps", self.steps)))
@@ -106,7 +105,7 @@ class ImageSettings:
     @property
     def adaptive(self) -> bool:
         """Whether the solver chooses its own steps."""
-        return self.solver in ADAPTIVE
+        return SOLVERS[self.solver].adaptive
 
     def plans(self) -> list[FixedPlan | AdaptivePlan]:
         """How each row is made."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from fmstudio.flow.densities.cloud import PointCloud
 from fmstudio.flow.densities.mixture import GaussianMixture
 from fmstudio.learn import clouds
-from fmstudio.learn.build import GAUSSIAN_STD
+from fmstudio.learn.catalogue.data import GAUSSIAN_STD
 from fmstudio.learn.clouds.cloud import unmoved
 from fmstudio.learn.experiment import Experiment
 

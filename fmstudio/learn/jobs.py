@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,10 @@ from torch import Tensor
 
 from fmstudio.device import chosen_device
 from fmstudio.flow.metrics import energy_distance
-from fmstudio.flow.solve.fields import VelocityField
+from fmstudio.flow.solve.fields import Counted
 from fmstudio.learn import clouds
 from fmstudio.learn.clouds.text import LARGEST_FILE
-from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.experiment import PATHS, Experiment
 from fmstudio.learn.nets.net_card import choose
 from fmstudio.learn.simulate import (
     asked_density,
@@ -33,7 +32,8 @@ from fmstudio.learn.simulate import (
     run_sampler,
 )
 from fmstudio.learn.training.checkpoints import Checkpoint, load, save
-from fmstudio.learn.training.train import Diverged, Progress, train
+from fmstudio.learn.training.run import Diverged
+from fmstudio.learn.training.train import Progress, train
 
 MOST_PARTICLES = 20_000
 """Particles that are sampled at once; their distances take the square of it."""
@@ -100,20 +100,8 @@ def trajectories(experiment: Experiment) -> dict[str, Any]:
         "times": numbers(times),
         "positions": numbers(positions, 4),
         "labels": None if pairs.labels is None else pairs.labels.tolist(),
-        "smooth": experiment.path not in ("zig-zag",),
+        "smooth": not PATHS[experiment.path].chain,
     }
-
-
-@dataclass(frozen=True, eq=False)
-class _Watched:
-    """A field that says before each of its calls that it is asked."""
-
-    field: VelocityField
-    asked: Callable[[], None]
-
-    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
-        self.asked()
-        return self.field(x, t)
 
 
 def sample(
@@ -143,7 +131,9 @@ def sample(
     chosen, times = choose(experiment, checkpoint), frame_times(experiment)
     asked = chosen.experiment
     start = original_paths(asked, draw_pairs(asked, asked.particles, asked=True), times)[0]
-    motion = run_sampler(asked, _Watched(chosen.field, progress), start, times, origin=chosen.field)
+    motion = run_sampler(
+        asked, Counted(chosen.field, lambda _: progress()), start, times, origin=chosen.field
+    )
     progress()
     fresh = asked_density(asked).sample(len(start), generator_of(asked, 61)).points
     measured = distances(motion.positions, *fresh_draws(asked, times, asked=True))

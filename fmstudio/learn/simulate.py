@@ -15,9 +15,10 @@ from fmstudio.flow.oracle.oracle_for import Oracle
 from fmstudio.flow.solve.adaptive import integrate_adaptive
 from fmstudio.flow.solve.diffusion import Proportional, integrate_sde, score_from_velocity
 from fmstudio.flow.solve.fields import Guided, VelocityField
-from fmstudio.flow.solve.solvers import ADAPTIVE, SOLVERS, integrate, path_times
+from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
-from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.experiment import PATHS, Experiment
 
 #: How often the curve of two fresh samples stays inside the band.
 INSIDE = 0.98
@@ -122,7 +123,7 @@ def check_chain(experiment: Experiment) -> None:
     Raises:
         ValueError: a zig-zag with another source, or with a coupling that is not independent.
     """
-    if experiment.path != "zig-zag":
+    if not PATHS[experiment.path].chain:
         return
     for name, value in (("standard normal", experiment.source), ("independent", experiment.coupling)):
         if value != name:
@@ -154,10 +155,11 @@ def follow(field: VelocityField, start: Tensor, experiment: Experiment, times: T
         times: frames to report, decreasing from 1 to 0, shape (T,).
     """
     began = time.perf_counter()
-    if experiment.solver in ADAPTIVE:
-        solved = integrate_adaptive(field, start, times)
+    solver = SOLVERS[experiment.solver]
+    if solver.adaptive:
+        solved = integrate_adaptive(field, start, times, tableau=solver)
         return Motion(times, solved.positions, solved.nfe, time.perf_counter() - began)
-    solved = integrate(field, start, path_times(experiment.sample_steps), SOLVERS[experiment.solver])
+    solved = integrate(field, start, path_times(experiment.sample_steps), solver)
     seconds = time.perf_counter() - began
     return Motion(times, _between(solved.times, solved.positions, times), solved.nfe, seconds)
 

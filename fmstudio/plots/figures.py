@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fmstudio.flow.solve.tableaux import SOLVERS
+
 Figure = dict[str, Any]
 """A Plotly figure as JSON: traces and layout."""
 
@@ -210,19 +212,24 @@ def heat_figure(values: ArrayLike, span: float, title: str, role: str, height: i
     )  # fmt: skip
 
 
-SOLVER_MARKS = {
-    "euler": ("solid", "circle"), "midpoint": ("dash", "square"), "heun": ("dot", "diamond"),
-    "rk4": ("dashdot", "triangle-up"), "dopri5": ("longdash", "x"),
-}  # fmt: skip
-"""Dash and symbol of each solver: colours tell whose field it is."""
+_MARKS = (
+    ("solid", "circle"), ("dash", "square"), ("dot", "diamond"), ("dashdot", "triangle-up"),
+    ("longdash", "x"), ("longdashdot", "cross"), ("solid", "star"), ("dash", "hexagon"),
+)  # fmt: skip
+
+
+def solver_mark(name: str) -> tuple[str, str]:
+    """Dash and symbol of a solver, by its place among them: colours tell whose field it is."""
+    return _MARKS[list(SOLVERS).index(name) % len(_MARKS)]
 
 
 def nfe_figure(curves: Mapping[str, tuple[ArrayLike, ArrayLike]], y: str, role: str = "exact") -> Figure:
     """Error against the number of function evaluations, one curve a solver, both axes logarithmic."""
     traces = [
         line(nfe, _above_zero(error, 1e-8), name, role, mode="lines+markers",
-             dash=SOLVER_MARKS[name][0], marker={"size": 7, "symbol": SOLVER_MARKS[name][1]})
+             dash=dash, marker={"size": 7, "symbol": symbol})
         for name, (nfe, error) in curves.items()
+        for dash, symbol in [solver_mark(name)]
     ]  # fmt: skip
     log = {"type": "log", "exponentformat": "power", "dtick": 1}
     return figure(

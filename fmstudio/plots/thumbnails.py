@@ -11,13 +11,7 @@ from fmstudio.flow.densities.cloud import PointCloud
 from fmstudio.learn.build import density_of
 from fmstudio.learn.experiment import DATA, Experiment
 
-_DRAWN = {
-    "points": '<g fill="none" stroke="#e07b39" stroke-width="5" stroke-linejoin="round">'
-    '<path d="M14 64 42 30q5-5 10 0t0 10L22 70l-11 3z"/><path d="M76 72V36M63 48l13-13 13 13"/></g>'
-}
 
-
-@cache
 def thumbnail_css(selector: str) -> str:
     """One background picture per data set, in the order of ``DATA``, for the labels under ``selector``."""
     rules = []
@@ -30,9 +24,11 @@ def thumbnail_css(selector: str) -> str:
     return "\n".join(rules)
 
 
+@cache
 def _marks(name: str) -> str:
-    if name in _DRAWN:
-        return _DRAWN[name]
+    if DATA[name].picture:
+        look = 'fill="none" stroke="#e07b39" stroke-width="5" stroke-linejoin="round"'
+        return f"<g {look}>{DATA[name].picture}</g>"
     experiment = Experiment(data=name, data_noise=0.04, data_points=400)
     density = density_of(experiment)
     count = 150 if isinstance(density, PointCloud) else 110

@@ -24,8 +24,8 @@ from fmstudio.learn import jobs
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.training.memory import of_images, of_paths, of_sampling, of_training
 from fmstudio.note.report import measured, to_json
+from fmstudio.studio.line import IMAGES, TRAININGS
 from fmstudio.ui.errand import Ended, budget, check_memory, errand
-from fmstudio.ui.line import IMAGES, TRAININGS
 from fmstudio.ui.told import refusal
 
 

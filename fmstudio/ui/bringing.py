@@ -12,9 +12,9 @@ import gradio as gr
 from fmstudio.learn import clouds
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.nets.fitting import Note, edited, without_leftovers
+from fmstudio.studio.session import Visitor
 from fmstudio.ui import desk, words
 from fmstudio.ui.events import sent
-from fmstudio.ui.visitor import Visitor
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Bringing:
         """The handler of one choice on the desk."""
 
         def chosen(state: Visitor, value: Any) -> None:
-            state.shown.setdefault(f"desk {name}", {})["value"] = value
+            state.browser.shown.setdefault(f"desk {name}", {})["value"] = value
             old = state.desk
             if old is not None and old.points == state.experiment.points:
                 self._make(state, lambda: desk.changed(old, name, value))

@@ -6,13 +6,12 @@ hidden button beside it is what asks the server for the script of the visitor's 
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 
 from fmstudio.learn.export import script
 from fmstudio.learn.nets.net_card import NetCard
-from fmstudio.ui.visitor import Visitor
+from fmstudio.studio.session import Visitor
+from fmstudio.ui.wiring import QUIET
 
 _HEAD = """
 <div class="code-head">
@@ -47,9 +46,8 @@ def build(visitor: gr.State) -> None:
         )
         save = gr.Button("Download experiment.py", size="sm", elem_id="code-save")
         ask = gr.Button("Write the script", elem_id="code-ask")
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    ask.click(written, visitor, [code, said], **quiet)
-    save.click(None, code, None, js=_SAVE, **quiet)
+    ask.click(written, visitor, [code, said], **QUIET)
+    save.click(None, code, None, js=_SAVE, **QUIET)
 
 
 def written(state: Visitor) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from gradio.context import LocalContext
 
-from fmstudio.ui.line import Line, Place
+from fmstudio.studio.line import Line, Place
 
 SECONDS, GIGABYTES = "FMSTUDIO_API_SECONDS", "FMSTUDIO_API_MEMORY"
 """The variables that hold the budget; options of app.py set them."""

@@ -16,7 +16,7 @@ minutes leave 20 GB in this time, which a Space's disk holds.
 """
 
 
-def start(folder: Path, page: gr.Blocks) -> None:
+def start(folder: Path, page: gr.Blocks, stop: threading.Event | None = None) -> threading.Thread:
     """Sweep the folder now and then, in a quiet thread that ends with the process.
 
     Gradio's own deletion (``delete_cache``) knows only the files of the parts that the page was built with;
@@ -25,26 +25,34 @@ def start(folder: Path, page: gr.Blocks) -> None:
     Args:
         folder: of this process, with everything that is written for visitors.
         page: whose opening files stay.
+        stop: ends the thread when it is set.
     """
-    staying = {Path(file) for part in page.blocks.values() for file in getattr(part, "keep_in_cache", ())}
+    staying, over = opening_files(page), stop or threading.Event()
 
     def work() -> None:
-        while True:
-            time.sleep(EVERY)
+        while not over.wait(EVERY):
             sweep(folder, staying)
 
-    threading.Thread(target=work, name="old files", daemon=True).start()
+    thread = threading.Thread(target=work, name="old files", daemon=True)
+    thread.start()
+    return thread
 
 
-def sweep(folder: Path, staying: set[Path], age: float = KEPT) -> None:
+def opening_files(page: gr.Blocks) -> set[Path]:
+    """What the page shows before anybody has asked for anything."""
+    return {Path(file) for part in page.blocks.values() for file in getattr(part, "keep_in_cache", ())}
+
+
+def sweep(folder: Path, staying: set[Path], age: float = KEPT, now: float | None = None) -> None:
     """Delete what was written or asked for longer ago than an age, and folders that are empty since then.
 
     Args:
         folder: whose content is looked at, whatever its depth.
         staying: files that stay.
         age: in seconds.
+        now: the time of day, as ``time.time`` has it; that of the clock without one.
     """
-    before = time.time() - age
+    before = (time.time() if now is None else now) - age
     for found in sorted(folder.rglob("*"), reverse=True):  # What is in a folder comes before the folder.
         try:
             # A copy has the time of its original, but its place on the disk is new.

@@ -5,16 +5,18 @@ from __future__ import annotations
 import gradio as gr
 
 from fmstudio.folders import ASSETS
+from fmstudio.studio.session import Visitor
 from fmstudio.ui import api, code_dialog, sidebar
 from fmstudio.ui.experiment_link import wire_experiment
 from fmstudio.ui.lessons import Lessons
 from fmstudio.ui.live_plot import PLOTLY_JS
 from fmstudio.ui.painting import wire_painting
 from fmstudio.ui.room import Room
-from fmstudio.ui.rooms import paths, sample, train
+from fmstudio.ui.rooms import paths
 from fmstudio.ui.rooms.images import room as images
 from fmstudio.ui.rooms.note import room as note
-from fmstudio.ui.visitor import Visitor
+from fmstudio.ui.rooms.sample import room as sample
+from fmstudio.ui.rooms.train import room as train
 
 TABS = (
     ("Paths", paths.build),

@@ -7,21 +7,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 import torch
-from gradio.components import Component
 
 from fmstudio.device import CORES
-from fmstudio.learn.training.checkpoints import Checkpoint
+from fmstudio.studio.session import Look, NetKind, Painted, Picture, Visitor
+from fmstudio.studio.train import adopt_shipped
 from fmstudio.ui.events import NOW
 from fmstudio.ui.room import Room
 from fmstudio.ui.told import warn
-from fmstudio.ui.training import adopt_shipped
-from fmstudio.ui.visitor import Picture, Visitor
-
-Updates = dict[Component, Any]
+from fmstudio.ui.wiring import QUIET, SEEN, Part, Updates
 
 PATIENCE = 0.4
 """Seconds that an edit waits for its picture. A slower one comes after the controls are up to date."""
@@ -43,13 +40,13 @@ class Painting:
     calls: Mapping[str, gr.Number]
 
     @property
-    def outputs(self) -> list[Component]:
+    def outputs(self) -> list[Part]:
         """What an edit may paint at once: the prompt rooms."""
         return [part for room in self.rooms.values() if room.prompt for part in room.outputs]
 
     def at_once(self, state: Visitor) -> Updates:
         """The picture of the room on screen if it is there within :data:`PATIENCE`, else nothing yet."""
-        name = state.room
+        name = state.rooms.on_screen
         if not self.rooms[name].prompt:
             self.begin(state)
             return {}
@@ -63,19 +60,24 @@ class Painting:
         adopt_shipped(state)
         if not self._behind(state):
             return {}
-        state.called += 1
-        return {self.calls[state.room]: state.called}
+        state.browser.called += 1
+        return {self.calls[state.rooms.on_screen]: state.browser.called}
 
     def begin(self, state: Visitor) -> None:
         """Start on the picture of the room on screen, unless it is there or on the way."""
         adopt_shipped(state)
-        repaint, wanted = self.rooms[state.room].repaint, self._wanted(state)
+        repaint, browser = self.rooms[state.rooms.on_screen].repaint, state.browser
         if repaint is None or not self._behind(state):
             return
-        if state.pending is None or state.pending.wanted != wanted:
+        shows = self._shows(state)
+        if browser.pending is None or browser.pending.shows.look != shows.look:
             # In the event's own context: a picture may have a word for the visitor.
-            context, shows = contextvars.copy_context(), self._shows(state)
-            state.pending = Picture(wanted, shows, _PAINTERS.submit(lambda: context.run(repaint, state)))
+            context = contextvars.copy_context()
+
+            def work() -> object:
+                return context.run(repaint, state)
+
+            browser.pending = Picture(shows, _PAINTERS.submit(work))
 
     def paint(self, state: Visitor, name: str, patience: float | None = None) -> Updates:
         """The picture of a room if it is on screen and does not show what the visitor has.
@@ -93,9 +95,9 @@ class Painting:
             ValueError: the room cannot be drawn.
         """
         until = None if patience is None else time.monotonic() + patience
-        while state.room == name:
+        while state.rooms.on_screen == name:
             self.begin(state)
-            picture = state.pending
+            picture = state.browser.pending
             if picture is None or not self._behind(state):
                 return {}
             try:
@@ -107,36 +109,96 @@ class Painting:
                     raise
                 continue
             if self._awaits(state, picture):
-                state.painted[name], state.pending = picture.shows, None
-                return dict(zip(self.rooms[name].outputs, painted, strict=True))
+                state.browser.painted[name], state.browser.pending = picture.shows, None
+                return cast(Updates, painted)
         return {}
 
     def waits(self, state: Visitor, name: str) -> bool:
         """Whether this room is on screen and does not show what the visitor has."""
-        return state.room == name and self._behind(state)
+        return state.rooms.on_screen == name and self._behind(state)
 
     def _awaits(self, state: Visitor, picture: Picture) -> bool:
-        """Whether this picture is still the one that the visitor waits for."""
-        return picture is state.pending and picture.wanted == self._wanted(state)
+        """Whether this picture is still the one that the visitor waits for; of a net that learned on, too."""
+        return picture is state.browser.pending and picture.shows.look == self._shows(state).look
 
     def _behind(self, state: Visitor) -> bool:
-        return self.rooms[state.room].repaint is not None and (
-            state.painted.get(state.room) != self._shows(state)
-        )
+        name = state.rooms.on_screen
+        return self.rooms[name].repaint is not None and state.browser.painted.get(name) != self._shows(state)
 
-    def _wanted(self, state: Visitor) -> tuple[Any, ...]:
-        """What the room on screen has to show; a net that learns on stays what it is."""
-        net = self._net(state)
-        kind = None if net is None else (state.net_from, net.experiment, net.of_pairs)
-        return state.room, state.experiment, self.rooms[state.room].view(state), kind
+    def _shows(self, state: Visitor) -> Painted:
+        """What a picture of the room on screen shows that is begun now."""
+        name = state.rooms.on_screen
+        room, net = self.rooms[name], state.net
+        kind = None
+        if room.of_net(state) and net.checkpoint is not None:
+            kind = NetKind(net.origin, net.checkpoint.experiment, net.checkpoint.of_pairs)
+        look = Look(name, state.experiment, room.view(state), kind)
+        return Painted(look, None if kind is None else net.mark())
 
-    def _shows(self, state: Visitor) -> tuple[Any, ...]:
-        """What a picture that is begun now will show: that, of the net as it is."""
-        net = self._net(state)
-        return *self._wanted(state), None if net is None else (id(net), net.step)
 
-    def _net(self, state: Visitor) -> Checkpoint | None:
-        return state.checkpoint if self.rooms[state.room].of_net(state) else None
+@dataclass(frozen=True, eq=False)
+class _Events:
+    """Handlers of what has a room painted.
+
+    Args:
+        visitor: the session's state.
+        painting: what paints.
+    """
+
+    visitor: gr.State
+    painting: Painting
+
+    def called(self, name: str) -> Callable[[Visitor], Iterator[Updates]]:
+        """The browser asks for the room's picture; a slow one is announced first."""
+
+        def call(state: Visitor) -> Iterator[Updates]:
+            try:
+                painted = self.painting.paint(state, name, PATIENCE)
+                if not painted and self.painting.waits(state, name):
+                    yield {self.visitor: state, **self.painting.rooms[name].under_way}
+                    painted = self.painting.paint(state, name)
+                yield {self.visitor: state, **painted}
+            except ValueError as error:
+                state.browser.pending = None
+                warn(error)
+                yield {self.visitor: state}
+
+        return call
+
+    def looked(
+        self, name: str, choose: Callable[[Visitor, Any], Updates]
+    ) -> Callable[..., Iterator[Updates]]:
+        """A control of the room's view was set."""
+
+        def look(state: Visitor, chosen: Any) -> Iterator[Updates]:
+            updates = choose(state, chosen)
+            for painted in self.called(name)(state):
+                yield updates | painted
+
+        return look
+
+    def ended(self, name: str) -> Callable[[Visitor], Updates]:
+        """The room has another net and has painted itself; the visitor may have gone to another meanwhile."""
+
+        def ask(state: Visitor) -> Updates:
+            elsewhere = state.rooms.on_screen != name
+            return {self.visitor: state, **(self.painting.to_come(state) if elsewhere else {})}
+
+        return ask
+
+    def entered(self, name: str) -> Callable[[Visitor, float], Iterator[Updates]]:
+        """The room's tab was pressed."""
+
+        def enter(state: Visitor, moment: float) -> Iterator[Updates]:
+            if state.browser.turn("room", moment):
+                state.rooms.on_screen = name
+            # While the page opens its link is not read yet: the picture would be of another experiment.
+            if state.browser.shown:
+                yield from self.called(name)(state)
+            else:
+                yield {self.visitor: state}
+
+        return enter
 
 
 def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[str, Room]) -> Painting:
@@ -148,60 +210,17 @@ def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[
     """
     calls = {name: gr.Number(0, visible="hidden") for name in rooms}
     painting = Painting(rooms, calls)
-
-    def calling(name: str) -> Callable[[Visitor], Iterator[Updates]]:
-        def call(state: Visitor) -> Iterator[Updates]:
-            try:
-                painted = painting.paint(state, name, PATIENCE)
-                if not painted and painting.waits(state, name):
-                    yield {visitor: state, **rooms[name].under_way}
-                    painted = painting.paint(state, name)
-                yield {visitor: state, **painted}
-            except ValueError as error:
-                state.pending = None
-                warn(error)
-                yield {visitor: state}
-
-        return call
-
-    def looking(name: str, choose: Callable[[Visitor, Any], Updates]) -> Callable[..., Iterator[Updates]]:
-        def look(state: Visitor, chosen: Any) -> Iterator[Updates]:
-            updates = choose(state, chosen)
-            for painted in calling(name)(state):
-                yield updates | painted
-
-        return look
-
-    def elsewhere(name: str) -> Callable[[Visitor], Updates]:
-        def ask(state: Visitor) -> Updates:
-            """The room of the event has painted itself; the visitor may have gone to another meanwhile."""
-            return {visitor: state, **(painting.to_come(state) if state.room != name else {})}
-
-        return ask
-
-    def entering(name: str) -> Callable[[Visitor, float], Iterator[Updates]]:
-        def enter(state: Visitor, moment: float) -> Iterator[Updates]:
-            if state.turn("room", moment):
-                state.room = name
-            # While the page opens its link is not read yet: the picture would be of another experiment.
-            if state.shown:
-                yield from calling(name)(state)
-            else:
-                yield {visitor: state}
-
-        return enter
-
+    events = _Events(visitor, painting)
     moment = gr.Number(visible="hidden")
-    for name, tab in tabs.items():
-        event: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
-        event["outputs"] = [visitor, *rooms[name].outputs]
-        tab.select(entering(name), [visitor, moment], js=NOW, trigger_mode="multiple", **event)
-        calls[name].change(calling(name), visitor, trigger_mode="always_last", **event)
-        for part, choose in rooms[name].looks:
-            part.input(looking(name, choose), [visitor, part], trigger_mode="always_last", **event)
-        for done in rooms[name].nets:
-            done.then(
-                elsewhere(name), visitor, [visitor, *calls.values()], show_progress="hidden",
-                api_visibility="private",
-            )  # fmt: skip
+    for name, room in rooms.items():
+        outputs = [visitor, *room.outputs]
+        last: dict[str, Any] = {"trigger_mode": "always_last", **SEEN}
+        tabs[name].select(
+            events.entered(name), [visitor, moment], outputs, js=NOW, trigger_mode="multiple", **SEEN
+        )
+        calls[name].change(events.called(name), visitor, outputs, **last)
+        for part, choose in room.looks:
+            part.input(events.looked(name, choose), [visitor, part], outputs, **last)
+        for done in room.nets:
+            done.then(events.ended(name), visitor, [visitor, *calls.values()], **QUIET)
     return painting

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,8 @@ import gradio as gr
 from gradio.components import Component
 
 from fmstudio.learn.experiment import Experiment
+from fmstudio.studio.session import Visitor
+from fmstudio.ui.wiring import Part, Updates
 
 
 @dataclass(frozen=True)
@@ -18,8 +20,7 @@ class Room:
 
     Args:
         controls: the room's own controls by the field of the experiment they edit.
-        repaint: ``f(visitor) -> updates``, one for each of ``outputs``; called after a change,
-            once the room is on screen.
+        repaint: ``f(visitor)``: updates of ``outputs``; called after a change, once the room is on screen.
         outputs: what ``repaint`` fills.
         under_way: what the room's parts become while a picture that takes its time is made; they are among
             ``outputs``.
@@ -35,12 +36,12 @@ class Room:
     """
 
     controls: dict[str, Component] = field(default_factory=dict)
-    repaint: Callable[..., Any] | None = None
-    outputs: list[Component] = field(default_factory=list)
-    under_way: dict[Component, Any] = field(default_factory=dict)
-    view: Callable[[Any], Any] = lambda visitor: None
-    of_net: Callable[[Any], bool] = lambda visitor: False
-    looks: list[tuple[Any, Callable[[Any, Any], dict[Component, Any]]]] = field(default_factory=list)
+    repaint: Callable[[Visitor], Updates] | None = None
+    outputs: Sequence[Part] = field(default_factory=list)
+    under_way: Updates = field(default_factory=dict)
+    view: Callable[[Visitor], Hashable] = lambda visitor: None
+    of_net: Callable[[Visitor], bool] = lambda visitor: False
+    looks: list[tuple[Any, Callable[[Visitor, Any], Updates]]] = field(default_factory=list)
     nets: list[Any] = field(default_factory=list)
     prompt: bool = False
-    opener: tuple[gr.UploadButton, Callable[[Any, str], Experiment]] | None = None
+    opener: tuple[gr.UploadButton, Callable[[Visitor, str], Experiment]] | None = None

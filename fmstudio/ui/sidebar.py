@@ -2,60 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
-from fmstudio.learn.experiment import (
-    COUPLING_FIELDS,
-    COUPLINGS,
-    DATA,
-    PATH_FIELDS,
-    PATHS,
-    SOURCES,
-    Experiment,
-    domain,
-)
+from fmstudio.flow.regress.objectives import Target
+from fmstudio.flow.solve.tableaux import SOLVERS
+from fmstudio.learn.catalogue.member import Member, fields_in
+from fmstudio.learn.experiment import COUPLINGS, DATA, FAMILIES, PATHS, Experiment, domain
 from fmstudio.ui import desk, words
 from fmstudio.ui.board import Board
 from fmstudio.ui.desk import Desk
-
-DATA_FIELDS = {
-    "word": ("word",),
-    "mixture": (),
-    "points": (),
-    "line mixture": (),
-    "8 gaussians": ("data_noise",),
-}
-"""Which settings belong to which data; a shape has its noise and its number of points."""
-
-DATA_LABELS = {
-    "mixture": "your mixture", "word": "a word", "points": "draw or upload", "line mixture": "on a line",
-}  # fmt: skip
-"""What the data sets are called where their name in the experiment would puzzle."""
-
-_SHAPE_FIELDS = ("data_noise", "data_points")
-_PATH_LABELS = {"linear": "straight", "variance preserving": "VP"}
-_LABELS = {
-    "data_noise": "noise",
-    "data_points": "points in the data set",
-    "word": "word (Enter to draw it)",
-    "power": "power n",
-    "bend": "bend κ",
-    "turn": "turn κ (radians)",
-    "strength": "strength κ of γ = κ√(t(1−t))",
-    "around": "around the path",
-    "beta0": "β₀",
-    "beta1": "β₁",
-    "formula_a": "a(t) =",
-    "formula_b": "b(t) =",
-    "coupling_batch": "pairs matched at a time",
-    "sinkhorn_reg": "entropic regularisation",
-    "particles": "particles",
-    "seed": "seed",
-}
 
 
 @dataclass(frozen=True)
@@ -96,25 +56,46 @@ def number_choices(offered: Sequence[float], value: float) -> list[tuple[str, fl
     return [(f"{number:.12g}", number) for number in sorted({*offered, value})]
 
 
-def pills(
-    field: str,
-    options: tuple[str, ...],
-    label: str,
-    names: dict[str, str] | None = None,
-    *,
-    thirds: bool = False,
-) -> gr.Radio:
-    """One choice of a few, as a row of pills; ``thirds`` lays them out three in a row."""
-    choices = [((names or {}).get(option, option), option) for option in options]
+def offered(field: str) -> list[tuple[str, str]]:
+    """What a field may name: what the page calls it, and the name."""
+    members = FAMILIES.get(field, {})
+    return [(_label(members.get(name), name), name) for name in domain(field)["options"]]
+
+
+def _label(member: object, name: str) -> str:
+    return (member.label if isinstance(member, Member | Target) else "") or name
+
+
+def pills(field: str, label: str, *classes: str) -> gr.Radio:
+    """One choice of a few, as a row of pills; other ``classes`` of the style sheet lay it out otherwise."""
     return gr.Radio(
-        choices,
+        offered(field),
         value=getattr(Experiment(), field),
         label=label,
-        elem_classes=["fm-pills", *(["fm-thirds"] if thirds else [])],
+        elem_id=f"{field}-choice",
+        elem_classes=list(classes or ("fm-pills",)),
         container=False,
         show_label=False,
         interactive=True,
     )
+
+
+def control(field: str) -> Component:
+    """The control of a field, of the kind that its domain asks for."""
+    limits, value = domain(field), getattr(Experiment(), field)
+    if "options" in limits:
+        return gr.Dropdown(offered(field), value=value, label=limits["label"], interactive=True)
+    if "longest" in limits:
+        most = limits["longest"] if limits["cut"] else None
+        return gr.Textbox(value, label=limits["label"], max_lines=1, max_length=most, interactive=True)
+    if limits["step"] is not None:
+        return slider(field, limits["label"], limits["step"])
+    return numbers(field, limits["label"], limits["offered"])
+
+
+def _owned(members: Mapping[str, Member[Any]]) -> list[str]:
+    """The fields that belong to some member of a family and have a control: a cloud or a mixture is drawn."""
+    return [field for field in fields_in(members) if domain(field)["label"]]
 
 
 def build() -> Sidebar:
@@ -122,69 +103,29 @@ def build() -> Sidebar:
     controls: dict[str, Component] = {}
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### Data")
-        controls["data"] = gr.Radio(
-            [(DATA_LABELS.get(name, name), name) for name in DATA],
-            value=Experiment().data,
-            elem_id="data-choice",
-            elem_classes=["fm-thumbs"],
-            container=False,
-            show_label=False,
-            interactive=True,
-        )
+        controls["data"] = pills("data", "data", "fm-thumbs")
         data_note = gr.Markdown(words.data_note(Experiment()), elem_classes=["fm-note"])
-        controls["data_noise"] = slider("data_noise", _LABELS["data_noise"], 0.01)
-        controls["data_points"] = numbers(
-            "data_points", _LABELS["data_points"], (100, 1_000, 5_000, 20_000, 50_000, 100_000)
-        )
-        controls["word"] = gr.Textbox(
-            Experiment().word, label=_LABELS["word"], max_lines=1, max_length=12, interactive=True
-        )
+        controls |= {field: control(field) for field in _owned(DATA)}
         board = Board()
         # Of any kind: one that is not read is answered with what to do.
         upload = gr.File(label="a table, NPY or a picture", height=110, visible=False)
         data_desk = desk.build()
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### Path")
-        controls["path"] = pills("path", PATHS, "path", _PATH_LABELS, thirds=True)
+        controls["path"] = pills("path", "path", "fm-pills", "fm-thirds")
         coefficients = gr.HTML("")
-        controls["around"] = gr.Dropdown(
-            list(domain("around")["options"]), value="spherical", label=_LABELS["around"], interactive=True
-        )
-        for field, step in (
-            ("power", 0.1), ("bend", 0.05), ("turn", 0.05), ("strength", 0.05), ("beta0", 0.01),
-            ("beta1", 0.5),
-        ):  # fmt: skip
-            controls[field] = slider(field, _LABELS[field], step)
-        for field in ("formula_a", "formula_b"):
-            controls[field] = gr.Textbox(
-                getattr(Experiment(), field), label=_LABELS[field], max_lines=1, interactive=True
-            )
+        controls |= {field: control(field) for field in _owned(PATHS)}
         path_note = gr.Markdown("", elem_classes=["fm-note"], visible=False)
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### Source *x₁*")
-        controls["source"] = pills(
-            "source",
-            SOURCES,
-            "source",
-            {"standard normal": "N(0, I)", "two gaussians": "2 gaussians"},
-        )
+        controls["source"] = pills("source", "source")
         gr.Markdown("#### Coupling of *x₀* with *x₁*")
-        controls["coupling"] = pills(
-            "coupling",
-            COUPLINGS,
-            "coupling",
-            {"optimal transport": "OT", "sinkhorn": "Sinkhorn"},
-        )
-        controls["coupling_batch"] = numbers(
-            "coupling_batch", _LABELS["coupling_batch"], (16, 64, 128, 512, 1_024)
-        )
-        controls["sinkhorn_reg"] = numbers("sinkhorn_reg", _LABELS["sinkhorn_reg"], (0.01, 0.2, 1, 10))
+        controls["coupling"] = pills("coupling", "coupling")
+        controls |= {field: control(field) for field in _owned(COUPLINGS)}
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### Experiment")
-        controls["particles"] = numbers(
-            "particles", _LABELS["particles"], (500, 1_000, 5_000, 10_000, 20_000, 100_000)
-        )
-        controls["seed"] = gr.Number(Experiment().seed, label=_LABELS["seed"], interactive=True)
+        controls["particles"] = control("particles")
+        controls["seed"] = gr.Number(Experiment().seed, label=domain("seed")["label"], interactive=True)
         gr.Markdown(
             "A link, a checkpoint and the command line all carry exactly this.", elem_classes=["fm-note"]
         )
@@ -194,10 +135,10 @@ def build() -> Sidebar:
     return Sidebar(controls, board, upload, data_note, data_desk, coefficients, path_note)
 
 
-def around_options(experiment: Experiment) -> tuple[str, ...]:
-    """What a latent or a zig-zag may go around."""
-    options: tuple[str, ...] = domain("around")["options"]
-    return options[1:] if experiment.path == "zig-zag" else options
+def around_options(experiment: Experiment) -> list[tuple[str, str]]:
+    """What the experiment's path may go around; of one that stands by itself, whatever any may."""
+    path = PATHS[experiment.path]
+    return [(label, name) for label, name in offered("around") if path.goes_around(name)]
 
 
 def shown_fields(experiment: Experiment, classes: int = 0) -> dict[str, bool]:
@@ -207,16 +148,14 @@ def shown_fields(experiment: Experiment, classes: int = 0) -> dict[str, bool]:
         experiment: what the controls show.
         classes: how many the data have.
     """
-    data = DATA_FIELDS.get(experiment.data, _SHAPE_FIELDS)
-    path, coupling = PATH_FIELDS.get(experiment.path, ()), COUPLING_FIELDS.get(experiment.coupling, ())
-    shown = {*data, *path, *coupling}
-    owned = (*PATH_FIELDS.values(), *COUPLING_FIELDS.values())
-    every = {*_SHAPE_FIELDS, "word", *(field for fields in owned for field in fields)}
-    told = experiment.conditional and classes > 0
-    return {field: field in shown for field in sorted(every)} | {
+    e = experiment
+    shown = {*DATA[e.data].fields, *PATHS[e.path].fields, *COUPLINGS[e.coupling].fields}
+    every = sorted({*_owned(DATA), *_owned(PATHS), *_owned(COUPLINGS)})
+    told = e.conditional and classes > 0
+    return {field: field in shown for field in every} | {
         "conditional": classes > 0,
         "label_drop": told,
         "label": told,
-        "guidance": told and experiment.label >= 0,
-        "sample_steps": experiment.solver != "dopri5" or experiment.sde_noise > 0,
+        "guidance": told and e.label >= 0,
+        "sample_steps": not SOLVERS[e.solver].adaptive or e.sde_noise > 0,
     }

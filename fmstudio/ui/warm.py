@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterable
 
 from fmstudio.learn.experiment import DATA, PATHS, Experiment
-from fmstudio.ui.actions import paths_room
+from fmstudio.studio.paths import paths_room
+from fmstudio.studio.session import Visitor
 from fmstudio.ui.rooms.images.parts import warm_models
-from fmstudio.ui.visitor import Visitor
 
 SETTLED = 3.0
 """Seconds after the page is served before the first scene is drawn: the first visitor goes first."""

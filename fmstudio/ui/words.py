@@ -11,35 +11,18 @@ from typing import Any
 
 import torch
 
-from fmstudio.flow.formulas.grammar import Formula
+from fmstudio.flow.formulas.custom import Custom
 from fmstudio.flow.formulas.readable import unreadable
 from fmstudio.flow.regress.objectives import TARGETS
+from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.folders import ASSETS
 from fmstudio.learn.build import path_of
-from fmstudio.learn.clouds import unpack
-from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.experiment import PATHS, Experiment, domain
 from fmstudio.learn.nets.fitting import Note
 from fmstudio.learn.nets.net_card import Chosen
 from fmstudio.plots.plain import in_html, in_markdown
 
-_CLASSES = {
-    "moons": ("upper moon", "lower moon"),
-    "rings": ("inner ring", "middle ring", "outer ring"),
-}
-_PARTS = {
-    "8 gaussians": "bump", "two spirals": "arm", "pinwheel": "blade", "mixture": "component",
-    "line mixture": "component",
-}  # fmt: skip
 _TEXTS = ASSETS / "text"
-_FORMULAS = {
-    "linear": "xₜ = (1−t) x₀ + t x₁",
-    "spherical": "xₜ = cos(πt/2) x₀ + sin(πt/2) x₁",
-    "variance preserving": "xₜ = a x₀ + √(1−a²) x₁",
-    "bow": "xₜ = (1−t) x₀ + t x₁ + κ sin(πt) J(x₁−x₀)",
-    "spiral": "xₜ = R(κ sin πt) [(1−t) x₀ + t x₁]",
-    "latent": "xₜ = a x₀ + b x₁ + κ√(t(1−t)) z",
-    "zig-zag": "xₜ = xₛ aₜ/aₛ + noise",
-}
 
 
 def text(name: str) -> str:
@@ -56,18 +39,14 @@ def sections(name: str) -> dict[str, str]:
 
 def path_formula(experiment: Experiment) -> str:
     """The path's formula in one line."""
-    if experiment.path == "polynomial":
-        return f"xₜ = (1−tⁿ) x₀ + tⁿ x₁, n = {experiment.power:g}"
-    if experiment.path == "custom":
-        a, b = (Formula(text).normal() for text in (experiment.formula_a, experiment.formula_b))
-        return f"a = {a}, b = {b}"
-    return _FORMULAS[experiment.path]
+    return PATHS[experiment.path].formula_for(experiment)
 
 
 def path_note(experiment: Experiment) -> str:
     """What must be known about this path, or an empty text."""
     notes = sections("path-notes")
-    times = unreadable(path_of(experiment)) if experiment.path == "custom" else ""
+    path = path_of(experiment)
+    times = unreadable(path) if isinstance(path, Custom) else ""
     told = [notes["unreadable"].format(times=times)] if times else []
     return "\n\n".join([*told, notes.get(experiment.path, "")])
 
@@ -80,7 +59,7 @@ def not_drawn(reasons: Iterable[str], experiment: Experiment) -> str:
 
 def data_note(experiment: Experiment) -> str:
     """What the chosen data are, in a line."""
-    return sections("data")[experiment.data]
+    return sections("data").get(experiment.data, "")
 
 
 def sampler_hint(chosen: Chosen, start: float | None = None) -> str:
@@ -91,10 +70,11 @@ def sampler_hint(chosen: Chosen, start: float | None = None) -> str:
         start: by how many nats P starts from the wrong law, or None where it starts from the right one.
     """
     hints, experiment, net = dict(sections("sampler-hints")), chosen.experiment, chosen.card
+    hints["adaptive"] = hints["adaptive"].format(solver=experiment.solver)
     guided = chosen.guidance != 1
     held = net is not None and net.learned.target != "v"
     if net is not None and held:
-        said = {"x0": "*x*₀", "eps": "*ε*", "score": "the score"}[net.learned.target]
+        said = hints[f"target {net.learned.target}"]
         low, high = TARGETS[net.learned.target].times(path_of(net.learned))
         hints["held"] = hints["held"].format(said=said, low=low, high=high)
     if start is not None:
@@ -108,7 +88,7 @@ def sampler_hint(chosen: Chosen, start: float | None = None) -> str:
         "straightened": net is not None and net.straightened,
         "noise": experiment.sde_noise > 0 and not guided,
         "guided noise": experiment.sde_noise > 0 and guided,
-        "dopri5": experiment.solver == "dopri5" and experiment.sde_noise == 0,
+        "adaptive": SOLVERS[experiment.solver].adaptive and experiment.sde_noise == 0,
     }
     said = [hints[name] for name, holds in told.items() if holds]
     if chosen.left_out:
@@ -117,24 +97,6 @@ def sampler_hint(chosen: Chosen, start: float | None = None) -> str:
     if net is not None and net.caution and (chosen.label is None or guided):
         said.insert(0, net.caution)
     return "\n\n".join(said)
-
-
-FIELDS = {
-    "data": "data", "data_noise": "noise of the data", "data_points": "points in the data set",
-    "mixture": "your mixture", "word": "the word", "points": "your own points", "source": "source x₁",
-    "path": "path", "power": "power n", "bend": "bend κ", "turn": "turn κ", "strength": "strength κ",
-    "beta0": "β₀", "beta1": "β₁", "formula_a": "a(t)", "formula_b": "b(t)", "around": "around the path",
-    "coupling": "coupling", "coupling_batch": "pairs matched at a time",
-    "sinkhorn_reg": "entropic regularisation", "target": "target of the net",
-    "regression": "what the net regresses on", "conditional": "tell the net the class",
-    "label_drop": "label drop", "width": "width of the net", "depth": "hidden layers",
-    "fourier": "Fourier features", "train_steps": "steps of the training", "batch": "batch",
-    "learning_rate": "learning rate", "schedule": "schedule", "ema": "running mean of the weights",
-    "time_law": "time law", "solver": "solver", "sample_steps": "steps of the sampler",
-    "sde_noise": "SDE noise η", "guidance": "guidance w", "label": "class", "particles": "particles",
-    "frames": "frames of the player", "seed": "seed",
-}  # fmt: skip
-"""What the page calls the fields of an experiment."""
 
 
 MOST_NOTES = 6
@@ -151,7 +113,7 @@ def _note(note: Note) -> str:
     given = textwrap.shorten(note.given, 40, placeholder="…") or "nothing"
     if note.instead is None:
         return f"The link holds “{textwrap.shorten(note.name, 40, placeholder='…')}”: {note.why}, left out."
-    named = FIELDS[note.name]
+    named = domain(note.name)["said"]
     # The sentence of the mathematics may begin with the field's own name.
     why = note.why.removeprefix(f"{note.name}: ")
     instead = textwrap.shorten(note.instead, 40, placeholder="…")
@@ -174,19 +136,6 @@ def number(value: float, digits: int = 4) -> str:
 def nats(value: float) -> str:
     """A difference of log densities ≥ 0 with three decimals."""
     return "less than 0.001" if value < 1e-3 else f"{value:.3f}"
-
-
-def class_names(experiment: Experiment, count: int) -> list[str]:
-    """What the classes of the data are called, ``count`` of them; by number where they have no name."""
-    names = _CLASSES.get(experiment.data, ())
-    if experiment.data == "points" and experiment.points:
-        names = unpack(experiment.points).names
-    if experiment.data == "word":
-        letters = tuple(letter for letter in experiment.word if not letter.isspace())
-        names = letters if len(letters) == count else ()
-    return [
-        names[k] if k < len(names) else f"{_PARTS.get(experiment.data, 'class')} {k}" for k in range(count)
-    ]
 
 
 def mixture_json(components: Any) -> str:

@@ -14,8 +14,9 @@ from torchcfm.optimal_transport import OTPlanSampler
 from fmstudio.flow.couplings.coupling import FixedPairs, Independent, OptimalTransport, Sinkhorn
 from fmstudio.flow.couplings.plans import entropic_plan, optimal_plan, squared_distances
 from fmstudio.flow.metrics import transport_cost
+from tests.flow.every import every_coupling
 
-COUPLINGS = [Independent(), OptimalTransport(), Sinkhorn(0.5)]
+COUPLINGS = every_coupling()
 EACH = pytest.mark.parametrize("coupling", COUPLINGS, ids=lambda c: type(c).__name__)
 
 

@@ -15,7 +15,7 @@ from fmstudio.flow.paths.affine import Linear, Polynomial, Spherical, VariancePr
 from fmstudio.flow.paths.path import Path
 from fmstudio.flow.paths.zigzag import ZigZag
 from fmstudio.flow.solve.diffusion import (
-    Chain,
+    ChainNoise,
     Constant,
     Proportional,
     conditional_score,
@@ -68,7 +68,7 @@ def noise_levels(path: Path) -> list:
         Proportional(path, 1.5),
         lambda t: 2 * t**2,
     ]
-    return known if isinstance(path, Linear) else [*known, Chain(path)]
+    return known if isinstance(path, Linear) else [*known, ChainNoise(path)]
 
 
 @pytest.mark.parametrize(("start", "end"), [(0.98, 0.02), (0.02, 0.98)])
@@ -190,7 +190,7 @@ def test_with_the_chains_noise_the_drift_forgets_the_data(path):
     for t in (0.2, 0.5, 0.9):
         when = torch.tensor(t, dtype=torch.float64)
         c = path.at(when)
-        drift = oracle(x, when) + Chain(path)(t) ** 2 / 2 * oracle.score(x, when)
+        drift = oracle(x, when) + ChainNoise(path)(t) ** 2 / 2 * oracle.score(x, when)
         torch.testing.assert_close(drift, c.da / c.a * x, rtol=1e-6, atol=1e-6)
 
 
@@ -206,9 +206,9 @@ def test_noise_levels_outside_their_domain_are_refused():
     with pytest.raises(ValueError, match="stop"):
         Constant(1.0, stop=1.5)
     with pytest.raises(ValueError, match="zig-zag"):
-        Chain(Linear())
+        ChainNoise(Linear())
     with pytest.raises(ValueError, match="infinite at t = 1"):
-        Chain(Spherical())(1.0)
+        ChainNoise(Spherical())(1.0)
     with pytest.raises(ValueError, match=r"times in \[0, 1\]"):
         integrate_sde(
             toy.velocity, toy.score, torch.zeros(2, 1), torch.tensor([1.0, -0.1]), Constant(0), generator()
@@ -322,7 +322,7 @@ def test_the_sde_with_the_chains_noise_is_the_chain():
     path, n = VariancePreserving(), 20_000
     toy = OneGaussian(path)
     times = path_times(200, 0.1, 0.6, dtype=torch.float64)
-    run = integrate_sde(toy.velocity, toy.score, toy.draw(0.1, n, 1), times, Chain(path), generator(2))
+    run = integrate_sde(toy.velocity, toy.score, toy.draw(0.1, n, 1), times, ChainNoise(path), generator(2))
     rows = ZigZag(path).trajectories(toy.draw(0.0, n, 3), torch.zeros(n, 1).double(), times, generator(4))
     c = path.at(times)
     truth = float(c.a[-1] / c.a[0] * toy.law(times[0])[1])

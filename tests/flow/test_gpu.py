@@ -12,7 +12,8 @@ from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.oracle.oracle_for import oracle_for
 from fmstudio.flow.paths.path import Path
 from fmstudio.flow.solve.likelihood import log_likelihood
-from fmstudio.flow.solve.solvers import HEUN, integrate, path_times
+from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import HEUN
 from tests.flow.every import EVERY_PATH
 
 pytestmark = [

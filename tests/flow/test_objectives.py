@@ -10,10 +10,9 @@ from fmstudio.flow.couplings.coupling import FixedPairs, Independent, OptimalTra
 from fmstudio.flow.densities.mixture import GaussianMixture, eight_gaussians, isotropic, standard_normal
 from fmstudio.flow.formulas.custom import Custom
 from fmstudio.flow.oracle.oracle_for import oracle_for
-from fmstudio.flow.paths.affine import Linear, Polynomial, Spherical, VariancePreserving
+from fmstudio.flow.paths.affine import Linear, Spherical, VariancePreserving
 from fmstudio.flow.paths.latent import Latent
 from fmstudio.flow.paths.turning import Bow, Spiral
-from fmstudio.flow.paths.zigzag import ZigZag
 from fmstudio.flow.regress.loss_floor import probe
 from fmstudio.flow.regress.objectives import (
     END_GAP,
@@ -28,18 +27,10 @@ from fmstudio.flow.regress.objectives import (
     training_times,
 )
 from fmstudio.flow.regress.time_laws import LogitNormal, Uniform
+from tests.flow.every import every_path
 
-PATHS = {
-    "linear": Linear(),
-    "spherical": Spherical(),
-    "variance preserving": VariancePreserving(),
-    "polynomial": Polynomial(2.0),
-    "bow": Bow(0.6),
-    "spiral": Spiral(1.2),
-    "latent": Latent(Linear(), 0.7),
-    "latent around bow-free spherical": Latent(Spherical(), 0.4),
-    "zig-zag": ZigZag(Spherical()),
-}
+MORE = (Bow(0.6), Spiral(1.2), Latent(Linear(), 0.7), Latent(Spherical(), 0.4))
+PATHS = {repr(path): path for path in (*every_path(), *MORE)}
 MIXTURE = isotropic([[-1.5, 0.0], [1.0, 1.0], [0.5, -1.2]], 0.4)
 NORMAL = standard_normal(2)
 

@@ -10,7 +10,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from fmstudio.flow.densities.cloud import PointCloud
 from fmstudio.flow.densities.density import Density
 from fmstudio.flow.densities.mixture import GaussianMixture, standard_normal
-from fmstudio.flow.densities.shapes import SHAPES
 from fmstudio.flow.formulas.custom import Custom
 from fmstudio.flow.oracle.attention import attend, attend_in_chunks, features
 from fmstudio.flow.oracle.oracle_for import EmpiricalOracle, MixtureOracle, Oracle, oracle_for
@@ -19,8 +18,9 @@ from fmstudio.flow.paths.latent import Latent
 from fmstudio.flow.paths.path import Path, act, draw_like
 from fmstudio.flow.paths.turning import Bow
 from fmstudio.flow.solve.adaptive import integrate_adaptive
-from fmstudio.flow.solve.solvers import HEUN, integrate, path_times
-from tests.flow.every import EVERY_PATH
+from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import HEUN
+from tests.flow.every import EVERY_PATH, every_shape
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -224,7 +224,7 @@ def test_one_gaussian_in_closed_form() -> None:
 def test_precision_against_float64_differences(path: Path, per_row: bool, cloud: str) -> None:
     """Relative error of u ≤ 1e-3 (but for rounding) for every b from 1e-8 to 1."""
     n = 200
-    points = SHAPES["moons" if cloud == "twins" else cloud](1000, 0.05, generator(2)).points
+    points = every_shape()["moons" if cloud == "twins" else cloud](1000, 0.05, generator(2)).points
     if cloud == "twins":
         # Each point has another one near it, 1e-8 to 1 away, so that close decisions happen at every b.
         gap = torch.logspace(-8, 0, 500, dtype=torch.float64)[:, None]

@@ -12,29 +12,22 @@ from fmstudio.flow.paths.latent import Latent
 from fmstudio.flow.paths.path import Path, act, draw_like
 from fmstudio.flow.paths.turning import Bow, Spiral
 from fmstudio.flow.paths.zigzag import ZigZag
+from tests.flow.every import EVERY_PATH
 
 PATHS = [
-    Linear(),
-    Spherical(),
-    VariancePreserving(),
+    *EVERY_PATH,
     VariancePreserving(0.5, 6.0),
     Polynomial(1.0),
-    Polynomial(2.0),
     Polynomial(3.5),
-    Bow(0.5),
     Bow(-2.0),
-    Spiral(1.5),
     Spiral(-6.0),
     Custom(),
     Custom("1 - t^2", "t * sqrt(t)"),
     Custom("cos(pi*t/2)", "min(1, tanh(2*t) / tanh(2))"),
-    Latent(Linear(), 0.5),
     Latent(Spherical(), 2.0),
     Latent(Bow(0.5), 1.0),
     Latent(Custom(), 0.3),
     Latent(Linear(), 0.0),
-    ZigZag(Spherical()),
-    ZigZag(VariancePreserving()),
 ]
 each_path = pytest.mark.parametrize("path", PATHS, ids=repr)
 each_smooth_path = pytest.mark.parametrize("path", [p for p in PATHS if p.smooth], ids=repr)

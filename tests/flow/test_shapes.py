@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from fmstudio.flow.densities.shapes import (
-    SHAPES,
     checkerboard,
     moons,
     pinwheel,
@@ -14,8 +13,9 @@ from fmstudio.flow.densities.shapes import (
     swiss_roll,
     two_spirals,
 )
+from tests.flow.every import every_shape
 
-each_shape = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+each_shape = pytest.mark.parametrize("shape", every_shape().values(), ids=every_shape().keys())
 CLASSES = {moons: 2, two_spirals: 2, pinwheel: 5, rings: 3}
 
 

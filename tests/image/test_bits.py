@@ -6,7 +6,7 @@ import torch
 
 from fmstudio.flow.densities.mixture import GaussianMixture
 from fmstudio.flow.solve.likelihood import log_likelihood
-from fmstudio.flow.solve.solvers import RK4
+from fmstudio.flow.solve.tableaux import RK4
 from fmstudio.image.progress import Progress
 from fmstudio.image.questions import bits as module
 from fmstudio.image.questions.bits import LEVEL, Bits, bits_per_dimension

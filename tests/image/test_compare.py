@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fmstudio.flow.solve.solvers import HEUN
+from fmstudio.flow.solve.tableaux import HEUN
 from fmstudio.image.models import backbone, repository_models
 from fmstudio.image.questions import compare as module
 from fmstudio.image.questions.compare import Comparison, Distance, Preview, Progress, Quality, Row, compare

@@ -12,7 +12,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from fmstudio.flow.solve.solvers import EULER, HEUN
+from fmstudio.flow.solve.tableaux import EULER, HEUN
 from fmstudio.image.networks import TransformerDesign, UNetDesign, VelocityNet, build_transformer, build_unet
 from fmstudio.image.sampling.field import GuidedField, draw_noise
 from fmstudio.image.sampling.graphs import MOST_GRAPHS, GraphedForward

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fmstudio.flow.solve.solvers import EULER, HEUN, MIDPOINT, RK4
+from fmstudio.flow.solve.tableaux import EULER, HEUN, MIDPOINT, RK4
 from fmstudio.image.finite import NotFiniteError
 from fmstudio.image.models import backbone, backbone_names
 from fmstudio.image.sampling.field import GuidedField, draw_noise

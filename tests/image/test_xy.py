@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fmstudio.flow.solve.solvers import SOLVERS
+from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.image.models import backbone
 from fmstudio.image.progress import Progress
 from fmstudio.image.questions.gallery import settings_in

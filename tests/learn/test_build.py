@@ -13,22 +13,25 @@ from fmstudio.flow.paths.affine import Linear, Polynomial, Spherical, VariancePr
 from fmstudio.flow.paths.latent import Latent
 from fmstudio.flow.paths.turning import Bow, Spiral
 from fmstudio.flow.paths.zigzag import ZigZag
-from fmstudio.learn import build, clouds
+from fmstudio.learn import clouds
 from fmstudio.learn.build import coupling_of, density_of, oracle_of, path_of, source_of
-from fmstudio.learn.experiment import COUPLINGS, DATA, PATHS, SOURCES, Experiment
+from fmstudio.learn.experiment import COUPLINGS, DATA, PATHS, SOURCES, Experiment, domain
 
 E = Experiment(data_points=500)
 FAMILIES = [
-    (build.PATH_BUILDERS, PATHS),
-    (build.DATA_BUILDERS, DATA),
-    (build.SOURCE_BUILDERS, SOURCES),
-    (build.COUPLING_BUILDERS, COUPLINGS),
+    ("path", PATHS),
+    ("data", DATA),
+    ("source", SOURCES),
+    ("coupling", COUPLINGS),
 ]
 
 
-@pytest.mark.parametrize(("builders", "names"), FAMILIES)
-def test_every_name_has_a_builder(builders, names):
-    assert set(builders) == set(names)
+@pytest.mark.parametrize(("field", "members"), FAMILIES)
+def test_every_name_has_a_builder(field, members):
+    assert tuple(members) == domain(field)["options"]
+    for name, member in members.items():
+        assert member.name == name
+        member.make(E.but(**{field: name}))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +76,7 @@ def test_data_is_seeded_and_of_one_scale(name):
     e = E.but(data=name)
     density = density_of(e)
     assert density.dim == e.dim
-    again = build.DATA_BUILDERS[name](e)
+    again = DATA[name].make(e)
     samples, repeated = (d.sample(50, torch.Generator().manual_seed(1)) for d in (density, again))
     assert samples.points.dtype == torch.float32
     assert torch.equal(samples.points, repeated.points)

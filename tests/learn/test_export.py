@@ -19,18 +19,18 @@ import torch
 from fmstudio import __version__
 from fmstudio.flow.couplings.coupling import Sinkhorn
 from fmstudio.flow.densities.cloud import PointCloud
-from fmstudio.flow.densities.shapes import SHAPES
 from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.regress.objectives import TARGETS, Draw
 from fmstudio.flow.regress.translate import from_v
-from fmstudio.flow.solve.solvers import SOLVERS as TABLEAUX
 from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import SOLVERS as TABLEAUX
 from fmstudio.learn import clouds
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
 from fmstudio.learn.experiment import DATA, PATHS, SOURCES, Experiment
 from fmstudio.learn.export import script
 from fmstudio.learn.nets.networks import Network, Shape
 from fmstudio.learn.training.batches import Problem
+from tests.flow.every import every_shape
 
 CPU = torch.device("cpu")
 CLASSES = ("8 gaussians", "moons", "two spirals", "pinwheel", "rings", "mixture", "word", "line mixture")
@@ -171,15 +171,15 @@ def test_the_data_are_those_of_the_studio(data: str) -> None:
             assert energy_distance(points[drawn[1] == label], own) < 0.03
 
 
-@pytest.mark.parametrize("data", [*SHAPES, "mixture", "line mixture"])
+@pytest.mark.parametrize("data", [*every_shape(), "mixture", "line mixture"])
 def test_the_same_random_numbers_give_the_points_of_the_studio(data: str) -> None:
     experiment = Experiment(data=data, data_noise=0.07, conditional=data in CLASSES)
     torch.manual_seed(5)
     drawn = functions(experiment)["sample_data"](500)
     generator = torch.Generator().manual_seed(5)
     exact = (
-        SHAPES[data](500, 0.07, generator)
-        if data in SHAPES
+        every_shape()[data](500, 0.07, generator)
+        if data in every_shape()
         else density_of(experiment).sample(500, generator)
     )
     points, labels = drawn if experiment.conditional else (drawn, None)

@@ -14,7 +14,7 @@ from fmstudio.learn.nets.net_field import NetField
 from fmstudio.learn.nets.networks import Network, Shape
 from fmstudio.learn.training.batches import Batches, Problem
 from fmstudio.learn.training.checkpoints import load, save
-from fmstudio.learn.training.step import Moments, Steps
+from fmstudio.learn.training.step import AdamMoments, Steps
 from fmstudio.learn.training.train import Progress, generators, train
 
 pytestmark = [
@@ -44,8 +44,8 @@ def test_captured_blocks_equal_eager_ones(target, regression, conditional):
     net = Network(shape, first).to(CUDA)
     twin = net.with_weights(net.flat)
     batches = Batches(experiment, problem, draws)
-    captured = Steps(net, experiment.batch, batches.block, Moments.start(net.flat), capture=cuda_graph)
-    eager = Steps(twin, experiment.batch, batches.block, Moments.start(twin.flat))
+    captured = Steps(net, experiment.batch, batches.block, AdamMoments.start(net.flat), capture=cuda_graph)
+    eager = Steps(twin, experiment.batch, batches.block, AdamMoments.start(twin.flat))
     for taken in (batches.block, batches.block, batches.block, 5):
         block = batches.draw()
         for steps in (captured, eager):

@@ -13,7 +13,8 @@ from fmstudio.flow.densities.mixture import isotropic
 from fmstudio.flow.metrics import energy_distance, sliced_w2
 from fmstudio.flow.oracle.oracle_for import oracle_for
 from fmstudio.flow.paths.affine import Linear
-from fmstudio.flow.solve.solvers import SOLVERS, integrate, path_times
+from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.learn.build import density_of, source_of
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.nets.net_field import NetField

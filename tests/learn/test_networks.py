@@ -6,13 +6,14 @@ from torch.nn import functional
 
 from fmstudio import device
 from fmstudio.flow.bounds import Box
-from fmstudio.flow.paths.affine import Linear, Spherical
+from fmstudio.flow.paths.affine import Linear
 from fmstudio.flow.paths.latent import Latent
 from fmstudio.flow.paths.turning import Bow
 from fmstudio.flow.regress.objectives import EPS, SCORE, TARGETS, V
 from fmstudio.learn.nets.net_field import CHUNK_ON_CPU, NetField
 from fmstudio.learn.nets.networks import Network, Shape, views
-from fmstudio.learn.training.step import BETA1, BETA2, EPSILON, WEIGHT_DECAY, Moments, Steps
+from fmstudio.learn.training.step import BETA1, BETA2, EPSILON, WEIGHT_DECAY, AdamMoments, Steps
+from tests.flow.every import every_path
 
 SHAPES = [Shape(2, 24, 3, 5), Shape(2, 16, 1, 0), Shape(1, 24, 2, 5), Shape(2, 24, 2, 5, classes=3)]
 
@@ -44,7 +45,7 @@ def autograd(net: Network, x, t, y, label):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
 def test_gradient_equals_autograd(shape: Shape, dtype: torch.dtype, tolerance: float):
     net = network(shape, dtype)
-    steps = Steps(net, batch=33, block=3, moments=Moments.start(net.flat))
+    steps = Steps(net, batch=33, block=3, moments=AdamMoments.start(net.flat))
     x, t, y, label = block(shape, 99, dtype)
     steps.load(x, t, y, label)
     for k in range(3):
@@ -64,7 +65,7 @@ def test_steps_equal_torch_adamw_and_running_mean():
     optimizer = torch.optim.AdamW(
         reference.layers.parameters(), betas=(BETA1, BETA2), eps=EPSILON, weight_decay=WEIGHT_DECAY
     )
-    moments = Moments.start(net.flat)
+    moments = AdamMoments.start(net.flat)
     steps = Steps(net, batch=20, block=3, moments=moments)
     x, t, y, label = block(shape, 60, torch.float64)
     steps.load(x, t, y, label)
@@ -156,7 +157,7 @@ def test_field_refuses_classes_it_does_not_know():
         NetField(network(SHAPES[3]), Linear(), V).given(7)
 
 
-PATHS = [Linear(), Spherical(), Latent(Linear(), 0.5), Bow(0.7)]
+PATHS = [*every_path(), Latent(Linear(), 0.5), Bow(0.7)]
 
 
 @pytest.mark.parametrize("box", [None, Box(-torch.ones(2), torch.ones(2))], ids=["free", "held"])

@@ -10,8 +10,9 @@ from fmstudio.flow.couplings.coupling import FixedPairs
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.nets.networks import Network, Shape
 from fmstudio.learn.training import checkpoints
-from fmstudio.learn.training.step import Moments, Steps
-from fmstudio.learn.training.train import Diverged, Progress, learning_rate, pull, train
+from fmstudio.learn.training.run import Diverged, learning_rate, pull
+from fmstudio.learn.training.step import AdamMoments, Steps
+from fmstudio.learn.training.train import Progress, train
 
 TINY = Experiment(data="8 gaussians", width=24, depth=2, fourier=6, batch=64, train_steps=300, seed=1)
 
@@ -202,8 +203,8 @@ def test_captured_steps_equal_steps_one_by_one(device, capture):
         pytest.skip("no CUDA device")
     net = Network(Shape(2, 32, 2, 8), torch.Generator().manual_seed(0)).to(device)
     twin = net.with_weights(net.flat)
-    captured = Steps(net, 64, 8, Moments.start(net.flat), capture=capture)
-    eager = Steps(twin, 64, 8, Moments.start(twin.flat))
+    captured = Steps(net, 64, 8, AdamMoments.start(net.flat), capture=capture)
+    eager = Steps(twin, 64, 8, AdamMoments.start(twin.flat))
     g = torch.Generator(device).manual_seed(1)
     for taken in (8, 8, 8, 5):
         x, y = torch.randn(2, 512, 2, generator=g, device=device)

@@ -1,15 +1,16 @@
 """At the ends of the sliders a claim holds, or declines with a figure; its broken twin never holds."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fmstudio.__main__ import main
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note import CLAIMS
 from fmstudio.note.claims import c02_marginals, c03_identities
 from fmstudio.note.report import Report, from_json, measured, run_claim
-from fmstudio.plots.svg.page import run_note
 
 #: Where a measurement's own resolution was once taken for the claim's fault.
 ENDS: list[tuple[str, dict[str, Any]]] = [
@@ -60,8 +61,9 @@ def test_where_steps_are_too_long_for_any_formula_the_claim_declines_and_the_rep
 ) -> None:
     """The paths swing 300 times: what 640 steps see of that has nothing to do with their velocity."""
     swinging = "t*(1 + sin(600*pi*t)/2)"
-    experiment = Experiment(path="custom", formula_a=f"1 - {swinging}", formula_b=swinging)
-    plain, page = run_note(experiment, ["C6"], tmp_path)
+    swings, plain, page = (tmp_path / name for name in ("swings.json", "note.json", "note.html"))
+    swings.write_text(json.dumps({"path": "custom", "formula_a": f"1 - {swinging}", "formula_b": swinging}))
+    assert main(["note", str(swings), "--claim", "C6", "--out", str(tmp_path)]) == 0
     results = from_json(Report, plain.read_text("utf-8")).results
     assert [(r.broken, r.verdict) for r in results] == [(False, None), (True, None)]
     assert all("the slope is" in (r.refusal or "") for r in results)

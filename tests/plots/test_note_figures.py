@@ -1,5 +1,6 @@
 """The note's panels as SVG: scales, marks and words."""
 
+import base64
 import io
 import math
 import re
@@ -14,7 +15,7 @@ from fmstudio.note.claim import Expected, Measured, Measurement, Prediction
 from fmstudio.note.parts.panel import Panel, heat, series
 from fmstudio.note.report import Report, Result
 from fmstudio.plots.svg.figures import figures_html, panel_html, panel_svg, words_html
-from fmstudio.plots.svg.heat import grey_png, shades
+from fmstudio.plots.svg.heat import shades
 from fmstudio.plots.svg.page import page_html
 from fmstudio.plots.svg.scale import Scale
 
@@ -66,7 +67,9 @@ def _heat():
 
 def test_a_heat_is_a_picture_of_its_values_with_the_upper_row_first():
     assert shades(_heat()).tolist() == [[255, 0], [0, 128]]
-    picture = Image.open(io.BytesIO(grey_png(shades(_heat()))))
+    png = re.search(r"base64,([^\"]+)", panel_svg(_panel(heat=_heat())))
+    assert png is not None
+    picture = Image.open(io.BytesIO(base64.b64decode(png[1])))
     assert [[picture.getpixel((x, y)) for x in (0, 1)] for y in (0, 1)] == [[255, 0], [0, 128]]
 
 

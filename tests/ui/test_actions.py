@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 import torch
 
+from fmstudio.learn.build import path_of
 from fmstudio.learn.experiment import DATA, PATHS, SOLVERS, Experiment, domain
 from fmstudio.learn.nets.shipped import shipped
 from fmstudio.learn.simulate import draw_pairs
 from fmstudio.learn.training.checkpoints import Checkpoint
 from fmstudio.plots.coefficients import coefficients_svg
 from fmstudio.plots.probe_panel import probe_html
-from fmstudio.ui import actions, quality, sampling, training, words
-from fmstudio.ui.stoppable import Stopped, begin
-from fmstudio.ui.visitor import Visitor
+from fmstudio.studio import paths, quality, sample, train
+from fmstudio.studio.running import Stopped
+from fmstudio.studio.session import Net, Rooms, Visitor
+from fmstudio.ui import words
 
 SMALL = Experiment(particles=60, frames=6, data_points=300)
 
@@ -27,7 +29,7 @@ def visitor(**changes: object) -> Visitor:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_paths_room_shows_q_beside_p_on_every_path(path: str) -> None:
-    scene = actions.paths_room(visitor(path=path))
+    scene = paths.paths_room(visitor(path=path))
     assert len(scene.panes) == 2
     # Both panes start from the same cloud.
     assert scene.panes[0].positions[0] == pytest.approx(scene.panes[1].positions[0], abs=1e-4)
@@ -35,8 +37,8 @@ def test_paths_room_shows_q_beside_p_on_every_path(path: str) -> None:
 
 def test_a_small_scene_is_kept_for_others_and_a_large_one_is_not() -> None:
     small, large = (visitor(particles=n, frames=200, path="bow") for n in (2_500, 2_501))
-    assert actions.paths_room(small) is actions.paths_room(small)
-    assert actions.paths_room(large) is not actions.paths_room(large)
+    assert paths.paths_room(small) is paths.paths_room(small)
+    assert paths.paths_room(large) is not paths.paths_room(large)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,7 @@ def test_a_small_scene_is_kept_for_others_and_a_large_one_is_not() -> None:
     [("independent", "q_t averages such clouds"), ("optimal transport", "as if paired at random")],
 )
 def test_paths_to_one_point_make_up_q_only_where_pairs_are_independent(coupling: str, caption: str) -> None:
-    _, given = actions.paths_room(visitor(coupling=coupling), "one data point").panes
+    _, given = paths.paths_room(visitor(coupling=coupling), "one data point").panes
     assert given.caption == caption
     assert np.ptp(given.positions[-1], axis=0).max() == 0
     assert np.ptp(given.positions[0], axis=0).min() > 1
@@ -52,14 +54,14 @@ def test_paths_to_one_point_make_up_q_only_where_pairs_are_independent(coupling:
 
 @pytest.mark.parametrize("data", DATA)
 def test_paths_room_opens_on_every_data_set(data: str) -> None:
-    scene = actions.paths_room(visitor(data=data))
+    scene = paths.paths_room(visitor(data=data))
     assert scene.dim == (1 if data == "line mixture" else 2)
 
 
 def test_classes_are_paired_in_the_paths_room_as_a_conditional_net_learns_them() -> None:
     state = visitor(data="moons", coupling="optimal transport", coupling_batch=60, conditional=True)
     pairs = draw_pairs(state.experiment, state.experiment.particles)
-    ends = actions.paths_room(state).panes[0].positions
+    ends = paths.paths_room(state).panes[0].positions
     assert ends[-1] == pytest.approx(pairs.x0, abs=1e-5)
     assert ends[0] == pytest.approx(pairs.x1, abs=1e-5)
 
@@ -67,28 +69,28 @@ def test_classes_are_paired_in_the_paths_room_as_a_conditional_net_learns_them()
 @pytest.mark.parametrize("coupling", ["optimal transport", "sinkhorn"])
 def test_a_coupling_without_closed_form_shows_no_exact_flow(coupling: str) -> None:
     state = visitor(coupling=coupling)
-    assert len(actions.paths_room(state).panes) == 1
+    assert len(paths.paths_room(state).panes) == 1
     with pytest.raises(ValueError, match="no closed form"):
-        actions.probe(state, 0, 0, 0.5)
+        paths.probe(state, 0, 0, 0.5)
 
 
 @pytest.mark.parametrize("t", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("path", PATHS)
 def test_probed_paths_pass_through_the_point_and_their_mean_is_u(path: str, t: float) -> None:
-    found = actions.probe(visitor(path=path), 0.3, -0.4, t)
-    assert found.paths.shape == (actions.PROBED_PATHS, len(found.times), 2)
+    found = paths.probe(visitor(path=path), 0.3, -0.4, t)
+    assert found.paths.shape == (paths.PROBED_PATHS, len(found.times), 2)
     assert torch.isfinite(found.velocities).all()
     assert torch.isfinite(found.u).all()
     if found.var < 50:  # far inside; at the ends a few paths may be very fast
         error = (found.velocities.mean(0) - found.u).norm()
-        assert float(error) < 5 * (found.var / actions.PROBED_PATHS) ** 0.5 + 1e-3
+        assert float(error) < 5 * (found.var / paths.PROBED_PATHS) ** 0.5 + 1e-3
     assert "mean u" in probe_html(found)
 
 
 @pytest.mark.parametrize(("x", "y", "t"), [(float("nan"), 0, 0.5), (0, 1e9, 0.5), (0, 0, 1.5), (0, 0, -0.1)])
 def test_a_probe_from_nowhere_is_refused(x: float, y: float, t: float) -> None:
     with pytest.raises(ValueError, match="Expected a point"):
-        actions.probe(visitor(), x, y, t)
+        paths.probe(visitor(), x, y, t)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -96,27 +98,27 @@ def test_a_probe_from_nowhere_is_refused(x: float, y: float, t: float) -> None:
 def test_sample_room_at_both_ends_of_its_controls(solver: str, end: str) -> None:
     numbers = {name: domain(name)[end] for name in ("sample_steps", "sde_noise", "guidance")}
     state = visitor(solver=solver, **numbers)
-    found = sampling.sample_room(state, use_net=False)
+    found = sample.sample_room(state, use_net=False)
     assert torch.isfinite(found.motion.positions).all()
     assert found.motion.nfe >= 1
     assert len(found.measured.values) == len(found.scene.times)
 
 
 def test_without_a_net_the_page_says_so() -> None:
-    for act in (lambda: sampling.sample_room(visitor(), True), lambda: sampling.field_error(visitor(), 0.5)):
+    for act in (lambda: sample.sample_room(visitor(), True), lambda: sample.field_error(visitor(), 0.5)):
         with pytest.raises(ValueError, match="no trained net"):
             act()
 
 
 def test_guidance_by_the_oracle_samples_the_class() -> None:
     state = visitor(conditional=True, label=0, guidance=1.0, solver="heun", sample_steps=40)
-    end = sampling.sample_room(state, use_net=False).motion.positions[-1]
+    end = sample.sample_room(state, use_net=False).motion.positions[-1]
     angle = torch.atan2(end[:, 1], end[:, 0])
     assert float(angle.std()) < 0.3
 
 
 def test_error_curves_fall_with_work_for_every_solver() -> None:
-    curves = list(sampling.error_curves(visitor(), use_net=False, count=60))
+    curves = list(sample.error_curves(visitor(), use_net=False, count=60))
     assert [curve.solver for curve in curves] == list(SOLVERS)
     for curve in curves:
         assert curve.error[-1] < curve.error[0]
@@ -124,7 +126,7 @@ def test_error_curves_fall_with_work_for_every_solver() -> None:
 
 
 def test_likelihood_map_agrees_with_the_exact_density() -> None:
-    found = sampling.likelihood_map(visitor(), use_net=False, size=24)
+    found = sample.likelihood_map(visitor(), use_net=False, size=24)
     assert found.exact is not None
     known = found.exact > -6
     assert float((found.flow - found.exact)[known].abs().mean()) < 0.1
@@ -139,21 +141,21 @@ def shipped_net(experiment: Experiment) -> Checkpoint:
 @pytest.mark.parametrize("use_net", [False, True], ids=["exact", "net"])
 def test_the_likelihood_of_a_class_is_compared_with_the_density_of_that_class(use_net: bool) -> None:
     told = Experiment(conditional=True, label=2)
-    state = Visitor(told, shipped_net(told))
-    found = sampling.likelihood_map(state, use_net, size=24)
+    state = Visitor(told, Net(shipped_net(told)))
+    found = sample.likelihood_map(state, use_net, size=24)
     assert found.gap is not None
     assert found.gap < (1.0 if use_net else 0.01)
     # A guided flow does not end there, and is called guided.
     state.experiment = told.but(guidance=3.0)
-    guided = sampling.likelihood_map(state, use_net, size=24)
+    guided = sample.likelihood_map(state, use_net, size=24)
     assert guided.gap is not None
     assert guided.gap > 10
     assert guided.chosen.guidance == 3
 
 
 def test_a_class_that_the_net_does_not_know_is_left_out_of_the_sample_room() -> None:
-    state = Visitor(SMALL.but(conditional=True, label=2, particles=300), shipped_net(Experiment()))
-    found = sampling.sample_room(state, use_net=True)
+    state = Visitor(SMALL.but(conditional=True, label=2, particles=300), Net(shipped_net(Experiment())))
+    found = sample.sample_room(state, use_net=True)
     angles = [
         torch.atan2(*torch.as_tensor(pane.positions[-1]).flip(1).unbind(1)) for pane in found.scene.panes
     ]
@@ -166,7 +168,7 @@ def test_a_class_that_the_net_does_not_know_is_left_out_of_the_sample_room() -> 
 
 def test_a_scene_says_which_class_and_how_much_guidance() -> None:
     state = Visitor(SMALL.but(conditional=True, label=2, guidance=4.0))
-    original, sampled = sampling.sample_room(state, use_net=False).scene.panes
+    original, sampled = sample.sample_room(state, use_net=False).scene.panes
     assert original.title == "Q of bump 2"
     assert sampled.title == "P of bump 2"
     assert "guidance 4, exact u" in sampled.caption
@@ -177,28 +179,28 @@ def test_the_class_of_the_sampler_stays_in_the_sample_room() -> None:
     told = Experiment(particles=200, frames=4, coupling="optimal transport", conditional=True, label=2)
     net = shipped_net(Experiment(conditional=True))
     of_pairs = replace(net, experiment=net.experiment.but(coupling="optimal transport"))
-    paired = Visitor(told.but(guidance=4.0), of_pairs)
-    flow = actions.paths_room(paired).panes[1].positions[-1]
+    paired = Visitor(told.but(guidance=4.0), Net(of_pairs))
+    flow = paths.paths_room(paired).panes[1].positions[-1]
     assert np.std(np.arctan2(flow[:, 1], flow[:, 0])) > 1
-    state = Visitor(Experiment(conditional=True, label=2, guidance=4.0), net)
-    of_all = Visitor(Experiment(conditional=True), net)
-    assert sampling.field_error(state, 0.5)[2] == sampling.field_error(of_all, 0.5)[2] < 0.2
-    answers = [actions.probe(visitor, 0.2, 0.1, 0.5).net for visitor in (state, of_all)]
+    state = Visitor(Experiment(conditional=True, label=2, guidance=4.0), Net(net))
+    of_all = Visitor(Experiment(conditional=True), Net(net))
+    assert sample.field_error(state, 0.5)[2] == sample.field_error(of_all, 0.5)[2] < 0.2
+    answers = [paths.probe(visitor, 0.2, 0.1, 0.5).net for visitor in (state, of_all)]
     assert answers[0] is not None
     assert answers[1] is not None
     assert torch.equal(answers[0], answers[1])
-    clouds = [training.clouds(visitor)["samples of the net"][0] for visitor in (state, of_all)]
+    clouds = [train.clouds(visitor)["samples of the net"][0] for visitor in (state, of_all)]
     assert torch.equal(*clouds)
 
 
 def test_a_straightened_net_is_called_so_and_its_answer_is_not_set_beside_u() -> None:
     net = replace(shipped_net(Experiment()), of_pairs=True)
-    assert actions.probe(Visitor(Experiment(), net), 0, 0, 0.5).net is None
-    panes = sampling.sample_room(Visitor(SMALL, net), use_net=True).scene.panes
+    assert paths.probe(Visitor(Experiment(), Net(net)), 0, 0, 0.5).net is None
+    panes = sample.sample_room(Visitor(SMALL, Net(net)), use_net=True).scene.panes
     assert "straightened net" in panes[1].caption
 
 
-@pytest.mark.parametrize("view", actions.VIEWS)
+@pytest.mark.parametrize("view", paths.VIEWS)
 @pytest.mark.parametrize("net", [None, "optimal transport"])
 @pytest.mark.parametrize("coupling", ["independent", "optimal transport"])
 def test_the_words_of_the_paths_room_speak_of_a_flow_where_there_is_one(
@@ -206,10 +208,10 @@ def test_the_words_of_the_paths_room_speak_of_a_flow_where_there_is_one(
 ) -> None:
     experiment = SMALL.but(coupling=coupling, data="points" if net is None else SMALL.data)
     checkpoint = None if net is None else shipped_net(Experiment(coupling=net))
-    state = Visitor(experiment, checkpoint, view=view)
-    titles = [pane.title for pane in actions.paths_room(state, view).panes]
-    told = words.sections("paths")[actions.paths_seen(state)]
-    assert ("no flow P yet" in told) == ("The flow P" not in titles and view != actions.VIEWS[1])
+    state = Visitor(experiment, Net(checkpoint), rooms=Rooms(view=view))
+    titles = [pane.title for pane in paths.paths_room(state, view).panes]
+    told = words.sections("paths")[paths.paths_seen(state)]
+    assert ("no flow P yet" in told) == ("The flow P" not in titles and view != paths.VIEWS[1])
     assert ("right**, the flow P" in told or "**The flow P:**" in told) == ("The flow P" in titles)
     # A click is answered only where u has a formula.
     assert coupling == "independent" or "pause near *t* = 0.3 and click" not in told
@@ -218,7 +220,7 @@ def test_the_words_of_the_paths_room_speak_of_a_flow_where_there_is_one(
 @pytest.mark.parametrize("path", PATHS)
 def test_every_path_has_a_formula_and_a_drawing(path: str) -> None:
     experiment = SMALL.but(path=path)
-    drawing = coefficients_svg(actions.path_of(experiment), words.path_formula(experiment))
+    drawing = coefficients_svg(path_of(experiment), words.path_formula(experiment))
     assert drawing.count("<polyline") == 2
 
 
@@ -239,14 +241,15 @@ def test_strokes_from_the_browser_are_checked(bad: object) -> None:
 @pytest.mark.parametrize("use_net", [False, True])
 def test_a_noisy_sampling_ends_at_the_step_after_it_was_stopped(use_net: bool) -> None:
     state = Visitor(Experiment(sde_noise=1, sample_steps=50, particles=20, frames=5))
-    training.adopt_shipped(state)
+    train.adopt_shipped(state)
     heard: list[tuple[int, int]] = []
 
-    def tell(done: int, calls: int) -> None:
+    def go_on(done: int, calls: int) -> None:
+        action.go_on()
         heard.append((done, calls))
         if done == 3:
-            begin(state)
+            state.running.halt(sample.SAMPLING)
 
-    with pytest.raises(Stopped):
-        sampling.sample_room(state, use_net, tell)
+    with state.running.instead(sample.SAMPLING) as action, pytest.raises(Stopped):
+        sample.sample_room(state, use_net, go_on)
     assert heard == [(k, 50) for k in range(4)]

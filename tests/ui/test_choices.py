@@ -5,10 +5,11 @@ from typing import Any
 import gradio as gr
 
 from fmstudio.learn.experiment import Experiment
+from fmstudio.studio.session import Rooms, Visitor
 from fmstudio.ui.page import build
 from fmstudio.ui.painting import Painting
 from fmstudio.ui.room import Room
-from fmstudio.ui.visitor import Visitor
+from fmstudio.ui.wiring import Updates
 
 CHOICES = {"input", "change", "select", "release", "submit", "blur", "upload"}
 
@@ -31,11 +32,11 @@ def test_no_choice_is_left_out_because_another_is_under_way():
 
 def test_a_turn_that_arrives_late_is_not_taken():
     visitor = Visitor()
-    assert visitor.turn("room", 0.0)
-    assert visitor.turn("room", 20.5)
-    assert not visitor.turn("room", 10.0)
-    assert not visitor.turn("room", 20.5)
-    assert visitor.turn("page", 10.0)
+    assert visitor.browser.turn("room", 0.0)
+    assert visitor.browser.turn("room", 20.5)
+    assert not visitor.browser.turn("room", 10.0)
+    assert not visitor.browser.turn("room", 20.5)
+    assert visitor.browser.turn("page", 10.0)
 
 
 def test_only_the_room_on_screen_is_painted():
@@ -43,13 +44,13 @@ def test_only_the_room_on_screen_is_painted():
         part = gr.HTML()
         painted: list[Experiment] = []
 
-        def repaint(state: Visitor) -> list[str]:
+        def repaint(state: Visitor) -> Updates:
             painted.append(state.experiment)
-            return ["a picture"]
+            return {part: "a picture"}
 
         rooms = {name: Room(repaint=repaint, outputs=[part]) for name in ("Train", "Sample")}
         painting = Painting(rooms, {})
-    visitor = Visitor(room="Sample")
+    visitor = Visitor(rooms=Rooms(on_screen="Sample"))
     assert painting.paint(visitor, "Train") == {}
     assert painted == []
     assert painting.paint(visitor, "Sample") == {part: "a picture"}

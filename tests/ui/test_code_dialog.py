@@ -9,8 +9,8 @@ import pytest
 
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.export import script
+from fmstudio.studio.session import Visitor
 from fmstudio.ui.code_dialog import written
-from fmstudio.ui.visitor import Visitor
 
 
 def test_it_holds_the_script_of_the_visitor() -> None:

@@ -16,10 +16,10 @@ from PIL import Image
 from fmstudio.learn import clouds
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.nets.fitting import Note
+from fmstudio.studio.session import Visitor
 from fmstudio.ui import desk
 from fmstudio.ui.board import board_value
 from fmstudio.ui.bringing import Bringing
-from fmstudio.ui.visitor import Visitor
 
 TABLE = "Id,height,mass,<b>sex</b>\n" + "".join(
     f"{k},{1.5 + k * k % 7 / 10:.1f},{50 + k * k % 11},{'fm'[k % 2]}\n" for k in range(1, 12)
@@ -30,7 +30,7 @@ def accept(state: Visitor, change: Callable[[], tuple[Experiment, list[Note]]]) 
     try:
         state.experiment, _ = change()
     except ValueError as error:
-        state.refused = str(error)
+        state.browser.refused = str(error)
         return False
     return True
 
@@ -47,7 +47,7 @@ def with_table(tmp_path: Path) -> Visitor:
     file, state = tmp_path / "people.csv", Visitor()
     file.write_text(TABLE, "utf-8")
     BRINGING.upload(state, str(file))
-    assert state.refused == ""
+    assert state.browser.refused == ""
     return state
 
 
@@ -70,7 +70,7 @@ def test_the_board_shows_what_plays() -> None:
     # What is refused is answered: the browser shows what plays again.
     BRINGING.draw(state, event(strokes=[[]], count=3))
     assert board(state)["count"] == 3
-    assert "drawing" in state.refused
+    assert "drawing" in state.browser.refused
 
 
 def test_the_points_of_a_file_come_back_when_the_drawing_over_them_is_undone(with_table: Visitor) -> None:
@@ -88,7 +88,7 @@ def test_the_points_of_a_file_come_back_when_the_drawing_over_them_is_undone(wit
 def test_choices_redo_the_cloud(with_table: Visitor) -> None:
     def choose(name: str, value: Any) -> dict[str, Any]:
         BRINGING.choose(name)(with_table, value)
-        assert with_table.refused == ""
+        assert with_table.browser.refused == ""
         assert with_table.desk is not None
         assert with_table.desk.points == with_table.experiment.points
         return with_table.desk.choice.to_dict()
@@ -106,7 +106,7 @@ def test_choices_redo_the_cloud(with_table: Visitor) -> None:
     assert choose("x", "height") | {"fill": ""} == clouds.Choice("height", "mass").to_dict()
     points = with_table.experiment.points
     BRINGING.choose("x")(with_table, "<b>sex</b>")
-    assert "holds words" in with_table.refused
+    assert "holds words" in with_table.browser.refused
     assert with_table.experiment.points == points
 
 
@@ -157,7 +157,7 @@ def test_a_picture_has_its_own_choices(tmp_path: Path) -> None:
     assert parts["desk blur"] == {"value": 0.0, "visible": True}
     assert not parts["desk x"]["visible"]
     BRINGING.choose("colours")(state, 2.0)
-    assert state.refused == ""
+    assert state.browser.refused == ""
 
 
 @pytest.mark.browser

@@ -13,10 +13,10 @@ from gradio_client.exceptions import AppError
 
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.training.train import Progress
+from fmstudio.studio.line import TRAININGS, Line, Place
 from fmstudio.ui import errand as module
 from fmstudio.ui import launch
 from fmstudio.ui.errand import GIGABYTES, SECONDS, Ended, Errand, budget, check_memory, errand
-from fmstudio.ui.line import TRAININGS, Line, Place
 
 ENDLESS = {"train_steps": 200_000, "width": 16, "depth": 1, "fourier": 4, "batch": 64}
 
@@ -75,14 +75,14 @@ def test_a_guest_stops_for_a_visitor_and_goes_on() -> None:
     until(lambda: steps[0] > 0)
     with line.join() as place:
         assert place.ahead() == 0
-        until(lambda: line._places[1].ahead() == 1)
+        until(lambda: line.places[1].ahead() == 1)
         until(lambda: (seen := steps[0], time.sleep(0.05), steps[0] == seen)[-1])
         stood = steps[0]
     until(lambda: steps[0] > stood)
     leave.set()
     working.join(timeout=60)
     assert not working.is_alive()
-    assert line._places == []
+    assert line.places == ()
 
 
 @pytest.mark.parametrize(("given", "means"), [("", 900.0), ("2.5", 2.5), ("inf", float("inf"))])
@@ -158,28 +158,28 @@ def test_the_budget_is_told_beforehand(studio_url: str) -> None:
 
 def test_a_training_ends_when_its_client_cancels(client: Client) -> None:
     job = client.submit(ENDLESS, api_name="/train")
-    until(lambda: len(TRAININGS._places) == 1)
+    until(lambda: len(TRAININGS.places) == 1)
     job.cancel()
-    until(lambda: TRAININGS._places == [])
+    until(lambda: TRAININGS.places == ())
 
 
 def test_a_training_ends_when_its_client_leaves(studio_url: str) -> None:
     asked = httpx.post(f"{studio_url}gradio_api/call/train", json={"data": [ENDLESS]}).json()["event_id"]
     with httpx.stream("GET", f"{studio_url}gradio_api/call/train/{asked}", timeout=60):
-        until(lambda: len(TRAININGS._places) == 1)
-    until(lambda: TRAININGS._places == [])
+        until(lambda: len(TRAININGS.places) == 1)
+    until(lambda: TRAININGS.places == ())
 
 
 def test_a_visitor_does_not_wait_for_trainings_of_the_api(client: Client) -> None:
     jobs = [client.submit(ENDLESS, api_name="/train") for _ in range(TRAININGS.served + 1)]
-    until(lambda: len(TRAININGS._places) == TRAININGS.served)
+    until(lambda: len(TRAININGS.places) == TRAININGS.served)
     visitors = [TRAININGS.serve(lambda: iter("a"), str) for _ in range(TRAININGS.served)]
     assert [next(visitor) for visitor in visitors] == ["a"] * TRAININGS.served
     for visitor in visitors:
         visitor.close()
     for job in jobs:
         job.cancel()
-    until(lambda: TRAININGS._places == [])
+    until(lambda: TRAININGS.places == ())
 
 
 def test_no_request_skips_the_line(studio_url: str) -> None:

@@ -15,13 +15,13 @@ from fmstudio.image.hub.find import COMMIT_FILE, Outlook, catalogue, folder_of, 
 from fmstudio.image.hub.machine import GIB, Accelerator, Machine
 from fmstudio.image.hub.rows import AUTO, SHELF, Settings
 from fmstudio.image.questions.gallery import settings_in
-from fmstudio.ui.line import HUB
+from fmstudio.studio.line import HUB
+from fmstudio.studio.session import Visitor
 from fmstudio.ui.rooms.hub import html as pieces
 from fmstudio.ui.rooms.hub.actions import fetching, sampling
 from fmstudio.ui.rooms.hub.controls import FIRST
 from fmstudio.ui.rooms.hub.room import picked
 from fmstudio.ui.rooms.images.parts import long_action
-from fmstudio.ui.visitor import Visitor
 from tests.image.hub import tiny
 
 SMALL = Machine(8 * GIB, 8 * GIB, 50 * GIB)
@@ -178,7 +178,9 @@ def test_a_visitor_finds_the_models_and_what_this_machine_can_run(studio_url, br
 def test_a_second_visitor_hears_who_is_before():
     with gr.Blocks():
         state, status, said = gr.State(), gr.HTML(), gr.Textbox()
-    handler = long_action(lambda values: iter([{status: values[said]}]), state, "hub", status, "", line=HUB)
+    handler = long_action(
+        lambda values: ({status: values[said]} for _ in range(1)), state, "hub", status, "", line=HUB
+    )
     first, second = (handler({state: Visitor(), said: word}) for word in ("first", "second"))
     assert next(first)[status] == "first"
     assert "One action is before this one" in next(second)[status]

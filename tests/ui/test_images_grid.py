@@ -7,7 +7,7 @@ from fmstudio.image.card import Card, save_card
 from fmstudio.image.models import backbone_names, repository_models
 from fmstudio.image.questions.compare import Comparison, compare
 from fmstudio.image.settings import ALL_CLASSES, NO_CLASS, ImageSettings
-from fmstudio.ui.halting import halt
+from fmstudio.studio.session import Visitor
 from fmstudio.ui.rooms.images.grid_html import figure_kind, figures_of, grid_html, summary
 from fmstudio.ui.rooms.images.parts import long_action
 from fmstudio.ui.rooms.images.sampler import (
@@ -23,7 +23,6 @@ from fmstudio.ui.rooms.images.sampler import (
 )
 from fmstudio.ui.rooms.images.source import TEST, sources_of
 from fmstudio.ui.rooms.images.words import figures_text, grid_text, map_text, model_text
-from fmstudio.ui.visitor import Visitor
 from tests.image.tiny_colour import NAME, put_in_place, train_on
 
 
@@ -144,9 +143,9 @@ def test_an_action_tells_its_place_its_errors_and_its_last_word_in_its_status():
     told = next(waiting)
     assert "One action is before this one" in told[status]
     assert picture not in told
-    halt(other, "grid")
+    other.running.halt("grid")
     (last,) = waiting
     assert "It was stopped." in last[status]
     (failed,) = running
     assert "too large" in failed[status]
-    assert visitor.running == other.running == []
+    assert visitor.running.actions == other.running.actions == []

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
+from typing import ClassVar
+
+import gradio as gr
 
 from fmstudio.ui import kept_files
 from fmstudio.ui.page import build
@@ -22,17 +26,31 @@ def test_a_visitors_scene_is_deleted_and_the_opening_one_is_not(monkeypatch, tmp
     assert value is not None
     assert value.scene is not None
     scene = Path(value.scene.path)
-    monkeypatch.setattr(kept_files, "EVERY", 0.05)
-    kept_files.start(tmp_path, page)
-    time.sleep(0.5)
+    staying, now = kept_files.opening_files(page), time.time()
+    kept_files.sweep(tmp_path, staying, now=now + kept_files.KEPT - 60)
     assert scene.exists()
-    monkeypatch.setattr(kept_files.sweep, "__defaults__", (-1.0,))
-    until = time.monotonic() + 20
-    while scene.exists() and time.monotonic() < until:
-        time.sleep(0.05)
-    monkeypatch.setattr(kept_files, "EVERY", 1e6)
+    kept_files.sweep(tmp_path, staying, now=now + kept_files.KEPT + 60)
     assert not scene.exists()
     assert all(file.exists() for file in opening)
+
+
+def test_the_folder_is_swept_now_and_then(monkeypatch, tmp_path: Path) -> None:
+    class Twice(threading.Event):
+        """Two waits are over at once, the third finds the flag set."""
+
+        waited: ClassVar[list[float | None]] = []
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.waited.append(timeout)
+            return len(self.waited) > 2
+
+    swept: list[Path] = []
+    monkeypatch.setattr(kept_files, "sweep", lambda folder, staying: swept.append(folder))
+    with gr.Blocks() as page:
+        pass
+    kept_files.start(tmp_path, page, Twice()).join(20)
+    assert Twice.waited == [kept_files.EVERY] * 3
+    assert swept == [tmp_path] * 2
 
 
 def test_old_files_go_with_their_folders_and_new_ones_stay(tmp_path: Path) -> None:
@@ -40,13 +58,14 @@ def test_old_files_go_with_their_folders_and_new_ones_stay(tmp_path: Path) -> No
     for file in (old, new):
         file.parent.mkdir(parents=True)
         file.write_bytes(b"")
-    kept_files.sweep(tmp_path, set(), age=60)
+    now = time.time()
+    kept_files.sweep(tmp_path, set(), age=60, now=now)
     assert old.exists()
-    time.sleep(0.6)
-    os.utime(new)  # As a scene is that is asked for again.
-    kept_files.sweep(tmp_path, set(), age=0.5)
+    os.utime(new, (now + 100, now + 100))  # As a scene is that is asked for again.
+    kept_files.sweep(tmp_path, set(), age=60, now=now + 90)
     assert not old.exists()
     assert new.exists()
-    time.sleep(0.6)  # The folder is as old as its last change.
-    kept_files.sweep(tmp_path, {new}, age=0.5)
+    kept_files.sweep(
+        tmp_path, {new}, age=60, now=time.time() + 90
+    )  # The folder is as old as its last change.
     assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["c", "new.png"]

@@ -13,10 +13,10 @@ from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.nets.net_card import NetCard
 from fmstudio.learn.nets.shipped import shipped
 from fmstudio.learn.training.batches import Problem
-from fmstudio.ui import actions, training
+from fmstudio.studio import paths, train
+from fmstudio.studio.session import SHIPPED, TRAINED, Net, Rooms, Visitor
 from fmstudio.ui.lessons import Step, lessons, read_step
 from fmstudio.ui.page import TABS
-from fmstudio.ui.visitor import SHIPPED, TRAINED, Visitor
 
 
 def test_every_step_is_an_experiment_that_can_be_trained_and_a_room() -> None:
@@ -58,41 +58,45 @@ def test_a_step_shows_the_net_that_it_speaks_of_whatever_net_is_there(step: Step
     mine = None if learned is None else shipped(learned)
     if mine is not None:
         mine = replace(mine, of_pairs=own == "straightened")
-    state = Visitor(experiment, mine, TRAINED if mine else SHIPPED, use_net=False, view="all three")
-    training.begin_lesson(state, experiment, step.own)
-    training.adopt_shipped(state)
+    state = Visitor(
+        experiment,
+        Net(mine, TRAINED if mine else SHIPPED),
+        rooms=Rooms(use_net=False, view="all three"),
+    )
+    train.begin_lesson(state, experiment, step.own)
+    train.adopt_shipped(state)
     assert state.checkpoint is not None
     assert NetCard.of(state.checkpoint).answers(experiment)
     assert (state.checkpoint is mine) == (step.own and own == "untold")
-    assert actions.samples_the_net(state)
-    assert actions.followed(state, True).left_out == ""
-    assert state.view == actions.VIEWS[0]
+    assert paths.samples_the_net(state)
+    assert paths.followed(state, True).left_out == ""
+    assert state.rooms.view == paths.VIEWS[0]
     # Closed, and the visitor's own net is back.
-    training.end_lesson(state)
-    training.adopt_shipped(state)
+    train.end_lesson(state)
+    train.adopt_shipped(state)
     if mine is not None:
         assert state.checkpoint is mine
-        assert state.net_from == TRAINED
+        assert state.net.origin == TRAINED
 
 
 def test_a_lesson_s_net_goes_with_its_problem_and_a_training_is_the_visitor_s_own() -> None:
     mine = shipped(Experiment(data="moons"))
     asked = Experiment(conditional=True)
-    state = Visitor(asked, mine, TRAINED)
-    training.begin_lesson(state, asked, own=False)
+    state = Visitor(asked, Net(mine, TRAINED))
+    train.begin_lesson(state, asked, own=False)
     # Another class, and more guidance, are still the lesson's.
     state.experiment = asked.but(label=3, guidance=2.0)
-    training.adopt_shipped(state)
-    assert state.net_from == SHIPPED
+    train.adopt_shipped(state)
+    assert state.net.origin == SHIPPED
     # Its problem is left.
     state.experiment = Experiment(data="moons")
-    training.adopt_shipped(state)
+    train.adopt_shipped(state)
     assert state.checkpoint is mine
-    training.begin_lesson(state, state.experiment, own=False)
+    train.begin_lesson(state, state.experiment, own=False)
     state.experiment = state.experiment.but(train_steps=20, width=16, depth=1)
-    list(training.start(state))
-    training.adopt_shipped(state)
-    assert (state.net_from, state.aside) == (TRAINED, None)
+    list(train.start(state))
+    train.adopt_shipped(state)
+    assert (state.net.origin, state.lesson) == (TRAINED, None)
 
 
 @pytest.mark.browser

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fmstudio.ui.line import Line
+from fmstudio.studio.line import Line
 
 
 def test_the_first_is_served_at_once_and_the_next_hears_its_place():

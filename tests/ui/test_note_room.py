@@ -9,13 +9,14 @@ import pytest
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note import CLAIMS
 from fmstudio.note.report import Report, from_json
-from fmstudio.ui import claims, exhibits
-from fmstudio.ui.visitor import Visitor
+from fmstudio.studio import exhibits, note
+from fmstudio.studio.session import Visitor
+from fmstudio.ui.rooms.note import html as note_html
 
 
 @pytest.mark.parametrize("name", ["linear", "spherical"])
 def test_the_stored_reports_hold_and_break(name):
-    report = from_json(Report, (claims.STORED / name / "note.json").read_text("utf-8"))
+    report = from_json(Report, (note.STORED / name / "note.json").read_text("utf-8"))
     found = {(r.number, r.broken): r for r in report.results}
     assert set(found) == {(number, broken) for number in CLAIMS for broken in (False, True)}
     for (_, broken), result in found.items():
@@ -27,44 +28,44 @@ def test_the_stored_reports_hold_and_break(name):
 
 def test_another_experiment_is_told_that_the_figures_are_not_its_own():
     state = Visitor(experiment=Experiment(data="moons"))
-    result, own = claims.shown(state, "C6", False)
+    result, own = note.shown(state, "C6", False)
     assert not own
-    assert "default experiment" in claims.numbers_html(result, own)
-    assert "default experiment" in claims.overview_html(state)
-    assert claims.tab_label(state, "C6") == "C6"
-    assert claims.shown(Visitor(), "C6", False)[1]
-    assert claims.shown(Visitor(experiment=Experiment(sample_steps=7)), "C6", False)[1]
+    assert "default experiment" in note_html.numbers_html(result, own)
+    assert "default experiment" in note_html.overview_html(state)
+    assert note_html.tab_label(state, "C6") == "C6"
+    assert note.shown(Visitor(), "C6", False)[1]
+    assert note.shown(Visitor(experiment=Experiment(sample_steps=7)), "C6", False)[1]
 
 
 def test_the_overview_has_every_claim_with_its_prediction_and_its_figure():
-    html = claims.overview_html(Visitor())
+    html = note_html.overview_html(Visitor())
     assert re.findall(r'data-claim="(C\d+)"', html) == list(CLAIMS)
-    report = claims.stored("linear")
+    report = note.stored("linear")
     for result in (r for r in report.results if not r.broken):
         assert result.verdict is not None
         checks = {c.name for c in result.verdict.checks}
         assert set(CLAIMS[result.number].headline) <= checks
     assert html.count("predicted ") >= len(CLAIMS)
-    assert claims.tab_label(Visitor(), "C10") == "C10 ✓"
+    assert note_html.tab_label(Visitor(), "C10") == "C10 ✓"
 
 
 def test_a_visitors_run_is_kept_for_this_visitor_alone():
     state = Visitor(experiment=Experiment(coupling="optimal transport"))
-    work = claims.run(state, "C5", False)
+    work = note.run(state, "C5", False)
     with pytest.raises(StopIteration) as end:
         next(work)
     assert "independent" in end.value.value.refusal
-    assert claims.shown(state, "C5", False) == (end.value.value, True)
-    assert "independent" in claims.overview_html(state)
-    assert not Visitor().claims
+    assert note.shown(state, "C5", False) == (end.value.value, True)
+    assert "independent" in note_html.overview_html(state)
+    assert not Visitor().rooms.claims
 
 
 def test_the_lineage_refuses_where_the_chain_has_no_closed_form():
     state = Visitor(experiment=Experiment(source="8 gaussians"))
     with pytest.raises(ValueError, match="standard normal"):
-        next(claims.run_lineage(state))
-    assert not claims.lineage_of(state)[1]
-    assert claims.lineage_of(Visitor(experiment=Experiment(path="bow")))[1]
+        next(note.run_lineage(state))
+    assert not note.lineage_of(state)[1]
+    assert note.lineage_of(Visitor(experiment=Experiment(path="bow")))[1]
 
 
 @pytest.mark.parametrize("experiment", [Experiment(), Experiment(path="polynomial", data="line mixture")])
@@ -87,7 +88,7 @@ def test_a_fit_beside_the_probe_lands_on_u_and_says_where_it_cannot():
     assert float((found.probe.net - found.probe.u).norm()) < 0.15 * math.sqrt(found.probe.var)
     far = exhibits.fitted(state, 20.0, 20.0, 0.5)
     assert far.probe.net is None
-    assert "too few" in far.html
+    assert "too few" in note_html.probe_panel_html(far)
 
 
 @pytest.mark.browser

@@ -53,7 +53,7 @@ class Studio:
         self.page.locator("#experiment").get_by_text(label, exact=True).click()
 
     def data(self, name: str) -> None:
-        self.page.locator("#data-choice label").nth(DATA.index(name)).click()
+        self.page.locator("#data-choice label").nth(list(DATA).index(name)).click()
 
 
 @pytest.fixture

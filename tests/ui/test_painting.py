@@ -14,10 +14,11 @@ import pytest
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.nets.shipped import shipped
 from fmstudio.learn.training.checkpoints import Checkpoint
+from fmstudio.studio.session import TRAINED, Net, Rooms, Visitor
 from fmstudio.ui.page import build
 from fmstudio.ui.painting import Painting
 from fmstudio.ui.room import Room
-from fmstudio.ui.visitor import TRAINED, Visitor
+from fmstudio.ui.wiring import Updates
 
 
 class Slow:
@@ -32,13 +33,13 @@ class Slow:
         self.painting = Painting({"Sample": room}, {"Sample": call})
         self.call = call
 
-    def repaint(self, state: Visitor) -> list[str]:
+    def repaint(self, state: Visitor) -> Updates:
         net = state.checkpoint
-        shown = f"{state.experiment.path}, {state.view}, {net.step if net else None}"
+        shown = f"{state.experiment.path}, {state.rooms.view}, {net.step if net else None}"
         self.begun.append(shown)
         self.starts.release()
         assert self.done.acquire(timeout=20)
-        return [shown]
+        return {self.part: shown}
 
 
 def trained() -> Checkpoint:
@@ -48,7 +49,7 @@ def trained() -> Checkpoint:
 
 
 def visitor() -> Visitor:
-    return Visitor(room="Sample", checkpoint=trained(), net_from=TRAINED)
+    return Visitor(net=Net(trained(), TRAINED), rooms=Rooms(on_screen="Sample"))
 
 
 def test_the_picture_of_a_net_that_learns_on_is_shown_and_the_last_is_asked_for() -> None:
@@ -59,7 +60,7 @@ def test_the_picture_of_a_net_that_learns_on_is_shown_and_the_last_is_asked_for(
         # A training reports while the picture is made.
         for step in (2, 3):
             assert state.checkpoint is not None
-            state.checkpoint = replace(state.checkpoint, step=step)
+            state.net = replace(state.net, checkpoint=replace(state.checkpoint, step=step))
         room.done.release()
         assert picture.result(20) == {room.part: "linear, Q and P, 1"}
     # It ends; the room is behind, and is called for until it shows the net.
@@ -75,19 +76,19 @@ def another_experiment(state: Visitor) -> None:
 
 
 def another_view(state: Visitor) -> None:
-    state.view = "all three"
+    state.rooms.view = "all three"
 
 
 def another_net(state: Visitor) -> None:
     assert state.checkpoint is not None
-    state.checkpoint = replace(state.checkpoint, of_pairs=True)
+    state.net = replace(state.net, checkpoint=replace(state.checkpoint, of_pairs=True))
 
 
 @pytest.mark.parametrize("change", [another_experiment, another_view, another_net])
 def test_a_picture_of_what_is_no_longer_wanted_is_not_shown_but_asked_for_again(
     change: Callable[[Visitor], None],
 ) -> None:
-    room, state = Slow(lambda visitor: visitor.view), visitor()
+    room, state = Slow(lambda visitor: visitor.rooms.view), visitor()
     with ThreadPoolExecutor(1) as pool:
         picture = pool.submit(room.painting.paint, state, "Sample")
         assert room.starts.acquire(timeout=20)
@@ -95,8 +96,19 @@ def test_a_picture_of_what_is_no_longer_wanted_is_not_shown_but_asked_for_again(
         room.done.release()
         assert room.starts.acquire(timeout=20)
         room.done.release()
-        assert picture.result(20) == {room.part: f"{state.experiment.path}, {state.view}, 1"}
+        assert picture.result(20) == {room.part: f"{state.experiment.path}, {state.rooms.view}, 1"}
     assert len(room.begun) == 2
+
+
+def test_no_later_net_is_taken_for_an_earlier_one() -> None:
+    net = Net(trained())
+    earlier = net.mark()
+    assert earlier == net.mark()
+    net = Net(trained())
+    assert earlier != net.mark()
+    del net
+    # What is gone has left its place in memory to others.
+    assert all(earlier != Net(trained()).mark() for _ in range(5))
 
 
 def test_whoever_ends_a_training_asks_for_the_room_on_screen() -> None:

@@ -9,15 +9,17 @@ import torch
 
 from fmstudio.flow.solve.fields import VelocityField
 from fmstudio.flow.solve.likelihood import log_likelihood
-from fmstudio.flow.solve.solvers import RK4, integrate, path_times
+from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import RK4
 from fmstudio.learn.build import density_of, oracle_of, path_of, source_of
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.nets.net_card import choose
 from fmstudio.learn.nets.shipped import shipped
 from fmstudio.learn.simulate import draw_pairs, frame_times, generator_of, original_paths, run_sampler
-from fmstudio.ui import sampling, words
-from fmstudio.ui.quality import heun_instead, quality_of, start_gap, wrong_start
-from fmstudio.ui.visitor import Visitor
+from fmstudio.studio import sample
+from fmstudio.studio.quality import heun_instead, quality_of, start_gap, wrong_start
+from fmstudio.studio.session import Visitor
+from fmstudio.ui import words
 
 
 def test_a_few_particles_far_out_move_sliced_w2_and_not_the_energy_distance() -> None:
@@ -44,17 +46,16 @@ def test_heun_is_offered_where_euler_is_at_fault_and_only_there() -> None:
     coarse = Experiment(sample_steps=8, particles=600, frames=5)
     net = shipped(coarse)
     assert net is not None
-    visitor = Visitor(experiment=coarse, checkpoint=net)
-    found = heun_instead(visitor, choose(coarse, net), moved(coarse, net.net))
+    found = heun_instead(choose(coarse, net), moved(coarse, net.net))
     assert found is not None
     heun = moved(coarse.but(solver="heun"), net.net).positions[-1]
     gain = quality_of(coarse, moved(coarse, net.net).positions[-1]).energy - quality_of(coarse, heun).energy
     assert found.gain == pytest.approx(gain, rel=1e-3)
     for other in ({"sample_steps": 100}, {"solver": "midpoint"}, {"sde_noise": 0.5}):
         e = coarse.but(**other)
-        assert heun_instead(Visitor(experiment=e), choose(e, net), moved(e, net.net)) is None
+        assert heun_instead(choose(e, net), moved(e, net.net)) is None
     exact = choose(coarse, None)
-    assert heun_instead(Visitor(experiment=coarse), exact, moved(coarse, exact.field)) is None
+    assert heun_instead(exact, moved(coarse, exact.field)) is None
 
 
 def test_the_exact_flow_keeps_what_its_start_is_wrong_by() -> None:
@@ -96,8 +97,8 @@ def test_the_room_says_by_how_much_it_starts_wrong_and_what_is_held() -> None:
     told = words.sampler_hint(choose(Experiment(), of_noise))
     assert "predicts *ε*" in told
     assert "0.01 and 0.952" in told
-    found = sampling.likelihood_map(Visitor(experiment=e), False)
+    found = sample.likelihood_map(Visitor(experiment=e), False)
     assert found.exact is not None
     gap = float((found.flow - found.exact)[found.exact > -8].abs().mean())
     assert found.wrong_start == pytest.approx(gap, abs=0.02)
-    assert sampling.likelihood_map(Visitor(), False, 8, 4).wrong_start is None
+    assert sample.likelihood_map(Visitor(), False, 8, 4).wrong_start is None

@@ -11,11 +11,13 @@ import gradio as gr
 import pytest
 
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.training.train import Diverged, Progress
-from fmstudio.ui import actions, sampling, training
-from fmstudio.ui.halting import halt, until_halted
-from fmstudio.ui.rooms import train as train_room
-from fmstudio.ui.visitor import Visitor
+from fmstudio.learn.training.run import Diverged
+from fmstudio.learn.training.train import Progress
+from fmstudio.studio import paths, sample, train
+from fmstudio.studio.running import Halted
+from fmstudio.studio.session import Visitor
+from fmstudio.ui.rooms.train import figures
+from fmstudio.ui.rooms.train import room as train_room
 
 TINY = Experiment(train_steps=300, width=32, depth=2, fourier=8, batch=64, particles=60, frames=5)
 
@@ -26,131 +28,132 @@ def visitor(**changes: object) -> Visitor:
 
 def test_a_training_ends_with_a_net_that_every_room_can_use() -> None:
     state = visitor()
-    reports = list(training.start(state))
+    reports = list(train.start(state))
     assert reports[-1].done
-    assert dict(training.status(reports[-1]))["step"] == "300 of 300"
-    assert dict(training.summary(state))["net"] == "trained here"
-    assert set(training.clouds(state)) == {"data", "samples of the net"}
-    error, _, mean = sampling.field_error(state, 0.5)
+    assert dict(figures.status(reports[-1]))["step"] == "300 of 300"
+    assert dict(figures.summary(state))["net"] == "trained here"
+    assert set(train.clouds(state)) == {"data", "samples of the net"}
+    error, _, mean = sample.field_error(state, 0.5)
     assert error.shape[0] == error.shape[1]
     assert mean > 0
-    assert sampling.sample_room(state, use_net=True).motion.nfe > 0
-    assert actions.probe(state, 0.2, 0.1, 0.5).net is not None
+    assert sample.sample_room(state, use_net=True).motion.nfe > 0
+    assert paths.probe(state, 0.2, 0.1, 0.5).net is not None
 
 
 def test_a_stopped_training_leaves_a_usable_net_and_resumes_where_it_was() -> None:
     state = visitor(train_steps=20_000)
-    work = training.start(state)
+    work = train.start(state)
     next(work)
     work.close()
     assert state.checkpoint is not None
     stopped = state.checkpoint.step
     assert 0 < stopped < 20_000
-    assert actions.net_field(state) is not None
-    again = training.resume(state)
+    assert paths.net_field(state) is not None
+    again = train.resume(state)
     assert next(again).step > stopped
     again.close()
 
 
 def test_straightening_makes_the_flow_straighter() -> None:
     state = visitor(train_steps=1_500)
-    list(training.start(state))
-    list(training.straighten(state))
-    before, after = state.straightness
+    list(train.start(state))
+    list(train.straighten(state))
+    before, after = state.net.straightness
     assert after < before / 2
-    assert "2-rectified flow" in training.straightness_html(state)
+    assert "2-rectified flow" in figures.straightness_html(state)
     # Its own paths are not the experiment's: their mean velocity is not the oracle's.
     with pytest.raises(ValueError, match="straightened net follows paths of its own"):
-        sampling.field_error(state, 0.5)
+        sample.field_error(state, 0.5)
     state.experiment = state.experiment.but(sde_noise=0.5)
     with pytest.raises(ValueError, match="no longer independent"):
-        sampling.sample_room(state, use_net=True)
+        sample.sample_room(state, use_net=True)
 
 
 def test_a_straightening_tells_how_far_it_is_where_its_button_is() -> None:
     state = visitor()
-    list(training.start(state))
+    list(train.start(state))
     state.experiment = state.experiment.but(train_steps=20_000)
-    reports = training.straighten(state)
+    reports = train.straighten(state)
     report = next(reports)
-    said = training.straightness_html(state, report)
+    said = figures.straightness_html(state, report)
     reports.close()
     assert f"<td>2-rectified flow</td><td>step {report.step:,} of 20,000</td>" in said
-    assert "2-rectified" not in training.straightness_html(state)
+    assert "2-rectified" not in figures.straightness_html(state)
 
 
 def test_a_straightening_without_a_closed_form_is_refused_before_it_pairs() -> None:
     state = visitor(regression="closed-form mean")
-    list(training.start(state))
+    list(train.start(state))
     with pytest.raises(ValueError, match="choose 'sampled'"):
-        next(training.straighten(state))
-    assert state.pairs is None
-    assert state.straightness == []
+        next(train.straighten(state))
+    assert state.net.pairs is None
+    assert state.net.straightness == ()
 
 
 def test_the_error_of_a_net_without_an_exact_field_says_why() -> None:
     state = visitor(train_steps=20, coupling="optimal transport", coupling_batch=32)
-    list(training.start(state))
+    list(train.start(state))
     with pytest.raises(ValueError, match="nothing exact to compare the net with"):
-        sampling.field_error(state, 0.5)
+        sample.field_error(state, 0.5)
 
 
 def test_save_and_open_carry_the_net(tmp_path: Path) -> None:
     state = visitor(train_steps=50)
-    list(training.start(state))
+    list(train.start(state))
     other = visitor()
-    file = Path(training.save(state, tmp_path / "cache"))
+    file = Path(train.save(state, tmp_path / "cache"))
     assert file.is_relative_to(tmp_path / "cache")
-    training.open_file(other, str(file))
+    train.open_file(other, str(file))
     assert other.checkpoint is not None
     assert other.checkpoint.experiment == state.experiment
-    assert dict(training.summary(other))["net"] == "from a file"
+    assert dict(figures.summary(other))["net"] == "from a file"
     broken = tmp_path / "x.safetensors"
     broken.write_bytes(b"not a net")
     with pytest.raises(ValueError, match="safetensors"):
-        training.open_file(other, str(broken))
+        train.open_file(other, str(broken))
 
 
 def test_a_straightening_that_is_stopped_while_it_pairs_keeps_the_net(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     state = visitor(train_steps=50)
-    list(training.start(state))
-    before, pairing = state.checkpoint, training.reflow_pairs
+    list(train.start(state))
+    before, pairing = state.checkpoint, train.reflow_pairs
 
     def stopped_meanwhile(*given: Any) -> Any:
-        halt(state, training.TRAINING)
+        state.running.halt(train.TRAINING)
         return pairing(*given)
 
-    monkeypatch.setattr(training, "reflow_pairs", stopped_meanwhile)
-    assert list(until_halted(state, training.TRAINING, training.straighten(state), lambda: None)) == [None]
+    monkeypatch.setattr(train, "reflow_pairs", stopped_meanwhile)
+    work = state.running.run(train.TRAINING, lambda: train.straighten(state))
+    assert list(work)[1:] == [Halted()]
     assert state.checkpoint is before
-    assert state.pairs is None
+    assert state.net.pairs is None
 
 
 def test_a_straightening_that_is_resumed_is_measured_at_its_end() -> None:
     state = visitor(train_steps=4_000)
-    next(training.start(state))
-    next(training.straighten(state))
-    assert len(state.straightness) == 1
-    list(training.resume(state))
-    assert len(state.straightness) == 2
+    next(train.start(state))
+    next(train.straighten(state))
+    assert len(state.net.straightness) == 1
+    list(train.resume(state))
+    assert len(state.net.straightness) == 2
 
 
 def test_a_net_of_another_experiment_is_called_so() -> None:
     state = visitor(train_steps=50)
-    list(training.start(state))
-    assert training.stray(state) == []
+    list(train.start(state))
+    assert figures.stray(state) == []
     state.experiment = state.experiment.but(path="spherical")
-    assert "8 gaussians, linear" in dict(training.stray(state))["net"]
+    assert "8 gaussians, linear" in dict(figures.stray(state))["net"]
 
 
 def test_without_a_net_there_is_nothing_to_resume_straighten_or_save(tmp_path: Path) -> None:
-    for act in (training.resume, training.straighten):
+    for act in (train.resume, train.straighten):
         with pytest.raises(ValueError, match="start a training first"):
             next(act(visitor()))
     with pytest.raises(ValueError, match="start a training first"):
-        training.save(visitor(), tmp_path)
+        train.save(visitor(), tmp_path)
 
 
 def test_a_training_that_diverges_says_what_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,20 +161,20 @@ def test_a_training_that_diverges_says_what_to_try(monkeypatch: pytest.MonkeyPat
         raise Diverged("The loss is not finite. Lower the learning rate.")
         yield
 
-    monkeypatch.setattr(training, "train", diverging)
+    monkeypatch.setattr(train, "train", diverging)
     with pytest.raises(ValueError, match="Lower the learning rate"):
-        list(training.start(visitor()))
+        list(train.start(visitor()))
 
 
 def test_a_shipped_net_is_adopted_but_never_replaces_one_s_own() -> None:
     state = Visitor(Experiment())
-    training.adopt_shipped(state)
-    assert dict(training.summary(state))["net"] == "shipped"
+    train.adopt_shipped(state)
+    assert dict(figures.summary(state))["net"] == "shipped"
     assert state.checkpoint is not None
     mine = visitor(train_steps=20)
-    list(training.start(mine))
+    list(train.start(mine))
     own = mine.checkpoint
-    training.adopt_shipped(mine)
+    train.adopt_shipped(mine)
     assert mine.checkpoint is own
 
 
@@ -187,15 +190,16 @@ def test_the_plots_of_a_training_stand_at_one_step(monkeypatch: pytest.MonkeyPat
 
         return drawn
 
-    monkeypatch.setattr(training, "clouds", noting("cloud", training.clouds))
-    monkeypatch.setattr(sampling, "field_error", noting("error", sampling.field_error))
+    monkeypatch.setattr(train, "clouds", noting("cloud", train.clouds))
+    monkeypatch.setattr(sample, "field_error", noting("error", sample.field_error))
     with gr.Blocks() as page:
         room = train_room.build(gr.State(Visitor()))
     start = next(fn.fn for fn in page.fns.values() if fn.name == "begin")
     assert start is not None
     state = visitor(train_steps=1_500)
     drawn = 0
-    for _, loss, excess, cloud, error, told, *_ in start(state):
+    for updates in start(state):
+        loss, excess, cloud, error, told = (updates.get(part) for part in room.outputs[:5])
         if not isinstance(error, str):
             assert not any(isinstance(part, str) for part in (loss, excess, cloud))
             continue

@@ -1,8 +1,9 @@
 """Scenes drawn ahead are those that a visitor's first clicks ask for."""
 
 from fmstudio.learn.experiment import DATA, PATHS, Experiment
-from fmstudio.ui import actions, warm
-from fmstudio.ui.visitor import Visitor
+from fmstudio.studio import paths
+from fmstudio.studio.session import Visitor
+from fmstudio.ui import warm
 
 
 def test_the_first_clicks_are_one_choice_away_from_the_default() -> None:
@@ -18,6 +19,6 @@ def test_what_was_drawn_ahead_is_there_when_it_is_asked_for(monkeypatch) -> None
     monkeypatch.setattr(warm, "PAUSE", 0.0)
     ahead = Experiment(particles=50, seed=77)
     warm.draw_ahead([ahead])
-    misses = actions._exact_paths.cache_info().misses
-    actions.paths_room(Visitor(experiment=Experiment(particles=50, seed=77)))
-    assert actions._exact_paths.cache_info().misses == misses
+    misses = paths.exact_paths.cache_info().misses
+    paths.paths_room(Visitor(experiment=Experiment(particles=50, seed=77)))
+    assert paths.exact_paths.cache_info().misses == misses

@@ -7,10 +7,11 @@ from dataclasses import fields, replace
 import pytest
 
 from fmstudio.learn import clouds
-from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.experiment import Experiment, domain
 from fmstudio.learn.nets.fitting import read_link
 from fmstudio.learn.nets.net_card import choose
 from fmstudio.learn.nets.shipped import shipped
+from fmstudio.studio.names import class_names
 from fmstudio.ui import words
 from fmstudio.ui.experiment_link import check
 
@@ -18,10 +19,10 @@ from fmstudio.ui.experiment_link import check
 def test_classes_are_called_as_the_file_calls_them() -> None:
     cloud = clouds.from_csv(b"x,y,class\n1,2,dog\n3,4,cat\n5,9,dog\n")
     experiment = Experiment(data="points", points=clouds.packed(cloud))
-    assert words.class_names(experiment, 2) == ["cat", "dog"]
+    assert class_names(experiment, 2) == ["cat", "dog"]
     nameless = Experiment(data="points", points=clouds.pack(cloud.points, cloud.labels))
-    assert words.class_names(nameless, 2) == ["class 0", "class 1"]
-    assert words.class_names(Experiment(data="word", word="a b"), 2) == ["a", "b"]
+    assert class_names(nameless, 2) == ["class 0", "class 1"]
+    assert class_names(Experiment(data="word", word="a b"), 2) == ["a", "b"]
 
 
 def test_a_number_is_never_a_negative_zero() -> None:
@@ -67,7 +68,7 @@ def test_the_sampler_s_hint_says_whose_the_field_is() -> None:
 
 @pytest.mark.parametrize("name", [f.name for f in fields(Experiment)])
 def test_every_field_has_a_name_of_the_page(name: str) -> None:
-    assert "_" not in words.FIELDS[name]
+    assert "_" not in domain(name)["said"]
 
 
 def test_what_a_link_asks_for_in_vain_is_told_in_the_page_s_words() -> None:

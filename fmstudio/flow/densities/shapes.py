@@ -98,16 +98,6 @@ def rings(n: int, noise: float, generator: torch.Generator) -> Samples:
     return _jittered(circle, label, noise, generator)
 
 
-SHAPES: dict[str, Shape] = {
-    "moons": moons,
-    "checkerboard": checkerboard,
-    "two spirals": two_spirals,
-    "swiss roll": swiss_roll,
-    "pinwheel": pinwheel,
-    "rings": rings,
-}
-
-
 def _uniform(shape: int | tuple[int, ...], generator: torch.Generator) -> Tensor:
     check_count(shape if isinstance(shape, int) else shape[0])
     return torch.rand(shape, generator=generator, device=generator.device)

@@ -23,6 +23,7 @@ from fmstudio.flow.oracle.linear_gaussian import (
     apply,
     conjugate,
     inverse,
+    limit_coefficients,
     noise_covariance,
     noise_cross,
     noise_spread,
@@ -31,7 +32,6 @@ from fmstudio.flow.oracle.linear_gaussian import (
     times_for,
     trace,
     turn,
-    weights_at,
 )
 from fmstudio.flow.oracle.oracle import Ends, Oracle, Parts, Rest, categories, matvec, pick
 from fmstudio.flow.oracle.point_law import CentredPoints, PointLaw, row_count
@@ -156,7 +156,7 @@ class EmpiricalOracle(Oracle):
         with torch.no_grad():
             times = times_for(t, x)
             k, point = self._draw_pairs(x, times, count, generator)
-            w = weights_at(self.path, times)
+            w = limit_coefficients(self.path, times)
             a, b, gamma = w.a[:, None], w.b[:, None], w.gamma[:, None, None]
             covariances = self.source.covariances.double()
             x0 = self.cloud.points.double()[point]
@@ -217,7 +217,7 @@ class EmpiricalOracle(Oracle):
 
     def _parts_at_data(self, x: Tensor, times: Tensor) -> Parts:
         """The limit σ = 0: x is its nearest point, the source keeps its own law."""
-        w = weights_at(self.path, times)
+        w = limit_coefficients(self.path, times)
         means = self.source.means.double()[..., None]
         count, dim, n = len(means), x.shape[1], len(x)
         nearest = torch.cat([law.log_pairs()[0].argmax(-1) for law in self._laws(x, times)])

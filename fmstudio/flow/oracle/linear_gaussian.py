@@ -22,7 +22,7 @@ NEAR_ZERO = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Weights:
+class LimitCoefficients:
     """The path's coefficients at m times in float64, real or complex, each of shape (m,).
 
     Args:
@@ -43,10 +43,10 @@ class Weights:
     b_db: Tensor
     endless: Tensor
 
-    def rows(self, index: Tensor | slice) -> Weights:
+    def rows(self, index: Tensor | slice) -> LimitCoefficients:
         """The coefficients of some of the rows."""
         parts = (getattr(self, part.name) for part in fields(self))
-        return Weights(*(c if len(c) == 1 else c[index] for c in parts))
+        return LimitCoefficients(*(c if len(c) == 1 else c[index] for c in parts))
 
 
 def times_for(t: Tensor, x: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ def times_for(t: Tensor, x: Tensor) -> Tensor:
     return t.reshape(-1)
 
 
-def weights_at(path: Path, t: Tensor) -> Weights:
+def limit_coefficients(path: Path, t: Tensor) -> LimitCoefficients:
     """The path's coefficients at times t of shape (m,), float64."""
     c = path.at(t)
     steep = ~c.db.abs().isfinite()
@@ -74,7 +74,7 @@ def weights_at(path: Path, t: Tensor) -> Weights:
         # b b′ = (b²)′/2 is smooth: a line through two of its values leaves an error of order NEAR_ZERO².
         b_db = torch.where(steep, 2 * near.b * near.db - twice.b * twice.db, b_db)
     dgamma = torch.where(endless, torch.zeros_like(c.dgamma), c.dgamma)
-    return Weights(c.a, c.b, c.da, db, c.gamma, dgamma, c.gamma_dgamma, steep, b_db, endless)
+    return LimitCoefficients(c.a, c.b, c.da, db, c.gamma, dgamma, c.gamma_dgamma, steep, b_db, endless)
 
 
 def conjugate(c: Tensor) -> Tensor:
@@ -152,16 +152,16 @@ def inverse(c: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cholesky_inverse(lower).permute(0, 2, 3, 1), log_det
 
 
-def noise_covariance(w: Weights, covariances: Tensor) -> Tensor:
+def noise_covariance(w: LimitCoefficients, covariances: Tensor) -> Tensor:
     """Cov[x_t | x₀, k] = B Σ_k Bᵀ + γ² I for Σ of shape (K, d, d, 1): shape (K, d, d, m)."""
     return sandwich(w.b, covariances, w.b) + scalar(w.gamma**2, covariances.shape[1])
 
 
-def noise_cross(w: Weights, covariances: Tensor) -> Tensor:
+def noise_cross(w: LimitCoefficients, covariances: Tensor) -> Tensor:
     """Cov[v, x_t | x₀, k] = B′ Σ_k Bᵀ + γγ′ I, shape (K, d, d, m); where it is steep, γγ′ I alone."""
     return sandwich(w.db, covariances, w.b) + scalar(w.gamma_dgamma, covariances.shape[1])
 
 
-def noise_spread(w: Weights, covariances: Tensor) -> Tensor:
+def noise_spread(w: LimitCoefficients, covariances: Tensor) -> Tensor:
     """tr Cov[v | x₀, k] = tr B′ Σ_k B′ᵀ + d γ′², shape (K, m)."""
     return trace(sandwich(w.db, covariances, w.db)) + covariances.shape[1] * w.dgamma**2

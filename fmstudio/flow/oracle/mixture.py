@@ -22,10 +22,11 @@ from torch import Tensor
 
 from fmstudio.flow.densities.mixture import GaussianMixture
 from fmstudio.flow.oracle.linear_gaussian import (
-    Weights,
+    LimitCoefficients,
     apply,
     conjugate,
     inverse,
+    limit_coefficients,
     noise_covariance,
     noise_cross,
     noise_spread,
@@ -34,7 +35,6 @@ from fmstudio.flow.oracle.linear_gaussian import (
     times_for,
     trace,
     turn,
-    weights_at,
 )
 from fmstudio.flow.oracle.oracle import Ends, Oracle, Parts, Rest, categories, matvec, pick
 from fmstudio.flow.paths.path import Path, draw_like
@@ -46,7 +46,7 @@ REACH = 1e8
 
 
 @dataclass(frozen=True, eq=False)
-class Pairs:
+class ComponentPairs:
     """All pairs (j, k) of a data and a source component, pair (j, k) at j·K + k; float64.
 
     With one source component its arrays have one row, to be broadcast.
@@ -67,7 +67,7 @@ class Pairs:
     spread: Tensor
 
     @classmethod
-    def of(cls, data: GaussianMixture, source: GaussianMixture) -> Pairs:
+    def of(cls, data: GaussianMixture, source: GaussianMixture) -> ComponentPairs:
         """All pairs of components of two mixtures."""
         j, k = len(data.means), len(source.means)
         repeats = j if k > 1 else 1
@@ -83,16 +83,16 @@ class Pairs:
             source.covariance.double()[None, ..., None] - within,
         )
 
-    def drift(self, w: Weights) -> Tensor:
+    def drift(self, w: LimitCoefficients) -> Tensor:
         """E v of each pair, shape (C, d, m)."""
         mean1 = torch.where(w.steep, self.mean[..., None], self.mean1[..., None])
         return turn(w.da, self.mean0[..., None]) + turn(w.db, mean1)
 
-    def covariance(self, w: Weights) -> Tensor:
+    def covariance(self, w: LimitCoefficients) -> Tensor:
         """Cov x_t of each pair, shape (C, d, d, m)."""
         return sandwich(w.a, self.cov0, w.a) + noise_covariance(w, self.cov1)
 
-    def cross(self, w: Weights) -> Tensor:
+    def cross(self, w: LimitCoefficients) -> Tensor:
         """Cov[v, x_t] of each pair, shape (C, d, d, m)."""
         limit = (self.cov1 + self.spread) * w.b_db
         return sandwich(w.da, self.cov0, w.a) + noise_cross(w, self.cov1) + limit
@@ -107,7 +107,7 @@ class PairParts(Parts):
         x: points, shape (n, d).
     """
 
-    def __init__(self, pairs: Pairs, w: Weights, x: Tensor) -> None:
+    def __init__(self, pairs: ComponentPairs, w: LimitCoefficients, x: Tensor) -> None:
         self.pairs, self.w = pairs, w
         mean0, mean1 = pairs.mean0[..., None], pairs.mean1[..., None]
         self.precision, log_det = inverse(pairs.covariance(w))
@@ -149,14 +149,14 @@ class MixtureOracle(Oracle):
     path: Path
     mixture: GaussianMixture
     source: GaussianMixture
-    _pairs: Pairs = field(init=False, repr=False)
+    _pairs: ComponentPairs = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.mixture.dim != self.source.dim:
             raise ValueError(
                 f"Data and source need one dimension; got {self.mixture.dim} and {self.source.dim}."
             )
-        object.__setattr__(self, "_pairs", Pairs.of(self.mixture, self.source))
+        object.__setattr__(self, "_pairs", ComponentPairs.of(self.mixture, self.source))
 
     def given(self, label: int) -> MixtureOracle:
         """The oracle of the components of one class."""
@@ -170,7 +170,7 @@ class MixtureOracle(Oracle):
         times = times_for(t, x)
         if len(times) != 1:
             return super().__call__(x, t)
-        w, pairs = weights_at(self.path, times), self._pairs
+        w, pairs = limit_coefficients(self.path, times), self._pairs
         precision, log_det = inverse(pairs.covariance(w))
         mean0, mean1 = pairs.mean0[..., None], pairs.mean1[..., None]
         mean = turn(w.a, mean0) + turn(w.b, mean1)
@@ -192,7 +192,7 @@ class MixtureOracle(Oracle):
 
     def blocks(self, x: Tensor, t: Tensor) -> Iterator[PairParts]:
         """The answers for each of the J·K pairs of components, pair (j, k) at j·K + k."""
-        w = weights_at(self.path, times_for(t, x))
+        w = limit_coefficients(self.path, times_for(t, x))
         size = max(1, BLOCK // len(self._pairs.mean0))
         for start in range(0, max(len(x), 1), size):
             part = slice(start, start + size)
@@ -201,7 +201,7 @@ class MixtureOracle(Oracle):
     def draw(self, x: Tensor, t: Tensor, count: int, generator: torch.Generator) -> Ends:
         """Draw the pair of components from its weight, then x₀, x₁ and z from their Gaussian given x."""
         with torch.no_grad():
-            w = weights_at(self.path, times_for(t, x))
+            w = limit_coefficients(self.path, times_for(t, x))
             weight = torch.cat([parts.weight for parts in self.blocks(x, t)], 1)
             index = categories(weight.T, count, generator)
             j, k = index // len(self.source.means), index % len(self.source.means)

@@ -28,16 +28,16 @@ from torch import Tensor
 from fmstudio.flow.densities.mixture import GaussianMixture
 from fmstudio.flow.oracle import attention
 from fmstudio.flow.oracle.linear_gaussian import (
-    Weights,
+    LimitCoefficients,
     apply,
     conjugate,
     inverse,
+    limit_coefficients,
     noise_covariance,
     sandwich,
     scalar,
     trace,
     turn,
-    weights_at,
 )
 from fmstudio.flow.oracle.neighbourhoods import neighbourhoods
 from fmstudio.flow.paths.path import Path
@@ -111,7 +111,7 @@ class PointLaw:
     """
 
     cloud: CentredPoints
-    w: Weights
+    w: LimitCoefficients
     y: Tensor
     still: Tensor
     precision: Tensor
@@ -122,7 +122,7 @@ class PointLaw:
         cls, path: Path, cloud: CentredPoints, source: GaussianMixture, x: Tensor, times: Tensor
     ) -> PointLaw:
         """For points x (n, d) and times (1,) or (n,), float64."""
-        w = weights_at(path, times)
+        w = limit_coefficients(path, times)
         noise = noise_covariance(w, source.covariances.double()[..., None])
         still = trace(noise[:1])[0] == 0
         unit = scalar(torch.ones_like(w.gamma), x.shape[1])

@@ -103,6 +103,11 @@ class Path(ABC):
         return v if z is None else v + act(c.dgamma, z)
 
     @property
+    def turns(self) -> bool:
+        """Whether its coefficients are complex, so that it needs points in the plane."""
+        return self.at(torch.tensor(0.5)).a.is_complex()
+
+    @property
     def has_latent(self) -> bool:
         """Whether trajectories carry a latent z beside their end points."""
         return False

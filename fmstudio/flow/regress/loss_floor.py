@@ -38,7 +38,7 @@ class LossFloor:
 
 
 @dataclass(frozen=True)
-class Probes:
+class FloorProbe:
     """Points at which the exact answer is known, to measure a net against.
 
     Args:
@@ -68,7 +68,7 @@ def probe(
     *,
     coupling: Coupling | FixedPairs,
     label_drop: float | None = None,
-) -> Probes:
+) -> FloorProbe:
     """Draw points of original paths and ask the oracle for E[y | x_t] and the loss floor there.
 
     The times are stratified, one in each of n equal parts of the law, and so without an error of their own.
@@ -105,4 +105,4 @@ def probe(
     # Neighbouring times are nearly equal, so half their squared difference is the variance within a stratum.
     within = (spread[1::2] - spread[: 2 * (n // 2) : 2]).square().mean() / 2
     floor = LossFloor(float(spread.double().mean()), math.sqrt(float(within) / n))
-    return Probes(draw.xt, draw.t, asked, exact, floor)
+    return FloorProbe(draw.xt, draw.t, asked, exact, floor)

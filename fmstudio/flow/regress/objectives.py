@@ -72,6 +72,7 @@ class Target:
         data_point: (path, prediction of y, x, t) -> the x̂₀ it stands for, shape (n, d); linear in y and x.
         divides: whether x̂₀ is found by a division by a, so that its error grows like σ/|a|.
         needs_normal: whether y is only defined for a N(0, I) source.
+        label: its symbol, where that is not its name.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Target:
     data_point: Callable[[Path, Tensor, Tensor, Tensor], Tensor]
     divides: bool = False
     needs_normal: bool = False
+    label: str = ""
 
     def velocity(self, path: Path, y: Tensor, x: Tensor, t: Tensor, box: Box | None = None) -> Tensor:
         """The velocity that a prediction of y stands for, with its x̂₀ held inside the box; shape (n, d).
@@ -147,6 +149,7 @@ X0 = Target(
     lambda p, d: d.x0,
     lambda p, m, t: m.x0_hat,
     lambda p, y, x, t: y,
+    label="x₀",
 )
 EPS = Target(
     "eps",
@@ -154,6 +157,7 @@ EPS = Target(
     lambda p, m, t: m.eps_hat,
     lambda p, y, x, t: from_eps(p, y, x, t).x0_hat,
     divides=True,
+    label="ε",
 )
 SCORE = Target(
     "score",
@@ -165,6 +169,7 @@ SCORE = Target(
 )
 
 TARGETS: dict[str, Target] = {target.name: target for target in (V, X0, EPS, SCORE)}
+"""The targets to choose from, by the names that they have in JSON and in links."""
 
 
 @lru_cache(maxsize=64)

@@ -61,3 +61,7 @@ class LogitNormal:
     def quantile(self, share: Tensor) -> Tensor:
         """sigmoid(mean + std Φ⁻¹(share))."""
         return torch.sigmoid(self.mean + self.std * torch.special.ndtri(share))
+
+
+TIME_LAWS: dict[str, TimeLaw] = {"uniform": Uniform(), "logit-normal": LogitNormal()}
+"""The laws to choose from, by the names that they have in JSON and in links."""

@@ -92,7 +92,7 @@ class Proportional:
 
 
 @dataclass(frozen=True)
-class Chain:
+class ChainNoise:
     """The g of the zig-zag chain: with it the process from data to noise is the Markov chain itself.
 
         g² = 2 b b′ − 2 (a′/a) b²,        so that u + ½ g² s = (a′/a) x
@@ -255,6 +255,11 @@ def integrate_sde(
     return Trajectory(times if record else times[[0, -1]], positions, nfe)
 
 
+def langevin_step(x: Tensor, score: Tensor, step: float, noise: Tensor) -> Tensor:
+    """One step of unadjusted Langevin dynamics, x + (ε/2) s + √ε e; all of shape (n, d), ε = ``step``."""
+    return x + step / 2 * score + step**0.5 * noise
+
+
 @torch.no_grad()
 def langevin(
     score: Score, x: Tensor, t: Tensor, step: float, count: int, generator: torch.Generator
@@ -282,8 +287,7 @@ def langevin(
     if not 0 < step < math.inf or count < 0:
         raise ValueError(f"Expected step > 0 and count ≥ 0; got step = {step}, count = {count}.")
     for _ in range(count):
-        x = torch.add(x, score(x, t), alpha=step / 2)
-        x = x.add_(draw_like(x, generator), alpha=math.sqrt(step))
+        x = langevin_step(x, score(x, t), step, draw_like(x, generator))
     return x
 
 

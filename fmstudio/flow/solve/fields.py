@@ -7,6 +7,7 @@ Points are (n, d), t is () or (n,), and the answer is (n, d). A field may also k
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -109,23 +110,29 @@ class Counted:
 
     Args:
         field: any velocity field.
+        before: told before every call how many there were; what it raises ends the work.
 
     Attributes:
         nfe: number of calls so far, each for a whole batch of points.
     """
 
     field: VelocityField
+    before: Callable[[int], object] = lambda nfe: None
     nfe: int = dataclasses.field(default=0, init=False)
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         """The field's answer, counted."""
-        self.nfe += 1
+        self._count()
         return self.field(x, t)
 
     def velocity_and_divergence(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """The field's velocity and divergence, counted as one call."""
-        self.nfe += 1
+        self._count()
         return velocity_and_divergence(self.field, x, t)
+
+    def _count(self) -> None:
+        self.before(self.nfe)
+        self.nfe += 1
 
 
 @dataclass(frozen=True, eq=False)

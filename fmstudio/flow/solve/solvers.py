@@ -16,18 +16,7 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.solve.fields import Counted, VelocityField
-from fmstudio.flow.solve.tableaux import DOPRI5, EULER, HEUN, MIDPOINT, RK4, Tableau
-
-SOLVERS: dict[str, Tableau] = {
-    "euler": EULER,
-    "midpoint": MIDPOINT,
-    "heun": HEUN,
-    "rk4": RK4,
-    "dopri5": DOPRI5,
-}
-
-#: The names in SOLVERS that the adaptive solvers can run: those with an error estimate and dense output.
-ADAPTIVE = frozenset(name for name, tableau in SOLVERS.items() if tableau.error and tableau.dense)
+from fmstudio.flow.solve.tableaux import Tableau
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,11 @@ class Tableau:
         """How many stages a fixed step needs: those after the last non-zero weight are left out."""
         return max(i for i, w in enumerate(self.b) if w) + 1
 
+    @property
+    def adaptive(self) -> bool:
+        """Whether it can choose its own steps: it has an error estimate and dense output."""
+        return self.error is not None and self.dense is not None
+
     @cached_property
     def fsal(self) -> bool:
         """First same as last: the last stage is the velocity at the end of the step."""
@@ -208,3 +213,12 @@ def _dormand_prince() -> Tableau:
 #: Order 5 with an error estimate and dense output of order 4. Dormand & Prince 1980; Hairer, Nørsett &
 #: Wanner 1993, Solving Ordinary Differential Equations I, section II.6.
 DOPRI5 = _dormand_prince()
+
+SOLVERS: dict[str, Tableau] = {
+    "euler": EULER,
+    "midpoint": MIDPOINT,
+    "heun": HEUN,
+    "rk4": RK4,
+    "dopri5": DOPRI5,
+}
+"""The solvers to choose from, by the names that they have in JSON and in links."""

@@ -26,7 +26,8 @@ from torch import Tensor
 from fmstudio.flow.solve.adaptive import adaptive_steps
 from fmstudio.flow.solve.fields import velocity_and_probed_divergence
 from fmstudio.flow.solve.likelihood import Probes
-from fmstudio.flow.solve.solvers import SOLVERS, steps
+from fmstudio.flow.solve.solvers import steps
+from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.image.models import backbone
 from fmstudio.image.progress import Pace, Progress
 from fmstudio.image.questions.inversion import INVERSION_TOLERANCE

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fmstudio.flow.solve.solvers import SOLVERS
+from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.image.models import backbone
 from fmstudio.image.progress import Pace, Progress
 from fmstudio.image.sampling.field import GuidedField, draw_noise

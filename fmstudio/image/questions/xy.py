@@ -8,21 +8,28 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.image.models import backbone, class_names, title_of
 from fmstudio.image.progress import Pace, Progress
 from fmstudio.image.questions.gallery import Picture
 from fmstudio.image.sampling.field import draw_noise
 from fmstudio.image.sampling.sampling import FixedPlan
-from fmstudio.image.settings import IMAGE_SOLVERS, ImageSettings, number, split, whole
+from fmstudio.image.settings import ImageSettings, number, split, whole
 from fmstudio.image.training.data import to_bytes
 
 AXES = ("steps", "guidance", "solver", "shift", "seed", "class")
 MOST_VALUES = 10
-FIXED_SOLVERS = tuple(name for name in IMAGE_SOLVERS if name != "dopri5")
+
+
+def fixed_solvers() -> tuple[str, ...]:
+    """The names of the solvers that take a number of steps."""
+    return tuple(name for name, tableau in SOLVERS.items() if not tableau.adaptive)
+
+
 DEFAULT_VALUES = {
     "steps": "1 2 4 8 16",
     "guidance": "0 1 1.5 3 5",
-    "solver": " ".join(FIXED_SOLVERS),
+    "solver": " ".join(fixed_solvers()),
     "shift": "0.3 0.6 1 2 4",
     "seed": "0 1 2 3 4",
     "class": "all",
@@ -66,8 +73,8 @@ def read_axis(name: str, text: str, model: str) -> Axis:
 
 def _read(name: str, text: str, names: Sequence[str]) -> int | float | str:
     if name == "solver":
-        if text not in FIXED_SOLVERS:
-            raise ValueError(f"solver: expected one of {', '.join(FIXED_SOLVERS)}; got {text!r}.")
+        if text not in fixed_solvers():
+            raise ValueError(f"solver: expected one of {', '.join(fixed_solvers())}; got {text!r}.")
         return text
     if name == "class":
         lower = [known.lower() for known in names]

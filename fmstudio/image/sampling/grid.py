@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fmstudio.flow.solve.solvers import EULER, Tableau
+from fmstudio.flow.solve.tableaux import EULER, Tableau
 from fmstudio.image.networks import VelocityNet
 from fmstudio.image.sampling.field import GuidedField, draw_noise
 from fmstudio.image.sampling.sampling import FixedPlan, SampleStep, StepPlan

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from fmstudio.device import finish
 from fmstudio.flow.solve.adaptive import adaptive_steps
-from fmstudio.flow.solve.solvers import EULER, Tableau, path_times, steps
+from fmstudio.flow.solve.solvers import path_times, steps
+from fmstudio.flow.solve.tableaux import EULER, Tableau
 from fmstudio.image.finite import check_finite, remedy
 from fmstudio.image.progress import count_of_steps
 from fmstudio.image.sampling.field import FirstVelocity, GuidedField

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fmstudio.flow.solve.solvers import HEUN
+from fmstudio.flow.solve.tableaux import HEUN
 from fmstudio.image.folder import ImageModel
 from fmstudio.image.memorising import find_nearest
 from fmstudio.image.models import repository_models, title_of

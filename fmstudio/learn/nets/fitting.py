@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from fmstudio.learn.build import density_of, path_of
-from fmstudio.learn.experiment import Experiment, taken
+from fmstudio.learn.experiment import PATHS, Experiment, taken
 from fmstudio.learn.simulate import check_chain
 from fmstudio.learn.training.batches import check_training
 
@@ -51,9 +51,10 @@ def edited(experiment: Experiment, name: str, value: Any) -> tuple[Experiment, l
         ValueError: the choice cannot be, and why.
     """
     changes = {name: value}
-    if value == "zig-zag" and experiment.around == "linear":
-        # From the latent path; a chain has no straight path to go around.
-        changes["around"] = "spherical"
+    path = PATHS.get(value) if name == "path" and isinstance(value, str) else None
+    if path is not None and not path.goes_around(experiment.around):
+        # From a path that goes around others: the latent's straight one is none for a chain.
+        changes["around"] = path.around[0]
     changed, notes = without_leftovers(experiment.but(**changes), name)
     check(changed)
     return changed, notes

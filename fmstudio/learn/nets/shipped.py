@@ -14,13 +14,10 @@ from typing import Any
 from safetensors import safe_open
 
 from fmstudio.folders import MODELS
-from fmstudio.learn.experiment import COUPLING_FIELDS, PATH_FIELDS, Experiment
+from fmstudio.learn.experiment import COUPLINGS, DATA, PATHS, Experiment
 from fmstudio.learn.training.checkpoints import Checkpoint, load
 
 FOLDER = MODELS / "nets"
-
-#: Fields that matter to the problem under a choice of data; a shape has its noise.
-_OF_DATA = {"mixture": ("mixture",), "points": ("points",), "word": ("word",), "line mixture": ()}
 
 
 def problem(experiment: Experiment) -> dict[str, Any]:
@@ -34,11 +31,12 @@ def problem(experiment: Experiment) -> dict[str, Any]:
     True
     """
     e = experiment
-    path = e.around if e.path == "zig-zag" else e.path
-    names = {"data", "source", "coupling", "target", "conditional"}
-    names.update(_OF_DATA.get(e.data, ("data_noise",)), COUPLING_FIELDS.get(e.coupling, ()))
-    names.update(PATH_FIELDS.get(path, ()), PATH_FIELDS.get(e.around, ()) if path == "latent" else ())
-    return {name: getattr(e, name) for name in sorted(names)} | {"path": path}
+    path = PATHS[e.around if PATHS[e.path].chain else e.path]
+    around = PATHS[e.around].fields if path.around else ()
+    names = {"source", "coupling", "target", "conditional", "data"}
+    names.update(DATA[e.data].fields, COUPLINGS[e.coupling].fields, path.fields, around)
+    names.discard("data_points")  # Of a shape's density, however many points are drawn of it.
+    return {name: getattr(e, name) for name in sorted(names)} | {"path": path.name}
 
 
 def same_velocity(one: Experiment, other: Experiment) -> bool:

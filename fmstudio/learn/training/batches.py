@@ -20,11 +20,9 @@ from fmstudio.flow.densities.mixture import GaussianMixture
 from fmstudio.flow.oracle.oracle_for import Oracle, oracle_for
 from fmstudio.flow.paths.path import Path
 from fmstudio.flow.regress.objectives import TARGETS, Target, check_target, draw_paths, regress_on
-from fmstudio.flow.regress.time_laws import LogitNormal, TimeLaw, Uniform
+from fmstudio.flow.regress.time_laws import TIME_LAWS, TimeLaw
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
 from fmstudio.learn.experiment import Experiment
-
-TIME_LAWS: dict[str, TimeLaw] = {"uniform": Uniform(), "logit-normal": LogitNormal()}
 
 #: Points drawn at once; fewer where a coupling has to pair them, which takes its time, and more on a GPU,
 #: where a draw of any size takes as long as some ten steps.

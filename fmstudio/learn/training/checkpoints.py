@@ -29,7 +29,7 @@ from fmstudio.learn.build import density_of, path_of
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.nets.net_field import NetField
 from fmstudio.learn.nets.networks import Network, Shape
-from fmstudio.learn.training.step import Moments
+from fmstudio.learn.training.step import AdamMoments
 
 FORMAT = "fmstudio net 1"
 #: Points that a curve holds at most, an even number.
@@ -96,7 +96,7 @@ class Resumable:
     """
 
     flat: Tensor
-    moments: Moments
+    moments: AdamMoments
     draws: Tensor
     recent: Tensor
 
@@ -232,7 +232,7 @@ def _assemble(metadata: dict[str, str], tensors: dict[str, Tensor], device: torc
     parts = {k.removeprefix("training."): x for k, x in tensors.items() if k.startswith("training.")}
     resumable = None
     if parts:
-        flat, moments = parts["flat"], Moments(*(parts[k] for k in ("first", "second", "count", "mean")))
+        flat, moments = parts["flat"], AdamMoments(*(parts[k] for k in ("first", "second", "count", "mean")))
         _check_parts(parts, shape.weights)
         resumable = Resumable(flat, moments, parts["draws"].cpu(), parts["recent"].cpu())
     step, of_pairs = int(metadata["step"]), metadata.get("of_pairs", "false") == "true"

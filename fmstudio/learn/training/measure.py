@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fmstudio.flow.densities.mixture import GaussianMixture
 from fmstudio.flow.metrics import energy_distance
-from fmstudio.flow.regress.loss_floor import LossFloor, Probes, probe
+from fmstudio.flow.regress.loss_floor import FloorProbe, LossFloor, probe
 from fmstudio.flow.solve.solvers import integrate, path_times
 from fmstudio.flow.solve.tableaux import HEUN
 from fmstudio.learn.experiment import Experiment
@@ -44,7 +44,7 @@ class Ruler:
     def __init__(self, experiment: Experiment, problem: Problem, generator: torch.Generator) -> None:
         self._problem = problem
         self._without_variance = experiment.regression == "closed-form mean"
-        self._probes: Probes | None = None
+        self._probes: FloorProbe | None = None
         if problem.oracle is not None:
             closed = isinstance(problem.density, GaussianMixture)
             self._probes = probe(

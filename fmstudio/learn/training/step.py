@@ -34,7 +34,7 @@ PIECES_ON_GPU = 36
 
 
 @dataclass
-class Moments:
+class AdamMoments:
     """What AdamW and the running mean remember, each of the shape of the flat weights but ``count``.
 
     Args:
@@ -49,19 +49,19 @@ class Moments:
     mean: Tensor
 
     @staticmethod
-    def start(flat: Tensor) -> Moments:
+    def start(flat: Tensor) -> AdamMoments:
         """Before the first step."""
         count = torch.zeros((), dtype=torch.float32, device=flat.device)
-        return Moments(torch.zeros_like(flat), torch.zeros_like(flat), count, flat.clone())
+        return AdamMoments(torch.zeros_like(flat), torch.zeros_like(flat), count, flat.clone())
 
-    def copy_(self, other: Moments) -> None:
+    def copy_(self, other: AdamMoments) -> None:
         """Take another's numbers, in place."""
         for mine in ("first", "second", "count", "mean"):
             getattr(self, mine).copy_(getattr(other, mine))
 
-    def clone(self) -> Moments:
+    def clone(self) -> AdamMoments:
         """A copy that later steps leave alone."""
-        return Moments(self.first.clone(), self.second.clone(), self.count.clone(), self.mean.clone())
+        return AdamMoments(self.first.clone(), self.second.clone(), self.count.clone(), self.mean.clone())
 
 
 class Steps:
@@ -84,7 +84,7 @@ class Steps:
         net: Network,
         batch: int,
         block: int,
-        moments: Moments,
+        moments: AdamMoments,
         *,
         capture: Capture | None = None,
     ) -> None:
@@ -107,6 +107,26 @@ class Steps:
         self._features[:, -1] = 1
         self._targets = empty(block, shape.dim, batch)
         self._turns = _turns(net).expand(block, -1, -1)
+
+        self._lay_out()
+        self._step_views = [
+            (self._features[k], self._features[k].t(), self._targets[k], self.losses[k]) for k in range(block)
+        ]
+        self._capture = capture
+        pieces = 1 if flat.device.type == "cpu" else PIECES_ON_GPU
+        self._trained = [
+            list(whole.split(math.ceil(len(flat) / pieces)))
+            for whole in (flat, self.gradient, moments.first, moments.second)
+        ]
+        self._count_views = [[count] * len(self._trained[0]) for count in self._counts.unbind()]
+        self._replay: Replay | None = None
+
+    def _lay_out(self) -> None:
+        """Views of weights and gradients, and room for what the layers pass on, in the order of use."""
+        shape, flat, batch = self.net.shape, self.net.flat, self.batch
+
+        def empty(*size: int) -> Tensor:
+            return torch.empty(size, dtype=flat.dtype, device=flat.device)
 
         weights, gradients = views(flat, shape), views(self.gradient, shape)
         sums, slopes = ([empty(outputs, batch) for outputs, _ in shape.layers] for _ in range(2))
@@ -132,17 +152,6 @@ class Steps:
             for i in reversed(hidden)
         ]
         self._first = (slopes[0], gradients[0])
-        self._step_views = [
-            (self._features[k], self._features[k].t(), self._targets[k], self.losses[k]) for k in range(block)
-        ]
-        self._capture = capture
-        pieces = 1 if flat.device.type == "cpu" else PIECES_ON_GPU
-        self._trained = [
-            list(whole.split(math.ceil(len(flat) / pieces)))
-            for whole in (flat, self.gradient, moments.first, moments.second)
-        ]
-        self._count_views = [[count] * len(self._trained[0]) for count in self._counts.unbind()]
-        self._replay: Replay | None = None
 
     def load(self, x: Tensor, t: Tensor, y: Tensor, asked: Tensor | None = None) -> None:
         """Put the batches of a block in place.

@@ -10,41 +10,33 @@ work; the last report's net stays as it was.
 
 from __future__ import annotations
 
-import math
 import time
-from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
-from torch import Tensor
 
-from fmstudio.capture import cuda_graph
 from fmstudio.device import on_one_core
 from fmstudio.flow.couplings.coupling import FixedPairs
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.fields import fields_of
 from fmstudio.learn.nets.net_field import NetField
 from fmstudio.learn.nets.networks import Network, Shape
-from fmstudio.learn.training.batches import Batches, Problem
-from fmstudio.learn.training.checkpoints import Checkpoint, Curve, Point, Resumable
+from fmstudio.learn.training.batches import Problem
+from fmstudio.learn.training.checkpoints import Checkpoint, Curve, Point
 from fmstudio.learn.training.measure import Ruler
-from fmstudio.learn.training.step import Moments, Steps
+from fmstudio.learn.training.run import Run, learning_rate
 
 #: Seconds between two reports.
 INTERVAL = 0.1
+
 #: Share of the time that measuring the energy distance may take.
 MEASURING_SHARE = 0.1
-#: Steps over which the reported loss is averaged, at least.
-LOSS_STEPS = 100
 
 #: Fields that say how long to train, or what to do with the net, not what it becomes at a step.
-AFTER_TRAINING = frozenset(
-    {"train_steps", "solver", "sample_steps", "sde_noise", "guidance", "label", "particles", "frames"}
-)
-
-
-class Diverged(ArithmeticError):
-    """The loss or a weight is not finite any more; the message says what to try."""
+AFTER_TRAINING = frozenset({"train_steps", *fields_of("sampling", "view")})
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,26 +75,6 @@ class Progress:
     def net(self) -> NetField:
         """The velocity field of the checkpoint's net, with the running mean of the weights."""
         return self.checkpoint.net
-
-
-def learning_rate(experiment: Experiment, step: int) -> float:
-    """The rate of a step: a short rise from 0, then the experiment's rate, falling as a cosine or constant.
-
-    Args:
-        experiment: with ``learning_rate``, ``schedule`` and ``train_steps``.
-        step: counted from 0.
-    """
-    steps = experiment.train_steps
-    rise = min(100, max(1, steps // 10))
-    rate = experiment.learning_rate * min(1.0, (step + 1) / rise)
-    if experiment.schedule == "constant":
-        return rate
-    return rate * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
-
-
-def pull(experiment: Experiment, step: int) -> float:
-    """Weight of the newest weights in their running mean: 1 − ema, and more in the first steps."""
-    return 1 - min(experiment.ema, (1 + step) / (10 + step))
 
 
 def train(
@@ -150,109 +122,95 @@ def train(
         raise ValueError(f"Expected a net of {shape}; got one of {start.shape}.")
     network = Network(shape, first) if start is None else start.with_weights(start.flat)
     ruler = Ruler(experiment, problem, points) if measure else None
-    return on_one_core(_train(experiment, problem, network.to(where), draws, ruler, resume, interval))
+    curve = Curve() if resume is None or resume.resumable is None else resume.curve
+    start_run = partial(Run, experiment, problem, network.to(where), draws, resume)
+    return on_one_core(_train(start_run, ruler, curve, interval))
 
 
 def _train(
-    experiment: Experiment,
-    problem: Problem,
-    network: Network,
-    draws: torch.Generator,
-    ruler: Ruler | None,
-    resume: Checkpoint | None,
-    interval: float,
+    start_run: Callable[[], Run], ruler: Ruler | None, curve: Curve, interval: float
 ) -> Generator[Progress, None, None]:
-    began = last = time.perf_counter()
-    batches = Batches(experiment, problem, draws)
-    moments = Moments.start(network.flat)
-    recent: deque[Tensor] = deque(maxlen=math.ceil(LOSS_STEPS / batches.block))
-    step, curve = 0, Curve()
-    if resume is not None and resume.resumable is not None:
-        step, curve = resume.step, resume.curve
-        network.flat.copy_(resume.resumable.flat)
-        moments.copy_(resume.resumable.moments)
-        draws.set_state(resume.resumable.draws)
-        recent.extend(resume.resumable.recent.to(network.flat))
+    clock = _Clock(curve.seconds)
+    run = start_run()
     if ruler is not None and ruler.floor is not None:
         curve = replace(curve, floor=ruler.floor.mean, floor_error=ruler.floor.error)
-    capture = cuda_graph if network.flat.is_cuda else None
-    steps = Steps(network, experiment.batch, batches.block, moments, capture=capture)
-    pace = _Pace(network.flat.device)
-    seconds, measuring, total = curve.seconds, 0.0, experiment.train_steps
-    reported, distance = step, None
-
+    reported, distance = run.step, None
     while True:
-        taken = min(batches.block, total - step)
-        if taken > 0:
-            steps.load(*batches.draw())
-            coming = range(step, step + taken)
-            steps.run([learning_rate(experiment, k) for k in coming], [pull(experiment, k) for k in coming])
-            recent.append(steps.losses[:taken].mean())
-            step += taken
-            pace.wait()
-        now = time.perf_counter()
-        done = step >= total
-        if not done and now - last < interval:
+        run.take_block()
+        since = clock.since_report
+        if not run.done and since < interval:
             continue
-
-        loss = float(torch.stack(list(recent)).mean()) if recent else math.nan
-        _check_finite(experiment, step, loss, network, moments)
-        since, work = now - last, seconds + now - began
-        kept = network.with_weights(moments.mean)
+        loss = run.checked_loss()
         excess = measured = None
         if ruler is not None:
-            net = NetField(kept, problem.path, problem.target, problem.box)
+            net = run.net
             excess = ruler.excess(net)
-            if done or measuring <= MEASURING_SHARE * (now - began):
-                asked = time.perf_counter()
-                measured = distance = ruler.energy_distance(net, last=done)
-                measuring += time.perf_counter() - asked
-        work = seconds + time.perf_counter() - began
-        point = Point(step, loss, excess, measured)
-        curve = curve.then(point, work)
-        resumable = Resumable(
-            network.flat.clone(), moments.clone(), draws.get_state(), torch.stack(list(recent)).cpu()
+            if run.done or clock.may_measure:
+                with clock.measuring():
+                    measured = distance = ruler.energy_distance(net, last=run.done)
+        seconds = clock.seconds
+        curve = curve.then(Point(run.step, loss, excess, measured), seconds)
+        progress = Progress(
+            step=run.step,
+            steps=run.total,
+            loss=loss,
+            floor=curve.floor,
+            floor_error=curve.floor_error,
+            excess=excess,
+            learning_rate=learning_rate(run.experiment, max(run.step - 1, 0)),
+            steps_per_second=(run.step - reported) / max(since, 1e-9),
+            seconds=seconds,
+            energy_distance=distance,
+            checkpoint=run.checkpoint(curve),
+            done=run.done,
         )
-        of_pairs = isinstance(problem.coupling, FixedPairs)
-        checkpoint = Checkpoint(experiment, kept, step, curve, resumable, of_pairs)
+        with clock.stopped():
+            yield progress
+        if run.done:
+            return
+        reported = run.step
+
+
+class _Clock:
+    """Seconds of training: those that the caller takes between two reports do not count.
+
+    Args:
+        earlier: seconds of the run that this one goes on from.
+    """
+
+    def __init__(self, earlier: float) -> None:
+        self._earlier, self._measured = earlier, 0.0
+        self._began = self._reported = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Of all training so far."""
+        return self._earlier + time.perf_counter() - self._began
+
+    @property
+    def since_report(self) -> float:
+        """Since the caller gave the work back."""
+        return time.perf_counter() - self._reported
+
+    @property
+    def may_measure(self) -> bool:
+        """Whether measuring has taken no more than its share so far."""
+        return self._measured <= MEASURING_SHARE * (time.perf_counter() - self._began)
+
+    @contextmanager
+    def measuring(self) -> Generator[None]:
+        """Count what is done inside as measuring."""
+        asked = time.perf_counter()
+        yield
+        self._measured += time.perf_counter() - asked
+
+    @contextmanager
+    def stopped(self) -> Generator[None]:
+        """Do not count what is done inside."""
         pause = time.perf_counter()
-        yield Progress(
-            step,
-            total,
-            loss,
-            curve.floor,
-            curve.floor_error,
-            excess,
-            learning_rate(experiment, max(step - 1, 0)),
-            (step - reported) / max(since, 1e-9),
-            work,
-            distance,
-            checkpoint,
-            done,
-        )
-        if done:
-            return
-        # The time that the caller took does not count as training.
-        last = time.perf_counter()
-        began += last - pause
-        reported = step
-
-
-class _Pace:
-    """Keeps the CPU from queueing more than two blocks ahead of a GPU, so that reports are prompt."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._events: deque[torch.cuda.Event] | None = deque() if device.type == "cuda" else None
-
-    def wait(self) -> None:
-        """Wait for the block before the last."""
-        if self._events is None:
-            return
-        event = torch.cuda.Event()
-        event.record()
-        self._events.append(event)
-        if len(self._events) > 2:
-            self._events.popleft().synchronize()
+        yield
+        self._reported = time.perf_counter()
+        self._began += self._reported - pause
 
 
 def generators(seed: int, device: torch.device) -> Sequence[torch.Generator]:
@@ -286,13 +244,3 @@ def check_resume(
             )
     if checkpoint.network.shape != shape:
         raise ValueError(f"Expected a net of {shape}; the checkpoint has {checkpoint.network.shape}.")
-
-
-def _check_finite(experiment: Experiment, step: int, loss: float, network: Network, moments: Moments) -> None:
-    if math.isfinite(loss) and network.flat.isfinite().all() and moments.mean.isfinite().all():
-        return
-    rate = experiment.learning_rate
-    raise Diverged(
-        f"The loss is not finite before step {step}: the steps are too long. Lower the learning rate "
-        f"(now {rate:g}; try {rate / 10:g}), and start again or resume from an earlier checkpoint."
-    )

@@ -29,8 +29,8 @@ from fmstudio.note.parts.chain import Chain
 from fmstudio.note.parts.chain_training import (
     ESTIMATORS,
     STEPS,
+    ChainReport,
     Estimator,
-    Report,
     model_mean,
     neighbours,
     train_on_chain,
@@ -125,7 +125,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
     errors = torch.zeros(len(ESTIMATORS), SEEDS, dtype=torch.float64)
     clocks, last = {}, None
     for i, estimator in enumerate(ESTIMATORS):
-        curves: list[list[tuple[Report, Tensor]]] = []
+        curves: list[list[tuple[ChainReport, Tensor]]] = []
         for seed in range(SEEDS):
             curve = []
             for k, report in enumerate(train_on_chain(chain, s.density, estimator, s.generator(500 + seed))):
@@ -212,7 +212,7 @@ def _panels(
     kl: Tensor,
     gap: Tensor,
     noise: Tensor,
-    clocks: dict[Estimator, list[list[tuple[Report, Tensor]]]],
+    clocks: dict[Estimator, list[list[tuple[ChainReport, Tensor]]]],
 ) -> tuple[Panel, ...]:
     t = chain.times[1:]
     bars = [

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.paths.path import act, draw_like
-from fmstudio.flow.solve.diffusion import Score, conditional_score
+from fmstudio.flow.solve.diffusion import Score, conditional_score, langevin_step
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.claim import Claim, Declined, Expected, Measured, Measurement, Prediction, Steps, quantity
 from fmstudio.note.parts.panel import Panel, series
@@ -103,11 +103,11 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         marginal = conditional = s.snapshot(n, TIME, generator)
         total = torch.zeros_like(marginal)
         for j in range(count):
-            noise = h**0.5 * draw_like(marginal, generator)
-            marginal = marginal + h / 2 * s.oracle.score(marginal, t) + noise
+            noise = draw_like(marginal, generator)
+            marginal = langevin_step(marginal, s.oracle.score(marginal, t), h, noise)
             given = drawn(conditional, t)
             total = total + h / 2 * (given - s.oracle.score(conditional, t))
-            conditional = conditional + h / 2 * given + noise
+            conditional = langevin_step(conditional, given, h, noise)
             if j % 8 == 7:
                 yield 0.98 * (done + (j + 1) / count / part) / work
         done += 1 / part

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fmstudio.flow.densities.density import Density
 from fmstudio.learn.nets.networks import Network, Shape
-from fmstudio.learn.training.step import Moments, Steps
+from fmstudio.learn.training.step import AdamMoments, Steps
 from fmstudio.note.parts.chain import Chain
 
 Estimator = Literal["sampled", "closed form", "exact mean"]
@@ -28,7 +28,7 @@ STEPS = 400
 
 
 @dataclass(frozen=True)
-class Report:
+class ChainReport:
     """After ``step`` steps and ``seconds`` of computing: the net."""
 
     step: int
@@ -43,7 +43,7 @@ def train_on_chain(
     generator: torch.Generator,
     steps: int = STEPS,
     depth: int = 2,
-) -> Iterator[Report]:
+) -> Iterator[ChainReport]:
     """Train from the generator's seed; the batches of every estimator come from the same draws.
 
     Args:
@@ -57,7 +57,7 @@ def train_on_chain(
         A report after every block.
     """
     first = Network(Shape(density.dim, 64, depth, 16), generator)
-    moments = Moments.start(first.flat)
+    moments = AdamMoments.start(first.flat)
     worker = Steps(first, BATCH, BLOCK, moments)
     seconds = 0.0
     for block in range(steps // BLOCK):
@@ -67,7 +67,7 @@ def train_on_chain(
         rates = [RATE * 0.5 * (1 + math.cos(math.pi * k / steps)) for k in done]
         worker.run(rates, [1 - min(0.98, (1 + k) / (10 + k)) for k in done])
         seconds += time.process_time() - began
-        yield Report(done[-1] + 1, seconds, first.with_weights(moments.mean))
+        yield ChainReport(done[-1] + 1, seconds, first.with_weights(moments.mean))
 
 
 def _block(

@@ -17,7 +17,7 @@ from fmstudio.flow.paths.path import Path
 from fmstudio.flow.paths.zigzag import ZigZag
 from fmstudio.flow.regress.objectives import training_times
 from fmstudio.learn.build import density_of, oracle_of, path_of, source_of
-from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.experiment import PATHS, Experiment
 from fmstudio.learn.simulate import Pairs
 
 #: Points of a shape's empirical distribution that the claims use at most; more only cost time.
@@ -97,7 +97,7 @@ def independent(experiment: Experiment) -> str | None:
 
 def smooth(experiment: Experiment) -> str | None:
     """None for independent ends and a path with a velocity, else the reason."""
-    if experiment.path == "zig-zag":
+    if PATHS[experiment.path].chain:
         return (
             "A zig-zag trajectory has no velocity, so there is no mean of velocities to follow. "
             "Choose a smooth path."

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import struct
-import zlib
+import io
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from fmstudio.note.parts.panel import Heat
 from fmstudio.plots.svg.scale import Scale
@@ -17,7 +17,9 @@ from fmstudio.plots.svg.scale import Scale
 def heat_svg(heat: Heat, x: Scale, y: Scale) -> str:
     """The heat as a rectangle of its role's colour behind a mask; what is not known has no colour."""
     left, right, bottom, top = (f(v) for f, v in zip((x, x, y, y), heat.bounds, strict=True))
-    picture = base64.b64encode(grey_png(shades(heat))).decode()
+    png = io.BytesIO()
+    Image.fromarray(shades(heat)).save(png, "PNG", optimize=True)
+    picture = base64.b64encode(png.getvalue()).decode()
     name = f"heat{hashlib.sha1(picture.encode()).hexdigest()[:12]}"
     place = f'x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}"'
     return (
@@ -32,16 +34,3 @@ def shades(heat: Heat) -> NDArray[np.uint8]:
     values = np.array([[np.nan if v is None else v for v in row] for row in heat.rows], dtype=np.float64)
     share = np.nan_to_num((values - heat.low) / (heat.high - heat.low), nan=0.0)
     return np.round(255 * share.clip(0, 1)).astype(np.uint8)[::-1]
-
-
-def grey_png(pixels: NDArray[np.uint8]) -> bytes:
-    """A grey picture of shape (H, W) as a PNG file."""
-    height, width = pixels.shape
-    rows = np.concatenate([np.zeros((height, 1), np.uint8), pixels], axis=1).tobytes()
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + body

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from html import escape
-from pathlib import Path
 
 from fmstudio.folders import ASSETS
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note import CLAIMS
 from fmstudio.note.claim import Check, Verdict, quantity
 from fmstudio.note.lineage import QUESTION, Lineage, Row
-from fmstudio.note.report import Report, Result, make_report, to_json
+from fmstudio.note.report import Report, Result
 from fmstudio.plots.palette import css_variables
 from fmstudio.plots.svg.figures import figures_html, thumbnail_svg, words_html
 
@@ -155,30 +153,3 @@ def page_html(report: Report) -> str:
         experiment=escape(experiment),
         body="".join(parts),
     )
-
-
-def run_note(
-    experiment: Experiment,
-    claims: Iterable[str] | None = None,
-    folder: Path | str = ".",
-    progress: Callable[[float, str], None] | None = None,
-) -> tuple[Path, Path]:
-    """Run claims, each as it should be and broken, and write ``note.json`` and ``note.html``.
-
-    Args:
-        experiment: of every claim.
-        claims: their numbers; None for all ten, and with all ten the lineage is run as well.
-        folder: where to write; made if it is not there.
-        progress: told the finished share in (0, 1) and what is at work.
-
-    Returns:
-        The paths of the two files.
-    """
-    wanted = tuple(CLAIMS if claims is None else claims)
-    report = make_report(experiment, wanted, with_lineage=set(wanted) == set(CLAIMS), progress=progress)
-    where = Path(folder)
-    where.mkdir(parents=True, exist_ok=True)
-    paths = where / "note.json", where / "note.html"
-    paths[0].write_text(to_json(report), encoding="utf-8")
-    paths[1].write_text(page_html(report), encoding="utf-8")
-    return paths

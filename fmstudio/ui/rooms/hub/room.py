@@ -15,9 +15,9 @@ from fmstudio.image.hub.cards import EULER, known_card
 from fmstudio.image.hub.fetch import DownloadError
 from fmstudio.image.hub.find import Outlook, catalogue, outlook, this_machine
 from fmstudio.image.hub.rows import AUTO, OutOfRoomError, Settings
+from fmstudio.studio.line import HUB
 from fmstudio.ui import words
 from fmstudio.ui.events import sent
-from fmstudio.ui.line import HUB, MOST_WAITING
 from fmstudio.ui.report import failed
 from fmstudio.ui.rooms.hub import html as pieces
 from fmstudio.ui.rooms.hub.actions import fetching, sampling
@@ -29,16 +29,13 @@ from fmstudio.ui.rooms.hub.controls import (
     build_sampler,
     solver_choices,
 )
-from fmstudio.ui.rooms.images.parts import QUIET, Update, Values, long_action
-from fmstudio.ui.stop import stoppable
+from fmstudio.ui.rooms.images.parts import Values, long_action
+from fmstudio.ui.wiring import LAST, QUIET, Updates, pooled, stoppable
 
 _log = logging.getLogger(__name__)
 
 SAMPLING, FETCHING = "hub", "fetch"
 """What the two Stop buttons call what they end."""
-
-LAST: dict[str, Any] = {"trigger_mode": "always_last", **QUIET}
-"""The last of several quick choices counts, for what follows a choice too."""
 
 _SCRUB = """
 element.addEventListener('input', (event) => {
@@ -115,7 +112,7 @@ class _Look:
             figures.machine, figures.models, model.detail, model.gate, model.lean, model.fetch, self.way,
         ]  # fmt: skip
 
-    def now(self, chosen: str, revision: str) -> Update:
+    def now(self, chosen: str, revision: str) -> Updates:
         """What changes on the page."""
         here = this_machine()
         seen, html = _details(chosen, revision)
@@ -136,7 +133,7 @@ def _wire_choice(tab: gr.Tab, figures: Figures, model: ModelControls, sampler: S
     look = _Look(figures, model, sampler)
     form = sampler.form
 
-    def choose(chosen: str) -> Update:
+    def choose(chosen: str) -> Updates:
         """Another model: its revision and what its authors recommend."""
         known = known_card(chosen)
         if known is None:
@@ -161,11 +158,11 @@ def _wire_choice(tab: gr.Tab, figures: Figures, model: ModelControls, sampler: S
 def _wire_fetching(
     visitor: gr.State, figures: Figures, model: ModelControls, sampler: SamplerControls
 ) -> None:
-    def fetch(values: Values) -> Generator[Update]:
+    def fetch(values: Values) -> Generator[Updates]:
         for html in fetching(values[model.model].strip(), values[model.revision], values[model.lean]):
             yield {model.fetched: html}
 
-    def failing(error: Exception, values: Values) -> Update:
+    def failing(error: Exception, values: Values) -> Updates:
         if isinstance(error, DownloadError | ValueError):
             return {model.fetched: failed(error)}
         return {model.fetched: failed(RuntimeError(consent.explain(error, values[model.model])))}
@@ -194,12 +191,12 @@ def _wire_sampling(
     status, way = figures.shown["status"], sampler.form["way"]
     form = {"model": model.model, "revision": model.revision, **sampler.form}
 
-    def draw(values: Values) -> Generator[Update]:
+    def draw(values: Values) -> Generator[Updates]:
         settings = Settings.from_form({name: values[control] for name, control in form.items()})
         return ({figures.shown[name]: html for name, html in shown.items()} for shown in sampling(settings))
 
-    def failing(error: Exception, values: Values) -> Update:
-        told: Update = {status: failed(error), figures.shown["live"]: ""}
+    def failing(error: Exception, values: Values) -> Updates:
+        told: Updates = {status: failed(error), figures.shown["live"]: ""}
         if isinstance(error, OutOfRoomError):
             smaller = error.smaller.title if error.smaller else AUTO
             known = ways_of(_details(values[model.model], values[model.revision])[0])
@@ -218,10 +215,8 @@ def _wire_sampling(
         handler,
         {visitor, *form.values()},
         [*figures.shown.values(), way],
-        concurrency_id="hub",
-        concurrency_limit=MOST_WAITING,
         trigger_mode="once",
-        **QUIET,
+        **pooled("hub"),
     )
     stoppable(sampler.stop, visitor, status, SAMPLING)
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import gradio as gr
 
 from fmstudio.folders import ASSETS
 from fmstudio.image.questions.inversion import BETWEEN_TOLERANCE, Interpolation, interpolate
 from fmstudio.image.settings import whole
+from fmstudio.studio.running import Pulse
 from fmstudio.ui import words
 from fmstudio.ui.report import said
 from fmstudio.ui.rooms.images.parts import (
     LOADING,
     POOLED,
-    Pulse,
-    Update,
+    YIELD_EVERY,
     Values,
     go_and_stop,
     long_action,
@@ -23,7 +23,7 @@ from fmstudio.ui.rooms.images.parts import (
 )
 from fmstudio.ui.rooms.images.results import interpolation_html
 from fmstudio.ui.rooms.images.sampler import Sampler, one_label, remind, steps_follow
-from fmstudio.ui.stop import stoppable
+from fmstudio.ui.wiring import Updates, stoppable
 
 OPENING = ASSETS / "pictures" / "images-between.html"
 """An interpolation with the default settings, made by ``scripts/pictures.py``."""
@@ -48,11 +48,11 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         rows = gr.HTML(OPENING.read_text("utf-8") if OPENING.exists() else "", elem_id="between-rows")
         gr.Markdown(words.text("images-between"))
 
-    def draw(values: Values) -> Iterator[Update]:
+    def draw(values: Values) -> Generator[Updates]:
         settings = sampler.read(values)
         label, seed = one_label(settings), whole("seed", values[other] or 0)
         yield {status: LOADING}
-        pulse = Pulse()
+        pulse = Pulse(YIELD_EVERY)
         for event in interpolate(settings, seed, label, int(values[points]), int(values[steps])):
             if isinstance(event, Interpolation):
                 yield {status: said("Done."), rows: interpolation_html(event)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from fmstudio.image.questions.compare import Comparison
 from fmstudio.image.questions.gallery import png_of, sheet_of, write_pictures, write_zip
 from fmstudio.image.questions.xy import XYGrid
 from fmstudio.ui.report import said
-from fmstudio.ui.rooms.images.parts import QUIET, Update, Values, long_action
+from fmstudio.ui.rooms.images.parts import Values, long_action
+from fmstudio.ui.wiring import QUIET, Updates
 
 GALLERY_LIMIT = 256
 COLUMNS = 8
@@ -39,7 +40,7 @@ def files_card(visitor: gr.State, result: gr.State) -> None:
             elem_classes=["fm-pixels"], interactive=False, format="png", buttons=["download", "fullscreen"],
         )  # fmt: skip
 
-    def write(values: Values) -> Iterator[Update]:
+    def write(values: Values) -> Generator[Updates]:
         made = write_files(values[result], Path(gallery.GRADIO_CACHE))
         yield {
             kept: said(made.text),
@@ -48,7 +49,7 @@ def files_card(visitor: gr.State, result: gr.State) -> None:
             archive: gr.update(value=str(made.archive), interactive=True),
         }
 
-    def another_grid() -> Update:
+    def another_grid() -> Updates:
         """What is said of a grid that is not shown yet; files of the one before are not offered."""
         off = gr.update(value=None, interactive=False)
         text = "Press the button: the finished images of your grid, to be seen, zoomed and downloaded."

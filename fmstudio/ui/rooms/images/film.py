@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
@@ -13,21 +13,21 @@ from fmstudio.folders import ASSETS
 from fmstudio.image.questions.film import Film, film
 from fmstudio.image.questions.gallery import data_uri, picture_of
 from fmstudio.image.training.data import to_bytes
+from fmstudio.studio.running import Pulse
 from fmstudio.ui import words
 from fmstudio.ui.film_strip import FilmStrip, film_json
 from fmstudio.ui.report import said
 from fmstudio.ui.rooms.images.parts import (
     LOADING,
     POOLED,
-    Pulse,
-    Update,
+    YIELD_EVERY,
     Values,
     go_and_stop,
     long_action,
     progress_html,
 )
 from fmstudio.ui.rooms.images.sampler import Sampler, chosen_class, remind, steps_follow
-from fmstudio.ui.stop import stoppable
+from fmstudio.ui.wiring import Updates, stoppable
 
 OPENING = ASSETS / "pictures" / "images-film.json"
 """A film of the default settings, made by ``scripts/pictures.py``."""
@@ -53,11 +53,11 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         halves = gr.HTML(opening.get("halves", ""), elem_id="film-halves")
         gr.Markdown(words.text("images-film"))
 
-    def draw(values: Values) -> Iterator[Update]:
+    def draw(values: Values) -> Generator[Updates]:
         settings = sampler.read(values, steps=(int(values[steps]),), tolerances=(FILM_TOLERANCE,))
         settings = replace(settings, label=chosen_class(settings), count=1)
         yield {status: LOADING, halves: ""}
-        pulse, made = Pulse(), None
+        pulse, made = Pulse(YIELD_EVERY), None
         for event in film(settings):
             if isinstance(event, Film):
                 made = event

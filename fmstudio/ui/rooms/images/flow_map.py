@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from html import escape
 
 import gradio as gr
@@ -13,14 +13,13 @@ from fmstudio.image.questions.gallery import data_uri, picture_of
 from fmstudio.image.questions.projection import FlowMap, flow_map
 from fmstudio.image.settings import ImageSettings
 from fmstudio.plots.scene.image import map_scene
+from fmstudio.studio.running import Pulse
 from fmstudio.ui.player import Player, read_probe
 from fmstudio.ui.report import failed, said
 from fmstudio.ui.rooms.images.parts import (
     LOADING,
     POOLED,
-    QUIET,
-    Pulse,
-    Update,
+    YIELD_EVERY,
     Values,
     go_and_stop,
     long_action,
@@ -28,7 +27,7 @@ from fmstudio.ui.rooms.images.parts import (
 )
 from fmstudio.ui.rooms.images.sampler import Sampler, beside_dropdown, remind, side_by_side
 from fmstudio.ui.rooms.images.words import map_text
-from fmstudio.ui.stop import stoppable
+from fmstudio.ui.wiring import QUIET, Updates, stoppable
 
 OPENING = ASSETS / "pictures" / "images-map.bin"
 """The scene of the default map, made by ``scripts/pictures.py``."""
@@ -68,11 +67,11 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         about = gr.Markdown(map_text(default.model))
     sampler.model.change(map_text, sampler.model, about, **QUIET)
 
-    def draw(values: Values) -> Iterator[Update]:
+    def draw(values: Values) -> Generator[Updates]:
         settings = sampler.read(values, steps=(int(values[steps]),))
         models = side_by_side(settings.model, values[beside])
         yield {status: LOADING, looked: ""}
-        pulse = Pulse()
+        pulse = Pulse(YIELD_EVERY)
         for event in flow_map(settings, models, int(values[samples])):
             if isinstance(event, FlowMap):
                 yield {

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import gradio as gr
 from gradio.blocks import Block
 
-from fmstudio.flow.solve.solvers import ADAPTIVE
+from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.folders import ASSETS
 from fmstudio.image.progress import Progress
 from fmstudio.image.questions.compare import Comparison, Preview, Row, compare
 from fmstudio.image.scores.grid import CopyShare, Distance, Quality, has_training
 from fmstudio.image.settings import ImageSettings, number, parse_steps, split
 from fmstudio.plots.image_figures import published_figure
+from fmstudio.studio.running import Pulse
 from fmstudio.ui.live_plot import LivePlot, figure_json
 from fmstudio.ui.report import said
 from fmstudio.ui.rooms.images.files import files_card
@@ -23,10 +24,8 @@ from fmstudio.ui.rooms.images.grid_html import figure_kind, figures_of, grid_htm
 from fmstudio.ui.rooms.images.parts import (
     LOADING,
     POOLED,
-    QUIET,
     SHOWN_COUNT,
-    Pulse,
-    Update,
+    YIELD_EVERY,
     Values,
     go_and_stop,
     long_action,
@@ -34,7 +33,7 @@ from fmstudio.ui.rooms.images.parts import (
 )
 from fmstudio.ui.rooms.images.sampler import Sampler, beside_dropdown, remind, side_by_side
 from fmstudio.ui.rooms.images.words import figures_text, grid_text
-from fmstudio.ui.stop import stoppable
+from fmstudio.ui.wiring import QUIET, Updates, stoppable
 
 PICTURES = ASSETS / "pictures"
 OPENING = PICTURES / "images-opening.html"
@@ -79,7 +78,7 @@ class Figures:
         """All of them."""
         return [self.error, self.middle, self.heading, self.quality, self.reading]
 
-    def drawn(self, done: Comparison) -> Update:
+    def drawn(self, done: Comparison) -> Updates:
         """Both plots of what there is so far, with their words."""
         error, quality = (figure_json(figure) for figure in figures_of(done))
         kind = figure_kind(done.settings.model)
@@ -183,7 +182,7 @@ class Sampling:
     grid: gr.HTML
     result: gr.State
 
-    def draw(self, values: Values) -> Iterator[Update]:
+    def draw(self, values: Values) -> Generator[Updates]:
         """What changes on the page as rows and figures come."""
         given, figures = self.controls, self.figures
         settings = self.sampler.read(
@@ -194,7 +193,7 @@ class Sampling:
         measured = values[given.measured]
         # Nothing else is drawn before the first row: it is what the visitor waits for.
         yield {self.status: LOADING, self.result: done}
-        pulse, progress = Pulse(), Progress("", 0.0, None)
+        pulse, progress = Pulse(YIELD_EVERY), Progress("", 0.0, None)
         wanted = 0 if measured == 0 else max(measured, settings.count)
         for event in compare(settings, done.models, nearest=bool(values[given.nearest]), figures=wanted):
             done.take(event)
@@ -203,7 +202,7 @@ class Sampling:
             over = isinstance(event, Preview) and event.step.index == event.step.steps
             if over or (isinstance(event, Preview | Progress) and not pulse.due()):
                 continue
-            changed: Update = {self.status: progress_html(progress)}
+            changed: Updates = {self.status: progress_html(progress)}
             if not isinstance(event, Progress):
                 changed[self.grid] = grid_html(done)
             if isinstance(event, Distance | Quality | CopyShare) or (
@@ -218,14 +217,14 @@ class Sampling:
 def _follow(controls: Controls, sampler: Sampler, below: gr.Markdown) -> None:
     """Let the controls follow the solver and the model."""
 
-    def other_solver(solver: str) -> Update:
-        adaptive = solver in ADAPTIVE
+    def other_solver(solver: str) -> Updates:
+        adaptive = SOLVERS[solver].adaptive
         return {
             controls.steps: gr.update(visible=not adaptive),
             controls.tolerances: gr.update(visible=adaptive),
         }
 
-    def other_model(model: str) -> Update:
+    def other_model(model: str) -> Updates:
         kind = figure_kind(model)
         return {
             controls.measured: gr.update(label=f"{kind} on", visible=bool(kind)),

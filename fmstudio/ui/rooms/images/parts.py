@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator
 from functools import cache
 from typing import Any
@@ -16,15 +15,13 @@ from fmstudio.image.models import backbone_names
 from fmstudio.image.progress import Progress
 from fmstudio.image.questions.compare import compare
 from fmstudio.image.settings import ImageSettings
-from fmstudio.ui.halting import until_halted
-from fmstudio.ui.line import IMAGES, MOST_WAITING, Line
+from fmstudio.studio.line import IMAGES, Line
+from fmstudio.studio.running import Failed, Halted, Reports, Waits
 from fmstudio.ui.report import failed, said
+from fmstudio.ui.wiring import Updates, pooled
 
 Values = dict[Block, Any]
 """What a handler of a set of inputs is given: the value of each."""
-
-Update = dict[Block, Any]
-"""What a handler changes; everything else stays as it is."""
 
 YIELD_EVERY = 0.15
 """Seconds between two updates of a running action."""
@@ -35,12 +32,7 @@ SHOWN_COUNT = 8
 SHOWN_BESIDE = "fashion-rf2"
 """The model beside the default one in what is shown first."""
 
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-POOLED: dict[str, Any] = QUIET | {
-    "concurrency_id": "images",
-    "concurrency_limit": MOST_WAITING,
-    "trigger_mode": "once",
-}
+POOLED = pooled("images") | {"trigger_mode": "once"}
 """Sampling handlers stand in the line `IMAGES`."""
 
 
@@ -72,31 +64,16 @@ LOADING = progress_html(Progress("Loading the model", 0.0, None))
 """The first word of an action that needs a model of the repository."""
 
 
-class Pulse:
-    """Whether it is time to show something again: at most every `YIELD_EVERY` seconds."""
-
-    def __init__(self) -> None:
-        self._last = 0.0
-
-    def due(self) -> bool:
-        """True now and then."""
-        now = time.monotonic()
-        if now - self._last < YIELD_EVERY:
-            return False
-        self._last = now
-        return True
-
-
 def long_action(
-    work: Callable[[Values], Iterator[Update]],
+    work: Callable[[Values], Generator[Updates]],
     visitor: gr.State,
     name: str,
     status: Component,
     stopped: str,
     line: Line | None = IMAGES,
     expected: tuple[type[Exception], ...] = (ValueError, KeyError, RuntimeError, OSError),
-    failing: Callable[[Exception, Values], Update] | None = None,
-) -> Callable[[Values], Iterator[Update]]:
+    failing: Callable[[Exception, Values], Updates] | None = None,
+) -> Callable[[Values], Iterator[Updates]]:
     """A handler that tells a long action's place in line, its progress, its error or its last word.
 
     Its inputs are a set, so that Gradio gives it their values by component; the visitor is among them.
@@ -109,22 +86,32 @@ def long_action(
         stopped: the last word of one that was stopped.
         line: where it waits for its turn; None for an action that begins at once.
         expected: errors that are told; others go on to Gradio.
-        failing: what else an error changes; without it the status says its sentence.
+        failing: what an error changes; without it the status says its sentence.
     """
 
-    def run(values: Values) -> Iterator[Update]:
+    def told(error: Exception, values: Values) -> Updates:
+        return failing(error, values) if failing else {status: failed(error)}
+
+    def run(values: Values) -> Iterator[Updates]:
         try:
             made = work(values)
-            served = line.serve(lambda: made, lambda words: {status: said(words)}) if line else _all(made)
-            yield from until_halted(values[visitor], name, served, lambda: {status: said(stopped)})
         except expected as error:
-            yield failing(error, values) if failing else {status: failed(error)}
+            yield told(error, values)
+            return
+        for event in values[visitor].running.run(name, lambda: made, line, expected):
+            match event:
+                case Waits(words):
+                    yield {status: said(words)}
+                case Reports(changed):
+                    yield changed
+                case Halted():
+                    yield {status: said(stopped)}
+                case Failed(problem):
+                    yield told(problem, values)
+                case _:
+                    pass  # that it begins, and ends, its own reports say
 
     return run
-
-
-def _all(events: Iterator[Update]) -> Generator[Update]:
-    yield from events
 
 
 def warm_up() -> None:

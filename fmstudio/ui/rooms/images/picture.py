@@ -15,18 +15,10 @@ from fmstudio.image.progress import Progress
 from fmstudio.image.questions.bits import Bits, bits_per_dimension
 from fmstudio.image.questions.inversion import INVERSION_TOLERANCE, Edit, Inversion, edit, invert
 from fmstudio.image.settings import NO_CLASS, ImageSettings
+from fmstudio.studio.running import Pulse
 from fmstudio.ui import words
 from fmstudio.ui.report import failed, said
-from fmstudio.ui.rooms.images.parts import (
-    LOADING,
-    POOLED,
-    QUIET,
-    Pulse,
-    Update,
-    Values,
-    long_action,
-    progress_html,
-)
+from fmstudio.ui.rooms.images.parts import LOADING, POOLED, YIELD_EVERY, Values, long_action, progress_html
 from fmstudio.ui.rooms.images.results import bits_html, edit_html, inversion_html
 from fmstudio.ui.rooms.images.sampler import (
     WITHOUT_CLASS,
@@ -50,13 +42,12 @@ from fmstudio.ui.rooms.images.source import (
     upload_warning,
 )
 from fmstudio.ui.rooms.images.upload import UploadedPicture
-from fmstudio.ui.stop import stoppable
+from fmstudio.ui.wiring import LATEX, QUIET, Updates, stoppable
 
 OPENING = ASSETS / "pictures" / "images-inversion.html"
 """The inversion of a test picture with the default settings, made by ``scripts/pictures.py``."""
 
 SHOWN_DRAWS = 8
-LATEX = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
 
 
 @dataclass(frozen=True)
@@ -158,14 +149,14 @@ class Work:
     status: gr.HTML
     shown: gr.HTML
 
-    def invert(self, values: Values) -> Iterator[Update]:
+    def invert(self, values: Values) -> Generator[Updates]:
         """To noise and back."""
         settings, image, label = yield from self._picture(values)
         result = yield from self._showing(invert(settings, image, label, self._steps(values)))
         if isinstance(result, Inversion):
             yield self._done(inversion_html(result))
 
-    def edit(self, values: Values) -> Iterator[Update]:
+    def edit(self, values: Values) -> Generator[Updates]:
         """Part of the way to noise, and down into another class."""
         settings, image, label = yield from self._picture(values)
         last = len(class_names(settings.model)) - 1
@@ -175,7 +166,7 @@ class Work:
         if isinstance(result, Edit):
             yield self._done(edit_html(result, image))
 
-    def bits(self, values: Values) -> Iterator[Update]:
+    def bits(self, values: Values) -> Generator[Updates]:
         """Its likelihood, in bits per dimension."""
         settings, image, label = yield from self._picture(values)
         steps, dequantise = self._steps(values), bool(values[self.dequantise])
@@ -187,10 +178,10 @@ class Work:
     def _steps(self, values: Values) -> int:
         return int(values[self.choice.steps])
 
-    def _done(self, html: str) -> Update:
+    def _done(self, html: str) -> Updates:
         return {self.status: said("Done."), self.shown: html}
 
-    def _picture(self, values: Values) -> Generator[Update, None, tuple[ImageSettings, Any, int]]:
+    def _picture(self, values: Values) -> Generator[Updates, None, tuple[ImageSettings, Any, int]]:
         """Returns the settings, the picture and its label."""
         chosen, settings = self.choice, self.sampler.read(values, count=1)
         name, sources = values[chosen.source], sources_of(settings.model)
@@ -205,9 +196,9 @@ class Work:
         image, label = yield from self._showing(obtain(settings, source))
         return settings, image, label
 
-    def _showing(self, events: Iterator[Any]) -> Generator[Update, None, Any]:
+    def _showing(self, events: Iterator[Any]) -> Generator[Updates, None, Any]:
         """Pass progress on to the page now and then; returns what comes last."""
-        pulse, last = Pulse(), None
+        pulse, last = Pulse(YIELD_EVERY), None
         for event in events:
             if not isinstance(event, Progress):
                 last = event
@@ -219,7 +210,7 @@ class Work:
 def _follow(choice: Choice, sampler: Sampler) -> None:
     """Let the controls follow the source of the picture, and the model."""
 
-    def choose(name: str) -> Update:
+    def choose(name: str) -> Updates:
         test, own = gr.update(visible=name == TEST), gr.update(visible=name == UPLOAD)
         return {
             choice.number: test, choice.strip: test,
@@ -230,7 +221,7 @@ def _follow(choice: Choice, sampler: Sampler) -> None:
         told = upload_warning(model, file, bool(negative)) if name == UPLOAD else ""
         return gr.update(value=failed(ValueError(told)) if told else "", visible=bool(told))
 
-    def other_model(model: str, source: str, target: str, kind: str) -> Update:
+    def other_model(model: str, source: str, target: str, kind: str) -> Updates:
         classes, sources = classes_of(model)[1:], sources_of(model)
         return {
             choice.source: followed(sources, source, sources[0]),

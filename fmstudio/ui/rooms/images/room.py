@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import gradio as gr
 
 from fmstudio.image.settings import ImageSettings
+from fmstudio.studio.session import Visitor
 from fmstudio.ui.room import Room
 from fmstudio.ui.rooms.hub import room as hub
 from fmstudio.ui.rooms.images import between, film, flow_map, grid, picture, xy
-from fmstudio.ui.rooms.images.parts import QUIET, warm_up
+from fmstudio.ui.rooms.images.parts import warm_up
 from fmstudio.ui.rooms.images.sampler import Sampler, build_sampler
 from fmstudio.ui.rooms.images.words import model_text
-from fmstudio.ui.visitor import Visitor
+from fmstudio.ui.wiring import QUIET, Updates
 
 
 def both_ways(visitor: gr.State, sampler: Sampler) -> None:
@@ -57,8 +57,8 @@ def build(visitor: gr.State) -> Room:
                 tab.select(None, js=_SHOW_CARD.format(own="true"))
     entered = gr.HTML(visible=False)
 
-    def enter(state: Visitor) -> list[Any]:
+    def enter(state: Visitor) -> Updates:
         warm_up()
-        return [gr.skip()]
+        return {}
 
     return Room(repaint=enter, outputs=[entered])

@@ -11,12 +11,13 @@ import gradio as gr
 from gradio.blocks import Block
 from gradio.components import Component
 
-from fmstudio.flow.solve.solvers import ADAPTIVE
+from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.image.models import class_names, repository_models
-from fmstudio.image.settings import ALL_CLASSES, IMAGE_SOLVERS, LIMITS, NO_CLASS, ImageSettings
+from fmstudio.image.settings import ALL_CLASSES, LIMITS, NO_CLASS, ImageSettings
 from fmstudio.ui.player import QuietMeta
 from fmstudio.ui.report import said
-from fmstudio.ui.rooms.images.parts import QUIET, SHOWN_BESIDE, Values
+from fmstudio.ui.rooms.images.parts import SHOWN_BESIDE, Values
+from fmstudio.ui.wiring import QUIET
 
 SHIFT, BF16 = "time shift s", "bfloat16 where the machine has it"
 """Labels of what an adaptive solver does not ask for."""
@@ -149,7 +150,7 @@ def build_sampler() -> Sampler:
             interactive=True,
         )  # fmt: skip
         solver = gr.Dropdown(
-            [(name if name != "dopri5" else "dopri5 (adaptive)", name) for name in IMAGE_SOLVERS],
+            [(name + " (adaptive)" * tableau.adaptive, name) for name, tableau in SOLVERS.items()],
             value=default.solver, label="solver", interactive=True, elem_id="images-solver",
         )  # fmt: skip
         shift = gr.Slider(*LIMITS["shift"], value=default.shift, step=0.1, label=SHIFT, interactive=True)
@@ -168,7 +169,7 @@ def build_sampler() -> Sampler:
 
 def _what_dopri5_leaves(solver: str) -> list[Any]:
     """The time shift and the precision, which an adaptive solver does not ask for."""
-    fixed = solver not in ADAPTIVE
+    fixed = not SOLVERS[solver].adaptive
     return [
         gr.update(interactive=fixed, label=SHIFT if fixed else "time shift: dopri5 has its own times"),
         gr.update(interactive=fixed, label=BF16 if fixed else "bfloat16: dopri5 needs float32"),
@@ -185,7 +186,7 @@ def steps_follow(sampler: Sampler, steps: gr.Slider, tolerance: float) -> None:
     """
 
     def follow(solver: str) -> Any:
-        fixed = solver not in ADAPTIVE
+        fixed = not SOLVERS[solver].adaptive
         text = "steps" if fixed else f"steps: {solver}'s own, tolerance {tolerance:g}"
         return gr.update(interactive=fixed, label=text)
 

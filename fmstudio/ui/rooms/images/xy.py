@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from html import escape
 
@@ -12,22 +12,21 @@ from gradio.blocks import Block
 from fmstudio.folders import ASSETS
 from fmstudio.image.questions.gallery import data_uri, picture_of
 from fmstudio.image.questions.xy import AXES, DEFAULT_VALUES, XYGrid, read_axis, xy_grid
+from fmstudio.studio.running import Pulse
 from fmstudio.ui import words
 from fmstudio.ui.report import said
 from fmstudio.ui.rooms.images.files import files_card
 from fmstudio.ui.rooms.images.parts import (
     LOADING,
     POOLED,
-    QUIET,
-    Pulse,
-    Update,
+    YIELD_EVERY,
     Values,
     go_and_stop,
     long_action,
     progress_html,
 )
 from fmstudio.ui.rooms.images.sampler import Sampler, chosen_class, remind
-from fmstudio.ui.stop import stoppable
+from fmstudio.ui.wiring import QUIET, Updates, stoppable
 
 OPENING = ASSETS / "pictures" / "images-xy.html"
 """Guidance over classes with the default settings, drawn by ``scripts/pictures.py``."""
@@ -56,13 +55,13 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         gr.Markdown(words.text("images-xy"))
     files_card(visitor, result)
 
-    def draw(values: Values) -> Iterator[Update]:
+    def draw(values: Values) -> Generator[Updates]:
         settings = sampler.read(values, steps=(int(values[steps]),))
         settings = replace(settings, label=chosen_class(settings))
         x = read_axis(values[x_name], values[x_values], settings.model)
         y = read_axis(values[y_name], values[y_values], settings.model)
         yield {status: LOADING}
-        pulse, done = Pulse(), XYGrid(settings, x, y)
+        pulse, done = Pulse(YIELD_EVERY), XYGrid(settings, x, y)
         for event in xy_grid(settings, x, y):
             if isinstance(event, XYGrid):
                 done = event

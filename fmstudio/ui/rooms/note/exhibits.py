@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,34 +10,86 @@ import gradio as gr
 from gradio.components import Component
 
 from fmstudio.plots.probe_panel import probe_html
-from fmstudio.plots.scene.rooms import in_plane
 from fmstudio.plots.scene.scene import Scene
-from fmstudio.ui import actions, exhibits, words
-from fmstudio.ui.exhibits import Fitted
-from fmstudio.ui.player import Answer, Player, Probe, read_probe
-from fmstudio.ui.rooms.note.running import LATEX, QUIET
+from fmstudio.studio import exhibits, paths
+from fmstudio.studio.session import Visitor
+from fmstudio.ui import words
+from fmstudio.ui.player import Player, Probe, read_probe
+from fmstudio.ui.rooms.note.html import probe_panel_html
+from fmstudio.ui.rooms.probed import answer_of
 from fmstudio.ui.told import warn
-from fmstudio.ui.visitor import Visitor
+from fmstudio.ui.wiring import LAST, LATEX, SEEN, Updates
 
 
 @dataclass(frozen=True)
 class Exhibit:
     """How an exhibit is filled for a visitor, and the components that it fills."""
 
-    paint: Callable[[Visitor], list[Any]]
+    paint: Callable[[Visitor], Updates]
     outputs: list[Component]
+
+
+@dataclass(frozen=True, eq=False)
+class _Switched:
+    """A player and a row of choices; each choice is another scene.
+
+    Args:
+        number: of the claim.
+        room: ``f(visitor, choice)``: the scene.
+        first: the choice that is shown first.
+        choice, refused, player: on the page.
+    """
+
+    number: str
+    room: Callable[[Visitor, str], Scene]
+    first: str
+    choice: gr.Radio
+    refused: gr.Markdown
+    player: Player
+
+    def exhibit(self, visitor: gr.State) -> Exhibit:
+        """Let the choice work; returns how it is filled."""
+        event: dict[str, Any] = {"trigger_mode": "always_last", **SEEN}
+        self.choice.input(self.look, [visitor, self.choice], self.player, **event)
+        return Exhibit(self.paint, [self.player, self.choice, self.refused])
+
+    def look(self, state: Visitor, chosen: str) -> Any:
+        """Another choice."""
+        if exhibits.refusal(state, self.number):
+            return gr.skip()
+        try:
+            return self.room(state, chosen)
+        except (ValueError, KeyError) as problem:
+            warn(problem)
+            return gr.skip()
+
+    def paint(self, state: Visitor) -> Updates:
+        """The first choice, or why there is nothing to see."""
+        reason = exhibits.refusal(state, self.number)
+        if reason:
+            hidden = gr.update(visible=False)
+            return {self.player: hidden, self.choice: hidden, self.refused: _shown(reason)}
+        return {
+            self.player: _shown(self.room(state, self.first)),
+            self.choice: _shown(self.first),
+            self.refused: gr.update(value="", visible=False),
+        }
+
+
+def _shown(value: object) -> dict[str, Any]:
+    return gr.update(value=value, visible=True)
 
 
 def _switched(
     visitor: gr.State,
     number: str,
     label: str,
-    choices: dict[str, Any],
+    choices: Iterable[str],
     first: str,
     room: Callable[[Visitor, str], Scene],
-    player: Callable[[], Player],
+    **look: Any,
 ) -> Exhibit:
-    """A player and a row of choices; each choice is another scene."""
+    """Lay such an exhibit out; ``look`` are arguments of its player."""
     with gr.Column(elem_classes=["fm-card", "note-exhibit"], elem_id=f"exhibit-{number}"):
         gr.Markdown(words.text(f"note/{number.lower()}-watch"), latex_delimiters=LATEX)
         choice = gr.Radio(
@@ -50,36 +102,8 @@ def _switched(
             elem_id=f"choice-{number}",
         )
         refused = gr.Markdown("", visible=False, elem_classes=["fm-note"])
-        shown = player()
-
-    def look(state: Visitor, chosen: str) -> Any:
-        if exhibits.refusal(state, number):
-            return gr.skip()
-        try:
-            return room(state, chosen)
-        except (ValueError, KeyError) as problem:
-            warn(problem)
-            return gr.skip()
-
-    def paint(state: Visitor) -> list[Any]:
-        reason = exhibits.refusal(state, number)
-        if reason:
-            return [gr.update(visible=False), gr.update(visible=False), gr.update(value=reason, visible=True)]
-        return [
-            gr.update(value=room(state, first), visible=True),
-            gr.update(value=first, visible=True),
-            gr.update(value="", visible=False),
-        ]
-
-    choice.input(
-        look,
-        [visitor, choice],
-        shown,
-        trigger_mode="always_last",
-        show_progress="minimal",
-        api_visibility="private",
-    )
-    return Exhibit(paint, [shown, choice, refused])
+        player = Player(elem_id=f"player-{number}", colour="start", curves=True, height=380, **look)
+    return _Switched(number, room, first, choice, refused, player).exhibit(visitor)
 
 
 def _swaps(visitor: gr.State) -> Exhibit:
@@ -90,9 +114,8 @@ def _swaps(visitor: gr.State) -> Exhibit:
         exhibits.CELLS,
         "0.1",
         exhibits.swap_room,
-        lambda: Player(
-            elem_id="player-C3", colour="start", layers=("particles",), curves=True, height=380, follow=(0, 1)
-        ),
+        layers=("particles",),
+        follow=(0, 1),
     )
 
 
@@ -104,14 +127,8 @@ def _drifts(visitor: gr.State) -> Exhibit:
         exhibits.PICKS,
         "40",
         exhibits.drift_room,
-        lambda: Player(
-            elem_id="player-C6",
-            colour="start",
-            layers=("particles", "trails", "lines"),
-            curves=True,
-            height=380,
-            names={"lines": "the flow's lines"},
-        ),
+        layers=("particles", "trails", "lines"),
+        names={"lines": "the flow's lines"},
     )
 
 
@@ -122,42 +139,28 @@ def _probe(visitor: gr.State) -> Exhibit:
         player = Player(elem_id="player-C5", colour="start", layers=("particles", "field"), height=380)
         panel = gr.HTML(probe_html(None), elem_id="probe-C5")
 
-    def probe(state: Visitor, event: gr.EventData) -> tuple[Any, str]:
+    def probe(state: Visitor, event: gr.EventData) -> Updates:
         try:
             point = read_probe(event)
             found = exhibits.fitted(state, point.x, point.y, point.t)
         except ValueError as problem:
             warn(problem)
-            return gr.skip(), probe_html(None)
-        return Player(overlay=_answer(point, found)), found.html
+            return {panel: probe_html(None)}
+        overlay = answer_of(point, found.probe).to_json()
+        return {player: Player(overlay=overlay), panel: probe_panel_html(found)}
 
-    def paint(state: Visitor) -> list[Any]:
+    def paint(state: Visitor) -> Updates:
         reason = exhibits.refusal(state, "C5")
         if reason:
-            return [gr.update(visible=False), "", gr.update(value=reason, visible=True)]
+            return {player: gr.update(visible=False), panel: "", refused: _shown(reason)}
         x, y, t = exhibits.first_point(state)
         found = exhibits.fitted(state, x, y, t)
-        first = _answer(Probe(0, x, y, t), found, opens=True)
-        scene = Player(value=actions.paths_room(state), overlay=first, visible=True)
-        return [scene, found.html, gr.update(value="", visible=False)]
+        first = answer_of(Probe(0, x, y, t), found.probe, opens=True).to_json()
+        scene = Player(value=paths.paths_room(state), overlay=first, visible=True)
+        return {player: scene, panel: probe_panel_html(found), refused: gr.update(value="", visible=False)}
 
-    player.probe(probe, visitor, [player, panel], trigger_mode="always_last", **QUIET)
+    player.probe(probe, visitor, [player, panel], **LAST)
     return Exhibit(paint, [player, panel, refused])
-
-
-def _answer(point: Probe, found: Fitted, opens: bool = False) -> dict[str, Any]:
-    known = found.probe
-    net = None if known.net is None else in_plane(known.net)
-    return Answer(
-        point,
-        in_plane(known.paths),
-        known.times,
-        in_plane(known.velocities),
-        in_plane(known.u),
-        net,
-        known.var,
-        opens=opens,
-    ).to_json()
 
 
 EXHIBITS: dict[str, Callable[[gr.State], Exhibit]] = {"C3": _swaps, "C5": _probe, "C6": _drifts}

@@ -2,27 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import gradio as gr
 from gradio.components import Component
 
-from fmstudio.note.lineage import METHODS, QUESTION
+from fmstudio.note.lineage import METHODS, QUESTION, Lineage
 from fmstudio.plots.svg.figures import words_html
-from fmstudio.ui import claims, words
-from fmstudio.ui.halting import until_halted
-from fmstudio.ui.line import TRAININGS
-from fmstudio.ui.report import said
-from fmstudio.ui.rooms.note.running import BUSY, LATEX, POOLED, QUIET, READY, progress, steps
-from fmstudio.ui.stop import stoppable
-from fmstudio.ui.visitor import Visitor
+from fmstudio.studio import note
+from fmstudio.studio.running import Done, Event
+from fmstudio.studio.session import Visitor
+from fmstudio.ui import words
+from fmstudio.ui.rooms.note import html
+from fmstudio.ui.rooms.note.page import Page
+from fmstudio.ui.rooms.note.running import Run, run_and_stop
+from fmstudio.ui.wiring import LAST, LATEX, TRAINS, Updates
 
 FIRST = 3
+"""The method that is shown first."""
 
 
-def build(visitor: gr.State) -> tuple[Callable[[Visitor], list[Any]], list[Component]]:
-    """Lay the page out in the current tab; returns what fills it, and the components that it fills."""
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """The slider, what it shows of a method, the table of all, and the run."""
+
+    slider: gr.Slider
+    formula: gr.Markdown
+    samples: gr.HTML
+    table: gr.HTML
+    run: Run
+
+    def shown(self, state: Visitor, place: int) -> Updates:
+        """The method at a place of the slider."""
+        found, own = note.lineage_of(state)
+        return {
+            self.formula: html.lineage_formula(place),
+            self.samples: html.lineage_samples(found, place),
+            self.table: html.lineage_table(found, own, place),
+        }
+
+
+def build(visitor: gr.State, tab: gr.Tab) -> Page:
+    """Lay the page out in the current tab."""
+    parts = _lay_out()
+
+    def run(state: Visitor, place: float) -> Iterator[Updates]:
+        def shown(event: Event[float, Lineage]) -> Updates:
+            return parts.shown(state, int(place)) if isinstance(event, Done) else {}
+
+        for updates in parts.run.told(state, lambda: note.run_lineage(state), shown):
+            yield {visitor: state, **updates}
+
+    def slid(state: Visitor, place: float) -> Updates:
+        return parts.shown(state, int(place))
+
+    places: list[Component] = [parts.formula, parts.samples, parts.table]
+    outputs = [visitor, *places, parts.run.status, *parts.run.buttons.parts]
+    parts.run.start.click(run, [visitor, parts.slider], outputs, **TRAINS)
+    parts.run.let_stop(visitor)
+    parts.slider.change(slid, [visitor, parts.slider], places, **LAST)
+
+    def paint(state: Visitor) -> Updates:
+        return {parts.slider: FIRST, **parts.shown(state, FIRST)}
+
+    return Page(tab, paint, [parts.slider, *places])
+
+
+def _lay_out() -> _Parts:
     with gr.Column(elem_classes=["fm-card"]):
         gr.Markdown(words.text("note/lineage"), latex_delimiters=LATEX)
         with gr.Column(elem_classes=["note-years"], min_width=0):
@@ -38,60 +85,14 @@ def build(visitor: gr.State) -> tuple[Callable[[Visitor], list[Any]], list[Compo
                 interactive=True,
                 elem_id="lineage-method",
             )
-            gr.HTML(claims.years_html())
+            gr.HTML(html.years_html())
         formula = gr.Markdown("", latex_delimiters=LATEX, elem_id="lineage-formula")
         samples = gr.HTML("", elem_id="lineage-samples")
     with gr.Column(elem_classes=["fm-card"]):
         table = gr.HTML("", elem_id="lineage-table")
         with gr.Row():
-            start = gr.Button(
-                "Run on this data",
-                variant="primary",
-                size="sm",
-                elem_id="run-lineage",
-                elem_classes=["note-run"],
-            )
-            stop = gr.Button(
-                "Stop", size="sm", interactive=False, elem_id="stop-lineage", elem_classes=["note-run"]
-            )
-        status = gr.HTML("", elem_id="status-lineage")
+            start, stop = run_and_stop("lineage", "Run on this data")
+        run = Run("lineage", start, stop, gr.HTML("", elem_id="status-lineage"))
         gr.Markdown(f"#### A question\n{words_html(QUESTION)}")
-    gr.HTML(claims.pager_html(None))
-
-    def shown(state: Visitor, index: int) -> list[Any]:
-        (found, own), place = claims.lineage_of(state), int(index)
-        return [
-            claims.lineage_formula(place),
-            claims.lineage_samples(found, place),
-            claims.lineage_table(found, own, place),
-        ]
-
-    skips = [gr.skip()] * 3
-
-    def work(state: Visitor, index: int) -> Iterator[list[Any]]:
-        yield [state, *skips, progress(0.0), *BUSY]
-        for kind, value in steps(claims.run_lineage(state)):
-            if kind == "share":
-                yield [state, *skips, progress(value), gr.skip(), gr.skip()]
-            elif kind == "failed":
-                yield [state, *skips, value, *READY]
-            else:
-                yield [state, *shown(state, index), "", *READY]
-
-    def run(state: Visitor, index: int) -> Iterator[list[Any]]:
-        yield from until_halted(
-            state,
-            "lineage",
-            TRAININGS.serve(lambda: work(state, index), lambda words_: [state, *skips, said(words_), *BUSY]),
-            lambda: [state, *skips, "", *READY],
-        )
-
-    parts = [formula, samples, table]
-    start.click(run, [visitor, slider], [visitor, *parts, status, start, stop], **POOLED)
-    stoppable(stop, visitor, status, "lineage")
-    slider.change(shown, [visitor, slider], parts, trigger_mode="always_last", **QUIET)
-
-    def paint(state: Visitor) -> list[Any]:
-        return [FIRST, *shown(state, FIRST)]
-
-    return paint, [slider, *parts]
+    gr.HTML(html.pager_html(None))
+    return _Parts(slider, formula, samples, table, run)

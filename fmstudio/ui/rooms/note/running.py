@@ -1,59 +1,108 @@
-"""Work of the note's room on the page: a bar now and then, the result at the end, errors as sentences."""
+"""A run of the note's room on the page: its buttons, a bar now and then, errors as sentences."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from html import escape
-from typing import Any, Literal
+from typing import TypeVar
 
 import gradio as gr
 
-from fmstudio.ui.line import MOST_WAITING
-from fmstudio.ui.report import failed
+from fmstudio.studio.line import TRAININGS
+from fmstudio.studio.running import Begins, Done, Event, Failed, Halted, Pulse, Reports, Waits
+from fmstudio.studio.session import Visitor
+from fmstudio.ui.report import failed, said
+from fmstudio.ui.wiring import Buttons, Updates, stoppable
 
-LATEX = [
-    {"left": "$$", "right": "$$", "display": True},
-    {"left": "$", "right": "$", "display": False},
-]
 YIELD_EVERY = 0.25
 """Seconds between two reports of the finished share."""
 
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-POOLED: dict[str, Any] = {
-    "concurrency_id": "training",
-    "concurrency_limit": MOST_WAITING,
-    "show_progress": "hidden",
-    "api_visibility": "private",
-}
-"""Runs stand in the line `TRAININGS`."""
-
-READY = [gr.update(interactive=True), gr.update(interactive=False)]
-"""Run and Stop while nothing runs."""
-
-BUSY = [gr.update(interactive=False), gr.update(interactive=True)]
-"""Run and Stop while something runs."""
+R = TypeVar("R")
+T = TypeVar("T")
 
 
-def progress(share: float, what: str = "") -> str:
-    """A bar, and what is at work."""
-    words = f"<small>{escape(what)}</small>" if what else ""
-    return f'<progress value="{share:.3f}" max="1"></progress>{words}'
+@dataclass(frozen=True)
+class Share:
+    """How much of a run is done, from 0 to 1, and what is at work."""
+
+    done: float
+    what: str = ""
+
+    def html(self) -> str:
+        """A bar, and the words."""
+        words = f"<small>{escape(self.what)}</small>" if self.what else ""
+        return f'<progress value="{self.done:.3f}" max="1"></progress>{words}'
 
 
-def steps(work: Generator[float, None, Any]) -> Iterator[tuple[Literal["share", "done", "failed"], Any]]:
-    """Drain a generator of shares: ("share", finished) now and then, and at the end ("done", its result) or
-    ("failed", the sentence as HTML). Closing this closes the work."""
-    drawn = time.monotonic()
-    try:
-        while True:
-            share = next(work)
-            if time.monotonic() - drawn > YIELD_EVERY:
-                drawn = time.monotonic()
-                yield "share", share
-    except StopIteration as end:
-        yield "done", end.value
-    except (ValueError, RuntimeError, ArithmeticError) as problem:
-        yield "failed", failed(problem)
-    finally:
-        work.close()
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Run, Stop, and the place of the bar.
+
+    Args:
+        name: what Stop calls it.
+        start, stop, status: on the page.
+    """
+
+    name: str
+    start: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+
+    @property
+    def buttons(self) -> Buttons:
+        """Run and Stop."""
+        return Buttons([self.start], self.stop)
+
+    def let_stop(self, visitor: gr.State) -> None:
+        """Let Stop end it."""
+        stoppable(self.stop, visitor, self.status, self.name)
+
+    def told(
+        self,
+        state: Visitor,
+        work: Callable[[], Generator[R, None, T]],
+        shown: Callable[[Event[R, T]], Updates],
+    ) -> Iterator[Updates]:
+        """Do the work in the line :data:`TRAININGS`, and tell how it goes.
+
+        Args:
+            state: whose it is.
+            work: its reports are finished shares, as numbers or :class:`Share`, and others.
+            shown: what else the page shows of an event; finished shares are left to the bar.
+        """
+        pulse = Pulse(YIELD_EVERY)
+        for event in state.running.run(self.name, work, TRAININGS):
+            if isinstance(event, Reports) and isinstance(event.report, float | int | Share):
+                share = event.report if isinstance(event.report, Share) else Share(event.report)
+                if pulse.due():
+                    yield {self.status: share.html()}
+            else:
+                yield self._at(event) | shown(event)
+
+    def _at(self, event: Event[R, T]) -> Updates:
+        """The buttons and the bar."""
+        match event:
+            case Waits(words):
+                return self.buttons.busy() | {self.status: said(words)}
+            case Begins():
+                return self.buttons.busy() | {self.status: Share(0.0).html()}
+            case Reports():
+                return {}
+            case Done() | Halted():
+                return self.buttons.ready() | {self.status: ""}
+            case Failed(problem):
+                return self.buttons.ready() | {self.status: failed(problem)}
+
+
+def run_and_stop(name: str, action: str) -> tuple[gr.Button, gr.Button]:
+    """The two buttons of a run.
+
+    Args:
+        name: their ids are run-NAME and stop-NAME.
+        action: on the first.
+    """
+    start = gr.Button(action, variant="primary", size="sm", elem_id=f"run-{name}", elem_classes=["note-run"])
+    return start, gr.Button(
+        "Stop", size="sm", interactive=False, elem_id=f"stop-{name}", elem_classes=["note-run"]
+    )

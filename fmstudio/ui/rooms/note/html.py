@@ -1,22 +1,15 @@
-"""What the note's room shows of each claim: stored results of the default experiment, or the visitor's.
-
-No gradio here.
-"""
+"""The note's room in HTML: a claim's figures, verdict and numbers; the table of all; lineage and pager."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from functools import lru_cache
 from html import escape
-from typing import Any
 
-from fmstudio.folders import ASSETS
-from fmstudio.learn.experiment import Experiment
 from fmstudio.note import CLAIMS
 from fmstudio.note.claim import quantity
-from fmstudio.note.lineage import METHODS, Lineage, lineage
-from fmstudio.note.lineage import applies as lineage_applies
-from fmstudio.note.report import Report, Result, from_json, predicted, run_claim
+from fmstudio.note.claims.c05_mean import RADIUS
+from fmstudio.note.lineage import METHODS, Lineage
+from fmstudio.note.report import Result
+from fmstudio.plots.probe_panel import probe_html
 from fmstudio.plots.svg.figures import thumbnail_svg, words_html
 from fmstudio.plots.svg.page import (
     checks_html,
@@ -26,88 +19,9 @@ from fmstudio.plots.svg.page import (
     predicted_words,
     verdict_html,
 )
-from fmstudio.ui.visitor import Visitor
-
-STORED = ASSETS / "note"
-"""Reports of the default experiment, made by ``python -m fmstudio note``."""
-
-#: Choices that no claim depends on: what the player shows, and how the other rooms train and sample.
-_ELSEWHERE = frozenset(
-    {
-        *(
-            "width",
-            "depth",
-            "fourier",
-            "train_steps",
-            "batch",
-            "learning_rate",
-            "schedule",
-            "ema",
-            "time_law",
-        ),
-        *("regression", "conditional", "label_drop", "solver", "sample_steps", "sde_noise", "guidance"),
-        *("label", "particles", "frames", "coupling_batch", "sinkhorn_reg"),
-    }
-)
-
-
-def subject(experiment: Experiment) -> dict[str, Any]:
-    """The choices that the claims depend on, where they differ from the default."""
-    return {name: value for name, value in experiment.changes().items() if name not in _ELSEWHERE}
-
-
-@lru_cache(maxsize=2)
-def stored(name: str) -> Report:
-    """The checked-in report of the default experiment on the linear or the spherical path."""
-    return from_json(Report, (STORED / name / "note.json").read_text("utf-8"))
-
-
-def shown(visitor: Visitor, number: str, broken: bool) -> tuple[Result, bool]:
-    """The result to show for a claim, and whether it is of the visitor's experiment.
-
-    The visitor's own last result comes first; then a stored one, which is of the visitor's experiment if that
-    is the default one on the linear or the spherical path.
-    """
-    asked = subject(visitor.experiment)
-    own = visitor.claims.get((number, broken))
-    if own is not None and own.experiment == asked:
-        return own, True
-    name = "spherical" if visitor.experiment.path == "spherical" else "linear"
-    of_stored = {"path": "spherical"} if name == "spherical" else {}
-    results = [r for r in stored(name).results if r.number == number and r.broken == broken]
-    return results[0], asked == of_stored
-
-
-def run(visitor: Visitor, number: str, broken: bool) -> Generator[float, None, Result]:
-    """Run a claim on the visitor's experiment, and keep the result for this visitor."""
-    result = yield from run_claim(CLAIMS[number], plain(visitor.experiment), broken)
-    visitor.claims[number, broken] = result
-    return result
-
-
-def predict(visitor: Visitor, number: str) -> Result:
-    """What the claim predicts for the visitor's experiment."""
-    return predicted(CLAIMS[number], plain(visitor.experiment))
-
-
-def run_lineage(visitor: Visitor) -> Generator[float, None, Lineage]:
-    """Train and sample the lineage on the visitor's data.
-
-    Raises:
-        ValueError: the chain does not apply to the experiment.
-    """
-    experiment = plain(visitor.experiment)
-    reason = lineage_applies(experiment)
-    if reason is not None:
-        raise ValueError(reason)
-    table = yield from lineage(experiment)
-    visitor.lineage = subject(experiment), table
-    return table
-
-
-def plain(experiment: Experiment) -> Experiment:
-    """The experiment with the defaults wherever no claim depends on the choice."""
-    return Experiment(**subject(experiment))
+from fmstudio.studio.exhibits import REPEATS, Fitted
+from fmstudio.studio.note import shown
+from fmstudio.studio.session import Visitor
 
 
 def figures_html(result: Result) -> str:
@@ -199,16 +113,6 @@ def pager_html(number: str | None) -> str:
     )
 
 
-def lineage_of(visitor: Visitor) -> tuple[Lineage, bool]:
-    """The visitor's lineage or the stored one, and whether it is of the visitor's experiment."""
-    asked = subject(visitor.experiment)
-    if visitor.lineage is not None and visitor.lineage[0] == asked:
-        return visitor.lineage[1], True
-    table = stored("linear").lineage
-    assert table is not None
-    return table, not set(asked) - {"path"}
-
-
 def lineage_formula(index: int) -> str:
     """The loss of one method, and what it changes, as Markdown."""
     name, year, trajectories, target, loss = METHODS[index]
@@ -237,3 +141,29 @@ def years_html() -> str:
     """What stands under the slider's places."""
     words = "".join(f"<span>{escape(name)}<small>{year}</small></span>" for name, year, *_ in METHODS)
     return f'<div class="note-ticks">{words}</div>'
+
+
+def probe_panel_html(found: Fitted) -> str:
+    """What is known at a point, beside what a fit to sampled paths finds there, or why it finds nothing."""
+    if found.fit is None:
+        table = f'<p class="fm-note fm-warn">{escape(found.why_not)}</p>'
+    else:
+        known, fit = found.probe, found.fit
+        axes = ("x", "y")[: len(fit.drift)]
+        rows = [
+            _fit_row(f"drift, {axis}", float(u), value, error)
+            for axis, u, value, error in zip(axes, known.u, fit.drift, fit.drift_error, strict=True)
+        ]
+        rows.append(_fit_row("variance", known.var, fit.var, fit.var_error))
+        table = (
+            '<table class="note-checks"><tr><th></th><th>exact</th><th>fitted</th></tr>'
+            f"{''.join(rows)}</table>"
+            f'<p class="fm-note">Fitted by maximum likelihood to the steps of {fit.caught:,} sampled paths '
+            f"that passed within {RADIUS} of the point, in {REPEATS} repeats; the oracle was not asked.</p>"
+        )
+    probed = probe_html(found.probe, "fitted drift")
+    return f'<div class="note-probe"><div>{probed}</div><div>{table}</div></div>'
+
+
+def _fit_row(name: str, exact: float, value: float, error: float) -> str:
+    return f"<tr><td>{name}</td><td>{quantity(exact)}</td><td>{quantity(value, error)}</td></tr>"

@@ -1,4 +1,4 @@
-"""What the page's controls do, without the page: experiment in, records and scenes out. No gradio here."""
+"""The Paths room: original paths beside the flow, the probe; and which field the visitor's choices mean."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from torch import Tensor
 
 from fmstudio.flow.oracle.oracle_for import EmpiricalOracle
 from fmstudio.flow.solve.fields import VelocityField
-from fmstudio.learn.build import FLOW_FIELDS, path_of
+from fmstudio.learn.build import path_of
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.fields import fields_of
 from fmstudio.learn.nets.net_card import Chosen, NetCard, choose, exact_field, has_closed_form
 from fmstudio.learn.simulate import (
     Distances,
@@ -27,7 +28,7 @@ from fmstudio.learn.training.checkpoints import Checkpoint
 from fmstudio.plots.probe_panel import Probe
 from fmstudio.plots.scene.rooms import paths_scene
 from fmstudio.plots.scene.scene import Scene
-from fmstudio.ui.visitor import Visitor
+from fmstudio.studio.session import Visitor
 
 PROBED_PATHS = 140
 """Original paths drawn through a probed point."""
@@ -57,7 +58,7 @@ def net_field(visitor: Visitor) -> VelocityField | None:
 
 def samples_the_net(visitor: Visitor) -> bool:
     """Whether the Sample room follows the net: there is one, and the visitor did not ask for the exact u."""
-    wanted = visitor.use_net is not False or not has_closed_form(visitor.experiment)
+    wanted = visitor.rooms.use_net is not False or not has_closed_form(visitor.experiment)
     return wanted and fitting_net(visitor) is not None
 
 
@@ -76,11 +77,11 @@ def followed(visitor: Visitor, use_net: bool) -> Chosen:
 VIEWS = ("Q and P", "one data point", "all three")
 """What the Paths room puts side by side."""
 
-_SEEN = (*FLOW_FIELDS, "coupling", "coupling_batch", "sinkhorn_reg", "conditional", "particles", "frames")
+_SEEN = (*fields_of("data", "source", "path", "coupling", "view"), "conditional")
 
 
 @lru_cache(maxsize=64)
-def _exact_paths(experiment: Experiment, view: str) -> Scene:
+def exact_paths(experiment: Experiment, view: str) -> Scene:
     """The Paths room without a net: a frozen scene, the same for everybody who asks."""
     return _paths(experiment, view, exact_field(experiment) if has_closed_form(experiment) else None, None)
 
@@ -115,20 +116,20 @@ def paths_room(visitor: Visitor, view: str = VIEWS[0]) -> Scene:
     """
     if view not in VIEWS:
         raise ValueError(f"view: expected one of {', '.join(VIEWS)}; got {view!r}.")
-    experiment = Experiment(**{name: getattr(visitor.experiment, name) for name in _SEEN})
+    experiment = visitor.experiment.only(_SEEN)
     net = None if has_closed_form(experiment) else fitting_net(visitor)
     if net is not None:
         return _paths(experiment, view, net.net, NetCard.of(net))
     large = experiment.particles * experiment.frames > SHARED
-    return (_exact_paths.__wrapped__ if large else _exact_paths)(experiment, view)
+    return (exact_paths.__wrapped__ if large else exact_paths)(experiment, view)
 
 
 def paths_seen(visitor: Visitor) -> str:
     """Which text of the Paths room is true of what it shows: one for each view, coupling, and net or none."""
     if has_closed_form(visitor.experiment):
-        return visitor.view
-    no_net = "" if fitting_net(visitor) or visitor.view == VIEWS[1] else ", no net"
-    return f"{visitor.view}, paired{no_net}"
+        return visitor.rooms.view
+    no_net = "" if fitting_net(visitor) or visitor.rooms.view == VIEWS[1] else ", no net"
+    return f"{visitor.rooms.view}, paired{no_net}"
 
 
 def _compare(experiment: Experiment, flow: Tensor, times: Tensor) -> Distances:

@@ -1,8 +1,8 @@
-"""What the Sample room shows, without the page: samples, error against work, likelihood, the net's error."""
+"""The Sample room: samples, error against work, likelihood, the net's error."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,10 +11,13 @@ from torch import Tensor
 
 from fmstudio.flow.densities.cloud import PointCloud
 from fmstudio.flow.solve.adaptive import integrate_adaptive
+from fmstudio.flow.solve.fields import Counted, VelocityField
 from fmstudio.flow.solve.likelihood import log_likelihood
-from fmstudio.flow.solve.solvers import ADAPTIVE, SOLVERS, integrate, path_times
-from fmstudio.learn.build import FLOW_FIELDS, density_of, source_of
+from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.tableaux import SOLVERS
+from fmstudio.learn.build import density_of, source_of
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.fields import fields_of
 from fmstudio.learn.nets.net_card import Chosen, exact_field, has_closed_form
 from fmstudio.learn.simulate import (
     Distances,
@@ -30,11 +33,11 @@ from fmstudio.learn.simulate import (
 )
 from fmstudio.plots.scene.rooms import sample_scene
 from fmstudio.plots.scene.scene import Scene
-from fmstudio.ui import words
-from fmstudio.ui.actions import fitting_net, followed
-from fmstudio.ui.quality import start_gap, wrong_start
-from fmstudio.ui.stoppable import StoppableField
-from fmstudio.ui.visitor import Visitor
+from fmstudio.studio.names import class_names
+from fmstudio.studio.paths import fitting_net, followed
+from fmstudio.studio.quality import start_gap, wrong_start
+from fmstudio.studio.running import GoOn, regardless
+from fmstudio.studio.session import Visitor
 
 CLOUD_START = 0.02
 """Where the likelihood under a point cloud's exact flow is read off."""
@@ -42,12 +45,8 @@ CLOUD_START = 0.02
 LEAST = -8.0
 """Two densities are compared where the logarithm of the exact one is above this."""
 
-Tell = Callable[[int, int], object]
-"""Hears how many steps of how many are done."""
-
-
-def quietly(done: int, calls: int) -> None:
-    """Tell nobody."""
+SAMPLING = "sampling"
+"""What a Stop button calls it."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Sampled:
     chosen: Chosen
 
 
-def sample_room(visitor: Visitor, use_net: bool, tell: Tell = quietly) -> Sampled:
+def sample_room(visitor: Visitor, use_net: bool, go_on: GoOn = regardless) -> Sampled:
     """Q and the sampler's particles on one clock, with the distance between them: of one class or of all.
 
     Raises:
@@ -72,25 +71,30 @@ def sample_room(visitor: Visitor, use_net: bool, tell: Tell = quietly) -> Sample
     times = frame_times(experiment)
     pairs = draw_pairs(experiment, experiment.particles, asked=True)
     original = original_paths(experiment, pairs, times)
-    watched = StoppableField(chosen.field, visitor, _calls(experiment), tell)
+    watched = _watched(chosen.field, go_on, _calls(experiment))
     motion = run_sampler(experiment, watched, original[0], times, origin=chosen.field)
-    watched.check()
+    go_on(0, 0)
     measured = distances(motion.positions, *fresh_draws(experiment, times, asked=True))
-    watched.check()
+    go_on(0, 0)
     scene = sample_scene(chosen, times, pairs, original, motion, measured, class_name(chosen))
     return Sampled(scene, motion, measured, chosen)
 
 
 def class_name(chosen: Chosen) -> str:
     """What the class is called that a field is of; an empty text for all data."""
-    return "" if chosen.label is None else words.class_names(chosen.experiment, chosen.label + 1)[-1]
+    return "" if chosen.label is None else class_names(chosen.experiment, chosen.label + 1)[-1]
+
+
+def _watched(field: VelocityField, go_on: GoOn, calls: int = 0) -> Counted:
+    """A field that asks before each of so many calls whether anybody still waits."""
+    return Counted(field, lambda done: go_on(done, calls))
 
 
 def _calls(experiment: Experiment) -> int:
     """How often the sampler will ask the field; 0 where the solver decides on the way."""
     if experiment.sde_noise > 0:
         return experiment.sample_steps
-    if experiment.solver in ADAPTIVE:
+    if SOLVERS[experiment.solver].adaptive:
         return 0
     return experiment.sample_steps * SOLVERS[experiment.solver].evaluations
 
@@ -105,13 +109,15 @@ class ErrorCurve:
 
 
 @torch.no_grad()
-def error_curves(visitor: Visitor, use_net: bool, count: int = 400) -> Iterator[ErrorCurve]:
+def error_curves(
+    visitor: Visitor, use_net: bool, count: int = 400, go_on: GoOn = regardless
+) -> Generator[ErrorCurve]:
     """Error against NFE for every solver, one curve at a time.
 
     The error is the distance of the end points to those of 400 RK4 steps from the same starts.
     """
     experiment = visitor.experiment
-    field = StoppableField(followed(visitor, use_net).field, visitor)
+    field = _watched(followed(visitor, use_net).field, go_on)
     pairs = draw_pairs(experiment, count, stream=31)
     start = original_paths(experiment, pairs, torch.tensor([1.0, 0.0]), stream=32)[0]
     fine = integrate(field, start, path_times(400), SOLVERS["rk4"], record=False).positions[-1]
@@ -121,10 +127,10 @@ def error_curves(visitor: Visitor, use_net: bool, count: int = 400) -> Iterator[
 
     for name, tableau in SOLVERS.items():
         nfe, error = [], []
-        if name in ADAPTIVE:
+        if tableau.adaptive:
             for tolerance in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5):
                 solved = integrate_adaptive(
-                    field, start, torch.tensor([1.0, 0.0]), rtol=tolerance, atol=tolerance
+                    field, start, torch.tensor([1.0, 0.0]), tolerance, tolerance, tableau=tableau
                 )
                 nfe.append(solved.nfe)
                 error.append(distance(solved.positions[-1]))
@@ -162,7 +168,7 @@ class LikelihoodMap:
 
 
 def likelihood_map(
-    visitor: Visitor, use_net: bool, size: int = 48, steps: int = 40, tell: Tell = quietly
+    visitor: Visitor, use_net: bool, size: int = 48, steps: int = 40, go_on: GoOn = regardless
 ) -> LikelihoodMap:
     """The density that the flow gives each point of the plane or line, beside the exact one where known.
 
@@ -172,7 +178,7 @@ def likelihood_map(
     """
     chosen = followed(visitor, use_net)
     experiment = chosen.experiment
-    field = StoppableField(chosen.field, visitor, steps * SOLVERS["midpoint"].evaluations, tell)
+    field = _watched(chosen.field, go_on, steps * SOLVERS["midpoint"].evaluations)
     span = plane_span(experiment)
     grid, shape = _grid(experiment, span, size)
     density = asked_density(experiment)
@@ -183,7 +189,7 @@ def likelihood_map(
     exact = known(grid).reshape(shape) if known is not None else None
     wrong = wrong_start(experiment)
     if wrong is not None and exact is not None:
-        free = StoppableField(chosen.field, visitor)
+        free = _watched(chosen.field, go_on)
         end = integrate(free, grid, path_times(steps, start, 1.0), SOLVERS["midpoint"], record=False).end
         gap = start_gap(experiment, end)
         wrong = None if gap is None else float(gap.reshape(shape)[exact > LEAST].abs().mean())
@@ -232,7 +238,7 @@ def field_error(visitor: Visitor, t: float, size: int = 48) -> tuple[Tensor, flo
             "A straightened net follows paths of its own, whose mean velocity has no closed form: there is "
             "nothing exact to compare it with."
         )
-    of_the_field = Experiment(**{name: getattr(experiment, name) for name in FLOW_FIELDS})
+    of_the_field = experiment.only(fields_of("data", "source", "path"))
     asked = _exact_at(of_the_field, min(max(t, 0.01), 0.99), size)
     error = (net.net(asked.grid, asked.when) - asked.on_grid).norm(dim=-1).reshape(asked.shape)
     mean = float((net.net(asked.at, asked.when) - asked.under).pow(2).sum(-1).mean())

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.metrics import Floor, energy_distance, noise_floor, sliced_w2
-from fmstudio.learn.build import DATA_FIELDS, FLOW_FIELDS, oracle_of, path_of, source_of
+from fmstudio.flow.solve.fields import Counted
+from fmstudio.learn.build import oracle_of, path_of, source_of
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.fields import fields_of
 from fmstudio.learn.nets.net_card import Chosen, has_closed_form
 from fmstudio.learn.simulate import (
     Motion,
@@ -21,8 +23,7 @@ from fmstudio.learn.simulate import (
     original_paths,
     run_sampler,
 )
-from fmstudio.ui.stoppable import StoppableField
-from fmstudio.ui.visitor import Visitor
+from fmstudio.studio.running import GoOn, regardless
 
 MOST_MEASURED = 10_000
 """Samples that are measured against data, at most."""
@@ -62,10 +63,8 @@ def quality_of(experiment: Experiment, samples: Tensor) -> Quality:
     samples = samples[:MOST_MEASURED]
     count = len(samples)
     fresh = asked_density(experiment).sample(count, generator_of(experiment, 61)).points
-    of_data = ("conditional", "label", *DATA_FIELDS)
-    energy_chance, sliced_chance = _chance(
-        Experiment(**{name: getattr(experiment, name) for name in of_data}), count
-    )
+    of_data = experiment.only(("conditional", "label", *fields_of("data")))
+    energy_chance, sliced_chance = _chance(of_data, count)
     return Quality(
         count,
         energy_distance(samples, fresh),
@@ -104,7 +103,7 @@ class Better:
     gain: float
 
 
-def heun_instead(visitor: Visitor, chosen: Chosen, motion: Motion) -> Better | None:
+def heun_instead(chosen: Chosen, motion: Motion, go_on: GoOn = regardless) -> Better | None:
     """What as many steps of Heun would do, at twice the work, to particles that Euler's steps have moved.
 
     From the same noise and against the same data most of what chance does cancels: the spread of the gain is
@@ -121,7 +120,7 @@ def heun_instead(visitor: Visitor, chosen: Chosen, motion: Motion) -> Better | N
     if chosen.card is None or e.solver != "euler" or e.sde_noise > 0:
         return None
     start, end = motion.positions[0, :COMPARED], motion.positions[-1, :COMPARED]
-    watched = StoppableField(chosen.field, visitor)
+    watched = Counted(chosen.field, lambda done: go_on(done, 0))
     moved = run_sampler(e.but(solver="heun"), watched, start, motion.times[[0, -1]]).positions[-1]
     euler, heun = quality_of(e, end), quality_of(e, moved)
     gain = euler.energy - heun.energy
@@ -155,10 +154,9 @@ def _starts_wrong(experiment: Experiment) -> bool:
 
 def wrong_start(experiment: Experiment) -> float | None:
     """Mean |log p₁ − log q₁| over 4,000 points of Q at t = 1, as :func:`start_gap`; None as there."""
-    fields = ("conditional", "label", *FLOW_FIELDS)
     if not _starts_wrong(experiment):
         return None
-    return _wrong_start(Experiment(**{name: getattr(experiment, name) for name in fields}))
+    return _wrong_start(experiment.only(("conditional", "label", *fields_of("data", "source", "path"))))
 
 
 @lru_cache(maxsize=64)

@@ -33,6 +33,12 @@ class Line:
         self._places: list[Place] = []
         self._moved = threading.Condition()
 
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """All places, the first to be served first."""
+        with self._moved:
+            return tuple(self._places)
+
     @contextmanager
     def join(self, guest: bool = False) -> Generator[Place]:
         """Stand at the end of the line for as long as the context lasts.

@@ -1,0 +1,1 @@
+"""The Sample room: controls, figures, wiring."""

@@ -1,0 +1,130 @@
+"""Train: how does a net learn u?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+
+from fmstudio.learn.training.train import Progress
+from fmstudio.studio import train
+from fmstudio.studio.line import TRAININGS
+from fmstudio.studio.running import Begins, Done, Failed, Halted, Pulse, Reports, Waits
+from fmstudio.studio.session import Visitor
+from fmstudio.ui.report import facts, failed, said
+from fmstudio.ui.room import Room
+from fmstudio.ui.rooms.train import figures
+from fmstudio.ui.rooms.train.controls import Controls
+from fmstudio.ui.told import warn
+from fmstudio.ui.wiring import LAST, QUIET, TRAINS, Updates
+
+DRAWN_EVERY = 0.5
+"""Seconds between two pictures of the plots, all four of one step; the numbers follow each report."""
+
+_DOWNLOAD = """(file) => {
+  if (file) Object.assign(document.createElement("a"), { href: file.url, download: file.orig_name }).click();
+}"""
+
+
+def build(visitor: gr.State) -> Room:
+    """Lay the room out in the current tab."""
+    room = Controls()
+    acts = _Acts(visitor, room)
+    outputs = [room.loss, room.excess, room.cloud, room.error, room.status, room.straightness]
+    shown = [*outputs, *room.buttons.parts]
+    kinds = [(room.start, acts.begin), (room.resume, acts.go_on), (room.straighten, acts.reflow)]
+    nets = [button.click(kind, visitor, [visitor, *shown], **TRAINS) for button, kind in kinds]
+    room.stop.click(lambda state: state.running.halt(train.TRAINING), visitor, None, **QUIET)
+    room.reset.click(train.stop, visitor, None, **QUIET).then(acts.cleared, visitor, shown, **QUIET)
+    room.draw_error.click(acts.drawn_error, [visitor, room.when], room.error, **QUIET)
+    room.when.release(acts.drawn_error, [visitor, room.when], room.error, **LAST)
+    written = room.save.click(acts.written, visitor, room.saved, **QUIET)
+    written.then(None, room.saved, None, js=_DOWNLOAD, **QUIET)
+    return Room(
+        controls=room.of_experiment,
+        repaint=lambda state: figures.at_rest(room, state),
+        outputs=outputs,
+        view=lambda state: state.rooms.error_time,
+        of_net=lambda state: True,
+        nets=nets,
+        opener=(room.load, train.open_file),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Acts:
+    """What the room's buttons do.
+
+    Args:
+        visitor: the session's state.
+        room: its controls.
+    """
+
+    visitor: gr.State
+    room: Controls
+
+    def begin(self, state: Visitor) -> Iterator[Updates]:
+        """Start."""
+        yield from self._run(state, train.start)
+
+    def go_on(self, state: Visitor) -> Iterator[Updates]:
+        """Resume."""
+        yield from self._run(state, train.resume)
+
+    def reflow(self, state: Visitor) -> Iterator[Updates]:
+        """Straighten."""
+        yield from self._run(state, train.straighten)
+
+    def _run(self, state: Visitor, work: Callable[[Visitor], Generator[Progress]]) -> Iterator[Updates]:
+        """A training's reports as they come; the buttons are left right, whatever ends it."""
+        status, table, buttons = self.room.status, self.room.straightness, self.room.buttons
+        train.stop(state)  # One at a time: two clicks may be quicker than the buttons.
+        drawing = Pulse(DRAWN_EVERY)
+        for event in state.running.run(
+            train.TRAINING, lambda: work(state), TRAININGS, expected=(ValueError,)
+        ):
+            match event:
+                case Waits(words):
+                    updates: Updates = {status: said(words), **buttons.busy()}
+                case Begins():
+                    updates = {table: figures.straightness_html(state), **buttons.busy()}
+                case Reports(report):
+                    updates = self._reported(state, report, drawing) | buttons.busy()
+                case Done():
+                    updates = {table: figures.straightness_html(state), **buttons.ready()}
+                case Halted():
+                    updates = figures.at_rest(self.room, state) | buttons.ready()
+                case Failed(problem):
+                    warn(problem)  # The button may be far below the card that says it, too.
+                    updates = {status: failed(problem), **buttons.ready()}
+            yield {self.visitor: state, **updates}
+
+    def _reported(self, state: Visitor, report: Progress, drawing: Pulse) -> Updates:
+        """The numbers of a report, and now and then the plots of its net."""
+        due = drawing.due() or report.done
+        straighter = report if state.net.pairs is not None else None
+        return {
+            **(figures.painted(self.room, state, report.checkpoint) if due else {}),
+            self.room.status: facts([*figures.stray(state), *figures.status(report)]),
+            self.room.straightness: figures.straightness_html(state, straighter),
+        }
+
+    def cleared(self, state: Visitor) -> Updates:
+        """Reset."""
+        train.reset(state)
+        return figures.at_rest(self.room, state) | self.room.buttons.ready()
+
+    def drawn_error(self, state: Visitor, t: float) -> str:
+        """The map of the error at another time."""
+        state.rooms.error_time = t
+        return figures.error_map(state)
+
+    def written(self, state: Visitor) -> str | None:
+        """Save a checkpoint."""
+        try:
+            return train.save(state, Path(self.room.saved.GRADIO_CACHE))
+        except ValueError as problem:
+            warn(problem)
+            return None
