@@ -13,7 +13,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +75,6 @@ def fetch_model(
     model_id: str,
     revision: str = "main",
     without: tuple[str, ...] = (),
-    root: Path | None = None,
     endpoint: str | None = None,
 ) -> Iterator[DownloadProgress]:
     """Fetch a pipeline: its settings, its vocabularies and its full-precision safetensors.
@@ -86,7 +85,6 @@ def fetch_model(
         model_id: as ``owner/name``.
         revision: branch, tag or commit.
         without: components that are not needed.
-        root: instead of `fmstudio.image.hub.find.downloads_folder`.
         endpoint: of the Hub, if it is another one.
 
     Raises:
@@ -102,21 +100,18 @@ def fetch_model(
         content = json.loads((folder / index.name).read_text("utf-8"))
         return [hub.file(name) for name in wanted_files(hub.names, content, without)]
 
-    yield from _fetch(model_id, revision, root, endpoint, choose)
+    yield from _fetch(model_id, revision, endpoint, choose)
 
 
-def fetch_files(
-    model_id: str, names: tuple[str, ...], revision: str = "main", root: Path | None = None
-) -> Iterator[DownloadProgress]:
+def fetch_files(model_id: str, names: tuple[str, ...], revision: str = "main") -> Iterator[DownloadProgress]:
     """Fetch some files of a repository, such as a small decoder's; otherwise as `fetch_model`.
 
     Args:
         model_id: as ``owner/name``.
         names: of the files.
         revision: branch, tag or commit.
-        root: instead of `fmstudio.image.hub.find.downloads_folder`.
     """
-    yield from _fetch(model_id, revision, root, None, lambda hub, _: [hub.file(name) for name in names])
+    yield from _fetch(model_id, revision, None, lambda hub, _: [hub.file(name) for name in names])
 
 
 class _Hub:
@@ -162,9 +157,9 @@ class _Hub:
 
 
 def _fetch(
-    model_id: str, revision: str, root: Path | None, endpoint: str | None, choose: Any
+    model_id: str, revision: str, endpoint: str | None, choose: Callable[[_Hub, Path], list[_File]]
 ) -> Iterator[DownloadProgress]:
-    folder = folder_of(model_id, revision, root)
+    folder = folder_of(model_id, revision)
     with _alone(folder):
         folder.mkdir(parents=True, exist_ok=True)
         started = folder / _STARTED_FILE

@@ -53,30 +53,26 @@ def downloads_folder() -> Path:
     return Path(named).expanduser() if named else Path.home() / ".cache" / "fmstudio" / "hub"
 
 
-def folder_of(model_id: str, revision: str, root: Path | None = None) -> Path:
+def folder_of(model_id: str, revision: str) -> Path:
     """The folder of a download, there or not.
 
     Args:
         model_id: as ``owner/name``.
         revision: as asked for.
-        root: instead of `downloads_folder`.
     """
     safe = revision.replace("/", "--")
-    return (root or downloads_folder()) / f"{model_id.replace('/', '--')}@{safe}"
+    return downloads_folder() / f"{model_id.replace('/', '--')}@{safe}"
 
 
-def find(
-    model_id: str, revision: str = "main", without: tuple[str, ...] = (), root: Path | None = None
-) -> Found | None:
+def find(model_id: str, revision: str = "main", without: tuple[str, ...] = ()) -> Found | None:
     """The model, if all of it is on this machine.
 
     Args:
         model_id: as ``owner/name``.
         revision: branch, tag or commit.
         without: optional parts that need not be there.
-        root: instead of `downloads_folder`.
     """
-    own = folder_of(model_id, revision, root)
+    own = folder_of(model_id, revision)
     if (own / COMMIT_FILE).is_file():
         commit = (own / COMMIT_FILE).read_text("ascii").strip()
         return _complete(own, commit, without)
@@ -94,9 +90,9 @@ def find_tiny_decoder(card: ModelCard | None) -> Path | None:
     return _in_cache(card.tiny_vae, TINY_FILES, "main")
 
 
-def bytes_here(model_id: str, revision: str = "main", root: Path | None = None) -> int:
+def bytes_here(model_id: str, revision: str = "main") -> int:
     """Bytes of an unfinished download."""
-    own = folder_of(model_id, revision, root)
+    own = folder_of(model_id, revision)
     return sum(path.stat().st_size for path in own.rglob("*") if path.is_file())
 
 

@@ -343,17 +343,18 @@ def test_models_of_other_programs_are_found_in_the_hubs_cache(tiny_folder, tmp_p
     shutil.copytree(tiny_folder("SD3"), repository / "snapshots" / commit)
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(commit)
+    monkeypatch.setenv("FMSTUDIO_HUB_FOLDER", str(tmp_path / "own"))
     real = huggingface_hub.try_to_load_from_cache
     monkeypatch.setattr(
         huggingface_hub,
         "try_to_load_from_cache",
         lambda *arguments, **named: real(*arguments, **named, cache_dir=tmp_path),
     )
-    found = find("some/model", root=tmp_path / "own")
+    found = find("some/model")
     assert found is not None
     assert found.commit == commit
-    assert find("some/model", revision="v2", root=tmp_path / "own") is None
-    assert find("some/other", root=tmp_path / "own") is None
+    assert find("some/model", revision="v2") is None
+    assert find("some/other") is None
     shutil.rmtree(repository / "snapshots" / commit / "text_encoder_3")
-    assert find("some/model", root=tmp_path / "own") is None
-    assert find("some/model", without=("text_encoder_3",), root=tmp_path / "own") is not None
+    assert find("some/model") is None
+    assert find("some/model", without=("text_encoder_3",)) is not None

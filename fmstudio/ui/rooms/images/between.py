@@ -7,23 +7,15 @@ from collections.abc import Generator
 import gradio as gr
 
 from fmstudio.folders import ASSETS
+from fmstudio.image.progress import Progress
 from fmstudio.image.questions.inversion import BETWEEN_TOLERANCE, Interpolation, interpolate
 from fmstudio.image.settings import whole
-from fmstudio.studio.running import Pulse
 from fmstudio.ui import words
 from fmstudio.ui.report import said
-from fmstudio.ui.rooms.images.parts import (
-    LOADING,
-    POOLED,
-    YIELD_EVERY,
-    Values,
-    go_and_stop,
-    long_action,
-    progress_html,
-)
+from fmstudio.ui.rooms.images.parts import LOADING, Values, go_and_stop
 from fmstudio.ui.rooms.images.results import interpolation_html
-from fmstudio.ui.rooms.images.sampler import Sampler, one_label, remind, steps_follow
-from fmstudio.ui.wiring import Updates, stoppable
+from fmstudio.ui.rooms.images.sampler import Sampler, one_label, steps_follow
+from fmstudio.ui.wiring import Updates
 
 OPENING = ASSETS / "pictures" / "images-between.html"
 """An interpolation with the default settings, made by ``scripts/pictures.py``."""
@@ -43,24 +35,21 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
             steps = gr.Slider(
                 1, 64, value=SHOWN_STEPS, step=1, label="steps", interactive=True, min_width=120
             )
-            go, stop = go_and_stop("Interpolate", "between")
+            buttons = go_and_stop("Interpolate", "between")
         status = gr.HTML(said("Shown: seeds 0 and 1 of the default settings, sampled beforehand."))
         rows = gr.HTML(OPENING.read_text("utf-8") if OPENING.exists() else "", elem_id="between-rows")
         gr.Markdown(words.text("images-between"))
 
-    def draw(values: Values) -> Generator[Updates]:
+    def draw(values: Values) -> Generator[Progress | Updates]:
         settings = sampler.read(values)
         label, seed = one_label(settings), whole("seed", values[other] or 0)
-        yield {status: LOADING}
-        pulse = Pulse(YIELD_EVERY)
+        yield LOADING
         for event in interpolate(settings, seed, label, int(values[points]), int(values[steps])):
             if isinstance(event, Interpolation):
                 yield {status: said("Done."), rows: interpolation_html(event)}
-            elif pulse.due():
-                yield {status: progress_html(event)}
+            else:
+                yield event
 
-    drawing = long_action(draw, visitor, "between", status, "Stopped. The images before stay.")
-    go.click(drawing, {visitor, other, points, steps, *sampler.inputs}, [status, rows], **POOLED)
-    stoppable(stop, visitor, status, "between")
-    remind(sampler, status, "Interpolate")
+    inputs, stopped = [other, points, steps], "Stopped. The images before stay."
+    sampler.wire(buttons, visitor, draw, inputs, status, [rows], stopped)
     steps_follow(sampler, steps, BETWEEN_TOLERANCE)

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from fmstudio.folders import ASSETS
+from fmstudio.image.progress import Progress
 from fmstudio.image.questions.film import Film, film
 from fmstudio.image.questions.gallery import data_uri, picture_of
 from fmstudio.image.training.data import to_bytes
@@ -17,17 +18,9 @@ from fmstudio.studio.running import Pulse
 from fmstudio.ui import words
 from fmstudio.ui.film_strip import FilmStrip, film_json
 from fmstudio.ui.report import said
-from fmstudio.ui.rooms.images.parts import (
-    LOADING,
-    POOLED,
-    YIELD_EVERY,
-    Values,
-    go_and_stop,
-    long_action,
-    progress_html,
-)
-from fmstudio.ui.rooms.images.sampler import Sampler, chosen_class, remind, steps_follow
-from fmstudio.ui.wiring import Updates, stoppable
+from fmstudio.ui.rooms.images.parts import LOADING, YIELD_EVERY, Values, go_and_stop
+from fmstudio.ui.rooms.images.sampler import Sampler, chosen_class, steps_follow
+from fmstudio.ui.wiring import Updates
 
 OPENING = ASSETS / "pictures" / "images-film.json"
 """A film of the default settings, made by ``scripts/pictures.py``."""
@@ -45,7 +38,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
                 2, 64, value=SHOWN_STEPS, step=2, label="steps", interactive=True, min_width=160,
                 elem_id="film-steps",
             )  # fmt: skip
-            go, stop = go_and_stop("Sample", "film")
+            buttons = go_and_stop("Sample", "film")
         status = gr.HTML(said("Shown: the default settings, sampled beforehand. Drag the scrubber."))
         strip = FilmStrip(opening.get("film"), elem_id="film-strip")
     with gr.Column(elem_classes=["fm-card"], min_width=0):
@@ -53,23 +46,24 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         halves = gr.HTML(opening.get("halves", ""), elem_id="film-halves")
         gr.Markdown(words.text("images-film"))
 
-    def draw(values: Values) -> Generator[Updates]:
+    def draw(values: Values) -> Generator[Progress | Updates]:
         settings = sampler.read(values, steps=(int(values[steps]),), tolerances=(FILM_TOLERANCE,))
         settings = replace(settings, label=chosen_class(settings), count=1)
-        yield {status: LOADING, halves: ""}
+        yield LOADING
+        yield {halves: ""}
         pulse, made = Pulse(YIELD_EVERY), None
         for event in film(settings):
-            if isinstance(event, Film):
-                made = event
-            elif pulse.due() and made is not None:
-                yield {status: progress_html(event), strip: film_json(made)}
+            if isinstance(event, Progress):
+                yield event
+                continue
+            made = event
+            if pulse.due():
+                yield {strip: film_json(made)}
         if made is not None:
             yield {status: said(summary(made)), strip: film_json(made), halves: halves_html(made)}
 
-    drawing = long_action(draw, visitor, "film", status, "Stopped. The frames so far stay.")
-    go.click(drawing, {visitor, steps, *sampler.inputs}, [status, strip, halves], **POOLED)
-    stoppable(stop, visitor, status, "film")
-    remind(sampler, status, "Sample")
+    stopped = "Stopped. The frames so far stay."
+    sampler.wire(buttons, visitor, draw, [steps], status, [strip, halves], stopped)
     steps_follow(sampler, steps, FILM_TOLERANCE)
 
 

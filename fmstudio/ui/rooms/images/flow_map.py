@@ -9,25 +9,17 @@ import gradio as gr
 
 from fmstudio.folders import ASSETS
 from fmstudio.image.models import repository_models
+from fmstudio.image.progress import Progress
 from fmstudio.image.questions.gallery import data_uri, picture_of
 from fmstudio.image.questions.projection import FlowMap, flow_map
 from fmstudio.image.settings import ImageSettings
 from fmstudio.plots.scene.image import map_scene
-from fmstudio.studio.running import Pulse
 from fmstudio.ui.player import Player, read_probe
 from fmstudio.ui.report import failed, said
-from fmstudio.ui.rooms.images.parts import (
-    LOADING,
-    POOLED,
-    YIELD_EVERY,
-    Values,
-    go_and_stop,
-    long_action,
-    progress_html,
-)
-from fmstudio.ui.rooms.images.sampler import Sampler, beside_dropdown, remind, side_by_side
+from fmstudio.ui.rooms.images.parts import LOADING, Values, go_and_stop
+from fmstudio.ui.rooms.images.sampler import Sampler, beside_dropdown, side_by_side
 from fmstudio.ui.rooms.images.words import map_text
-from fmstudio.ui.wiring import QUIET, Updates, stoppable
+from fmstudio.ui.wiring import QUIET, Updates
 
 OPENING = ASSETS / "pictures" / "images-map.bin"
 """The scene of the default map, made by ``scripts/pictures.py``."""
@@ -49,7 +41,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
                 4, 64, value=SHOWN_STEPS, step=1, label="steps", interactive=True, min_width=140
             )
             beside = beside_dropdown(sampler)
-            go, stop = go_and_stop("Draw the map", "map")
+            buttons = go_and_stop("Draw the map", "map")
         status = gr.HTML(
             said("Shown: the default settings, sampled beforehand. Draw a map of your own to click on it."),
             elem_id="map-status",
@@ -67,11 +59,11 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         about = gr.Markdown(map_text(default.model))
     sampler.model.change(map_text, sampler.model, about, **QUIET)
 
-    def draw(values: Values) -> Generator[Updates]:
+    def draw(values: Values) -> Generator[Progress | Updates]:
         settings = sampler.read(values, steps=(int(values[steps]),))
         models = side_by_side(settings.model, values[beside])
-        yield {status: LOADING, looked: ""}
-        pulse = Pulse(YIELD_EVERY)
+        yield LOADING
+        yield {looked: ""}
         for event in flow_map(settings, models, int(values[samples])):
             if isinstance(event, FlowMap):
                 yield {
@@ -81,14 +73,11 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
                     looked: "",
                     result: event,
                 }
-            elif pulse.due() or event.share == 1:
-                yield {status: progress_html(event)}
+            else:
+                yield event
 
-    drawing = long_action(draw, visitor, "map", status, "Stopped. The map before stays.")
-    outputs = [status, player, legend, looked, result]
-    go.click(drawing, {visitor, samples, steps, beside, *sampler.inputs}, outputs, **POOLED)
-    stoppable(stop, visitor, status, "map")
-    remind(sampler, status, "Draw the map")
+    inputs, outputs = [samples, steps, beside], [player, legend, looked, result]
+    sampler.wire(buttons, visitor, draw, inputs, status, outputs, "Stopped. The map before stays.")
     player.probe(_look, result, looked, **QUIET)
 
 

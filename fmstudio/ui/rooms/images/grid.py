@@ -21,19 +21,10 @@ from fmstudio.ui.live_plot import LivePlot, figure_json
 from fmstudio.ui.report import said
 from fmstudio.ui.rooms.images.files import files_card
 from fmstudio.ui.rooms.images.grid_html import figure_kind, figures_of, grid_html, summary
-from fmstudio.ui.rooms.images.parts import (
-    LOADING,
-    POOLED,
-    SHOWN_COUNT,
-    YIELD_EVERY,
-    Values,
-    go_and_stop,
-    long_action,
-    progress_html,
-)
-from fmstudio.ui.rooms.images.sampler import Sampler, beside_dropdown, remind, side_by_side
+from fmstudio.ui.rooms.images.parts import LOADING, SHOWN_COUNT, YIELD_EVERY, GoAndStop, Values, go_and_stop
+from fmstudio.ui.rooms.images.sampler import Sampler, beside_dropdown, side_by_side
 from fmstudio.ui.rooms.images.words import figures_text, grid_text
-from fmstudio.ui.wiring import QUIET, Updates, stoppable
+from fmstudio.ui.wiring import QUIET, Updates
 
 PICTURES = ASSETS / "pictures"
 OPENING = PICTURES / "images-opening.html"
@@ -59,8 +50,7 @@ class Controls:
     beside: gr.Dropdown
     measured: gr.Dropdown
     nearest: gr.Checkbox
-    go: gr.Button
-    stop: gr.Button
+    buttons: GoAndStop
 
 
 @dataclass(frozen=True)
@@ -109,23 +99,12 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
     figures = _figures()
     files_card(visitor, result)
     work = Sampling(controls, sampler, figures, status, grid, result)
-    own: set[Block] = {
-        controls.steps,
-        controls.tolerances,
-        controls.count,
-        controls.beside,
-        controls.measured,
-    }
+    given: list[Block] = [controls.steps, controls.tolerances, controls.count, controls.beside]
+    given += [controls.measured, controls.nearest]
     stopped = "Stopped. Finished rows stay; a pale row shows the images expected so far."
-    controls.go.click(
-        long_action(work.draw, visitor, "grid", status, stopped),
-        {visitor, controls.nearest, *own, *sampler.inputs},
-        [status, grid, result, *figures.outputs],
-        **POOLED,
-    )
-    stoppable(controls.stop, visitor, status, "grid")
+    outputs = [grid, result, *figures.outputs]
+    sampler.wire(controls.buttons, visitor, work.draw, given, status, outputs, stopped)
     _follow(controls, sampler, below)
-    remind(sampler, status, "Sample")
 
 
 def _controls(sampler: Sampler) -> Controls:
@@ -150,8 +129,8 @@ def _controls(sampler: Sampler) -> Controls:
             True, label="nearest training images", visible=False, interactive=True, min_width=130,
             elem_id="images-nearest", elem_classes=["fm-low"],
         )  # fmt: skip
-        go, stop = go_and_stop("Sample", "images")
-    return Controls(steps, tolerances, count, beside, measured, nearest, go, stop)
+        buttons = go_and_stop("Sample", "images")
+    return Controls(steps, tolerances, count, beside, measured, nearest, buttons)
 
 
 def _figures() -> Figures:
@@ -182,7 +161,7 @@ class Sampling:
     grid: gr.HTML
     result: gr.State
 
-    def draw(self, values: Values) -> Generator[Updates]:
+    def draw(self, values: Values) -> Generator[Progress | Updates]:
         """What changes on the page as rows and figures come."""
         given, figures = self.controls, self.figures
         settings = self.sampler.read(
@@ -192,19 +171,18 @@ class Sampling:
         done = Comparison(settings, side_by_side(settings.model, values[given.beside]))
         measured = values[given.measured]
         # Nothing else is drawn before the first row: it is what the visitor waits for.
-        yield {self.status: LOADING, self.result: done}
-        pulse, progress = Pulse(YIELD_EVERY), Progress("", 0.0, None)
+        yield LOADING
+        yield {self.result: done}
+        pulse = Pulse(YIELD_EVERY)
         wanted = 0 if measured == 0 else max(measured, settings.count)
         for event in compare(settings, done.models, nearest=bool(values[given.nearest]), figures=wanted):
             done.take(event)
             if isinstance(event, Progress):
-                progress = event
-            over = isinstance(event, Preview) and event.step.index == event.step.steps
-            if over or (isinstance(event, Preview | Progress) and not pulse.due()):
+                yield event
                 continue
-            changed: Updates = {self.status: progress_html(progress)}
-            if not isinstance(event, Progress):
-                changed[self.grid] = grid_html(done)
+            if isinstance(event, Preview) and (event.step.index == event.step.steps or not pulse.due()):
+                continue
+            changed: Updates = {self.grid: grid_html(done)}
             if isinstance(event, Distance | Quality | CopyShare) or (
                 isinstance(event, Row) and len(done.rows) == 2
             ):

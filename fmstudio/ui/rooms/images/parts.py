@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -16,12 +17,15 @@ from fmstudio.image.progress import Progress
 from fmstudio.image.questions.compare import compare
 from fmstudio.image.settings import ImageSettings
 from fmstudio.studio.line import IMAGES, Line
-from fmstudio.studio.running import Failed, Halted, Reports, Waits
+from fmstudio.studio.running import Failed, Halted, Pulse, Reports, Waits
 from fmstudio.ui.report import failed, said
 from fmstudio.ui.wiring import Updates, pooled
 
 Values = dict[Block, Any]
 """What a handler of a set of inputs is given: the value of each."""
+
+Work = Callable[[Values], Generator[Progress | Updates]]
+"""A long action: of the values of its inputs, what it reports meanwhile."""
 
 YIELD_EVERY = 0.15
 """Seconds between two updates of a running action."""
@@ -32,14 +36,28 @@ SHOWN_COUNT = 8
 SHOWN_BESIDE = "fashion-rf2"
 """The model beside the default one in what is shown first."""
 
-POOLED = pooled("images") | {"trigger_mode": "once"}
+POOLED: dict[str, Any] = pooled("images") | {"trigger_mode": "once"}
 """Sampling handlers stand in the line `IMAGES`."""
 
 
-def go_and_stop(action: str, name: str) -> tuple[gr.Button, gr.Button]:
-    """The two buttons of a long action, with the ids NAME-go and NAME-stop."""
+@dataclass(frozen=True)
+class GoAndStop:
+    """The two buttons of a long action, with the ids NAME-go and NAME-stop.
+
+    Args:
+        name: of the action.
+        go, stop: begin it, and ask it to end.
+    """
+
+    name: str
+    go: gr.Button
+    stop: gr.Button
+
+
+def go_and_stop(action: str, name: str) -> GoAndStop:
+    """Lay the two buttons out, the first labelled with the action."""
     go = gr.Button(action, variant="primary", elem_id=f"{name}-go", min_width=110 if " " in action else 90)
-    return go, gr.Button("Stop", elem_id=f"{name}-stop", min_width=70)
+    return GoAndStop(name, go, gr.Button("Stop", elem_id=f"{name}-stop", min_width=70))
 
 
 def progress_html(progress: Progress) -> str:
@@ -60,12 +78,12 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-LOADING = progress_html(Progress("Loading the model", 0.0, None))
+LOADING = Progress("Loading the model", 0.0, None)
 """The first word of an action that needs a model of the repository."""
 
 
 def long_action(
-    work: Callable[[Values], Generator[Updates]],
+    work: Work,
     visitor: gr.State,
     name: str,
     status: Component,
@@ -79,7 +97,8 @@ def long_action(
     Its inputs are a set, so that Gradio gives it their values by component; the visitor is among them.
 
     Args:
-        work: called at once, so that what it reads before its first step is checked before it waits.
+        work: called at once, so that what a plain function reads is checked before it waits. It yields what
+            changes, and progress, which is shown now and then.
         visitor: the visitor's state.
         name: of the action, as its Stop button calls it (see `stoppable`).
         status: where all of that is told.
@@ -98,10 +117,14 @@ def long_action(
         except expected as error:
             yield told(error, values)
             return
+        pulse = Pulse(YIELD_EVERY)
         for event in values[visitor].running.run(name, lambda: made, line, expected):
             match event:
                 case Waits(words):
                     yield {status: said(words)}
+                case Reports(Progress() as progress):
+                    if pulse.due() or progress.share == 1:
+                        yield {status: progress_html(progress)}
                 case Reports(changed):
                     yield changed
                 case Halted():

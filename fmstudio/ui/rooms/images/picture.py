@@ -15,10 +15,9 @@ from fmstudio.image.progress import Progress
 from fmstudio.image.questions.bits import Bits, bits_per_dimension
 from fmstudio.image.questions.inversion import INVERSION_TOLERANCE, Edit, Inversion, edit, invert
 from fmstudio.image.settings import NO_CLASS, ImageSettings
-from fmstudio.studio.running import Pulse
 from fmstudio.ui import words
 from fmstudio.ui.report import failed, said
-from fmstudio.ui.rooms.images.parts import LOADING, POOLED, YIELD_EVERY, Values, long_action, progress_html
+from fmstudio.ui.rooms.images.parts import LOADING, POOLED, Values, long_action
 from fmstudio.ui.rooms.images.results import bits_html, edit_html, inversion_html
 from fmstudio.ui.rooms.images.sampler import (
     WITHOUT_CLASS,
@@ -42,7 +41,7 @@ from fmstudio.ui.rooms.images.source import (
     upload_warning,
 )
 from fmstudio.ui.rooms.images.upload import UploadedPicture
-from fmstudio.ui.wiring import LATEX, QUIET, Updates, stoppable
+from fmstudio.ui.wiring import LAST, LATEX, QUIET, Updates, stoppable
 
 OPENING = ASSETS / "pictures" / "images-inversion.html"
 """The inversion of a test picture with the default settings, made by ``scripts/pictures.py``."""
@@ -149,29 +148,29 @@ class Work:
     status: gr.HTML
     shown: gr.HTML
 
-    def invert(self, values: Values) -> Generator[Updates]:
+    def invert(self, values: Values) -> Generator[Progress | Updates]:
         """To noise and back."""
         settings, image, label = yield from self._picture(values)
-        result = yield from self._showing(invert(settings, image, label, self._steps(values)))
+        result = yield from _last(invert(settings, image, label, self._steps(values)))
         if isinstance(result, Inversion):
             yield self._done(inversion_html(result))
 
-    def edit(self, values: Values) -> Generator[Updates]:
+    def edit(self, values: Values) -> Generator[Progress | Updates]:
         """Part of the way to noise, and down into another class."""
         settings, image, label = yield from self._picture(values)
         last = len(class_names(settings.model)) - 1
         wanted = label_of(settings.model, values[self.choice.target], last)
         goal = one_label(ImageSettings(model=settings.model, label=wanted))
-        result = yield from self._showing(edit(settings, image, label, goal, self._steps(values)))
+        result = yield from _last(edit(settings, image, label, goal, self._steps(values)))
         if isinstance(result, Edit):
             yield self._done(edit_html(result, image))
 
-    def bits(self, values: Values) -> Generator[Updates]:
+    def bits(self, values: Values) -> Generator[Progress | Updates]:
         """Its likelihood, in bits per dimension."""
         settings, image, label = yield from self._picture(values)
         steps, dequantise = self._steps(values), bool(values[self.dequantise])
         work = bits_per_dimension(settings, image, label, steps, SHOWN_DRAWS, dequantise)
-        result = yield from self._showing(work)
+        result = yield from _last(work)
         if isinstance(result, Bits):
             yield self._done(bits_html(result, image, steps, settings))
 
@@ -181,7 +180,7 @@ class Work:
     def _done(self, html: str) -> Updates:
         return {self.status: said("Done."), self.shown: html}
 
-    def _picture(self, values: Values) -> Generator[Updates, None, tuple[ImageSettings, Any, int]]:
+    def _picture(self, values: Values) -> Generator[Progress | Updates, None, tuple[ImageSettings, Any, int]]:
         """Returns the settings, the picture and its label."""
         chosen, settings = self.choice, self.sampler.read(values, count=1)
         name, sources = values[chosen.source], sources_of(settings.model)
@@ -192,19 +191,20 @@ class Work:
             label=label_of(settings.model, values[chosen.kind], NO_CLASS),
             negative=bool(values[chosen.negative]),
         )
-        yield {self.status: LOADING}
-        image, label = yield from self._showing(obtain(settings, source))
+        yield LOADING
+        image, label = yield from _last(obtain(settings, source))
         return settings, image, label
 
-    def _showing(self, events: Iterator[Any]) -> Generator[Updates, None, Any]:
-        """Pass progress on to the page now and then; returns what comes last."""
-        pulse, last = Pulse(YIELD_EVERY), None
-        for event in events:
-            if not isinstance(event, Progress):
-                last = event
-            elif pulse.due():
-                yield {self.status: progress_html(event)}
-        return last
+
+def _last(events: Iterator[Any]) -> Generator[Progress, None, Any]:
+    """Pass progress on; returns what comes last."""
+    last = None
+    for event in events:
+        if isinstance(event, Progress):
+            yield event
+        else:
+            last = event
+    return last
 
 
 def _follow(choice: Choice, sampler: Sampler) -> None:
@@ -237,7 +237,7 @@ def _follow(choice: Choice, sampler: Sampler) -> None:
         choice.source.change, choice.upload.change, choice.negative.change, sampler.model.change,
     )  # fmt: skip
     for asked in changes:
-        asked(warn, told_by, choice.warning, trigger_mode="always_last", **QUIET)
+        asked(warn, told_by, choice.warning, **LAST)
     sampler.model.change(
         other_model,
         [sampler.model, choice.source, choice.target, choice.kind],

@@ -16,8 +16,8 @@ from fmstudio.image.models import class_names, repository_models
 from fmstudio.image.settings import ALL_CLASSES, LIMITS, NO_CLASS, ImageSettings
 from fmstudio.ui.player import QuietMeta
 from fmstudio.ui.report import said
-from fmstudio.ui.rooms.images.parts import SHOWN_BESIDE, Values
-from fmstudio.ui.wiring import QUIET
+from fmstudio.ui.rooms.images.parts import POOLED, SHOWN_BESIDE, GoAndStop, Values, Work, long_action
+from fmstudio.ui.wiring import QUIET, stoppable
 
 SHIFT, BF16 = "time shift s", "bfloat16 where the machine has it"
 """Labels of what an adaptive solver does not ask for."""
@@ -53,6 +53,32 @@ class Sampler:
         given["label"] = label_of(given["model"], given["label"])
         given["seed"] = given["seed"] or 0
         return ImageSettings(**given | more)
+
+    def wire(
+        self,
+        buttons: GoAndStop,
+        visitor: gr.State,
+        work: Work,
+        inputs: Sequence[Block],
+        status: Component,
+        outputs: Sequence[Block],
+        stopped: str,
+    ) -> None:
+        """Let two buttons begin and end an action that samples as this card says.
+
+        Args:
+            buttons: with the action's name.
+            visitor: the visitor's state.
+            work: the action; it is given the values of this card's controls too.
+            inputs: its other controls.
+            status: where it tells how far it is; also where another model is noted.
+            outputs: what else it changes.
+            stopped: the last word of one that was stopped.
+        """
+        handler = long_action(work, visitor, buttons.name, status, stopped)
+        buttons.go.click(handler, {visitor, *inputs, *self.inputs}, [status, *outputs], **POOLED)
+        stoppable(buttons.stop, visitor, status, buttons.name)
+        remind(self, status, buttons.go.value)
 
 
 class _Following:

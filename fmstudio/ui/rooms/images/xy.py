@@ -7,26 +7,17 @@ from dataclasses import replace
 from html import escape
 
 import gradio as gr
-from gradio.blocks import Block
 
 from fmstudio.folders import ASSETS
+from fmstudio.image.progress import Progress
 from fmstudio.image.questions.gallery import data_uri, picture_of
 from fmstudio.image.questions.xy import AXES, DEFAULT_VALUES, XYGrid, read_axis, xy_grid
-from fmstudio.studio.running import Pulse
 from fmstudio.ui import words
 from fmstudio.ui.report import said
 from fmstudio.ui.rooms.images.files import files_card
-from fmstudio.ui.rooms.images.parts import (
-    LOADING,
-    POOLED,
-    YIELD_EVERY,
-    Values,
-    go_and_stop,
-    long_action,
-    progress_html,
-)
-from fmstudio.ui.rooms.images.sampler import Sampler, chosen_class, remind
-from fmstudio.ui.wiring import QUIET, Updates, stoppable
+from fmstudio.ui.rooms.images.parts import LOADING, Values, go_and_stop
+from fmstudio.ui.rooms.images.sampler import Sampler, chosen_class
+from fmstudio.ui.wiring import QUIET, Updates
 
 OPENING = ASSETS / "pictures" / "images-xy.html"
 """Guidance over classes with the default settings, drawn by ``scripts/pictures.py``."""
@@ -46,7 +37,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
             steps = gr.Slider(
                 1, 64, value=SHOWN_STEPS, step=1, label="steps", interactive=True, min_width=130
             )
-            go, stop = go_and_stop("Sample", "xy")
+            buttons = go_and_stop("Sample", "xy")
         status = gr.HTML(
             said("Shown: guidance over classes, sampled beforehand. Choose two settings and sample."),
             elem_id="xy-status",
@@ -55,26 +46,24 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         gr.Markdown(words.text("images-xy"))
     files_card(visitor, result)
 
-    def draw(values: Values) -> Generator[Updates]:
+    def draw(values: Values) -> Generator[Progress | Updates]:
         settings = sampler.read(values, steps=(int(values[steps]),))
         settings = replace(settings, label=chosen_class(settings))
         x = read_axis(values[x_name], values[x_values], settings.model)
         y = read_axis(values[y_name], values[y_values], settings.model)
-        yield {status: LOADING}
-        pulse, done = Pulse(YIELD_EVERY), XYGrid(settings, x, y)
+        yield LOADING
+        done = XYGrid(settings, x, y)
         for event in xy_grid(settings, x, y):
             if isinstance(event, XYGrid):
                 done = event
                 yield {grid: xy_html(done), result: done}
-            elif pulse.due():
-                yield {status: progress_html(event)}
+            else:
+                yield event
         yield {status: said(f"Done: {len(done.cells)} images."), grid: xy_html(done), result: done}
 
-    inputs: set[Block] = {visitor, x_name, x_values, y_name, y_values, steps, *sampler.inputs}
-    drawing = long_action(draw, visitor, "xy", status, "Stopped. The finished images stay.")
-    go.click(drawing, inputs, [status, grid, result], **POOLED)
-    stoppable(stop, visitor, status, "xy")
-    remind(sampler, status, "Sample")
+    inputs = [x_name, x_values, y_name, y_values, steps]
+    stopped = "Stopped. The finished images stay."
+    sampler.wire(buttons, visitor, draw, inputs, status, [grid, result], stopped)
     for name, values in ((x_name, x_values), (y_name, y_values)):
         name.input(lambda chosen: DEFAULT_VALUES[chosen], name, values, trigger_mode="always_last", **QUIET)
 
