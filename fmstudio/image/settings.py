@@ -109,9 +109,10 @@ class ImageSettings:
 
     def plans(self) -> list[FixedPlan | AdaptivePlan]:
         """How each row is made."""
-        if self.adaptive:
-            return [AdaptivePlan(tolerance) for tolerance in self.tolerances]
-        return [FixedPlan(n, SOLVERS[self.solver], self.shift) for n in self.steps]
+        solver = SOLVERS[self.solver]
+        if solver.adaptive:
+            return [AdaptivePlan(tolerance, solver) for tolerance in self.tolerances]
+        return [FixedPlan(n, solver, self.shift) for n in self.steps]
 
     def labels(self, model: ImageModel, count: int | None = None) -> Tensor:
         """The label of each image in a row, or of the first `count` images of a longer one.

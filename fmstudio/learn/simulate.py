@@ -187,7 +187,7 @@ def follow_noisily(
     if isinstance(origin, Oracle):
         score = _exact_score(origin)
     else:
-        known = coupling_of(experiment).independent and experiment.source == "standard normal"
+        known = coupling_of(experiment).independent and source_of(experiment).is_standard_normal
         score = score_from_velocity(path, origin, score_is_exact=known)
     noise = Proportional(path, experiment.sde_noise)
     generator = generator_of(experiment, 5)

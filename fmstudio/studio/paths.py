@@ -44,10 +44,12 @@ SHARED = 500_000
 
 def fitting_net(visitor: Visitor) -> Checkpoint | None:
     """The visitor's net where its flow is the experiment's, else None."""
-    checkpoint = visitor.checkpoint
-    if checkpoint is None or not NetCard.of(checkpoint).fits(visitor.experiment):
-        return None
-    return checkpoint
+    return fitting(visitor.experiment, visitor.checkpoint)
+
+
+def fitting(experiment: Experiment, net: Checkpoint | None) -> Checkpoint | None:
+    """The net where its flow is the experiment's, else None."""
+    return None if net is None or not NetCard.of(net).fits(experiment) else net
 
 
 def net_field(visitor: Visitor) -> VelocityField | None:

@@ -31,13 +31,13 @@ from fmstudio.learn.simulate import (
     original_paths,
     run_sampler,
 )
+from fmstudio.learn.training.checkpoints import Checkpoint
 from fmstudio.plots.scene.rooms import sample_scene
 from fmstudio.plots.scene.scene import Scene
 from fmstudio.studio.names import class_names
-from fmstudio.studio.paths import fitting_net, followed
+from fmstudio.studio.paths import fitting
 from fmstudio.studio.quality import start_gap, wrong_start
 from fmstudio.studio.running import GoOn, regardless
-from fmstudio.studio.session import Visitor
 
 CLOUD_START = 0.02
 """Where the likelihood under a point cloud's exact flow is read off."""
@@ -59,14 +59,13 @@ class Sampled:
     chosen: Chosen
 
 
-def sample_room(visitor: Visitor, use_net: bool, go_on: GoOn = regardless) -> Sampled:
+def sample_room(chosen: Chosen, go_on: GoOn = regardless) -> Sampled:
     """Q and the sampler's particles on one clock, with the distance between them: of one class or of all.
 
     Raises:
         Stopped: the visitor no longer waits.
-        ValueError: a net is asked for and none fits; no closed form; noise where the score is not known.
+        ValueError: noise where the score is not known.
     """
-    chosen = followed(visitor, use_net)
     experiment = chosen.experiment
     times = frame_times(experiment)
     pairs = draw_pairs(experiment, experiment.particles, asked=True)
@@ -109,15 +108,13 @@ class ErrorCurve:
 
 
 @torch.no_grad()
-def error_curves(
-    visitor: Visitor, use_net: bool, count: int = 400, go_on: GoOn = regardless
-) -> Generator[ErrorCurve]:
+def error_curves(chosen: Chosen, count: int = 400, go_on: GoOn = regardless) -> Generator[ErrorCurve]:
     """Error against NFE for every solver, one curve at a time.
 
     The error is the distance of the end points to those of 400 RK4 steps from the same starts.
     """
-    experiment = visitor.experiment
-    field = _watched(followed(visitor, use_net).field, go_on)
+    experiment = chosen.experiment
+    field = _watched(chosen.field, go_on)
     pairs = draw_pairs(experiment, count, stream=31)
     start = original_paths(experiment, pairs, torch.tensor([1.0, 0.0]), stream=32)[0]
     fine = integrate(field, start, path_times(400), SOLVERS["rk4"], record=False).positions[-1]
@@ -168,22 +165,20 @@ class LikelihoodMap:
 
 
 def likelihood_map(
-    visitor: Visitor, use_net: bool, size: int = 48, steps: int = 40, go_on: GoOn = regardless
+    chosen: Chosen, size: int = 48, steps: int = 40, go_on: GoOn = regardless
 ) -> LikelihoodMap:
     """The density that the flow gives each point of the plane or line, beside the exact one where known.
 
     Raises:
         Stopped: the visitor no longer waits.
-        ValueError: no net, or no closed form.
     """
-    chosen = followed(visitor, use_net)
     experiment = chosen.experiment
     field = _watched(chosen.field, go_on, steps * SOLVERS["midpoint"].evaluations)
     span = plane_span(experiment)
     grid, shape = _grid(experiment, span, size)
     density = asked_density(experiment)
     # The exact flow of a point cloud ends in the points themselves; just before, it still has a density.
-    start = CLOUD_START if isinstance(density, PointCloud) and not use_net else 0.0
+    start = CLOUD_START if isinstance(density, PointCloud) and chosen.card is None else 0.0
     flow = log_likelihood(field, grid, steps, SOLVERS["midpoint"], source_of(experiment), start=start)
     known = getattr(density, "log_density", None)
     exact = known(grid).reshape(shape) if known is not None else None
@@ -215,7 +210,9 @@ def plane_span(experiment: Experiment) -> float:
 
 
 @torch.no_grad()
-def field_error(visitor: Visitor, t: float, size: int = 48) -> tuple[Tensor, float, float]:
+def field_error(
+    experiment: Experiment, net: Checkpoint | None, t: float, size: int = 48
+) -> tuple[Tensor, float, float]:
     """|u_θ − u| on a grid at time t, the grid's half width, and E|u_θ − u|² under q_t.
 
     Both fields are of all data. On the line the grid is one row of points.
@@ -224,8 +221,7 @@ def field_error(visitor: Visitor, t: float, size: int = 48) -> tuple[Tensor, flo
         ValueError: no net, or nothing exact to compare it with: a coupling without closed form, or a net that
             was straightened and follows other paths than the experiment's.
     """
-    experiment = visitor.experiment
-    net = fitting_net(visitor)
+    net = fitting(experiment, net)
     if net is None:
         raise ValueError("There is no trained net for this experiment yet: start a training first.")
     if not has_closed_form(experiment):

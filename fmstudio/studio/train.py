@@ -24,7 +24,7 @@ from fmstudio.learn.training import checkpoints
 from fmstudio.learn.training.checkpoints import Checkpoint
 from fmstudio.learn.training.run import Diverged
 from fmstudio.learn.training.train import Progress, train
-from fmstudio.studio.paths import VIEWS, fitting_net
+from fmstudio.studio.paths import VIEWS, fitting, fitting_net
 from fmstudio.studio.session import OPENED, SHIPPED, TRAINED, Lesson, Net, Visitor
 
 TRAINING = "training"
@@ -170,14 +170,13 @@ def measure_straightness(checkpoint: Checkpoint, count: int = 2_000) -> float:
 
 
 @torch.no_grad()
-def clouds(visitor: Visitor) -> dict[str, tuple[Tensor, str]]:
+def clouds(experiment: Experiment, net: Checkpoint | None) -> dict[str, tuple[Tensor, str]]:
     """Data points, and samples of the net where there is one, for a picture: name → (points, role).
 
     Both are of all data, whatever class the sampler is asked for.
     """
-    experiment = visitor.experiment
     shown = {"data": (density_of(experiment).sample(SHOWN, generator_of(experiment, 91)).points, "data")}
-    net = fitting_net(visitor)
+    net = fitting(experiment, net)
     if net is not None:
         noise = source_of(experiment).sample(SHOWN, generator_of(experiment, 92)).points
         samples = integrate(net.net, noise, path_times(20), MIDPOINT, record=False).positions[-1]

@@ -98,27 +98,30 @@ def test_a_probe_from_nowhere_is_refused(x: float, y: float, t: float) -> None:
 def test_sample_room_at_both_ends_of_its_controls(solver: str, end: str) -> None:
     numbers = {name: domain(name)[end] for name in ("sample_steps", "sde_noise", "guidance")}
     state = visitor(solver=solver, **numbers)
-    found = sample.sample_room(state, use_net=False)
+    found = sample.sample_room(paths.followed(state, False))
     assert torch.isfinite(found.motion.positions).all()
     assert found.motion.nfe >= 1
     assert len(found.measured.values) == len(found.scene.times)
 
 
 def test_without_a_net_the_page_says_so() -> None:
-    for act in (lambda: sample.sample_room(visitor(), True), lambda: sample.field_error(visitor(), 0.5)):
+    for act in (
+        lambda: sample.sample_room(paths.followed(visitor(), True)),
+        lambda: sample.field_error(SMALL, None, 0.5),
+    ):
         with pytest.raises(ValueError, match="no trained net"):
             act()
 
 
 def test_guidance_by_the_oracle_samples_the_class() -> None:
     state = visitor(conditional=True, label=0, guidance=1.0, solver="heun", sample_steps=40)
-    end = sample.sample_room(state, use_net=False).motion.positions[-1]
+    end = sample.sample_room(paths.followed(state, False)).motion.positions[-1]
     angle = torch.atan2(end[:, 1], end[:, 0])
     assert float(angle.std()) < 0.3
 
 
 def test_error_curves_fall_with_work_for_every_solver() -> None:
-    curves = list(sample.error_curves(visitor(), use_net=False, count=60))
+    curves = list(sample.error_curves(paths.followed(visitor(), False), count=60))
     assert [curve.solver for curve in curves] == list(SOLVERS)
     for curve in curves:
         assert curve.error[-1] < curve.error[0]
@@ -126,7 +129,7 @@ def test_error_curves_fall_with_work_for_every_solver() -> None:
 
 
 def test_likelihood_map_agrees_with_the_exact_density() -> None:
-    found = sample.likelihood_map(visitor(), use_net=False, size=24)
+    found = sample.likelihood_map(paths.followed(visitor(), False), size=24)
     assert found.exact is not None
     known = found.exact > -6
     assert float((found.flow - found.exact)[known].abs().mean()) < 0.1
@@ -142,12 +145,12 @@ def shipped_net(experiment: Experiment) -> Checkpoint:
 def test_the_likelihood_of_a_class_is_compared_with_the_density_of_that_class(use_net: bool) -> None:
     told = Experiment(conditional=True, label=2)
     state = Visitor(told, Net(shipped_net(told)))
-    found = sample.likelihood_map(state, use_net, size=24)
+    found = sample.likelihood_map(paths.followed(state, use_net), size=24)
     assert found.gap is not None
     assert found.gap < (1.0 if use_net else 0.01)
     # A guided flow does not end there, and is called guided.
     state.experiment = told.but(guidance=3.0)
-    guided = sample.likelihood_map(state, use_net, size=24)
+    guided = sample.likelihood_map(paths.followed(state, use_net), size=24)
     assert guided.gap is not None
     assert guided.gap > 10
     assert guided.chosen.guidance == 3
@@ -155,7 +158,7 @@ def test_the_likelihood_of_a_class_is_compared_with_the_density_of_that_class(us
 
 def test_a_class_that_the_net_does_not_know_is_left_out_of_the_sample_room() -> None:
     state = Visitor(SMALL.but(conditional=True, label=2, particles=300), Net(shipped_net(Experiment())))
-    found = sample.sample_room(state, use_net=True)
+    found = sample.sample_room(paths.followed(state, True))
     angles = [
         torch.atan2(*torch.as_tensor(pane.positions[-1]).flip(1).unbind(1)) for pane in found.scene.panes
     ]
@@ -168,7 +171,7 @@ def test_a_class_that_the_net_does_not_know_is_left_out_of_the_sample_room() -> 
 
 def test_a_scene_says_which_class_and_how_much_guidance() -> None:
     state = Visitor(SMALL.but(conditional=True, label=2, guidance=4.0))
-    original, sampled = sample.sample_room(state, use_net=False).scene.panes
+    original, sampled = sample.sample_room(paths.followed(state, False)).scene.panes
     assert original.title == "Q of bump 2"
     assert sampled.title == "P of bump 2"
     assert "guidance 4, exact u" in sampled.caption
@@ -184,19 +187,23 @@ def test_the_class_of_the_sampler_stays_in_the_sample_room() -> None:
     assert np.std(np.arctan2(flow[:, 1], flow[:, 0])) > 1
     state = Visitor(Experiment(conditional=True, label=2, guidance=4.0), Net(net))
     of_all = Visitor(Experiment(conditional=True), Net(net))
-    assert sample.field_error(state, 0.5)[2] == sample.field_error(of_all, 0.5)[2] < 0.2
+    assert (
+        sample.field_error(state.experiment, net, 0.5)[2]
+        == sample.field_error(of_all.experiment, net, 0.5)[2]
+        < 0.2
+    )
     answers = [paths.probe(visitor, 0.2, 0.1, 0.5).net for visitor in (state, of_all)]
     assert answers[0] is not None
     assert answers[1] is not None
     assert torch.equal(answers[0], answers[1])
-    clouds = [train.clouds(visitor)["samples of the net"][0] for visitor in (state, of_all)]
+    clouds = [train.clouds(visitor.experiment, net)["samples of the net"][0] for visitor in (state, of_all)]
     assert torch.equal(*clouds)
 
 
 def test_a_straightened_net_is_called_so_and_its_answer_is_not_set_beside_u() -> None:
     net = replace(shipped_net(Experiment()), of_pairs=True)
     assert paths.probe(Visitor(Experiment(), Net(net)), 0, 0, 0.5).net is None
-    panes = sample.sample_room(Visitor(SMALL, Net(net)), use_net=True).scene.panes
+    panes = sample.sample_room(paths.followed(Visitor(SMALL, Net(net)), True)).scene.panes
     assert "straightened net" in panes[1].caption
 
 
@@ -251,5 +258,5 @@ def test_a_noisy_sampling_ends_at_the_step_after_it_was_stopped(use_net: bool) -
             state.running.halt(sample.SAMPLING)
 
     with state.running.instead(sample.SAMPLING) as action, pytest.raises(Stopped):
-        sample.sample_room(state, use_net, go_on)
+        sample.sample_room(paths.followed(state, use_net), go_on)
     assert heard == [(k, 50) for k in range(4)]

@@ -18,7 +18,6 @@ from fmstudio.learn.nets.shipped import shipped
 from fmstudio.learn.simulate import draw_pairs, frame_times, generator_of, original_paths, run_sampler
 from fmstudio.studio import sample
 from fmstudio.studio.quality import heun_instead, quality_of, start_gap, wrong_start
-from fmstudio.studio.session import Visitor
 from fmstudio.ui import words
 
 
@@ -97,8 +96,8 @@ def test_the_room_says_by_how_much_it_starts_wrong_and_what_is_held() -> None:
     told = words.sampler_hint(choose(Experiment(), of_noise))
     assert "predicts *ε*" in told
     assert "0.01 and 0.952" in told
-    found = sample.likelihood_map(Visitor(experiment=e), False)
+    found = sample.likelihood_map(choose(e, None))
     assert found.exact is not None
     gap = float((found.flow - found.exact)[found.exact > -8].abs().mean())
     assert found.wrong_start == pytest.approx(gap, abs=0.02)
-    assert sample.likelihood_map(Visitor(), False, 8, 4).wrong_start is None
+    assert sample.likelihood_map(choose(Experiment(), None), 8, 4).wrong_start is None

@@ -11,6 +11,7 @@ import gradio as gr
 import pytest
 
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.training.checkpoints import Checkpoint
 from fmstudio.learn.training.run import Diverged
 from fmstudio.learn.training.train import Progress
 from fmstudio.studio import paths, sample, train
@@ -32,11 +33,11 @@ def test_a_training_ends_with_a_net_that_every_room_can_use() -> None:
     assert reports[-1].done
     assert dict(figures.status(reports[-1]))["step"] == "300 of 300"
     assert dict(figures.summary(state))["net"] == "trained here"
-    assert set(train.clouds(state)) == {"data", "samples of the net"}
-    error, _, mean = sample.field_error(state, 0.5)
+    assert set(train.clouds(state.experiment, state.checkpoint)) == {"data", "samples of the net"}
+    error, _, mean = sample.field_error(state.experiment, state.checkpoint, 0.5)
     assert error.shape[0] == error.shape[1]
     assert mean > 0
-    assert sample.sample_room(state, use_net=True).motion.nfe > 0
+    assert sample.sample_room(paths.followed(state, True)).motion.nfe > 0
     assert paths.probe(state, 0.2, 0.1, 0.5).net is not None
 
 
@@ -63,10 +64,10 @@ def test_straightening_makes_the_flow_straighter() -> None:
     assert "2-rectified flow" in figures.straightness_html(state)
     # Its own paths are not the experiment's: their mean velocity is not the oracle's.
     with pytest.raises(ValueError, match="straightened net follows paths of its own"):
-        sample.field_error(state, 0.5)
+        sample.field_error(state.experiment, state.checkpoint, 0.5)
     state.experiment = state.experiment.but(sde_noise=0.5)
     with pytest.raises(ValueError, match="no longer independent"):
-        sample.sample_room(state, use_net=True)
+        sample.sample_room(paths.followed(state, True))
 
 
 def test_a_straightening_tells_how_far_it_is_where_its_button_is() -> None:
@@ -94,7 +95,7 @@ def test_the_error_of_a_net_without_an_exact_field_says_why() -> None:
     state = visitor(train_steps=20, coupling="optimal transport", coupling_batch=32)
     list(train.start(state))
     with pytest.raises(ValueError, match="nothing exact to compare the net with"):
-        sample.field_error(state, 0.5)
+        sample.field_error(state.experiment, state.checkpoint, 0.5)
 
 
 def test_save_and_open_carry_the_net(tmp_path: Path) -> None:
@@ -184,9 +185,9 @@ def test_the_plots_of_a_training_stand_at_one_step(monkeypatch: pytest.MonkeyPat
     seen: list[tuple[str, int | None]] = []
 
     def noting(name: str, figure: Any) -> Any:
-        def drawn(state: Visitor, *given: Any) -> Any:
-            seen.append((name, state.checkpoint.step if state.checkpoint else None))
-            return figure(state, *given)
+        def drawn(experiment: Experiment, net: Checkpoint | None, *given: Any) -> Any:
+            seen.append((name, net.step if net else None))
+            return figure(experiment, net, *given)
 
         return drawn
 

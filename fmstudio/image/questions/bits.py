@@ -128,13 +128,14 @@ def _walk(
     field: Callable[[Tensor, Tensor], Tensor], state: Tensor, settings: ImageSettings, step_count: int
 ) -> Iterator[tuple[float, float, Tensor, int]]:
     """(share of the way, time, state, NFE) after every step from data to noise."""
-    if settings.adaptive:
+    solver, tolerance = SOLVERS[settings.solver], INVERSION_TOLERANCE
+    if solver.adaptive:
         ends = torch.tensor([0.0, 1.0])
-        for step in adaptive_steps(field, state, ends, rtol=INVERSION_TOLERANCE, atol=INVERSION_TOLERANCE):
+        for step in adaptive_steps(field, state, ends, rtol=tolerance, atol=tolerance, tableau=solver):
             yield step.time, step.time, step.x, step.nfe
         return
     times = shifted_times(step_count, settings.shift, 0.0, 1.0)
-    for step in steps(field, state, times, SOLVERS[settings.solver]):
+    for step in steps(field, state, times, solver):
         yield step.index / step_count, step.time, step.x, step.nfe
 
 

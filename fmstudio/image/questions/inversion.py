@@ -62,10 +62,11 @@ def follow(
         steps: for the whole way from 0 to 1; a part takes its share, rounded up.
         start, end: different times in [0, 1].
     """
-    if settings.adaptive:
-        return sample_adaptive(field, x, INVERSION_TOLERANCE, start=start, end=end)
+    solver = SOLVERS[settings.solver]
+    if solver.adaptive:
+        return sample_adaptive(field, x, INVERSION_TOLERANCE, solver, start=start, end=end)
     count = max(math.ceil(abs(end - start) * steps - 1e-9), 1)
-    return sample_steps(field, x, count, SOLVERS[settings.solver], settings.shift, start=start, end=end)
+    return sample_steps(field, x, count, solver, settings.shift, start=start, end=end)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from torch import Tensor
 from fmstudio.device import finish
 from fmstudio.flow.solve.adaptive import adaptive_steps
 from fmstudio.flow.solve.solvers import path_times, steps
-from fmstudio.flow.solve.tableaux import EULER, Tableau
+from fmstudio.flow.solve.tableaux import DOPRI5, EULER, Tableau
 from fmstudio.image.finite import check_finite, remedy
 from fmstudio.image.progress import count_of_steps
 from fmstudio.image.sampling.field import FirstVelocity, GuidedField
@@ -149,9 +149,15 @@ def sample_steps(
 
 
 def sample_adaptive(
-    field: GuidedField, noise: Tensor, tolerance: float, *, start: float = 1.0, end: float = 0.0
+    field: GuidedField,
+    noise: Tensor,
+    tolerance: float,
+    solver: Tableau = DOPRI5,
+    *,
+    start: float = 1.0,
+    end: float = 0.0,
 ) -> Iterator[SampleStep]:
-    """Carry noise to images by Dormand–Prince steps whose error stays within a tolerance.
+    """Carry noise to images by steps whose error stays within a tolerance.
 
     One step size serves the whole batch. The images are the end of the last step.
 
@@ -160,6 +166,7 @@ def sample_adaptive(
             step size removes.
         noise: x at t = start.
         tolerance: relative and absolute, in pixels of [−1, 1].
+        solver: an adaptive one.
         start, end: 1 and 0 generate, 0 and 1 invert.
 
     Yields:
@@ -178,7 +185,7 @@ def sample_adaptive(
         check_finite(v, f"the network at t = {float(t):.3f}", field.dtype, remedy(field.dtype))
         return v
 
-    for step in adaptive_steps(checked, noise, ends, rtol=tolerance, atol=tolerance):
+    for step in adaptive_steps(checked, noise, ends, rtol=tolerance, atol=tolerance, tableau=solver):
         x0_hat = step.before - step.start * step.velocity
         seconds = clock.pause()
         yield SampleStep(step.index, None, step.time, step.x, step.velocity, x0_hat, step.nfe, seconds)
@@ -222,14 +229,15 @@ class AdaptivePlan:
     """As many steps as a tolerance asks for.
 
     Args:
-        tolerance: see `sample_adaptive`.
+        tolerance, solver: see `sample_adaptive`.
     """
 
     tolerance: float
+    solver: Tableau = DOPRI5
 
     def run(self, field: GuidedField, noise: Tensor) -> Iterator[SampleStep]:
         """Every accepted step from noise to images."""
-        return sample_adaptive(field, noise, self.tolerance)
+        return sample_adaptive(field, noise, self.tolerance, self.solver)
 
 
 def sample(field: GuidedField, noise: Tensor, step_count: int, solver: Tableau = EULER) -> Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import gradio as gr
 
 from fmstudio.learn.nets.net_card import NO_CLOSED_FORM, has_closed_form
@@ -18,27 +16,41 @@ from fmstudio.ui.told import warn
 from fmstudio.ui.wiring import LAST, Updates
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """The choice of what is side by side, the player, the panel of a probed point, and the text."""
+class Controls:
+    """The room in the current tab: the choice of what is side by side, the player, a probed point, a text."""
 
-    view: gr.Radio
-    player: Player
-    panel: gr.HTML
-    what: gr.Markdown
+    def __init__(self) -> None:
+        with gr.Row(elem_classes=["fm-columns"]):
+            with gr.Column():
+                self.view = gr.Radio(
+                    list(paths.VIEWS),
+                    value=paths.VIEWS[0],
+                    show_label=False,
+                    container=False,
+                    elem_classes=["fm-pills", "fm-view"],
+                    elem_id="paths-view",
+                    interactive=True,
+                )
+                self.player = Player(elem_id="paths-player", curves=True, colour="start")
+            with gr.Column(elem_classes=["fm-aside"]):
+                with gr.Column(elem_classes=["fm-card"], min_width=0):
+                    gr.Markdown("#### At this point")
+                    self.panel = gr.HTML(probe_html(None))
+                with gr.Column(elem_classes=["fm-card"], min_width=0):
+                    self.what = gr.Markdown(words.sections("paths")[paths.VIEWS[0]])
 
 
 def build(visitor: gr.State) -> Room:
     """Lay the room out in the current tab."""
-    parts = _lay_out()
+    room = Controls()
     seen = words.sections("paths")
 
     def repaint(state: Visitor) -> Updates:
         return {
-            parts.player: paths.paths_room(state, state.rooms.view),
-            parts.panel: _nowhere(state),
-            parts.what: seen[paths.paths_seen(state)],
-            parts.view: state.rooms.view,
+            room.player: paths.paths_room(state, state.rooms.view),
+            room.panel: _nowhere(state),
+            room.what: seen[paths.paths_seen(state)],
+            room.view: state.rooms.view,
         }
 
     def look(state: Visitor, chosen: str) -> Updates:
@@ -52,41 +64,19 @@ def build(visitor: gr.State) -> Room:
             found = paths.probe(state, point.x, point.y, point.t)
         except ValueError as error:
             warn(error)
-            return {parts.panel: _nowhere(state)}
+            return {room.panel: _nowhere(state)}
         overlay = answer_of(point, found).to_json()
-        return {parts.player: Player(overlay=overlay), parts.panel: probe_html(found)}
+        return {room.player: Player(overlay=overlay), room.panel: probe_html(found)}
 
-    parts.player.probe(probe, visitor, [parts.player, parts.panel], **LAST)
+    room.player.probe(probe, visitor, [room.player, room.panel], **LAST)
     return Room(
         repaint=repaint,
-        outputs=[parts.player, parts.panel, parts.what, parts.view],
+        outputs=[room.player, room.panel, room.what, room.view],
         view=lambda state: state.rooms.view,
         of_net=lambda state: not has_closed_form(state.experiment),
-        looks=[(parts.view, look)],
+        looks=[(room.view, look)],
         prompt=True,
     )
-
-
-def _lay_out() -> _Parts:
-    with gr.Row(elem_classes=["fm-columns"]):
-        with gr.Column():
-            view = gr.Radio(
-                list(paths.VIEWS),
-                value=paths.VIEWS[0],
-                show_label=False,
-                container=False,
-                elem_classes=["fm-pills", "fm-view"],
-                elem_id="paths-view",
-                interactive=True,
-            )
-            player = Player(elem_id="paths-player", curves=True, colour="start")
-        with gr.Column(elem_classes=["fm-aside"]):
-            with gr.Column(elem_classes=["fm-card"], min_width=0):
-                gr.Markdown("#### At this point")
-                panel = gr.HTML(probe_html(None))
-            with gr.Column(elem_classes=["fm-card"], min_width=0):
-                what = gr.Markdown(words.sections("paths")[paths.VIEWS[0]])
-    return _Parts(view, player, panel, what)
 
 
 def _nowhere(state: Visitor) -> str:

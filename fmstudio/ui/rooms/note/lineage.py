@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import gradio as gr
 from gradio.components import Component
@@ -17,21 +16,41 @@ from fmstudio.ui import words
 from fmstudio.ui.rooms.note import html
 from fmstudio.ui.rooms.note.page import Page
 from fmstudio.ui.rooms.note.running import Run, run_and_stop
-from fmstudio.ui.wiring import LAST, LATEX, TRAINS, Updates
+from fmstudio.ui.wiring import LAST, LATEX, Updates
 
 FIRST = 3
 """The method that is shown first."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Parts:
-    """The slider, what it shows of a method, the table of all, and the run."""
+class Controls:
+    """The page in the current tab: the slider, what it shows of a method, the table of all, and the run."""
 
-    slider: gr.Slider
-    formula: gr.Markdown
-    samples: gr.HTML
-    table: gr.HTML
-    run: Run
+    def __init__(self) -> None:
+        with gr.Column(elem_classes=["fm-card"]):
+            gr.Markdown(words.text("note/lineage"), latex_delimiters=LATEX)
+            with gr.Column(elem_classes=["note-years"], min_width=0):
+                self.slider = gr.Slider(
+                    0,
+                    len(METHODS) - 1,
+                    value=FIRST,
+                    step=1,
+                    label="from 2015 to rectified flow",
+                    show_label=False,
+                    container=False,
+                    buttons=[],
+                    interactive=True,
+                    elem_id="lineage-method",
+                )
+                gr.HTML(html.years_html())
+            self.formula = gr.Markdown("", latex_delimiters=LATEX, elem_id="lineage-formula")
+            self.samples = gr.HTML("", elem_id="lineage-samples")
+        with gr.Column(elem_classes=["fm-card"]):
+            self.table = gr.HTML("", elem_id="lineage-table")
+            with gr.Row():
+                buttons = run_and_stop("lineage", "Run on this data")
+            self.run = Run("lineage", *buttons, gr.HTML("", elem_id="status-lineage"))
+            gr.Markdown(f"#### A question\n{words_html(QUESTION)}")
+        gr.HTML(html.pager_html(None))
 
     def shown(self, state: Visitor, place: int) -> Updates:
         """The method at a place of the slider."""
@@ -45,54 +64,22 @@ class _Parts:
 
 def build(visitor: gr.State, tab: gr.Tab) -> Page:
     """Lay the page out in the current tab."""
-    parts = _lay_out()
+    page = Controls()
 
     def run(state: Visitor, place: float) -> Iterator[Updates]:
         def shown(event: Event[float, Lineage]) -> Updates:
-            return parts.shown(state, int(place)) if isinstance(event, Done) else {}
+            return page.shown(state, int(place)) if isinstance(event, Done) else {}
 
-        for updates in parts.run.told(state, lambda: note.run_lineage(state), shown):
-            yield {visitor: state, **updates}
+        return page.run.told(state, lambda: note.run_lineage(state), shown)
 
     def slid(state: Visitor, place: float) -> Updates:
-        return parts.shown(state, int(place))
+        return page.shown(state, int(place))
 
-    places: list[Component] = [parts.formula, parts.samples, parts.table]
-    outputs = [visitor, *places, parts.run.status, *parts.run.buttons.parts]
-    parts.run.start.click(run, [visitor, parts.slider], outputs, **TRAINS)
-    parts.run.let_stop(visitor)
-    parts.slider.change(slid, [visitor, parts.slider], places, **LAST)
+    places: list[Component] = [page.formula, page.samples, page.table]
+    page.run.wire(visitor, run, [page.slider], places)
+    page.slider.change(slid, [visitor, page.slider], places, **LAST)
 
     def paint(state: Visitor) -> Updates:
-        return {parts.slider: FIRST, **parts.shown(state, FIRST)}
+        return {page.slider: FIRST, **page.shown(state, FIRST)}
 
-    return Page(tab, paint, [parts.slider, *places])
-
-
-def _lay_out() -> _Parts:
-    with gr.Column(elem_classes=["fm-card"]):
-        gr.Markdown(words.text("note/lineage"), latex_delimiters=LATEX)
-        with gr.Column(elem_classes=["note-years"], min_width=0):
-            slider = gr.Slider(
-                0,
-                len(METHODS) - 1,
-                value=FIRST,
-                step=1,
-                label="from 2015 to rectified flow",
-                show_label=False,
-                container=False,
-                buttons=[],
-                interactive=True,
-                elem_id="lineage-method",
-            )
-            gr.HTML(html.years_html())
-        formula = gr.Markdown("", latex_delimiters=LATEX, elem_id="lineage-formula")
-        samples = gr.HTML("", elem_id="lineage-samples")
-    with gr.Column(elem_classes=["fm-card"]):
-        table = gr.HTML("", elem_id="lineage-table")
-        with gr.Row():
-            start, stop = run_and_stop("lineage", "Run on this data")
-        run = Run("lineage", start, stop, gr.HTML("", elem_id="status-lineage"))
-        gr.Markdown(f"#### A question\n{words_html(QUESTION)}")
-    gr.HTML(html.pager_html(None))
-    return _Parts(slider, formula, samples, table, run)
+    return Page(tab, paint, [page.slider, *places])

@@ -15,7 +15,7 @@ from fmstudio.ui import words
 from fmstudio.ui.rooms.note import html
 from fmstudio.ui.rooms.note.page import Page
 from fmstudio.ui.rooms.note.running import Run, Share, run_and_stop
-from fmstudio.ui.wiring import LATEX, TRAINS, Updates
+from fmstudio.ui.wiring import LATEX, Updates
 
 # A row of the overview or a button of the pager opens a page; every page is read from its top.
 _TURN = """
@@ -62,12 +62,9 @@ class Overview:
                 labels = {} if isinstance(event, Halted) else marks(state, tabs)
                 return {self.table: html.overview_html(state), **labels}
 
-            for updates in self.run.told(state, lambda: _all(state), shown):
-                yield {visitor: state, **updates}
+            return self.run.told(state, lambda: _all(state), shown)
 
-        outputs = [visitor, self.table, self.run.status, *self.run.buttons.parts, *tabs]
-        self.run.start.click(run, visitor, outputs, **TRAINS)
-        self.run.let_stop(visitor)
+        self.run.wire(visitor, run, [], [self.table, *tabs])
 
 
 def marks(state: Visitor, tabs: Sequence[gr.Tab]) -> Updates:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import gradio as gr
+from gradio.components import Component
 
 from fmstudio.studio.line import TRAININGS
 from fmstudio.studio.running import Begins, Done, Event, Failed, Halted, Pulse, Reports, Waits
 from fmstudio.studio.session import Visitor
 from fmstudio.ui.report import failed, said
-from fmstudio.ui.wiring import Buttons, Updates, stoppable
+from fmstudio.ui.wiring import TRAINS, Buttons, Part, Updates, stoppable
 
 YIELD_EVERY = 0.25
 """Seconds between two reports of the finished share."""
@@ -54,8 +55,28 @@ class Run:
         """Run and Stop."""
         return Buttons([self.start], self.stop)
 
-    def let_stop(self, visitor: gr.State) -> None:
-        """Let Stop end it."""
+    def wire(
+        self,
+        visitor: gr.State,
+        act: Callable[..., Iterator[Updates]],
+        inputs: Sequence[Component],
+        outputs: Sequence[Part],
+    ) -> None:
+        """Let Run begin it and Stop end it.
+
+        Args:
+            visitor: the session's state.
+            act: ``f(visitor, *values)``: updates of ``outputs``, of the bar and of the buttons.
+            inputs: where the values come from.
+            outputs: what it fills beside the bar.
+        """
+
+        def run(state: Visitor, *values: Any) -> Iterator[Updates]:
+            for updates in act(state, *values):
+                yield {visitor: state, **updates}
+
+        filled = [visitor, *outputs, self.status, *self.buttons.parts]
+        self.start.click(run, [visitor, *inputs], filled, **TRAINS)
         stoppable(self.stop, visitor, self.status, self.name)
 
     def told(

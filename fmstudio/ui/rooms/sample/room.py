@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.nets.net_card import NO_CLOSED_FORM, has_closed_form
+from fmstudio.learn.nets.net_card import NO_CLOSED_FORM, Chosen, has_closed_form
 from fmstudio.studio import paths, quality, sample
 from fmstudio.studio.running import Action, GoOn, Stopped
 from fmstudio.studio.session import Measured, Visitor
@@ -83,7 +83,7 @@ class _Acts:
     def _drawn(self, state: Visitor, go_on: GoOn) -> Updates:
         """The particles and what was measured of them, with the field that the visitor's choices mean."""
         try:
-            found = sample.sample_room(state, paths.samples_the_net(state), go_on)
+            found = sample.sample_room(_chosen(state), go_on)
             good = quality.quality_of(found.chosen.experiment, found.motion.positions[-1])
             better = quality.heun_instead(found.chosen, found.motion, go_on)
         except (ValueError, RuntimeError) as error:
@@ -103,7 +103,7 @@ class _Acts:
             net, done = paths.samples_the_net(state), list[sample.ErrorCurve]()
             yield self._under_way()
             try:
-                for curve in sample.error_curves(state, net, go_on=action.go_on):
+                for curve in sample.error_curves(_chosen(state), go_on=action.go_on):
                     done.append(curve)
                     yield {self.room.curves: figures.curves(done, net)}
             except (ValueError, RuntimeError) as error:
@@ -122,7 +122,7 @@ class _Acts:
             yield self._under_way()
             try:
                 go_on = _telling(action, progress, "steps of the flow")
-                found = sample.likelihood_map(state, net, go_on=go_on)
+                found = sample.likelihood_map(_chosen(state), go_on=go_on)
                 shown = figures.likelihood(self.room, found, net)
             except (ValueError, RuntimeError) as error:
                 warn(error)
@@ -164,6 +164,11 @@ def _after_the_picture(state: Visitor) -> Generator[Action]:
             return
     with state.running.instead(sample.SAMPLING) as action:
         yield action
+
+
+def _chosen(state: Visitor) -> Chosen:
+    """The field that the visitor's choices mean."""
+    return paths.followed(state, paths.samples_the_net(state))
 
 
 def _field_of(state: Visitor) -> Experiment:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.nets.net_card import NetCard
 from fmstudio.learn.training.checkpoints import Checkpoint
 from fmstudio.learn.training.train import Progress
@@ -32,12 +31,11 @@ _HEIGHT = 326
 
 def painted(room: Controls, state: Visitor, net: Checkpoint | None) -> Updates:
     """The four plots of one net, whatever a training makes of it meanwhile."""
-    still = replace(state, net=replace(state.net, checkpoint=net))
     return {
         room.loss: loss(net),
         room.excess: excess(net),
-        room.cloud: data_beside(still),
-        room.error: error_map(still),
+        room.cloud: data_beside(state.experiment, net),
+        room.error: error_map(state, net),
     }
 
 
@@ -67,19 +65,19 @@ def excess(net: Checkpoint | None) -> str:
     return figure_json(excess_figure([p.step for p in points], left, measured))
 
 
-def data_beside(state: Visitor) -> str:
+def data_beside(experiment: Experiment, net: Checkpoint | None) -> str:
     """Samples of the net beside data."""
-    draw = histogram_figure if state.experiment.dim == 1 else cloud_figure
-    return figure_json(draw(train.clouds(state), sample.plane_span(state.experiment)))
+    draw = histogram_figure if experiment.dim == 1 else cloud_figure
+    return figure_json(draw(train.clouds(experiment, net), sample.plane_span(experiment)))
 
 
-def error_map(state: Visitor) -> str:
-    """The map of the net's error at the room's time, or why there is none."""
+def error_map(state: Visitor, net: Checkpoint | None) -> str:
+    """The map of a net's error at the room's time, or why there is none."""
+    t = state.rooms.error_time
     try:
-        values, span, mean = sample.field_error(state, state.rooms.error_time)
+        values, span, mean = sample.field_error(state.experiment, net, t)
     except ValueError as problem:
         return figure_json(empty_figure(words.lines(str(problem)), _HEIGHT))
-    t = state.rooms.error_time
     title = f"t = {t:.2f}: E|u<sub>θ</sub> − u|² = {mean:.4f} under q<sub>t</sub>"
     if values.ndim == 1:
         return figure_json(profile_figure({"error": (values, "error")}, span, title, "", _HEIGHT))

@@ -119,7 +119,7 @@ class _Acts:
     def drawn_error(self, state: Visitor, t: float) -> str:
         """The map of the error at another time."""
         state.rooms.error_time = t
-        return figures.error_map(state)
+        return figures.error_map(state, state.checkpoint)
 
     def written(self, state: Visitor) -> str | None:
         """Save a checkpoint."""
