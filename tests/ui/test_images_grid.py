@@ -5,9 +5,11 @@ import pytest
 
 from fmstudio.image.card import Card, save_card
 from fmstudio.image.models import backbone_names, repository_models
+from fmstudio.image.progress import Progress
 from fmstudio.image.questions.compare import Comparison, compare
 from fmstudio.image.settings import ALL_CLASSES, NO_CLASS, ImageSettings
 from fmstudio.studio.session import Visitor
+from fmstudio.ui.rooms.images import parts
 from fmstudio.ui.rooms.images.grid_html import figure_kind, figures_of, grid_html, summary
 from fmstudio.ui.rooms.images.parts import long_action
 from fmstudio.ui.rooms.images.sampler import (
@@ -149,3 +151,19 @@ def test_an_action_tells_its_place_its_errors_and_its_last_word_in_its_status():
     (failed,) = running
     assert "too large" in failed[status]
     assert visitor.running.actions == other.running.actions == []
+
+
+def test_progress_is_shown_now_and_then_and_always_at_its_end(monkeypatch):
+    monkeypatch.setattr(parts, "YIELD_EVERY", 1e9)
+    with gr.Blocks():
+        state, status = gr.State(), gr.HTML()
+
+    def works(_):
+        yield Progress("begins", 0.0, None)
+        yield Progress("goes on", 0.5, 7.0)
+        yield Progress("ends", 1.0, 0.0)
+
+    first, last = parts.long_action(works, state, "grid", status, "")({state: Visitor()})
+    assert "begins" in first[status]
+    assert "ends" in last[status]
+    assert 'value="1.000"' in last[status]

@@ -223,7 +223,7 @@ def outlook(
             name, "", None, described, "", choose_plan(networks_of(described), machine, side, count)
         )
     revision = revision.strip() or (card.revision if card else "main")
-    check_name(name, revision)
+    _check_name(name, revision)
     found = find(name, revision, without=card.optional if card else ())
     networks = networks_of_card(card) if card else None
     if found is not None:
@@ -241,7 +241,7 @@ def outlook(
     )
 
 
-def check_name(name: str, revision: str) -> None:
+def _check_name(name: str, revision: str) -> None:
     """Refuse what is no name of a model or of a revision.
 
     Raises:
