@@ -1,9 +1,10 @@
 """Fetching a model: file by file, in plain sight, to be stopped at any time and taken up where it ended.
 
 The Hub's own client fetches into its cache, but a file that is cut off starts again from its beginning, and
-single files have ten gigabytes. Here a file grows as ``NAME.part`` and the next attempt asks the
-server for the rest; a finished file is checked against the size and the SHA-256 that the Hub states. The
-commit is settled at the first attempt, so a download that is taken up later is still of one version.
+single files have ten gigabytes; its reader can take a file up, but nobody can stop it between two pieces.
+Here a file grows as ``NAME.part`` and the next attempt asks the server for the rest; a finished file is
+checked against the size and the SHA-256 that the Hub states. The commit is settled at the first attempt, so a
+download that is taken up later is still of one version.
 """
 
 from __future__ import annotations
