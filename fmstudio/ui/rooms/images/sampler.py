@@ -184,7 +184,7 @@ def build_sampler() -> Sampler:
             seed = gr.Number(default.seed, label="seed", precision=0, interactive=True, min_width=80)
             another = gr.Button("Another", size="sm", min_width=60, elem_classes=["fm-low"])
         bf16 = gr.Checkbox(default.bf16, label=BF16, interactive=True)
-    solver.change(_what_dopri5_leaves, solver, [shift, bf16], **QUIET)
+    solver.change(_what_a_solver_asks, solver, [shift, bf16], **QUIET)
     another.click(lambda value: int(value or 0) + 1, seed, seed, **QUIET)
     model.input(
         lambda name, value: followed(classes_of(name), value, ALL_IN_TURN), [model, label], label,
@@ -193,12 +193,12 @@ def build_sampler() -> Sampler:
     return Sampler(model, label, guidance, solver, shift, seed, bf16)
 
 
-def _what_dopri5_leaves(solver: str) -> list[Any]:
+def _what_a_solver_asks(solver: str) -> list[Any]:
     """The time shift and the precision, which an adaptive solver does not ask for."""
     fixed = not SOLVERS[solver].adaptive
     return [
-        gr.update(interactive=fixed, label=SHIFT if fixed else "time shift: dopri5 has its own times"),
-        gr.update(interactive=fixed, label=BF16 if fixed else "bfloat16: dopri5 needs float32"),
+        gr.update(interactive=fixed, label=SHIFT if fixed else f"time shift: {solver} has its own times"),
+        gr.update(interactive=fixed, label=BF16 if fixed else f"bfloat16: {solver} needs float32"),
     ]
 
 
