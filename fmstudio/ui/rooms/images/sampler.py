@@ -17,7 +17,7 @@ from fmstudio.image.settings import ALL_CLASSES, LIMITS, NO_CLASS, ImageSettings
 from fmstudio.ui.player import QuietMeta
 from fmstudio.ui.report import said
 from fmstudio.ui.rooms.images.parts import POOLED, SHOWN_BESIDE, GoAndStop, Values, Work, long_action
-from fmstudio.ui.wiring import QUIET, stoppable
+from fmstudio.ui.wiring import LAST, QUIET, Updates, stoppable
 
 SHIFT, BF16 = "time shift s", "bfloat16 where the machine has it"
 """Labels of what an adaptive solver does not ask for."""
@@ -184,22 +184,23 @@ def build_sampler() -> Sampler:
             seed = gr.Number(default.seed, label="seed", precision=0, interactive=True, min_width=80)
             another = gr.Button("Another", size="sm", min_width=60, elem_classes=["fm-low"])
         bf16 = gr.Checkbox(default.bf16, label=BF16, interactive=True)
-    solver.change(_what_a_solver_asks, solver, [shift, bf16], **QUIET)
+
+    def other_solver(name: str) -> Updates:
+        """An adaptive one asks for neither the time shift nor the precision."""
+        fixed = not SOLVERS[name].adaptive
+        own_times, exact = f"time shift: {name} has its own times", f"bfloat16: {name} needs float32"
+        return {
+            shift: gr.update(interactive=fixed, label=SHIFT if fixed else own_times),
+            bf16: gr.update(interactive=fixed, label=BF16 if fixed else exact),
+        }
+
+    def other_model(name: str, chosen: str) -> Any:
+        return followed(classes_of(name), chosen, ALL_IN_TURN)
+
+    solver.change(other_solver, solver, [shift, bf16], **QUIET)
     another.click(lambda value: int(value or 0) + 1, seed, seed, **QUIET)
-    model.input(
-        lambda name, value: followed(classes_of(name), value, ALL_IN_TURN), [model, label], label,
-        trigger_mode="always_last", **QUIET,
-    )  # fmt: skip
+    model.input(other_model, [model, label], label, **LAST)
     return Sampler(model, label, guidance, solver, shift, seed, bf16)
-
-
-def _what_a_solver_asks(solver: str) -> list[Any]:
-    """The time shift and the precision, which an adaptive solver does not ask for."""
-    fixed = not SOLVERS[solver].adaptive
-    return [
-        gr.update(interactive=fixed, label=SHIFT if fixed else f"time shift: {solver} has its own times"),
-        gr.update(interactive=fixed, label=BF16 if fixed else f"bfloat16: {solver} needs float32"),
-    ]
 
 
 def steps_follow(sampler: Sampler, steps: gr.Slider, tolerance: float) -> None:

@@ -17,7 +17,7 @@ from fmstudio.ui.report import said
 from fmstudio.ui.rooms.images.files import files_card
 from fmstudio.ui.rooms.images.parts import LOADING, Values, go_and_stop
 from fmstudio.ui.rooms.images.sampler import Sampler, chosen_class
-from fmstudio.ui.wiring import QUIET, Updates
+from fmstudio.ui.wiring import LAST, Updates
 
 OPENING = ASSETS / "pictures" / "images-xy.html"
 """Guidance over classes with the default settings, drawn by ``scripts/pictures.py``."""
@@ -65,7 +65,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
     stopped = "Stopped. The finished images stay."
     sampler.wire(buttons, visitor, draw, inputs, status, [grid, result], stopped)
     for name, values in ((x_name, x_values), (y_name, y_values)):
-        name.input(lambda chosen: DEFAULT_VALUES[chosen], name, values, trigger_mode="always_last", **QUIET)
+        name.input(lambda chosen: DEFAULT_VALUES[chosen], name, values, **LAST)
 
 
 def xy_html(grid: XYGrid) -> str:
