@@ -108,7 +108,8 @@ def _sample(values: dict[str, Any], out: Path, options: argparse.Namespace) -> N
 
 
 def _images(values: dict[str, Any], out: Path, options: argparse.Namespace) -> None:
-    from fmstudio.image.jobs import ImageSettings, image_grid
+    from fmstudio.image.questions.grid import image_grid
+    from fmstudio.image.settings import ImageSettings
 
     report = image_grid(ImageSettings.from_dict(values))
     for row in report["rows"]:

@@ -18,19 +18,20 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.models import repository_models
 from fmstudio.image.questions.compare import Comparison, compare
 from fmstudio.image.questions.film import Film, film
 from fmstudio.image.questions.inversion import Interpolation, Inversion, interpolate, invert
 from fmstudio.image.questions.projection import FlowMap, flow_map
 from fmstudio.image.questions.xy import DEFAULT_VALUES, XYGrid, read_axis, xy_grid
+from fmstudio.image.settings import ImageSettings
 from fmstudio.image.training.data import to_unit
 from fmstudio.plots.scene.file import encode
 from fmstudio.plots.scene.image import map_scene
 from fmstudio.ui.film_strip import film_json
 from fmstudio.ui.launch import options
 from fmstudio.ui.page import build
+from fmstudio.ui.rooms.images import between as images_between
 from fmstudio.ui.rooms.images import film as images_film
 from fmstudio.ui.rooms.images import flow_map as images_map
 from fmstudio.ui.rooms.images import picture as images_picture
@@ -95,14 +96,14 @@ def draw_map() -> None:
 
 def draw_others() -> None:
     """An interpolation, an inversion, and guidance over classes."""
-    tab = images_picture
+    tab = images_between
     events = interpolate(ImageSettings(), tab.SHOWN_OTHER, 0, tab.SHOWN_POINTS, tab.SHOWN_STEPS)
     (between,) = (event for event in events if isinstance(event, Interpolation))
     tab.OPENING.write_text(interpolation_html(between), "utf-8")
     reference = repository_models().reference("fashion-metric")
     picture = to_unit(reference.pictures[15])
     (back,) = (e for e in invert(ImageSettings(), picture, 7, 32) if isinstance(e, Inversion))
-    tab.OPENING_INVERSION.write_text(inversion_html(back), "utf-8")
+    images_picture.OPENING.write_text(inversion_html(back), "utf-8")
     settings = ImageSettings(steps=(images_xy.SHOWN_STEPS,), label=0)
     sides = [read_axis(name, DEFAULT_VALUES[name], settings.model) for name in ("class", "guidance")]
     grid = [event for event in xy_grid(settings, *sides) if isinstance(event, XYGrid)][-1]

@@ -6,8 +6,8 @@ network 1000 t as the timestep.
 
 Reading order: `data` (images as tensors in [−1, 1]), `networks` (the velocity U-Net), `objective` (what is
 regressed on what), `train` (the run), `sampling` (the ODE, step by step), `pipeline` (the same as a diffusers
-pipeline), `folder` (a model as a diffusers folder), `backbones` (the models of this repository), `jobs`
-(sampling from JSON settings), `classifier` and `metrics` (figures), `reflow` (pairs for a second
+pipeline), `folder` (a model as a diffusers folder), `models` (the models of this repository), `settings`
+(what is sampled, from JSON), `classifier` and `metrics` (figures), `reflow` (pairs for a second
 rectification), `evaluate` (the table of a model card).
 
 What the Images room asks: `compare` (step counts and models side by side, with `reference` for real images

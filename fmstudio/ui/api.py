@@ -18,7 +18,8 @@ from typing import Any
 
 import gradio as gr
 
-from fmstudio.image.jobs import ImageSettings, image_grid
+from fmstudio.image.questions.grid import image_grid
+from fmstudio.image.settings import ImageSettings
 from fmstudio.learn import jobs
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.training.memory import of_images, of_paths, of_sampling, of_training

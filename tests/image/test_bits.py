@@ -7,10 +7,10 @@ import torch
 from fmstudio.flow.densities.mixture import GaussianMixture
 from fmstudio.flow.solve.likelihood import log_likelihood
 from fmstudio.flow.solve.tableaux import RK4
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.progress import Progress
 from fmstudio.image.questions import bits as module
 from fmstudio.image.questions.bits import LEVEL, Bits, bits_per_dimension
+from fmstudio.image.settings import ImageSettings
 
 
 class Shrink(torch.nn.Module):

@@ -4,16 +4,16 @@ import pytest
 import torch
 
 from fmstudio.flow.solve.tableaux import HEUN
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.models import backbone, repository_models
 from fmstudio.image.questions import compare as module
 from fmstudio.image.questions.compare import Comparison, Distance, Preview, Progress, Quality, Row, compare
 from fmstudio.image.questions.gallery import settings_in
 from fmstudio.image.sampling.field import GuidedField
 from fmstudio.image.sampling.sampling import AdaptivePlan, FixedPlan, sample
-from fmstudio.image.scores import row_figures
+from fmstudio.image.scores import grid as scores
 from fmstudio.image.scores.classifier import judge
-from fmstudio.image.scores.row_figures import guessed_evaluations
+from fmstudio.image.scores.grid import guessed_evaluations
+from fmstudio.image.settings import ImageSettings
 
 SETTINGS = ImageSettings(steps=(1, 3), count=2, seed=7, bf16=False)
 MODELS = ("fashion-rf1", "fashion-rf2")
@@ -22,10 +22,10 @@ MODELS = ("fashion-rf1", "fashion-rf2")
 @pytest.fixture(autouse=True)
 def short_reference(monkeypatch):
     """Two steps are reference enough for a test of the plumbing."""
-    monkeypatch.setattr(row_figures, "REFERENCE", FixedPlan(2, HEUN))
-    row_figures._references.clear()
+    monkeypatch.setattr(scores, "REFERENCE", FixedPlan(2, HEUN))
+    scores.REFERENCES.clear()
     yield
-    row_figures._references.clear()
+    scores.REFERENCES.clear()
 
 
 def kinds(events, kind):

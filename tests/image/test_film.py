@@ -4,12 +4,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.models import backbone
 from fmstudio.image.progress import Progress
 from fmstudio.image.questions.film import Film, film
 from fmstudio.image.sampling.field import GuidedField
 from fmstudio.image.sampling.sampling import sample
+from fmstudio.image.settings import ImageSettings
 
 SETTINGS = ImageSettings(steps=(4,), label=7, seed=3, bf16=False)
 

@@ -4,7 +4,6 @@ import pytest
 import torch
 from PIL import Image
 
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.models import backbone, repository_models
 from fmstudio.image.progress import Progress
 from fmstudio.image.questions import inversion as module
@@ -20,6 +19,7 @@ from fmstudio.image.questions.inversion import (
 )
 from fmstudio.image.sampling.field import draw_noise
 from fmstudio.image.sampling.sampling import sample
+from fmstudio.image.settings import ImageSettings
 from fmstudio.image.training.data import to_unit
 
 SNEAKER = 7

@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.models import backbone
 from fmstudio.image.progress import Progress
 from fmstudio.image.questions.projection import FlowMap, flow_map, principal_plane
 from fmstudio.image.sampling.field import GuidedField, draw_noise
 from fmstudio.image.sampling.sampling import sample
+from fmstudio.image.settings import ImageSettings
 from fmstudio.plots.scene.image import map_scene
 
 SETTINGS = ImageSettings(steps=(2,), seed=4, bf16=False)

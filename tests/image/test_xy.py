@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from fmstudio.flow.solve.tableaux import SOLVERS
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.models import backbone
 from fmstudio.image.progress import Progress
 from fmstudio.image.questions.gallery import settings_in
 from fmstudio.image.questions.xy import AXES, DEFAULT_VALUES, XYGrid, read_axis, xy_grid
 from fmstudio.image.sampling.field import draw_noise
 from fmstudio.image.sampling.sampling import sample_steps
+from fmstudio.image.settings import ImageSettings
 from fmstudio.image.training.data import to_bytes
 
 MODEL = "fashion-rf1"

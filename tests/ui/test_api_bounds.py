@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from fmstudio.image.jobs import LIMITS
+from fmstudio.image.settings import LIMITS
 from fmstudio.learn.experiment import Experiment
 
 STRANGE: list[Any] = [

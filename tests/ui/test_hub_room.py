@@ -5,20 +5,23 @@ import re
 import shutil
 from types import SimpleNamespace
 
+import gradio as gr
 import huggingface_hub
 import pytest
 
-from fmstudio.image.hub import jobs
-from fmstudio.image.hub.cards import CARDS, card, usual_revision
-from fmstudio.image.hub.download import Progress
-from fmstudio.image.hub.jobs import catalogue, outlook
+from fmstudio.image.hub.cards import CARDS, card
+from fmstudio.image.hub.fetch import DownloadProgress
+from fmstudio.image.hub.find import COMMIT_FILE, Outlook, catalogue, folder_of, outlook
 from fmstudio.image.hub.machine import GIB, Accelerator, Machine
-from fmstudio.image.hub.store import COMMIT_FILE, folder_of
+from fmstudio.image.hub.rows import AUTO, SHELF, Settings
 from fmstudio.image.questions.gallery import settings_in
-from fmstudio.ui.rooms.hub import actions as images_hub_actions
+from fmstudio.studio.line import HUB
+from fmstudio.studio.session import Visitor
 from fmstudio.ui.rooms.hub import html as pieces
-from fmstudio.ui.rooms.hub import room as images_hub
-from fmstudio.ui.rooms.hub.actions import AUTO, drawing, fetching, settings_of
+from fmstudio.ui.rooms.hub.actions import fetching, sampling
+from fmstudio.ui.rooms.hub.controls import FIRST
+from fmstudio.ui.rooms.hub.room import picked
+from fmstudio.ui.rooms.images.parts import long_action
 from tests.image.hub import tiny
 
 SMALL = Machine(8 * GIB, 8 * GIB, 50 * GIB)
@@ -36,7 +39,7 @@ def empty_store(tmp_path, monkeypatch):
 
 
 def test_with_nothing_at_hand_every_card_is_there_with_what_to_do():
-    html = pieces.models_html(catalogue(SMALL), images_hub.FIRST)
+    html = pieces.models_html(catalogue(SMALL), FIRST)
     for known in CARDS:
         assert known.title in html
         assert f'data-model="{known.id}"' in html
@@ -73,7 +76,7 @@ def test_the_next_step_follows_from_the_state(monkeypatch):
 
 
 def test_fetching_says_how_far_it_is():
-    html = pieces.fetching_html(Progress("vae/x", 3 * GIB, 4 * GIB, GIB, 10.0), "SD3")
+    html = pieces.fetching_html(DownloadProgress("vae/x", 3 * GIB, 4 * GIB, GIB, 10.0), "SD3")
     assert "3.00 of 4.00 GiB" in html
     assert "102.4 MiB/s" in html
     assert "about 10 s left" in html
@@ -99,7 +102,7 @@ def settings(**changes):
         "count": 1,
         "way": AUTO,
     }
-    return settings_of(**values | changes)
+    return Settings.from_form(values | changes)
 
 
 def test_controls_become_settings():
@@ -114,14 +117,13 @@ def test_controls_become_settings():
 
 
 def test_rows_with_their_film_strips(empty_store):
-    folder = tiny.save("SD3", folder_of(SD3, usual_revision(SD3)))
+    folder = tiny.save("SD3", folder_of(SD3, card(SD3).revision))
     (folder / COMMIT_FILE).write_text("a" * 40)
-    updates = list(drawing(settings(count=2, seed=4)))
-    jobs._shelf.clear()
-    status, live, _, _, _ = updates[-1]
-    assert "Done: 4 steps" in status
-    assert live == ""
-    grids = [update[2] for update in updates if isinstance(update[2], str) and update[2]]
+    updates = list(sampling(settings(count=2, seed=4)))
+    SHELF.clear()
+    assert "Done: 4 steps" in updates[-1]["status"]
+    assert updates[-1]["live"] == ""
+    grids = [update["grid"] for update in updates if update.get("grid")]
     assert len(grids) == 2
     assert grids[-1].count('class="hub-row"') == 2
     assert grids[-1].count("<figure data-t=") == 4
@@ -135,23 +137,23 @@ def test_rows_with_their_film_strips(empty_store):
     ]
     assert {how["revision"] for how in made} == {"a" * 40}
     assert grids[-1].count("<figcaption>seed 5</figcaption>") == 2
-    curves = [update[3] for update in updates if isinstance(update[3], str) and update[3]]
+    curves = [update["curve"] for update in updates if update.get("curve")]
     assert curves[-1].count("<polyline") == 2
     shutil.rmtree(folder)
     with pytest.raises(ValueError, match="Fetch it first"):
-        list(drawing(settings()))
+        list(sampling(settings()))
 
 
 def test_a_press_chooses_a_card_and_nothing_else():
     known = card(SD3).id
-    assert images_hub._picked(SimpleNamespace(_data={"model": known})) == known
+    assert picked(SimpleNamespace(_data={"model": known})) == known
     for data in ({"model": "some/other"}, {}, None):
-        assert images_hub._picked(SimpleNamespace(_data=data)) != "some/other"
+        assert picked(SimpleNamespace(_data=data)) != "some/other"
 
 
 def test_names_from_outside_are_escaped(monkeypatch):
     monkeypatch.setenv("FMSTUDIO_HUB", "any")
-    seen = jobs.Outlook("<b>x</b>/y", "<i>", None, None, "", None)
+    seen = Outlook("<b>x</b>/y", "<i>", None, None, "", None)
     html = pieces.card_html(seen) + pieces.models_html([seen], "")
     assert "<b>x" not in html
     assert "<i>" not in html
@@ -173,11 +175,15 @@ def test_a_visitor_finds_the_models_and_what_this_machine_can_run(studio_url, br
     page.close()
 
 
-def test_a_second_visitor_hears_who_is_before(monkeypatch):
-    monkeypatch.setattr(images_hub_actions, "_sampling", lambda settings: iter([(settings, "", "", "", "")]))
-    first, second = drawing("first"), drawing("second")
-    assert next(first)[0] == "first"
-    assert "One action is before this one" in next(second)[0]
+def test_a_second_visitor_hears_who_is_before():
+    with gr.Blocks():
+        state, status, said = gr.State(), gr.HTML(), gr.Textbox()
+    handler = long_action(
+        lambda values: ({status: values[said]} for _ in range(1)), state, "hub", status, "", line=HUB
+    )
+    first, second = (handler({state: Visitor(), said: word}) for word in ("first", "second"))
+    assert next(first)[status] == "first"
+    assert "One action is before this one" in next(second)[status]
     assert list(first) == []
-    assert next(second)[0] == "second"
+    assert next(second)[status] == "second"
     second.close()

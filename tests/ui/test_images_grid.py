@@ -4,12 +4,14 @@ import gradio as gr
 import pytest
 
 from fmstudio.image.card import Card, save_card
-from fmstudio.image.jobs import ALL_CLASSES, NO_CLASS, ImageSettings
 from fmstudio.image.models import backbone_names, repository_models
+from fmstudio.image.progress import Progress
 from fmstudio.image.questions.compare import Comparison, compare
+from fmstudio.image.settings import ALL_CLASSES, NO_CLASS, ImageSettings
 from fmstudio.studio.session import Visitor
+from fmstudio.ui.rooms.images import parts
 from fmstudio.ui.rooms.images.grid_html import figure_kind, figures_of, grid_html, summary
-from fmstudio.ui.rooms.images.parts import guarded
+from fmstudio.ui.rooms.images.parts import long_action
 from fmstudio.ui.rooms.images.sampler import (
     ALL_IN_TURN,
     WITHOUT_CLASS,
@@ -129,20 +131,39 @@ def test_menus_name_kind_and_folder():
 
 
 def test_an_action_tells_its_place_its_errors_and_its_last_word_in_its_status():
+    with gr.Blocks():
+        state, status, picture = gr.State(), gr.HTML(), gr.HTML()
+
     def works(_):
-        yield ["at work", "a picture"]
+        yield {status: "at work", picture: "a picture"}
         raise ValueError("too large")
 
     visitor, other = Visitor(), Visitor()
-    handler = guarded(works, 2, "grid", "It was stopped.")
-    running, waiting = handler(visitor, 1), handler(other, 1)
-    assert next(running) == ["at work", "a picture"]
-    told, untouched = next(waiting)
-    assert "One action is before this one" in told
-    assert untouched == gr.skip()
+    handler = long_action(works, state, "grid", status, "It was stopped.")
+    running, waiting = handler({state: visitor}), handler({state: other})
+    assert next(running) == {status: "at work", picture: "a picture"}
+    told = next(waiting)
+    assert "One action is before this one" in told[status]
+    assert picture not in told
     other.running.halt("grid")
     (last,) = waiting
-    assert "It was stopped." in last[0]
+    assert "It was stopped." in last[status]
     (failed,) = running
-    assert "too large" in failed[0]
+    assert "too large" in failed[status]
     assert visitor.running.actions == other.running.actions == []
+
+
+def test_progress_is_shown_now_and_then_and_always_at_its_end(monkeypatch):
+    monkeypatch.setattr(parts, "YIELD_EVERY", 1e9)
+    with gr.Blocks():
+        state, status = gr.State(), gr.HTML()
+
+    def works(_):
+        yield Progress("begins", 0.0, None)
+        yield Progress("goes on", 0.5, 7.0)
+        yield Progress("ends", 1.0, 0.0)
+
+    first, last = parts.long_action(works, state, "grid", status, "")({state: Visitor()})
+    assert "begins" in first[status]
+    assert "ends" in last[status]
+    assert 'value="1.000"' in last[status]

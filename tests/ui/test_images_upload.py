@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from fmstudio.image import picture_size
-from fmstudio.image.jobs import NO_CLASS, ImageSettings
+from fmstudio.image.settings import NO_CLASS, ImageSettings
 from fmstudio.ui.rooms.images.source import (
     TEST,
     UPLOAD,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import gradio as gr
 import pytest
 
-from fmstudio.image.jobs import ImageSettings
+from fmstudio.image.settings import ImageSettings
 from fmstudio.learn.experiment import COUPLINGS, DATA, PATHS, SOURCES, Experiment, domain
 from fmstudio.plots.figures import nfe_figure, solver_mark
 from fmstudio.plots.thumbnails import thumbnail_css

@@ -36,7 +36,7 @@ class ModelCard:
         optional: parts that the pipeline can do without, at a cost that `note` states.
         half: 16-bit formats that its authors or diffusers' documentation use it with.
         least_guidance: the smallest value its pipeline accepts.
-        solvers: keys of `fmstudio.image.hub.schedule.SOLVERS`.
+        solvers: keys of `fmstudio.image.hub.steps.SOLVERS`.
         tiny_vae: repository of an `AutoencoderTiny` for its latents, or "".
         note: one sentence for the page.
         unchecked: names of fields that were not compared with the model's own card.
@@ -272,9 +272,9 @@ CARDS: tuple[ModelCard, ...] = (
 """The models on offer, the lightest first."""
 
 
-def usual_revision(model_id: str) -> str:
-    """The commit of a model's card; "main" for a model without one."""
-    return next((known.revision for known in CARDS if known.id == model_id), "main")
+def known_card(model_id: str) -> ModelCard | None:
+    """The card of that repository, or None."""
+    return next((known for known in CARDS if known.id == model_id), None)
 
 
 def card(model_id: str) -> ModelCard:
@@ -283,7 +283,7 @@ def card(model_id: str) -> ModelCard:
     Raises:
         KeyError: there is none; the message names those there are.
     """
-    for known in CARDS:
-        if known.id == model_id:
-            return known
-    raise KeyError(f"No card for {model_id!r}; there are: {', '.join(known.id for known in CARDS)}.")
+    known = known_card(model_id)
+    if known is None:
+        raise KeyError(f"No card for {model_id!r}; there are: {', '.join(known.id for known in CARDS)}.")
+    return known

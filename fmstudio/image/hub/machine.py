@@ -1,9 +1,10 @@
-"""What this computer has, measured: accelerators and their free memory, RAM, disk, number formats."""
+"""What this computer has, measured: accelerators, memory, disk, number formats; and when memory runs out."""
 
 from __future__ import annotations
 
 import importlib.util
 import shutil
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,11 @@ import torch
 from fmstudio.device import has_bf16
 
 GIB = 2**30
+
+
+def gib(count: int) -> str:
+    """Bytes in words."""
+    return f"{count / GIB:.1f} GiB"
 
 
 @dataclass(frozen=True)
@@ -129,3 +135,34 @@ def _cuda(index: int) -> Accelerator:
 def _xpu(index: int) -> Accelerator:
     free, total = torch.xpu.mem_get_info(index)
     return Accelerator("xpu", index, torch.xpu.get_device_name(index), total, free, True)
+
+
+def release_memory() -> None:
+    """Give back what nobody holds any more, on every kind of device."""
+    from accelerate.utils.memory import clear_device_cache
+
+    clear_device_cache(garbage_collection=True)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on an accelerator or in RAM.
+
+    torch has a class of its own for accelerators; for RAM it raises a RuntimeError of its CPU allocator.
+    """
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and (
+        "DefaultCPUAllocator" in str(error) or "out of memory" in str(error).lower()
+    )
+
+
+def forget_frames(error: BaseException) -> None:
+    """Let go of what the frames of an error's traceback still hold, such as a network's activations.
+
+    Args:
+        error: one that was caught; its traceback still names files and lines afterwards.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        traceback.clear_frames(seen.__traceback__)
+        seen = seen.__cause__ or seen.__context__

@@ -11,8 +11,7 @@ The ways are tried from the fastest to the slowest, and the first that fits is t
 | group offload | in RAM; one block at a time on the accelerator | moving all once a step |
 | processor | in RAM | minutes a step for large models |
 
-Weights are counted exactly (parameters × bytes). Activations are an allowance, not a measurement:
-`activation_bytes`.
+Weights are counted exactly (parameters × bytes); activations are an allowance: `activation_bytes`.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from fmstudio.image.hub.machine import GIB, Accelerator, Machine
+from fmstudio.image.hub.machine import GIB, Accelerator, Machine, gib
 
 USABLE = 0.92
 """The share of free memory that a plan may claim; the rest is for fragments and other programs."""
@@ -30,6 +29,7 @@ QUANTISABLE = 500_000_000
 """Parameters from which a network is worth quantising."""
 
 _BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
+_TILES = "The decoder works in tiles to save memory."
 _QUANTISED = {"8 bits": 1.05, "4 bits": 0.56}
 
 
@@ -44,7 +44,7 @@ class Placement(StrEnum):
 
 
 @dataclass(frozen=True)
-class Weights:
+class Networks:
     """The networks of a model.
 
     Args:
@@ -61,9 +61,9 @@ class Weights:
 
     def __post_init__(self) -> None:
         if not self.parts or min(count for _, count in self.parts) < 1:
-            raise ValueError(f"Weights need networks with at least one parameter each; got {self.parts}.")
+            raise ValueError(f"Expected networks with at least one parameter each; got {self.parts}.")
 
-    def without(self, names: tuple[str, ...]) -> Weights:
+    def without(self, names: tuple[str, ...]) -> Networks:
         """The same model without some parts."""
         return replace(self, parts=tuple(part for part in self.parts if part[0] not in names))
 
@@ -129,7 +129,7 @@ class Choice:
         nearest = min(self.ways, key=lambda way: way.shortfall)
         what = "memory" if nearest.placement is Placement.PROCESSOR else "memory (accelerator or main)"
         return (
-            f"Does not fit: the nearest way, {nearest.title}, lacks {_gib(nearest.shortfall)} of {what}. "
+            f"Does not fit: the nearest way, {nearest.title}, lacks {gib(nearest.shortfall)} of {what}. "
             "Close other programs, choose a smaller picture or a smaller model."
         )
 
@@ -145,15 +145,15 @@ def activation_bytes(side: int, count: int, tiling: bool) -> int:
     return int((0.8 + (0.7 if tiling else 3.0) * count * side * side / 1e6) * GIB)
 
 
-def choose_plan(weights: Weights, machine: Machine, side: int = 1024, count: int = 1) -> Choice:
+def choose_plan(networks: Networks, machine: Machine, side: int = 1024, count: int = 1) -> Choice:
     """The fastest way that fits.
 
     Args:
-        weights: the model's networks.
+        networks: the model's.
         machine: as measured.
         side, count: of the pictures.
     """
-    ways = tuple(_ways(weights, machine, side, count))
+    ways = tuple(_ways(networks, machine, side, count))
     return Choice(next((way for way in ways if way.fits), None), ways)
 
 
@@ -178,9 +178,7 @@ def next_smaller(plan: Plan, choice: Choice) -> Plan | None:
 def wider(plan: Plan, choice: Choice) -> Plan | None:
     """The fastest way that fits and computes in a format of float32's range, where the plan's ends at 65,504.
 
-    Args:
-        plan: a way whose numbers were not finite.
-        choice: the decision it came from.
+    Args: as in `next_smaller`.
 
     Returns:
         None if there is none, or if the plan's own format has that range.
@@ -190,117 +188,112 @@ def wider(plan: Plan, choice: Choice) -> Plan | None:
     return next((way for way in choice.ways if way.fits and way.dtype != "float16"), None)
 
 
-def _ways(weights: Weights, machine: Machine, side: int, count: int) -> Iterator[Plan]:
-    for dropped in ((), weights.optional) if weights.optional else ((),):
-        kept = weights.without(dropped)
-        if machine.accelerators:
-            largest = max(machine.accelerators, key=lambda device: device.free)
-            for way in _accelerated(kept, machine, largest, side, count):
+def _ways(networks: Networks, machine: Machine, side: int, count: int) -> Iterator[Plan]:
+    drops = ((), networks.optional) if networks.optional else ((),)
+    if machine.accelerators:
+        for dropped in drops:
+            kept = networks.without(dropped)
+            for way in _Accelerated(kept, machine, side, count).ways():
                 yield replace(way, dropped=dropped)
-    for dropped in ((), weights.optional) if weights.optional else ((),):
-        yield replace(_on_processor(weights.without(dropped), machine, side, count), dropped=dropped)
+    for dropped in drops:
+        yield replace(_on_processor(networks.without(dropped), machine, side, count), dropped=dropped)
 
 
-def _accelerated(
-    weights: Weights, machine: Machine, device: Accelerator, side: int, count: int
-) -> Iterator[Plan]:
-    dtype, why_dtype = _accelerator_dtype(weights, device)
-    sizes = {name: int(parameters * _BYTES[dtype]) for name, parameters in weights.parts}
-    room, ram = int(device.free * USABLE), int(machine.ram_free * USABLE)
-    total, largest = sum(sizes.values()), max(sizes.values())
+class _Accelerated:
+    """The ways that compute on an accelerator: the one with the most free memory, or all of them."""
 
-    def way(placement: Placement, on_device: int, in_ram: int, why: str, quantised: str = "") -> Plan:
-        loose, tight = (on_device + activation_bytes(side, count, tiling) for tiling in (False, True))
-        tiling = loose > room
-        need = tight if tiling else loose
-        reasons = [why, why_dtype if not quantised else f"Other networks stay in {dtype}."]
-        if tiling:
-            reasons.append("The decoder works in tiles to save memory.")
+    def __init__(self, networks: Networks, machine: Machine, side: int, count: int):
+        self.networks, self.machine = networks, machine
+        self.device = max(machine.accelerators, key=lambda device: device.free)
+        self.dtype, self.why_dtype = _accelerator_dtype(networks, self.device)
+        self.sizes = {name: int(count * _BYTES[self.dtype]) for name, count in networks.parts}
+        self.total, self.largest = sum(self.sizes.values()), max(self.sizes.values())
+        self.ram = int(machine.ram_free * USABLE)
+        self.loose, self.tight = (activation_bytes(side, count, tiling) for tiling in (False, True))
+
+    def ways(self) -> Iterator[Plan]:
+        """From the fastest to the slowest."""
+        free = f"{self.device.name} ({gib(self.device.free)} free)"
+        all_of_it, largest = gib(self.total), gib(self.largest)
+        why = f"All {all_of_it} of weights stay on {free}: the fastest way."
+        yield self._way(Placement.RESIDENT, self.total, self.largest, why)
+        if self.device.kind == "mps":
+            return
+        if len(self.machine.accelerators) > 1:
+            yield self._balanced()
+        why = (
+            f"All {all_of_it} do not fit on {free}, the largest network ({largest}) does: each is moved "
+            "there when its turn comes, once an image."
+        )
+        yield self._way(Placement.MODEL_OFFLOAD, self.largest, self.total, why)
+        if self.machine.quantiser and self.device.kind == "cuda":
+            yield from map(self._quantised, _QUANTISED)
+        why = (
+            f"Not even the largest network ({largest}) fits on {free}: its blocks are moved there one after "
+            "the other, at every step. Slow, and exact."
+        )
+        # An allowance for two blocks at a time: a tenth of the largest network, 1 GiB or more.
+        yield self._way(Placement.GROUP_OFFLOAD, max(self.largest // 10, GIB), self.total, why)
+
+    def _way(self, placement: Placement, on_device: int, in_ram: int, why: str, quantised: str = "") -> Plan:
+        room = int(self.device.free * USABLE)
+        tiling = on_device + self.loose > room
+        need = on_device + (self.tight if tiling else self.loose)
+        reasons = [why, self.why_dtype if not quantised else f"Other networks stay in {self.dtype}."]
         return Plan(
             placement=placement,
-            device=device.device,
-            dtype=dtype,
+            device=self.device.device,
+            dtype=self.dtype,
             quantised=quantised,
             tiling=tiling,
             accelerator_bytes=need,
             ram_bytes=in_ram,
-            shortfall=max(need - room, in_ram - ram, 0),
-            reasons=tuple(reasons),
+            shortfall=max(need - room, in_ram - self.ram, 0),
+            reasons=(*reasons, _TILES) if tiling else tuple(reasons),
         )
 
-    yield way(
-        Placement.RESIDENT,
-        total,
-        largest,
-        f"All {_gib(total)} of weights stay on {device.name} ({_gib(device.free)} free): the fastest way.",
-    )
-    if device.kind == "mps":
-        return
-    if len(machine.accelerators) > 1:
-        yield _balanced(sizes, machine, dtype, why_dtype, side, count, ram)
-    yield way(
-        Placement.MODEL_OFFLOAD,
-        largest,
-        total,
-        f"All {_gib(total)} do not fit on {device.name} ({_gib(device.free)} free), the largest network "
-        f"({_gib(largest)}) does: each is moved there when its turn comes, once an image.",
-    )
-    if machine.quantiser and device.kind == "cuda":
-        for name, per_parameter in _QUANTISED.items():
-            small = sum(
-                int(parameters * per_parameter) if parameters >= QUANTISABLE else sizes[part]
-                for part, parameters in weights.parts
-            )
-            yield way(
-                Placement.RESIDENT,
-                small,
-                largest,
-                f"In {name} the large networks take {_gib(small)} instead of {_gib(total)} and stay on "
-                f"{device.name}. A little quality is lost.",
-                quantised=name,
-            )
-    yield way(
-        Placement.GROUP_OFFLOAD,
-        _block_bytes(sizes),
-        total,
-        f"Not even the largest network ({_gib(largest)}) fits on {device.name} ({_gib(device.free)} free): "
-        "its blocks are moved there one after the other, at every step. Slow, and exact.",
-    )
+    def _quantised(self, name: str) -> Plan:
+        small = sum(
+            int(count * _QUANTISED[name]) if count >= QUANTISABLE else self.sizes[part]
+            for part, count in self.networks.parts
+        )
+        why = (
+            f"In {name} the large networks take {gib(small)} instead of {gib(self.total)} and stay on "
+            f"{self.device.name}. A little quality is lost."
+        )
+        return self._way(Placement.RESIDENT, small, self.largest, why, quantised=name)
+
+    def _balanced(self) -> Plan:
+        """Whole networks spread over the accelerators, the largest first, each to where most is free."""
+        left = [int(device.free * USABLE) - self.tight for device in self.machine.accelerators]
+        filled = [self.tight] * len(left)
+        for size in sorted(self.sizes.values(), reverse=True):
+            place = max(range(len(left)), key=lambda index: left[index])
+            left[place] -= size
+            filled[place] += size
+        names = ", ".join(device.name for device in self.machine.accelerators)
+        why = f"The networks are spread whole over {len(left)} accelerators ({names})."
+        return Plan(
+            placement=Placement.BALANCED,
+            device=self.machine.accelerators[0].device,
+            dtype=self.dtype,
+            tiling=True,
+            accelerator_bytes=max(filled),
+            ram_bytes=self.largest,
+            shortfall=max(-min(left), self.largest - self.ram, 0),
+            reasons=(why, self.why_dtype, _TILES),
+        )
 
 
-def _balanced(
-    sizes: dict[str, int], machine: Machine, dtype: str, why_dtype: str, side: int, count: int, ram: int
-) -> Plan:
-    """Whole networks spread over the accelerators, the largest first, each to where most is free."""
-    activations = activation_bytes(side, count, tiling=True)
-    left = [int(device.free * USABLE) - activations for device in machine.accelerators]
-    filled = [activations] * len(left)
-    for size in sorted(sizes.values(), reverse=True):
-        place = max(range(len(left)), key=lambda index: left[index])
-        left[place] -= size
-        filled[place] += size
-    names = ", ".join(device.name for device in machine.accelerators)
-    return Plan(
-        placement=Placement.BALANCED,
-        device=machine.accelerators[0].device,
-        dtype=dtype,
-        tiling=True,
-        accelerator_bytes=max(filled),
-        ram_bytes=max(sizes.values()),
-        shortfall=max(-min(left), max(sizes.values()) - ram, 0),
-        reasons=(
-            f"The networks are spread whole over {len(left)} accelerators ({names}).",
-            why_dtype,
-            "The decoder works in tiles to save memory.",
-        ),
-    )
-
-
-def _on_processor(weights: Weights, machine: Machine, side: int, count: int) -> Plan:
-    dtype = "bfloat16" if machine.cpu_bf16 and "bfloat16" in weights.half else "float32"
-    total = int(sum(parameters for _, parameters in weights.parts) * _BYTES[dtype])
+def _on_processor(networks: Networks, machine: Machine, side: int, count: int) -> Plan:
+    dtype = "bfloat16" if machine.cpu_bf16 and "bfloat16" in networks.half else "float32"
+    total = int(sum(parameters for _, parameters in networks.parts) * _BYTES[dtype])
     need = total + activation_bytes(side, count, tiling=True)
     why = "no accelerator" if not machine.accelerators else "the accelerator is too small"
+    reason = (
+        f"On the processor, for there is {why}: {gib(total)} of weights in {dtype}, "
+        f"{gib(machine.ram_free)} of memory free. Slow: expect minutes for a step of a large model."
+    )
     return Plan(
         placement=Placement.PROCESSOR,
         device="cpu",
@@ -308,31 +301,16 @@ def _on_processor(weights: Weights, machine: Machine, side: int, count: int) -> 
         tiling=True,
         ram_bytes=need,
         shortfall=max(need - int(machine.ram_free * USABLE), 0),
-        reasons=(
-            f"On the processor, for there is {why}: {_gib(total)} of weights in {dtype}, "
-            f"{_gib(machine.ram_free)} of memory free. Slow: expect minutes for a step of a large model.",
-        ),
+        reasons=(reason,),
     )
 
 
-def _accelerator_dtype(weights: Weights, device: Accelerator) -> tuple[str, str]:
-    if device.bf16 and "bfloat16" in weights.half:
+def _accelerator_dtype(networks: Networks, device: Accelerator) -> tuple[str, str]:
+    """The format of the weights, and why."""
+    if device.bf16 and ("bfloat16" in networks.half or "float16" not in networks.half):
         return "bfloat16", "bfloat16: half the memory of float32 with its range."
-    if "float16" in weights.half:
-        return "float16", (
-            "float16: the model is published for it."
-            if device.bf16
-            else f"float16, for {device.name} has no bfloat16."
-        )
     if device.bf16:
-        return "bfloat16", "bfloat16: half the memory of float32 with its range."
+        return "float16", "float16: the model is published for it."
+    if "float16" in networks.half:
+        return "float16", f"float16, for {device.name} has no bfloat16."
     return "float32", f"float32, for {device.name} has no bfloat16 and the model may overflow in float16."
-
-
-def _block_bytes(sizes: dict[str, int]) -> int:
-    """An allowance for two blocks at a time: a tenth of the largest network, 1 GiB or more."""
-    return max(max(sizes.values()) // 10, GIB)
-
-
-def _gib(count: int) -> str:
-    return f"{count / GIB:.1f} GiB"

@@ -28,11 +28,11 @@ from fmstudio.flow.solve.fields import velocity_and_probed_divergence
 from fmstudio.flow.solve.likelihood import Probes
 from fmstudio.flow.solve.solvers import steps
 from fmstudio.flow.solve.tableaux import SOLVERS
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.models import backbone
 from fmstudio.image.progress import Pace, Progress
 from fmstudio.image.questions.inversion import INVERSION_TOLERANCE
 from fmstudio.image.sampling.sampling import shifted_times
+from fmstudio.image.settings import ImageSettings
 from fmstudio.image.training.objective import generator_of
 
 LEVEL = 127.5

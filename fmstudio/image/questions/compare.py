@@ -1,6 +1,6 @@
 """Step counts compared, for one model or for several side by side: rows first, then their figures.
 
-Every row starts from the same noise. What is measured of the rows is in `row_figures`.
+Every row starts from the same noise. What is measured of the rows is in `scores.grid`.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.models import backbone, title_of
 from fmstudio.image.progress import Pace, Progress
 from fmstudio.image.questions.gallery import Picture
 from fmstudio.image.sampling.grid import GridRow, grid_row
 from fmstudio.image.sampling.sampling import AdaptivePlan, SampleStep, plan_words, step_words
-from fmstudio.image.scores.row_figures import (
+from fmstudio.image.scores.grid import (
     Closest,
     CopyShare,
     Distance,
     Quality,
     closest,
     expected_work,
-    further_figures,
+    further_scores,
     paced,
     reference_images,
 )
+from fmstudio.image.settings import ImageSettings
 
 
 @dataclass(frozen=True)
@@ -189,4 +189,4 @@ def compare(
                 yield Distance(place, side, float(gap))
     if figures:
         for (place, side), row in ends.items():
-            yield from further_figures(place, side, each[side], loaded[side], row, figures, pace)
+            yield from further_scores(place, side, each[side], loaded[side], row, figures, pace)

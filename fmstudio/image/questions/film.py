@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.models import backbone
 from fmstudio.image.progress import Pace, Progress
 from fmstudio.image.sampling.sampling import SampleStep, way_done
+from fmstudio.image.settings import ImageSettings
 from fmstudio.image.training.data import to_bytes
 
 

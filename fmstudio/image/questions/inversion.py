@@ -15,11 +15,11 @@ from PIL import Image
 from torch import Tensor
 
 from fmstudio.flow.solve.tableaux import SOLVERS
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.models import backbone
 from fmstudio.image.progress import Pace, Progress
 from fmstudio.image.sampling.field import GuidedField, draw_noise
 from fmstudio.image.sampling.sampling import SampleStep, sample_adaptive, sample_steps, way_done
+from fmstudio.image.settings import ImageSettings
 from fmstudio.image.training.data import square_of, to_unit
 
 EDIT_TIMES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.models import backbone, title_of
 from fmstudio.image.progress import Pace, Progress
 from fmstudio.image.sampling.field import draw_noise
+from fmstudio.image.settings import ImageSettings
 from fmstudio.image.training.data import to_bytes
 from fmstudio.image.training.objective import generator_of
 

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.solve.tableaux import SOLVERS
-from fmstudio.image.jobs import ImageSettings, number, split, whole
 from fmstudio.image.models import backbone, class_names, title_of
 from fmstudio.image.progress import Pace, Progress
 from fmstudio.image.questions.gallery import Picture
 from fmstudio.image.sampling.field import draw_noise
 from fmstudio.image.sampling.sampling import FixedPlan
+from fmstudio.image.settings import ImageSettings, number, split, whole
 from fmstudio.image.training.data import to_bytes
 
 AXES = ("steps", "guidance", "solver", "shift", "seed", "class")

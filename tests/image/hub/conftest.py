@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from fmstudio.image.hub.adapter import HubModel, load_model
 from fmstudio.image.hub.describe import describe
+from fmstudio.image.hub.load import load_model
 from fmstudio.image.hub.plan import Placement, Plan
+from fmstudio.image.hub.sample import HubModel
 from tests.image.hub import tiny
 
 SIDE = 32

@@ -7,7 +7,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from fmstudio.image.hub.adapter import load_model
 from fmstudio.image.hub.cards import CARDS, ModelCard, card
 from fmstudio.image.hub.describe import (
     UnsuitableModelError,
@@ -16,9 +15,9 @@ from fmstudio.image.hub.describe import (
     parameter_count,
     wanted_files,
 )
-from fmstudio.image.hub.loading import is_instaflow, load_pipeline, pipeline_class
+from fmstudio.image.hub.find import find, networks_of, networks_of_card
+from fmstudio.image.hub.load import is_instaflow, load_model, load_pipeline, pipeline_class
 from fmstudio.image.hub.plan import Placement, Plan
-from fmstudio.image.hub.store import find, weights_of, weights_of_card
 from tests.image.hub import tiny
 from tests.image.hub.conftest import ON_PROCESSOR
 
@@ -49,7 +48,7 @@ def test_parameters_are_counted_without_loading(tiny_folder, tiny_model, name):
     assert described.file_bytes == sum(
         path.stat().st_size for path in tiny_folder(name).rglob("*.safetensors")
     )
-    assert weights_of(described).measured
+    assert networks_of(described).measured
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -290,7 +289,7 @@ def test_offloading_without_an_accelerator_is_refused(tiny_folder, placement):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("placement", [Placement.MODEL_OFFLOAD, Placement.GROUP_OFFLOAD, Placement.RESIDENT])
 def test_every_placement_draws_the_same_picture(tiny_folder, tiny_model, placement):
-    from fmstudio.image.hub.adapter import Request
+    from fmstudio.image.hub.sample import Request
 
     plan = Plan(placement, "cuda:0", "float32")
     model = load_model(describe(tiny_folder("SD3")), plan, "tiny")
@@ -312,7 +311,7 @@ def test_cards_are_complete_and_honest():
         assert model.licence
         assert model.least_guidance <= model.guidance
         assert model.commercial or "non-commercial" in model.licence or "not for commercial" in model.licence
-        assert weights_of_card(model).parts
+        assert networks_of_card(model).parts
         assert card(model.id) is model
     with pytest.raises(KeyError, match="there are: "):
         card("nobody/nothing")
@@ -344,17 +343,18 @@ def test_models_of_other_programs_are_found_in_the_hubs_cache(tiny_folder, tmp_p
     shutil.copytree(tiny_folder("SD3"), repository / "snapshots" / commit)
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(commit)
+    monkeypatch.setenv("FMSTUDIO_HUB_FOLDER", str(tmp_path / "own"))
     real = huggingface_hub.try_to_load_from_cache
     monkeypatch.setattr(
         huggingface_hub,
         "try_to_load_from_cache",
         lambda *arguments, **named: real(*arguments, **named, cache_dir=tmp_path),
     )
-    found = find("some/model", root=tmp_path / "own")
+    found = find("some/model")
     assert found is not None
     assert found.commit == commit
-    assert find("some/model", revision="v2", root=tmp_path / "own") is None
-    assert find("some/other", root=tmp_path / "own") is None
+    assert find("some/model", revision="v2") is None
+    assert find("some/other") is None
     shutil.rmtree(repository / "snapshots" / commit / "text_encoder_3")
-    assert find("some/model", root=tmp_path / "own") is None
-    assert find("some/model", without=("text_encoder_3",), root=tmp_path / "own") is not None
+    assert find("some/model") is None
+    assert find("some/model", without=("text_encoder_3",)) is not None

@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
-from typing import Any
-
-import gradio as gr
+from collections.abc import Generator
+from typing import TypedDict
 
 from fmstudio.image.hub import consent
-from fmstudio.image.hub.adapter import Finished
-from fmstudio.image.hub.download import fetch_files, fetch_model
-from fmstudio.image.hub.jobs import (
-    TINY_FILES,
-    Loaded,
-    Settings,
-    StepShown,
-    made_by,
-    outlook,
-    sample_rows,
-    this_machine,
-)
-from fmstudio.image.jobs import parse_steps
+from fmstudio.image.hub.fetch import fetch_files, fetch_model
+from fmstudio.image.hub.find import TINY_FILES, outlook, this_machine
+from fmstudio.image.hub.rows import Loaded, Settings, StepShown, sample_rows
+from fmstudio.image.hub.sample import Finished
 from fmstudio.image.progress import count_of_steps
-from fmstudio.ui.line import HUB
 from fmstudio.ui.report import said
 from fmstudio.ui.rooms.hub import html as pieces
-
-AUTO = "the fastest that fits"
-"""The way to run a model that the plan chooses."""
+from fmstudio.ui.rooms.images.parts import duration
 
 _SHOW_EVERY = 0.4
+
+
+class Shown(TypedDict, total=False):
+    """What changes on the page, in HTML: the status, the live look, the rows, the schedule."""
+
+    status: str
+    live: str
+    grid: str
+    curve: str
 
 
 def fetching(model: str, revision: str, lean: bool) -> Generator[str]:
@@ -66,71 +61,35 @@ def fetching(model: str, revision: str, lean: bool) -> Generator[str]:
     yield f'<p class="fm-note">Fetched.{note}</p>'
 
 
-def settings_of(
-    model: str,
-    revision: str,
-    prompt: str,
-    steps: str,
-    guidance: float | None,
-    solver: str,
-    shift: float | None,
-    seed: float | None,
-    side: float,
-    count: float,
-    way: str,
-) -> Settings:
-    """Settings from the values of the controls.
-
-    Raises:
-        ValueError: step counts that are none.
-    """
-    return Settings(
-        model=(model or "").strip(),
-        revision=revision.strip(),
-        prompt=prompt,
-        steps=parse_steps(steps),
-        guidance=float(guidance or 0.0),
-        solver=solver,
-        shift=shift or None,
-        seed=int(seed or 0),
-        side=int(side),
-        count=int(count),
-        way="" if way == AUTO else way,
-    )
-
-
-def drawing(settings: Settings) -> Generator[tuple[Any, ...]]:
-    """Sample row by row in turn; each item is status, live look, rows, schedule, and the way to run it."""
-    same = gr.skip()
-    yield from HUB.serve(lambda: _sampling(settings), lambda words: (said(words), same, same, same, same))
-
-
-def _sampling(settings: Settings) -> Iterator[tuple[Any, ...]]:
+def sampling(settings: Settings) -> Generator[Shown]:
+    """Sample row by row; each item is what changes on the page."""
     total, done, shown_at = sum(settings.steps), 0, 0.0
     rows: list[Finished] = []
     html: list[str] = []
     strip: list[StepShown] = []
     commit = ""
-    same = gr.skip()
-    yield said("Loading the model…"), "", "", "", same
+    yield {"status": said("Loading the model…"), "live": "", "grid": "", "curve": ""}
     for event in sample_rows(settings):
         if isinstance(event, Loaded):
             commit = event.commit
-            yield said(f"Loaded: {event.plan.title}. Previews by {event.preview}."), same, same, same, same
+            yield {"status": said(f"Loaded: {event.plan.title}. Previews by {event.preview}.")}
         elif isinstance(event, StepShown):
             done += 1
             strip.append(event)
             if time.monotonic() - shown_at >= _SHOW_EVERY:
                 shown_at = time.monotonic()
-                left = event.record.seconds * (total - done)
-                words_ = f"Step {done} of {total}, about {pieces.duration(left)} left by the last step"
+                left = duration(event.record.seconds * (total - done))
                 bar = f'<progress max="{total}" value="{done}"></progress>'
-                yield said(words_) + bar, pieces.live_html(event), same, same, same
+                status = said(f"Step {done} of {total}, about {left} left by the last step") + bar
+                yield {"status": status, "live": pieces.live_html(event)}
         else:
             rows.append(event)
-            html.append(pieces.row_html(event, strip, made_by(settings, event.request, commit)))
+            html.append(pieces.row_html(event, strip, settings.each_alone(event.request, commit)))
             strip = []
-            told = said(f"{done} of {total} steps")
-            yield told, same, pieces.rows_html(html), pieces.schedule_html(rows), same
-    spent = sum(row.seconds for row in rows)
-    yield said(f"Done: {count_of_steps(total)} in {pieces.duration(spent)}."), "", same, same, same
+            yield {
+                "status": said(f"{done} of {total} steps"),
+                "grid": pieces.rows_html(html),
+                "curve": pieces.schedule_html(rows),
+            }
+    spent = duration(sum(row.seconds for row in rows))
+    yield {"status": said(f"Done: {count_of_steps(total)} in {spent}."), "live": ""}

@@ -11,18 +11,20 @@ from typing import Any
 from torch import Tensor
 
 from fmstudio.image.hub import consent
-from fmstudio.image.hub.adapter import Finished
 from fmstudio.image.hub.cards import ModelCard
-from fmstudio.image.hub.download import Progress
-from fmstudio.image.hub.jobs import Outlook, StepShown
+from fmstudio.image.hub.fetch import DownloadProgress
+from fmstudio.image.hub.find import Outlook
+from fmstudio.image.hub.machine import GIB, gib
 from fmstudio.image.hub.plan import Plan
-from fmstudio.image.hub.schedule import SOLVERS
-from fmstudio.image.hub.trajectory import StepFigures
+from fmstudio.image.hub.rows import StepShown
+from fmstudio.image.hub.sample import Finished
+from fmstudio.image.hub.steps import SOLVERS, StepMeasures
 from fmstudio.image.progress import count_of_steps
 from fmstudio.image.questions.gallery import picture_of, png_of
 from fmstudio.plots.palette import CLASSES
+from fmstudio.ui.report import facts
+from fmstudio.ui.rooms.images.parts import duration, progress_bar
 
-GIB = 2**30
 _LOOK_SIDE = 128
 _FIELDS = {
     "parts": "sizes",
@@ -69,11 +71,11 @@ def next_step(model: Outlook) -> str:
     if model.card and model.card.gated:
         return "Accept its terms and log in (below), then fetch it."
     if model.bytes_started:
-        return f"{model.bytes_started / GIB:.1f} GiB are here from an earlier attempt. Fetch it to go on."
+        return f"{gib(model.bytes_started)} are here from an earlier attempt. Fetch it to go on."
     return "Fetch it first; a download can be stopped and taken up again."
 
 
-def fetching_html(progress: Progress, title: str) -> str:
+def fetching_html(progress: DownloadProgress, title: str) -> str:
     """How far a download is, and what its speed says is left."""
     left = progress.seconds_left
     words = [f"{title}: {progress.done / GIB:.2f} of {progress.total / GIB:.2f} GiB"]
@@ -83,11 +85,7 @@ def fetching_html(progress: Progress, title: str) -> str:
         words.append(f"about {duration(left)} left")
     if progress.file:
         words.append(progress.file)
-    total = max(progress.total, 1)
-    return (
-        f'<p class="fm-note">{escape(" · ".join(words))}</p>'
-        f'<progress max="1" value="{progress.done / total:.4f}"></progress>'
-    )
+    return progress_bar(" · ".join(words), f"{progress.done / max(progress.total, 1):.4f}")
 
 
 def live_html(step: StepShown) -> str:
@@ -177,13 +175,6 @@ def source(picture: Tensor) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
-def duration(seconds: float) -> str:
-    """Seconds in words."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
 def _line(model: Outlook, selected: bool) -> str:
     card = model.card
     chips = [] if card is None else [_short_licence(card)]
@@ -220,7 +211,7 @@ def _state(model: Outlook) -> tuple[str, str]:
     if model.found:
         return "exact", f"ready: {how}"
     if model.bytes_started:
-        return "data", f"partly fetched ({model.bytes_started / GIB:.1f} GiB): {how}"
+        return "data", f"partly fetched ({gib(model.bytes_started)}): {how}"
     return "noise", f"to fetch; would run: {how}"
 
 
@@ -249,15 +240,14 @@ def _facts(model: Outlook) -> str:
         rows.append(("pipeline", f"{model.found.pipeline}, {model.found.scheduler}"))
     if model.revision:
         rows.append(("revision", model.revision + (f" = {model.commit[:12]}" if model.commit else "")))
-    cells = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows)
-    return f'<table class="fm-facts">{cells}</table>'
+    return facts(rows)
 
 
 def _ways(ways: Sequence[Plan], chosen: Plan | None) -> str:
     rows = "".join(
         f"<tr><td>{'→ ' if way == chosen else ''}{escape(way.title)}</td>"
-        f"<td>{_gib(way.accelerator_bytes)}</td><td>{_gib(way.ram_bytes)}</td>"
-        f"<td>{'fits' if way.fits else f'lacks {_gib(way.shortfall)}'}</td></tr>"
+        f"<td>{_gib_or_dash(way.accelerator_bytes)}</td><td>{gib(way.ram_bytes)}</td>"
+        f"<td>{'fits' if way.fits else f'lacks {gib(way.shortfall)}'}</td></tr>"
         for way in ways
     )
     return (
@@ -269,7 +259,7 @@ def _ways(ways: Sequence[Plan], chosen: Plan | None) -> str:
 
 
 def _scrubber(steps: Sequence[StepShown]) -> str:
-    """A slider over the steps with both pictures large; `images_hub` moves it in the browser."""
+    """A slider over the steps with both pictures large; `room` moves it in the browser."""
     if len(steps) < 2:
         return ""
     first = steps[0]
@@ -282,7 +272,7 @@ def _scrubber(steps: Sequence[StepShown]) -> str:
     )
 
 
-def _frame(shown: StepShown, numbers: StepFigures) -> str:
+def _frame(shown: StepShown, numbers: StepMeasures) -> str:
     return (
         f'<figure data-t="{numbers.sigma:.3f}">'
         f'<img alt="x at t = {numbers.sigma:.3f}" src="{source(shown.x_look[0])}">'
@@ -292,5 +282,5 @@ def _frame(shown: StepShown, numbers: StepFigures) -> str:
     )
 
 
-def _gib(count: int) -> str:
-    return f"{count / GIB:.1f} GiB" if count else "–"
+def _gib_or_dash(count: int) -> str:
+    return gib(count) if count else "–"

@@ -3,51 +3,39 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from fmstudio.image.hub import consent
-from fmstudio.image.hub.cards import CARDS, EULER, card, usual_revision
-from fmstudio.image.hub.download import DownloadError
-from fmstudio.image.hub.jobs import (
-    Outlook,
-    OutOfRoomError,
-    catalogue,
-    outlook,
-    this_machine,
-)
-from fmstudio.image.hub.schedule import SOLVERS
+from fmstudio.image.hub.cards import EULER, known_card
+from fmstudio.image.hub.fetch import DownloadError
+from fmstudio.image.hub.find import Outlook, catalogue, outlook, this_machine
+from fmstudio.image.hub.rows import AUTO, OutOfRoomError, Settings
+from fmstudio.studio.line import HUB
 from fmstudio.ui import words
-from fmstudio.ui.element import QuietMeta
 from fmstudio.ui.events import sent
-from fmstudio.ui.halting import until_halted
-from fmstudio.ui.line import MOST_WAITING
-from fmstudio.ui.report import failed, said
+from fmstudio.ui.report import failed
 from fmstudio.ui.rooms.hub import html as pieces
-from fmstudio.ui.rooms.hub.actions import AUTO, drawing, fetching, settings_of
-from fmstudio.ui.stop import stoppable
-from fmstudio.ui.visitor import Visitor
+from fmstudio.ui.rooms.hub.actions import fetching, sampling
+from fmstudio.ui.rooms.hub.controls import (
+    ModelControls,
+    ModelList,
+    SamplerControls,
+    build_model,
+    build_sampler,
+    solver_choices,
+)
+from fmstudio.ui.rooms.images.parts import Values, long_action
+from fmstudio.ui.wiring import LAST, QUIET, Updates, pooled, stoppable
 
 _log = logging.getLogger(__name__)
 
-FIRST = "Photoroom/prx-512-t2i-sft-distilled"
-"""The model that is shown first: small, quick and free."""
-
 SAMPLING, FETCHING = "hub", "fetch"
 """What the two Stop buttons call what they end."""
-
-SIDES = (256, 512, 768, 1024, 1280)
-_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-_LOOKING = '<p class="fm-note">Looking at this machine…</p>'
-_PICK = """
-element.addEventListener('click', (event) => {
-  const row = event.target.closest('[data-model]');
-  if (row) trigger('input', {model: row.dataset.model});
-});
-"""
-
 
 _SCRUB = """
 element.addEventListener('input', (event) => {
@@ -62,18 +50,19 @@ element.addEventListener('input', (event) => {
 """
 
 
-class ModelList(gr.HTML, metaclass=QuietMeta):
-    """The models in lines; pressing one raises ``input`` with ``{"model": id}``."""
+@dataclass(frozen=True)
+class Figures:
+    """What is shown at the left.
 
-    if TYPE_CHECKING:
-        input: Callable[..., Any]
+    Args:
+        machine, models, again: this computer, the models on it, and the button that looks again.
+        shown: by the names of `actions.Shown`: the status, the live look, the rows, the schedule.
+    """
 
-    def __init__(self, value: Any = None, **_: Any):
-        super().__init__(value=value, js_on_load=_PICK, elem_id="hub-models", padding=False)
-
-    def get_block_name(self) -> str:
-        """Gradio draws this as its own HTML component."""
-        return "html"
+    machine: gr.HTML
+    models: ModelList
+    again: gr.Button
+    shown: dict[str, Component]
 
 
 def build(visitor: gr.State, tab: gr.Tab) -> None:
@@ -83,189 +72,170 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
         visitor: the visitor's state; of this sub-tab only whether it was asked to stop is kept there.
         tab: the current one.
     """
-    any_model = _any_allowed()
-    first = card(FIRST)
     with gr.Row(elem_classes=["fm-columns", "fm-hub"]):
         with gr.Column():
-            with gr.Column(elem_classes=["fm-card", "fm-first"], min_width=0):
-                gr.Markdown("#### Models for this machine")
-                machine = gr.HTML(_LOOKING, elem_id="hub-machine")
-                models = ModelList()
-                again = gr.Button("Look again", size="sm", elem_id="hub-again")
-            with gr.Column(elem_classes=["fm-card"], min_width=0):
-                gr.Markdown("#### One prompt, several step counts")
-                status = gr.HTML(
-                    '<p class="fm-note">Nothing sampled yet. Choose a model that is ready, and say what to '
-                    "draw.</p>",
-                    elem_id="hub-status",
-                )
-                live = gr.HTML(elem_id="hub-live")
-                grid = gr.HTML(elem_id="hub-grid", js_on_load=_SCRUB)
-                curve = gr.HTML(elem_id="hub-schedule")
-            with gr.Column(elem_classes=["fm-card"], min_width=0):
-                gr.Markdown(words.text("images_hub"))
+            figures = _figures()
         with gr.Column(elem_classes=["fm-aside"]):
-            with gr.Column(elem_classes=["fm-card", "fm-first"], min_width=0):
-                gr.Markdown("#### Model")
-                model = gr.Dropdown(
-                    [(known.title, known.id) for known in CARDS],
-                    value=FIRST,
-                    label="a repository (owner/name) or a folder" if any_model else "model",
-                    allow_custom_value=any_model,
-                    interactive=True,
-                    elem_id="hub-model",
-                )
-                revision = gr.Textbox(
-                    first.revision, label="revision: a commit, a tag, or a branch", max_lines=1
-                )
-                detail = gr.HTML(elem_id="hub-detail")
-                gate = gr.Markdown(elem_id="hub-gate")
-                lean = gr.Checkbox(False, label="without its T5 encoder (10 GB less)", visible=False)
-                with gr.Row():
-                    fetch = gr.Button("Fetch", elem_id="hub-fetch")
-                    halt = gr.Button("Stop", elem_id="hub-halt")
-                fetched = gr.HTML(elem_id="hub-fetching")
-            with gr.Column(elem_classes=["fm-card", "fm-first"], min_width=0, elem_id="hub-sampler"):
-                gr.Markdown("#### Sampler")
-                prompt = gr.Textbox("A red fox asleep in fresh snow, morning light", label="prompt", lines=2)
-                steps = gr.Textbox("1 2 4 8", label="step counts, one row each", max_lines=1)
-                guidance = gr.Number(first.guidance, label="guidance", step=0.5, interactive=True)
-                solver = gr.Dropdown(
-                    [(name, key) for key, name in SOLVERS.items()],
-                    value=EULER,
-                    label="solver",
-                    interactive=True,
-                )
-                shift = gr.Number(0, label="time shift s (0: the model's own)", step=0.5, interactive=True)
-                side = gr.Dropdown(list(SIDES), value=first.side, label="side in pixels", interactive=True)
-                count = gr.Slider(1, 4, value=1, step=1, label="pictures a row", interactive=True)
-                seed = gr.Number(0, label="seed", precision=0, interactive=True)
-                way = gr.Dropdown([AUTO], value=AUTO, label="way to run it", interactive=True)
-                with gr.Row():
-                    go = gr.Button("Sample", variant="primary", elem_id="hub-go")
-                    stop = gr.Button("Stop", elem_id="hub-stop")
+            model, sampler = build_model(), build_sampler()
+    _wire_choice(tab, figures, model, sampler)
+    _wire_fetching(visitor, figures, model, sampler)
+    _wire_sampling(visitor, figures, model, sampler)
 
-    def look(model_: str, revision_: str) -> list[Any]:
-        """The list, the card and what goes with it, as they are now."""
+
+def _figures() -> Figures:
+    with gr.Column(elem_classes=["fm-card", "fm-first"], min_width=0):
+        gr.Markdown("#### Models for this machine")
+        machine = gr.HTML('<p class="fm-note">Looking at this machine…</p>', elem_id="hub-machine")
+        models = ModelList()
+        again = gr.Button("Look again", size="sm", elem_id="hub-again")
+    with gr.Column(elem_classes=["fm-card"], min_width=0):
+        gr.Markdown("#### One prompt, several step counts")
+        nothing = "Nothing sampled yet. Choose a model that is ready, and say what to draw."
+        shown: dict[str, Component] = {
+            "status": gr.HTML(f'<p class="fm-note">{nothing}</p>', elem_id="hub-status"),
+            "live": gr.HTML(elem_id="hub-live"),
+            "grid": gr.HTML(elem_id="hub-grid", js_on_load=_SCRUB),
+            "curve": gr.HTML(elem_id="hub-schedule"),
+        }
+    with gr.Column(elem_classes=["fm-card"], min_width=0):
+        gr.Markdown(words.text("images-hub"))
+    return Figures(machine, models, again, shown)
+
+
+class _Look:
+    """The list, the card and what goes with it, as they are now."""
+
+    def __init__(self, figures: Figures, model: ModelControls, sampler: SamplerControls):
+        self.figures, self.model, self.way = figures, model, sampler.form["way"]
+        self.inputs = [model.model, model.revision]
+        self.outputs: list[Component] = [
+            figures.machine, figures.models, model.detail, model.gate, model.lean, model.fetch, self.way,
+        ]  # fmt: skip
+
+    def now(self, chosen: str, revision: str) -> Updates:
+        """What changes on the page."""
         here = this_machine()
-        html, seen, gate_text, ways = _details(model_, revision_)
-        optional = bool(seen and seen.card and seen.card.optional and not seen.found)
-        return [
-            _machine_line(),
-            pieces.models_html(catalogue(here), model_),
-            html,
-            gate_text,
-            gr.update(visible=optional, value=False),
-            gr.update(interactive=bool(seen and not seen.found and not consent.may_fetch(seen.name))),
-            gr.update(choices=ways, value=AUTO),
-        ]
+        seen, html = _details(chosen, revision)
+        absent = seen if seen and not seen.found else None
+        card = absent.card if absent else None
+        return {
+            self.figures.machine: f'<p class="fm-note">{here.describe()}</p>',
+            self.figures.models: pieces.models_html(catalogue(here), chosen),
+            self.model.detail: html,
+            self.model.gate: consent.how_to_pass_the_gate(card) if card else "",
+            self.model.lean: gr.update(visible=bool(card and card.optional), value=False),
+            self.model.fetch: gr.update(interactive=bool(absent and not consent.may_fetch(absent.name))),
+            self.way: gr.update(choices=ways_of(seen), value=AUTO),
+        }
 
-    def choose(model_: str) -> list[Any]:
+
+def _wire_choice(tab: gr.Tab, figures: Figures, model: ModelControls, sampler: SamplerControls) -> None:
+    look = _Look(figures, model, sampler)
+    form = sampler.form
+
+    def choose(chosen: str) -> Updates:
         """Another model: its revision and what its authors recommend."""
-        known = next((one for one in CARDS if one.id == model_), None)
+        known = known_card(chosen)
         if known is None:
-            return [
-                usual_revision(model_),
-                gr.skip(),
-                gr.skip(),
-                gr.update(choices=_solvers(tuple(SOLVERS)), value=EULER),
-            ]
-        chosen = gr.update(choices=_solvers(known.solvers), value=EULER)
-        return [known.revision, known.guidance, known.side, chosen]
+            solvers = gr.update(choices=solver_choices(), value=EULER)
+            return {model.revision: "main", form["solver"]: solvers}
+        return {
+            model.revision: known.revision,
+            form["guidance"]: known.guidance,
+            form["side"]: known.side,
+            form["solver"]: gr.update(choices=solver_choices(known.solvers), value=EULER),
+        }
 
-    def fetch_it(state: Visitor, model_: str, revision_: str, lean_: bool) -> Iterator[Any]:
-        try:
-            work = fetching(model_.strip(), revision_, lean_)
-            stopped = said("Stopped. What came is kept; Fetch goes on from there.")
-            yield from until_halted(state, FETCHING, work, lambda: stopped)
-        except (DownloadError, ValueError) as error:
-            yield failed(error)
-        except Exception as error:
-            yield failed(RuntimeError(consent.explain(error, model_)))
+    recommended = [model.revision, form["guidance"], form["side"], form["solver"]]
+    pressed = figures.models.input(picked, None, model.model, trigger_mode="multiple", **QUIET)
+    for chosen in (pressed, model.model.input(lambda: None, None, None, **LAST)):
+        followed = chosen.then(choose, model.model, recommended, **LAST)
+        followed.then(look.now, look.inputs, look.outputs, **LAST)
+    for asked in (tab.select, figures.again.click, model.revision.submit):
+        asked(look.now, look.inputs, look.outputs, **LAST)
 
-    def draw(state: Visitor, *values: Any) -> Iterator[Any]:
-        try:
-            work = drawing(settings_of(*values))
-            stopped = said("Stopped after the step in progress. The finished rows stay.")
-            yield from until_halted(state, SAMPLING, work, lambda: (stopped, *[gr.skip()] * 4))
-        except OutOfRoomError as error:
-            smaller = error.smaller.title if error.smaller else AUTO
-            offered = [AUTO] if error.smaller is None else [AUTO, smaller]
-            known = [*dict.fromkeys([*offered, *_ways_of(values[0], values[1])])]
-            yield failed(error), "", gr.skip(), gr.skip(), gr.update(choices=known, value=smaller)
-        except ValueError as error:
-            yield failed(error), "", gr.skip(), gr.skip(), gr.skip()
-        except Exception as error:  # a pipeline of somebody else's: the page says it, the log has the rest
-            _log.exception("Sampling %s failed", values[0])
-            problem = RuntimeError(f"The pipeline failed: {error}")
-            yield failed(problem), "", gr.skip(), gr.skip(), gr.skip()
 
-    seen = [machine, models, detail, gate, lean, fetch, way]
-    picked = models.input(_picked, None, model, trigger_mode="multiple", **_QUIET)
-    # The last of several quick choices counts, for what follows a choice too.
-    last: dict[str, Any] = {"trigger_mode": "always_last", **_QUIET}
-    for chosen in (picked, model.input(lambda: None, None, None, **last)):
-        chosen.then(choose, model, [revision, guidance, side, solver], **last).then(
-            look, [model, revision], seen, **last
-        )
-    for asked in (tab.select, again.click, revision.submit):
-        asked(look, [model, revision], seen, **last)
-    loading = fetch.click(
-        fetch_it,
-        [visitor, model, revision, lean],
-        fetched,
+def _wire_fetching(
+    visitor: gr.State, figures: Figures, model: ModelControls, sampler: SamplerControls
+) -> None:
+    def fetch(values: Values) -> Generator[Updates]:
+        for html in fetching(values[model.model].strip(), values[model.revision], values[model.lean]):
+            yield {model.fetched: html}
+
+    def failing(error: Exception, values: Values) -> Updates:
+        if isinstance(error, DownloadError | ValueError):
+            return {model.fetched: failed(error)}
+        return {model.fetched: failed(RuntimeError(consent.explain(error, values[model.model])))}
+
+    stopped = "Stopped. What came is kept; Fetch goes on from there."
+    handler = long_action(
+        fetch, visitor, FETCHING, model.fetched, stopped, line=None, expected=(Exception,), failing=failing
+    )
+    fetched = model.fetch.click(
+        handler,
+        {visitor, model.model, model.revision, model.lean},
+        model.fetched,
         concurrency_id="hub-fetch",
         concurrency_limit=2,
         trigger_mode="once",
-        **_QUIET,
+        **QUIET,
     )
-    loading.then(look, [model, revision], seen, **_QUIET)
-    stoppable(halt, visitor, fetched, FETCHING)
-    inputs = [visitor, model, revision, prompt, steps, guidance, solver, shift, seed, side, count, way]
-    go.click(
-        draw,
-        inputs,
-        [status, live, grid, curve, way],
-        concurrency_id="hub",
-        concurrency_limit=MOST_WAITING,
+    look = _Look(figures, model, sampler)
+    fetched.then(look.now, look.inputs, look.outputs, **QUIET)
+    stoppable(model.halt, visitor, model.fetched, FETCHING)
+
+
+def _wire_sampling(
+    visitor: gr.State, figures: Figures, model: ModelControls, sampler: SamplerControls
+) -> None:
+    status, way = figures.shown["status"], sampler.form["way"]
+    form = {"model": model.model, "revision": model.revision, **sampler.form}
+
+    def draw(values: Values) -> Generator[Updates]:
+        settings = Settings.from_form({name: values[control] for name, control in form.items()})
+        return ({figures.shown[name]: html for name, html in shown.items()} for shown in sampling(settings))
+
+    def failing(error: Exception, values: Values) -> Updates:
+        told: Updates = {status: failed(error), figures.shown["live"]: ""}
+        if isinstance(error, OutOfRoomError):
+            smaller = error.smaller.title if error.smaller else AUTO
+            known = ways_of(_details(values[model.model], values[model.revision])[0])
+            return told | {way: gr.update(choices=[*dict.fromkeys([AUTO, smaller, *known])], value=smaller)}
+        if not isinstance(error, ValueError):
+            # A pipeline of somebody else's: the page says it, the log has the rest.
+            _log.error("Sampling %s failed", values[model.model], exc_info=error)
+            told[status] = failed(RuntimeError(f"The pipeline failed: {error}"))
+        return told
+
+    stopped = "Stopped after the step in progress. The finished rows stay."
+    handler = long_action(
+        draw, visitor, SAMPLING, status, stopped, line=HUB, expected=(Exception,), failing=failing
+    )
+    sampler.go.click(
+        handler,
+        {visitor, *form.values()},
+        [*figures.shown.values(), way],
         trigger_mode="once",
-        **_QUIET,
+        **pooled("hub"),
     )
-    stoppable(stop, visitor, status, SAMPLING)
+    stoppable(sampler.stop, visitor, status, SAMPLING)
 
 
-def _any_allowed() -> bool:
-    try:
-        return consent.may_name_any()
-    except ValueError:
-        return False  # said on the page by `next_step`
-
-
-def _machine_line() -> str:
-    return f'<p class="fm-note">{this_machine().describe()}</p>'
-
-
-def _picked(event: gr.EventData) -> Any:
+def picked(event: gr.EventData) -> Any:
     """The model that was pressed, if there is one of that name."""
     name = sent(event).get("model")
-    return name if name in {known.id for known in CARDS} else gr.skip()
+    return name if isinstance(name, str) and known_card(name) else gr.skip()
 
 
-def _details(model: str, revision: str) -> tuple[str, Outlook | None, str, list[str]]:
-    """The card in HTML, the model, what its gate asks for, and the ways to run it."""
+def ways_of(seen: Outlook | None) -> list[str]:
+    """The ways to run a model that fit, after the choice that is left to the plan."""
+    return [AUTO, *(way.title for way in seen.choice.ways if way.fits)] if seen and seen.choice else [AUTO]
+
+
+def _details(model: str | None, revision: str) -> tuple[Outlook | None, str]:
+    """The model with its card in HTML, or None and why there is none."""
     try:
         seen = outlook(model or "", this_machine(), revision)
-        html = pieces.card_html(seen)
+        return seen, pieces.card_html(seen)
     except ValueError as error:
-        return failed(error), None, "", [AUTO]
-    gate = consent.how_to_pass_the_gate(seen.card) if seen.card and not seen.found else ""
-    ways = [way.title for way in seen.choice.ways if way.fits] if seen.choice else []
-    return html, seen, gate, [AUTO, *ways]
-
-
-def _ways_of(model: str, revision: str) -> list[str]:
-    return _details(model, revision)[3]
-
-
-def _solvers(keys: tuple[str, ...]) -> list[tuple[str, str]]:
-    return [(SOLVERS[key], key) for key in keys]
+        return None, failed(error)

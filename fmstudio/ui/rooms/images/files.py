@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -14,7 +13,8 @@ from fmstudio.image.questions.compare import Comparison
 from fmstudio.image.questions.gallery import png_of, sheet_of, write_pictures, write_zip
 from fmstudio.image.questions.xy import XYGrid
 from fmstudio.ui.report import said
-from fmstudio.ui.rooms.images.parts import QUIET, guarded
+from fmstudio.ui.rooms.images.parts import Values, long_action
+from fmstudio.ui.wiring import QUIET, Updates
 
 GALLERY_LIMIT = 256
 COLUMNS = 8
@@ -39,21 +39,53 @@ def files_card(visitor: gr.State, result: gr.State) -> None:
             columns=COLUMNS, height="auto", object_fit="contain", show_label=False, visible=False,
             elem_classes=["fm-pixels"], interactive=False, format="png", buttons=["download", "fullscreen"],
         )  # fmt: skip
-    files = partial(_files, Path(gallery.GRADIO_CACHE))
+
+    def write(values: Values) -> Generator[Updates]:
+        made = write_files(values[result], Path(gallery.GRADIO_CACHE))
+        yield {
+            kept: said(made.text),
+            gallery: gr.update(value=made.pictures, visible=True),
+            sheet: gr.update(value=str(made.sheet), interactive=True),
+            archive: gr.update(value=str(made.archive), interactive=True),
+        }
+
+    def another_grid() -> Updates:
+        """What is said of a grid that is not shown yet; files of the one before are not offered."""
+        off = gr.update(value=None, interactive=False)
+        text = "Press the button: the finished images of your grid, to be seen, zoomed and downloaded."
+        return {kept: said(text), gallery: gr.update(value=None, visible=False), sheet: off, archive: off}
+
     shown = [kept, gallery, sheet, archive]
-    keep.click(guarded(files, 4, "files"), [visitor, result], shown, **QUIET)
-    result.change(_another_grid, None, shown, **QUIET)
+    keep.click(long_action(write, visitor, "files", kept, ""), {visitor, result}, shown, **QUIET)
+    result.change(another_grid, None, shown, **QUIET)
 
 
-def _another_grid() -> list[Any]:
-    """What the card says of a grid that it does not show yet; files of the one before are not offered."""
-    off = gr.update(value=None, interactive=False)
-    text = "Press the button: the finished images of your grid, to be seen, zoomed and downloaded."
-    return [said(text), gr.update(value=None, visible=False), off, off]
+@dataclass(frozen=True)
+class Files:
+    """A grid as files.
+
+    Args:
+        pictures: path and words of each image, as a gallery takes them.
+        sheet, archive: all of them as one PNG, and in a zip.
+        text: what there is to say of them.
+    """
+
+    pictures: list[tuple[str, str]]
+    sheet: Path
+    archive: Path
+    text: str
 
 
-def _files(cache: Path, done: Comparison | XYGrid | None) -> Iterator[Any]:
-    """Everything finished as files in Gradio's cache: images one by one, one sheet, one zip."""
+def write_files(done: Comparison | XYGrid | None, cache: Path) -> Files:
+    """Everything finished as files: images one by one, one sheet, one zip.
+
+    Args:
+        done: the grid, or None.
+        cache: a folder that Gradio serves files from.
+
+    Raises:
+        ValueError: nothing is finished.
+    """
     pictures = done.pictures() if done is not None else []
     if done is None or not pictures:
         raise ValueError("There is no grid of yours yet: press Sample first.")
@@ -65,13 +97,9 @@ def _files(cache: Path, done: Comparison | XYGrid | None) -> Iterator[Any]:
     sheet.write_bytes(png_of(sheet_of(done.sheet()), settings))
     files = [(str(path), words) for path, words in write_pictures(pictures[:GALLERY_LIMIT], folder)]
     more = f" The gallery shows {GALLERY_LIMIT}; the zip has all." if len(pictures) > GALLERY_LIMIT else ""
-    yield [
-        said(
-            f"{len(pictures)} images. Each PNG holds its settings in a text chunk, as JSON. A row has one "
-            "seed: image k comes out again as image k of a row with that seed, not alone (with dopri5 only "
-            f"in a row as long, for its steps are chosen for all).{more}"
-        ),
-        gr.update(value=files, visible=True),
-        gr.update(value=str(sheet), interactive=True),
-        gr.update(value=str(archive), interactive=True),
-    ]
+    text = (
+        f"{len(pictures)} images. Each PNG holds its settings in a text chunk, as JSON. A row has one seed: "
+        "image k comes out again as image k of a row with that seed, not alone (with dopri5 only in a row as "
+        f"long, for its steps are chosen for all).{more}"
+    )
+    return Files(files, sheet, archive, text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
@@ -14,12 +14,13 @@ from fmstudio.image.progress import Progress
 from fmstudio.image.questions.film import Film, film
 from fmstudio.image.questions.gallery import data_uri, picture_of
 from fmstudio.image.training.data import to_bytes
+from fmstudio.studio.running import Pulse
 from fmstudio.ui import words
 from fmstudio.ui.film_strip import FilmStrip, film_json
 from fmstudio.ui.report import said
-from fmstudio.ui.rooms.images.parts import POOLED, Pulse, go_and_stop, guarded, progress_html
-from fmstudio.ui.rooms.images.sampler import Sampler, chosen_class, remind, steps_follow
-from fmstudio.ui.stop import stoppable
+from fmstudio.ui.rooms.images.parts import LOADING, YIELD_EVERY, Values, go_and_stop
+from fmstudio.ui.rooms.images.sampler import Sampler, chosen_class, steps_follow
+from fmstudio.ui.wiring import Updates
 
 OPENING = ASSETS / "pictures" / "images-film.json"
 """A film of the default settings, made by ``scripts/pictures.py``."""
@@ -37,7 +38,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
                 2, 64, value=SHOWN_STEPS, step=2, label="steps", interactive=True, min_width=160,
                 elem_id="film-steps",
             )  # fmt: skip
-            go, stop = go_and_stop("Sample", "film")
+            buttons = go_and_stop("Sample", "film")
         status = gr.HTML(said("Shown: the default settings, sampled beforehand. Drag the scrubber."))
         strip = FilmStrip(opening.get("film"), elem_id="film-strip")
     with gr.Column(elem_classes=["fm-card"], min_width=0):
@@ -45,24 +46,24 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         halves = gr.HTML(opening.get("halves", ""), elem_id="film-halves")
         gr.Markdown(words.text("images-film"))
 
-    def draw(steps_: float, *rest: Any) -> Iterator[Any]:
-        settings = sampler.read(rest, steps=(int(steps_),), tolerances=(FILM_TOLERANCE,))
+    def draw(values: Values) -> Generator[Progress | Updates]:
+        settings = sampler.read(values, steps=(int(values[steps]),), tolerances=(FILM_TOLERANCE,))
         settings = replace(settings, label=chosen_class(settings), count=1)
-        yield [progress_html(Progress("Loading the model", 0.0, None)), gr.skip(), ""]
-        pulse, made = Pulse(), None
+        yield LOADING
+        yield {halves: ""}
+        pulse, made = Pulse(YIELD_EVERY), None
         for event in film(settings):
-            if isinstance(event, Film):
-                made = event
-            elif pulse.due() and made is not None:
-                yield [progress_html(event), film_json(made), gr.skip()]
+            if isinstance(event, Progress):
+                yield event
+                continue
+            made = event
+            if pulse.due():
+                yield {strip: film_json(made)}
         if made is not None:
-            yield [said(summary(made)), film_json(made), halves_html(made)]
+            yield {status: said(summary(made)), strip: film_json(made), halves: halves_html(made)}
 
-    outputs = [status, strip, halves]
-    drawing = guarded(draw, 3, "film", "Stopped. The frames so far stay.")
-    go.click(drawing, [visitor, steps, *sampler.inputs], outputs, **POOLED)
-    stoppable(stop, visitor, status, "film")
-    remind(sampler, status, "Sample")
+    stopped = "Stopped. The frames so far stay."
+    sampler.wire(buttons, visitor, draw, [steps], status, [strip, halves], stopped)
     steps_follow(sampler, steps, FILM_TOLERANCE)
 
 

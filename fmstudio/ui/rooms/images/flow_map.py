@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from html import escape
-from typing import Any
 
 import gradio as gr
 
 from fmstudio.folders import ASSETS
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.models import repository_models
 from fmstudio.image.progress import Progress
 from fmstudio.image.questions.gallery import data_uri, picture_of
 from fmstudio.image.questions.projection import FlowMap, flow_map
+from fmstudio.image.settings import ImageSettings
 from fmstudio.plots.scene.image import map_scene
 from fmstudio.ui.player import Player, read_probe
 from fmstudio.ui.report import failed, said
-from fmstudio.ui.rooms.images.parts import POOLED, QUIET, Pulse, go_and_stop, guarded, progress_html
-from fmstudio.ui.rooms.images.sampler import Sampler, beside_dropdown, remind, side_by_side
+from fmstudio.ui.rooms.images.parts import LOADING, Values, go_and_stop
+from fmstudio.ui.rooms.images.sampler import Sampler, beside_dropdown, side_by_side
 from fmstudio.ui.rooms.images.words import map_text
-from fmstudio.ui.stop import stoppable
+from fmstudio.ui.wiring import QUIET, Updates
 
 OPENING = ASSETS / "pictures" / "images-map.bin"
 """The scene of the default map, made by ``scripts/pictures.py``."""
@@ -42,7 +41,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
                 4, 64, value=SHOWN_STEPS, step=1, label="steps", interactive=True, min_width=140
             )
             beside = beside_dropdown(sampler)
-            go, stop = go_and_stop("Draw the map", "map")
+            buttons = go_and_stop("Draw the map", "map")
         status = gr.HTML(
             said("Shown: the default settings, sampled beforehand. Draw a map of your own to click on it."),
             elem_id="map-status",
@@ -60,23 +59,25 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         about = gr.Markdown(map_text(default.model))
     sampler.model.change(map_text, sampler.model, about, **QUIET)
 
-    def draw(samples_: float, steps_: float, beside_: str, *rest: Any) -> Iterator[Any]:
-        settings = sampler.read(rest, steps=(int(steps_),))
-        models = side_by_side(settings.model, beside_)
-        yield [progress_html(Progress("Loading the model", 0.0, None)), gr.skip(), gr.skip(), "", gr.skip()]
-        pulse = Pulse()
-        for event in flow_map(settings, models, int(samples_)):
+    def draw(values: Values) -> Generator[Progress | Updates]:
+        settings = sampler.read(values, steps=(int(values[steps]),))
+        models = side_by_side(settings.model, values[beside])
+        yield LOADING
+        yield {looked: ""}
+        for event in flow_map(settings, models, int(values[samples])):
             if isinstance(event, FlowMap):
-                hint = said("Click into a pane: the image that is there.")
-                yield [hint, map_scene(event), legend_html(event.class_names), "", event]
-            elif pulse.due() or event.share == 1:
-                yield [progress_html(event), *[gr.skip()] * 4]
+                yield {
+                    status: said("Click into a pane: the image that is there."),
+                    player: map_scene(event),
+                    legend: legend_html(event.class_names),
+                    looked: "",
+                    result: event,
+                }
+            else:
+                yield event
 
-    outputs = [status, player, legend, looked, result]
-    drawing = guarded(draw, 5, "map", "Stopped. The map before stays.")
-    go.click(drawing, [visitor, samples, steps, beside, *sampler.inputs], outputs, **POOLED)
-    stoppable(stop, visitor, status, "map")
-    remind(sampler, status, "Draw the map")
+    inputs, outputs = [samples, steps, beside], [player, legend, looked, result]
+    sampler.wire(buttons, visitor, draw, inputs, status, outputs, "Stopped. The map before stays.")
     player.probe(_look, result, looked, **QUIET)
 
 

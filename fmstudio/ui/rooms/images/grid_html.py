@@ -12,7 +12,7 @@ from fmstudio.image.progress import count_of_steps
 from fmstudio.image.questions.compare import Comparison
 from fmstudio.image.questions.gallery import GAP, data_uri, strip_of
 from fmstudio.image.sampling.sampling import AdaptivePlan, FixedPlan, plan_words
-from fmstudio.image.scores.row_figures import Closest, has_metric, has_training, measures
+from fmstudio.image.scores.grid import Closest, has_metric, has_training, measures
 from fmstudio.image.training.data import to_bytes
 from fmstudio.plots.image_figures import NfeCurve, copies_figure, error_figure, quality_figure
 

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from functools import cache
-from html import escape
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
+from gradio.components import Component
 
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.models import backbone_names
 from fmstudio.image.progress import Progress
 from fmstudio.image.questions.compare import compare
-from fmstudio.ui.halting import until_halted
-from fmstudio.ui.line import IMAGES, MOST_WAITING
+from fmstudio.image.settings import ImageSettings
+from fmstudio.studio.line import IMAGES, Line
+from fmstudio.studio.running import Failed, Halted, Pulse, Reports, Waits
 from fmstudio.ui.report import failed, said
-from fmstudio.ui.visitor import Visitor
+from fmstudio.ui.wiring import Updates, pooled
+
+Values = dict[Block, Any]
+"""What a handler of a set of inputs is given: the value of each."""
+
+Work = Callable[[Values], Generator[Progress | Updates]]
+"""A long action: of the values of its inputs, what it reports meanwhile."""
 
 YIELD_EVERY = 0.15
 """Seconds between two updates of a running action."""
@@ -29,73 +36,103 @@ SHOWN_COUNT = 8
 SHOWN_BESIDE = "fashion-rf2"
 """The model beside the default one in what is shown first."""
 
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-POOLED: dict[str, Any] = QUIET | {
-    "concurrency_id": "images",
-    "concurrency_limit": MOST_WAITING,
-    "trigger_mode": "once",
-}
+POOLED: dict[str, Any] = pooled("images") | {"trigger_mode": "once"}
 """Sampling handlers stand in the line `IMAGES`."""
 
 
-def go_and_stop(action: str, name: str) -> tuple[gr.Button, gr.Button]:
-    """The two buttons of a long action, with the ids NAME-go and NAME-stop."""
+@dataclass(frozen=True)
+class GoAndStop:
+    """The two buttons of a long action, with the ids NAME-go and NAME-stop.
+
+    Args:
+        name: of the action.
+        go, stop: begin it, and ask it to end.
+    """
+
+    name: str
+    go: gr.Button
+    stop: gr.Button
+
+
+def go_and_stop(action: str, name: str) -> GoAndStop:
+    """Lay the two buttons out, the first labelled with the action."""
     go = gr.Button(action, variant="primary", elem_id=f"{name}-go", min_width=110 if " " in action else 90)
-    return go, gr.Button("Stop", elem_id=f"{name}-stop", min_width=70)
+    return GoAndStop(name, go, gr.Button("Stop", elem_id=f"{name}-stop", min_width=70))
 
 
 def progress_html(progress: Progress) -> str:
     """What is being done, how far it is and what the measured steps say is left."""
-    left = f" · about {_duration(progress.left)} left" if progress.left is not None else ""
-    return (
-        f'<p class="fm-note">{escape(progress.what)}{left}</p>'
-        f'<progress max="1" value="{progress.share:.3f}"></progress>'
-    )
+    left = f" · about {duration(progress.left)} left" if progress.left is not None else ""
+    return progress_bar(f"{progress.what}{left}", f"{progress.share:.3f}")
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+def progress_bar(text: str, share: str) -> str:
+    """A sentence over a bar that is filled to a share in [0, 1]."""
+    return f'{said(text)}<progress max="1" value="{share}"></progress>'
 
 
-class Pulse:
-    """Whether it is time to show something again: at most every `YIELD_EVERY` seconds."""
-
-    def __init__(self) -> None:
-        self._last = 0.0
-
-    def due(self) -> bool:
-        """True now and then."""
-        now = time.monotonic()
-        if now - self._last < YIELD_EVERY:
-            return False
-        self._last = now
-        return True
+def duration(seconds: float) -> str:
+    """Seconds in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def guarded(
-    work: Callable[..., Iterator[Any]], outputs: int, name: str, stopped: str = ""
-) -> Callable[..., Iterator[Any]]:
-    """A handler whose errors become a sentence in its first output; the others stay as they are.
+LOADING = Progress("Loading the model", 0.0, None)
+"""The first word of an action that needs a model of the repository."""
 
-    It takes the visitor before the other inputs. Before its turn in the line `IMAGES` has come it tells its
-    place.
+
+def long_action(
+    work: Work,
+    visitor: gr.State,
+    name: str,
+    status: Component,
+    stopped: str,
+    line: Line | None = IMAGES,
+    expected: tuple[type[Exception], ...] = (ValueError, KeyError, RuntimeError, OSError),
+    failing: Callable[[Exception, Values], Updates] | None = None,
+) -> Callable[[Values], Iterator[Updates]]:
+    """A handler that tells a long action's place in line, its progress, its error or its last word.
+
+    Its inputs are a set, so that Gradio gives it their values by component; the visitor is among them.
 
     Args:
-        work: a generator of the other inputs; its first output is the status.
-        outputs: how many outputs it fills.
+        work: called at once, so that what a plain function reads is checked before it waits. It yields what
+            changes, and progress, which is shown now and then.
+        visitor: the visitor's state.
         name: of the action, as its Stop button calls it (see `stoppable`).
+        status: where all of that is told.
         stopped: the last word of one that was stopped.
+        line: where it waits for its turn; None for an action that begins at once.
+        expected: errors that are told; others go on to Gradio.
+        failing: what an error changes; without it the status says its sentence.
     """
 
-    def run(state: Visitor, *values: Any) -> Iterator[Any]:
-        def only(status: str) -> Any:
-            return status if outputs == 1 else [status, *[gr.skip()] * (outputs - 1)]
+    def told(error: Exception, values: Values) -> Updates:
+        return failing(error, values) if failing else {status: failed(error)}
 
-        served = IMAGES.serve(lambda: work(*values), lambda words: only(said(words)))
+    def run(values: Values) -> Iterator[Updates]:
         try:
-            yield from until_halted(state, name, served, lambda: only(said(stopped)))
-        except (ValueError, KeyError, RuntimeError, OSError) as error:
-            yield only(failed(error))
+            made = work(values)
+        except expected as error:
+            yield told(error, values)
+            return
+        pulse = Pulse(YIELD_EVERY)
+        for event in values[visitor].running.run(name, lambda: made, line, expected):
+            match event:
+                case Waits(words):
+                    yield {status: said(words)}
+                case Reports(Progress() as progress):
+                    if pulse.due() or progress.share == 1:
+                        yield {status: progress_html(progress)}
+                case Reports(changed):
+                    yield changed
+                case Halted():
+                    yield {status: said(stopped)}
+                case Failed(problem):
+                    yield told(problem, values)
+                case _:
+                    pass  # that it begins, and ends, its own reports say
 
     return run
 

@@ -8,10 +8,10 @@ from html import escape
 
 from torch import Tensor
 
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.questions.bits import LEVEL, Bits
 from fmstudio.image.questions.gallery import data_uri, picture_of, strip_of
 from fmstudio.image.questions.inversion import Edit, Interpolation, Inversion
+from fmstudio.image.settings import ImageSettings
 from fmstudio.image.training.data import to_bytes
 from fmstudio.ui.report import facts
 
@@ -69,7 +69,7 @@ def bits_html(made: Bits, picture: Tensor, steps: int, settings: ImageSettings) 
     """The figure with its error, and what it is made of."""
     draws = len(made.draws)
     noise = "dequantisation noise and signs" if made.dequantised else "signs"
-    how = "dopri5" if settings.adaptive else f"{steps} steps of {settings.solver}"
+    how = settings.solver if settings.adaptive else f"{steps} steps of {settings.solver}"
     kind = "at most, up to solver and estimate" if made.dequantised else "not a bound: no dequantisation"
     table = facts(
         [

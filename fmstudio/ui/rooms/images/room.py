@@ -6,21 +6,28 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from fmstudio.image.jobs import ImageSettings
+from fmstudio.image.settings import ImageSettings
+from fmstudio.studio.session import Visitor
 from fmstudio.ui.room import Room
 from fmstudio.ui.rooms.hub import room as hub
-from fmstudio.ui.rooms.images import film, flow_map, grid, picture, xy
-from fmstudio.ui.rooms.images.parts import QUIET, warm_up
-from fmstudio.ui.rooms.images.sampler import build_sampler
+from fmstudio.ui.rooms.images import between, film, flow_map, grid, picture, xy
+from fmstudio.ui.rooms.images.parts import warm_up
+from fmstudio.ui.rooms.images.sampler import Sampler, build_sampler
 from fmstudio.ui.rooms.images.words import model_text
-from fmstudio.ui.visitor import Visitor
-from fmstudio.ui.wiring import Updates
+from fmstudio.ui.wiring import QUIET, Updates
+
+
+def both_ways(visitor: gr.State, sampler: Sampler) -> None:
+    """The flow run both ways: between two noises, and from a picture to its noise and back."""
+    between.build(visitor, sampler)
+    picture.build(visitor, sampler)
+
 
 SUB_TABS = (
     ("Step grid", grid.build),
     ("Film strip", film.build),
     ("Map of the flow", flow_map.build),
-    ("Interpolate, invert, edit", picture.build),
+    ("Interpolate, invert, edit", both_ways),
     ("X/Y grid", xy.build),
 )
 """Sub-tabs that sample the repository's models with the card's settings, each in its own file."""

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 from gradio.components import Component
 
 from fmstudio.flow.solve.tableaux import SOLVERS
-from fmstudio.image.jobs import ALL_CLASSES, LIMITS, NO_CLASS, ImageSettings
 from fmstudio.image.models import class_names, repository_models
+from fmstudio.image.settings import ALL_CLASSES, LIMITS, NO_CLASS, ImageSettings
 from fmstudio.ui.element import QuietMeta
 from fmstudio.ui.report import said
-from fmstudio.ui.rooms.images.parts import QUIET, SHOWN_BESIDE
+from fmstudio.ui.rooms.images.parts import POOLED, SHOWN_BESIDE, GoAndStop, Values, Work, long_action
+from fmstudio.ui.wiring import LAST, QUIET, Updates, stoppable
 
 SHIFT, BF16 = "time shift s", "bfloat16 where the machine has it"
 """Labels of what an adaptive solver does not ask for."""
@@ -26,30 +28,57 @@ ALL_IN_TURN, WITHOUT_CLASS = "all in turn", "no class"
 
 @dataclass(frozen=True)
 class Sampler:
-    """The card with the model and how it is sampled.
+    """The card with the model and how it is sampled: controls by the names of the settings they hold."""
 
-    Args:
-        inputs: its controls, in the order that `read` takes their values.
-        model, label, solver: some of them.
-    """
-
-    inputs: list[Component]
     model: gr.Dropdown
     label: gr.Dropdown
+    guidance: gr.Slider
     solver: gr.Dropdown
+    shift: gr.Slider
+    seed: gr.Number
+    bf16: gr.Checkbox
 
-    def read(self, values: Sequence[Any], **more: Any) -> ImageSettings:
-        """Settings from the values of `inputs`; `more` are settings that a sub-tab has of its own.
+    @property
+    def inputs(self) -> set[Block]:
+        """All of them."""
+        return {getattr(self, field.name) for field in fields(self)}
+
+    def read(self, values: Values, **more: Any) -> ImageSettings:
+        """Settings from what a handler is given; `more` are settings that a sub-tab has of its own.
 
         Raises:
             ValueError: the sentence of whatever is out of bounds.
         """
-        model, label, guidance, solver, shift, seed, bf16 = values
-        given: dict[str, Any] = {
-            "model": model, "label": label_of(model, label), "guidance": guidance, "solver": solver,
-            "shift": shift, "seed": 0 if seed is None else seed, "bf16": bf16,
-        }  # fmt: skip
+        given = {field.name: values[getattr(self, field.name)] for field in fields(self)}
+        given["label"] = label_of(given["model"], given["label"])
+        given["seed"] = given["seed"] or 0
         return ImageSettings(**given | more)
+
+    def wire(
+        self,
+        buttons: GoAndStop,
+        visitor: gr.State,
+        work: Work,
+        inputs: Sequence[Block],
+        status: Component,
+        outputs: Sequence[Block],
+        stopped: str,
+    ) -> None:
+        """Let two buttons begin and end an action that samples as this card says.
+
+        Args:
+            buttons: with the action's name.
+            visitor: the visitor's state.
+            work: the action; it is given the values of this card's controls too.
+            inputs: its other controls.
+            status: where it tells how far it is; also where another model is noted.
+            outputs: what else it changes.
+            stopped: the last word of one that was stopped.
+        """
+        handler = long_action(work, visitor, buttons.name, status, stopped)
+        buttons.go.click(handler, {visitor, *inputs, *self.inputs}, [status, *outputs], **POOLED)
+        stoppable(buttons.stop, visitor, status, buttons.name)
+        remind(self, status, buttons.go.value)
 
 
 class _Following:
@@ -155,22 +184,23 @@ def build_sampler() -> Sampler:
             seed = gr.Number(default.seed, label="seed", precision=0, interactive=True, min_width=80)
             another = gr.Button("Another", size="sm", min_width=60, elem_classes=["fm-low"])
         bf16 = gr.Checkbox(default.bf16, label=BF16, interactive=True)
-    solver.change(_what_dopri5_leaves, solver, [shift, bf16], **QUIET)
+
+    def other_solver(name: str) -> Updates:
+        """An adaptive one asks for neither the time shift nor the precision."""
+        fixed = not SOLVERS[name].adaptive
+        own_times, exact = f"time shift: {name} has its own times", f"bfloat16: {name} needs float32"
+        return {
+            shift: gr.update(interactive=fixed, label=SHIFT if fixed else own_times),
+            bf16: gr.update(interactive=fixed, label=BF16 if fixed else exact),
+        }
+
+    def other_model(name: str, chosen: str) -> Any:
+        return followed(classes_of(name), chosen, ALL_IN_TURN)
+
+    solver.change(other_solver, solver, [shift, bf16], **QUIET)
     another.click(lambda value: int(value or 0) + 1, seed, seed, **QUIET)
-    model.input(
-        lambda name, value: followed(classes_of(name), value, ALL_IN_TURN), [model, label], label,
-        trigger_mode="always_last", **QUIET,
-    )  # fmt: skip
-    return Sampler([model, label, guidance, solver, shift, seed, bf16], model, label, solver)
-
-
-def _what_dopri5_leaves(solver: str) -> list[Any]:
-    """The time shift and the precision, which an adaptive solver does not ask for."""
-    fixed = not SOLVERS[solver].adaptive
-    return [
-        gr.update(interactive=fixed, label=SHIFT if fixed else "time shift: dopri5 has its own times"),
-        gr.update(interactive=fixed, label=BF16 if fixed else "bfloat16: dopri5 needs float32"),
-    ]
+    model.input(other_model, [model, label], label, **LAST)
+    return Sampler(model, label, guidance, solver, shift, seed, bf16)
 
 
 def steps_follow(sampler: Sampler, steps: gr.Slider, tolerance: float) -> None:
@@ -193,6 +223,12 @@ def steps_follow(sampler: Sampler, steps: gr.Slider, tolerance: float) -> None:
 def chosen_class(settings: ImageSettings) -> int:
     """One class for an action that shows one image: "all in turn" means the first."""
     return 0 if settings.label == ALL_CLASSES else settings.label
+
+
+def one_label(settings: ImageSettings) -> int:
+    """The one label of an action that has one class."""
+    label = chosen_class(settings)
+    return len(class_names(settings.model)) if label == NO_CLASS else label
 
 
 def remind(sampler: Sampler, status: Component, action: str) -> None:

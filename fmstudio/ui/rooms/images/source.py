@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from fmstudio.image.jobs import NO_CLASS, ImageSettings
 from fmstudio.image.models import backbone, class_names, repository_models
 from fmstudio.image.progress import Pace, Progress
 from fmstudio.image.questions.gallery import data_uri, strip_of
 from fmstudio.image.questions.inversion import fit_picture
 from fmstudio.image.sampling.sampling import way_done
+from fmstudio.image.settings import NO_CLASS, ImageSettings
 from fmstudio.image.training.data import to_bytes, to_unit
 from fmstudio.ui.rooms.images.sampler import chosen_class
 from fmstudio.ui.rooms.images.upload import open_picture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fmstudio.image.models import ModelEntry, repository_models
-from fmstudio.image.scores.row_figures import has_metric, has_training
+from fmstudio.image.scores.grid import has_metric, has_training
 from fmstudio.plots.plain import in_markdown
 from fmstudio.ui.words import sections
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from html import escape
-from typing import Any
 
 import gradio as gr
 
@@ -16,9 +15,9 @@ from fmstudio.image.questions.xy import AXES, DEFAULT_VALUES, XYGrid, read_axis,
 from fmstudio.ui import words
 from fmstudio.ui.report import said
 from fmstudio.ui.rooms.images.files import files_card
-from fmstudio.ui.rooms.images.parts import POOLED, QUIET, Pulse, go_and_stop, guarded, progress_html
-from fmstudio.ui.rooms.images.sampler import Sampler, chosen_class, remind
-from fmstudio.ui.stop import stoppable
+from fmstudio.ui.rooms.images.parts import LOADING, Values, go_and_stop
+from fmstudio.ui.rooms.images.sampler import Sampler, chosen_class
+from fmstudio.ui.wiring import LAST, Updates
 
 OPENING = ASSETS / "pictures" / "images-xy.html"
 """Guidance over classes with the default settings, drawn by ``scripts/pictures.py``."""
@@ -38,7 +37,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
             steps = gr.Slider(
                 1, 64, value=SHOWN_STEPS, step=1, label="steps", interactive=True, min_width=130
             )
-            go, stop = go_and_stop("Sample", "xy")
+            buttons = go_and_stop("Sample", "xy")
         status = gr.HTML(
             said("Shown: guidance over classes, sampled beforehand. Choose two settings and sample."),
             elem_id="xy-status",
@@ -47,30 +46,26 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         gr.Markdown(words.text("images-xy"))
     files_card(visitor, result)
 
-    def draw(
-        x_name_: str, x_values_: str, y_name_: str, y_values_: str, steps_: float, *rest: Any
-    ) -> Iterator[Any]:
-        settings = sampler.read(rest, steps=(int(steps_),))
+    def draw(values: Values) -> Generator[Progress | Updates]:
+        settings = sampler.read(values, steps=(int(values[steps]),))
         settings = replace(settings, label=chosen_class(settings))
-        x = read_axis(x_name_, x_values_, settings.model)
-        y = read_axis(y_name_, y_values_, settings.model)
-        yield [progress_html(Progress("Loading the model", 0.0, None)), gr.skip(), gr.skip()]
-        pulse, done = Pulse(), XYGrid(settings, x, y)
+        x = read_axis(values[x_name], values[x_values], settings.model)
+        y = read_axis(values[y_name], values[y_values], settings.model)
+        yield LOADING
+        done = XYGrid(settings, x, y)
         for event in xy_grid(settings, x, y):
             if isinstance(event, XYGrid):
                 done = event
-                yield [gr.skip(), xy_html(done), done]
-            elif pulse.due():
-                yield [progress_html(event), gr.skip(), gr.skip()]
-        yield [said(f"Done: {len(done.cells)} images."), xy_html(done), done]
+                yield {grid: xy_html(done), result: done}
+            else:
+                yield event
+        yield {status: said(f"Done: {len(done.cells)} images."), grid: xy_html(done), result: done}
 
-    inputs = [visitor, x_name, x_values, y_name, y_values, steps, *sampler.inputs]
-    drawing = guarded(draw, 3, "xy", "Stopped. The finished images stay.")
-    go.click(drawing, inputs, [status, grid, result], **POOLED)
-    stoppable(stop, visitor, status, "xy")
-    remind(sampler, status, "Sample")
+    inputs = [x_name, x_values, y_name, y_values, steps]
+    stopped = "Stopped. The finished images stay."
+    sampler.wire(buttons, visitor, draw, inputs, status, [grid, result], stopped)
     for name, values in ((x_name, x_values), (y_name, y_values)):
-        name.input(lambda chosen: DEFAULT_VALUES[chosen], name, values, trigger_mode="always_last", **QUIET)
+        name.input(lambda chosen: DEFAULT_VALUES[chosen], name, values, **LAST)
 
 
 def xy_html(grid: XYGrid) -> str:

@@ -4,8 +4,13 @@ The map is fitted once, when a model is loaded: a mosaic of coloured tiles is en
 autoencoder, and
 
     colour ≈ W · latent + c,   W, c by least squares over the places of the latents,
- says which colour each latent stands for. It shows composition and colours at latent resolution, no
-detail, and the page says so.
+
+says which colour each latent stands for. It shows composition and colours at latent resolution, no detail,
+and the page says so.
+
+Pipelines pack latents for their transformers (Flux, Flux.2, Qwen-Image) and scale them for their networks.
+The way back from what a scheduler sees to what an autoencoder decodes, `decodable`, is the class's own method
+where it has one, and its autoencoder's own numbers.
 """
 
 from __future__ import annotations
@@ -98,6 +103,44 @@ def decode_tiny(tiny: Any, latents: Tensor) -> Tensor:
 
     Args:
         tiny: the decoder.
-        latents: as `fmstudio.image.hub.latents.for_tiny_decoder` gives them.
+        latents: as `for_tiny_decoder` gives them.
     """
     return tiny.decode(latents.to(tiny.device, tiny.dtype)).sample.to("cpu", torch.float32).clamp(-1, 1)
+
+
+def decodable(pipe: Any, x: Tensor, side: int) -> Tensor:
+    """Latents as the pipeline's autoencoder expects them, shape (batch, channels, height, width).
+
+    Args:
+        pipe: the pipeline.
+        x: latents as its scheduler sees them, float32 on the CPU.
+        side: of the square picture, in pixels.
+    """
+    if hasattr(pipe, "_unpack_latents_with_ids"):  # Flux.2
+        return _flux2(pipe, x, side)
+    if x.ndim == 3:  # (batch, tokens, channels): packed
+        x = pipe._unpack_latents(x, side, side, pipe.vae_scale_factor)
+    settings = pipe.vae.config
+    mean, std = settings.get("latents_mean"), settings.get("latents_std")
+    if mean is not None and std is not None:  # Qwen-Image: one frame of a film
+        shape = (1, -1) + (1,) * (x.ndim - 2)
+        x = x * torch.tensor(std).view(shape) + torch.tensor(mean).view(shape)
+    else:
+        x = x / (settings.get("scaling_factor") or 1.0) + (settings.get("shift_factor") or 0.0)
+    return x[:, :, 0] if x.ndim == 5 else x
+
+
+def for_tiny_decoder(pipe: Any, latents: Tensor) -> Tensor:
+    """Decodable latents as an `AutoencoderTiny` expects them: scaled as the network sees them."""
+    settings = pipe.vae.config
+    return (latents - (settings.get("shift_factor") or 0.0)) * (settings.get("scaling_factor") or 1.0)
+
+
+def _flux2(pipe: Any, x: Tensor, side: int) -> Tensor:
+    tokens = side // (pipe.vae_scale_factor * 2)
+    ids = pipe._prepare_latent_ids(torch.empty(x.shape[0], 1, tokens, tokens))
+    x = pipe._unpack_latents_with_ids(x, ids, tokens, tokens)
+    norm = pipe.vae.bn
+    mean = norm.running_mean.view(1, -1, 1, 1).to("cpu", torch.float32)
+    std = (norm.running_var.to("cpu", torch.float32) + pipe.vae.config["batch_norm_eps"]).sqrt()
+    return pipe._unpatchify_latents(x * std.view(1, -1, 1, 1) + mean)

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from fmstudio.image.finite import NotFiniteError
-from fmstudio.image.hub.adapter import Finished, HubModel, Request, load_model
 from fmstudio.image.hub.cards import EULER, UNIPC
 from fmstudio.image.hub.describe import describe
-from fmstudio.image.hub.latents import decodable
+from fmstudio.image.hub.load import load_model
+from fmstudio.image.hub.looks import decodable
 from fmstudio.image.hub.plan import Placement, Plan
-from fmstudio.image.hub.recorder import StepRecord
-from fmstudio.image.hub.trajectory import figures
+from fmstudio.image.hub.sample import Finished, HubModel, Request
+from fmstudio.image.hub.steps import StepRecord, measure_trajectory
 from tests.image.hub import tiny
 
 SIDE = 32
@@ -114,7 +114,7 @@ def test_conventions_of_each_class(tiny_model, name, solver, monkeypatch):
         assert torch.allclose(record.v, noise, atol=10 * loose)
         assert torch.allclose(record.x, record.sigma * noise, atol=10 * loose)
         assert record.x0_hat.abs().max() < 10 * loose
-    trajectory = figures(records)
+    trajectory = measure_trajectory(records)
     assert trajectory.straightness < 1e-2 if solver == UNIPC else trajectory.straightness < 1e-8
 
 

@@ -1,9 +1,18 @@
-"""From a folder and a plan to a pipeline in memory."""
+"""From a folder and a plan to a model in memory, and who stays there.
+
+One large model at a time, a few small ones, the least recently used leaves first. When memory runs out all
+the same, the model is let go and its memory is given back; `fmstudio.image.hub.plan.next_smaller` then names
+the next way to run it.
+"""
 
 from __future__ import annotations
 
 import inspect
 import threading
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Hashable
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,11 +21,20 @@ import torch
 
 from fmstudio.image.hub.cards import CARDS
 from fmstudio.image.hub.describe import Description, UnsuitableModelError
+from fmstudio.image.hub.looks import fit_linear_preview
+from fmstudio.image.hub.machine import is_out_of_memory, release_memory
 from fmstudio.image.hub.plan import QUANTISABLE, Placement, Plan
-from fmstudio.image.hub.schedule import is_flow_scheduler
+from fmstudio.image.hub.sample import HubModel
+from fmstudio.image.hub.steps import is_flow_scheduler
 
 _importing = threading.Lock()
 """diffusers and transformers import their classes when asked for one, and do not bear two who ask at once."""
+
+LARGE = 2 * 2**30
+"""Bytes of weights from which a model is large."""
+
+SMALL_ONES = 2
+"""Small models that may stay beside others."""
 
 INSTAFLOW = "RectifiedFlowPipeline"
 """What InstaFlow's index calls its pipeline: no class of diffusers. The parts are Stable Diffusion's."""
@@ -84,6 +102,31 @@ def complete_class(description: Description) -> type[Any]:
         if name not in can_miss:
             raise UnsuitableModelError(f"The folder lacks the {name}, which {found.__name__} needs.")
     return found
+
+
+def load_model(description: Description, plan: Plan, title: str, tiny_folder: Path | None = None) -> HubModel:
+    """Load a model as planned, with what its previews need.
+
+    Args:
+        description: of its folder.
+        plan: one that fits this machine.
+        title: what the page calls it.
+        tiny_folder: an `AutoencoderTiny` for its latents, or None.
+
+    Raises:
+        UnsuitableModelError, ValueError: as `load_pipeline`.
+    """
+    pipe = load_pipeline(description, plan)
+    preview = fit_linear_preview(pipe.vae)
+    pipe.maybe_free_model_hooks()  # under offloading, the autoencoder goes back to wait
+    return HubModel(
+        pipe,
+        plan,
+        title,
+        preview,
+        load_tiny_decoder(tiny_folder, plan) if tiny_folder is not None else None,
+        is_instaflow(description),
+    )
 
 
 def load_pipeline(description: Description, plan: Plan) -> Any:
@@ -189,3 +232,76 @@ def _quantisation(description: Description, plan: Plan) -> Any:
         },
         components_to_quantize=large,
     )
+
+
+@dataclass
+class _Place:
+    model: HubModel
+    size: int
+
+
+class Shelf:
+    """The loaded models of this process.
+
+    One visitor borrows at a time, for all share the same memory.
+
+    Args:
+        large: bytes from which a model is large.
+    """
+
+    def __init__(self, large: int = LARGE):
+        self._large = large
+        self._places: OrderedDict[Hashable, _Place] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def keys(self) -> list[Hashable]:
+        """What is loaded, the least recently used first."""
+        return list(self._places)
+
+    @contextmanager
+    def borrow(
+        self, key: Hashable, size: int, load: Callable[[], HubModel]
+    ) -> Generator[HubModel, None, None]:
+        """A model to sample with, loaded if it is not there; nobody else borrows until it is given back.
+
+        If the block runs out of memory the model is dropped and the error goes on.
+
+        Args:
+            key: what makes it the same model: folder, plan.
+            size: bytes of its weights.
+            load: makes it.
+        """
+        with self._lock:
+            try:
+                if key not in self._places:
+                    self._make_room(size)
+                    self._places[key] = _Place(load(), size)
+                self._places.move_to_end(key)
+                yield self._places[key].model
+            except BaseException as error:
+                if is_out_of_memory(error):
+                    self._drop(key)
+                raise
+
+    def clear(self) -> None:
+        """Let all go."""
+        with self._lock:
+            for key in list(self._places):
+                self._drop(key)
+
+    def _make_room(self, size: int) -> None:
+        for key in list(self._places):
+            place = self._places[key]
+            small = [one for one in self._places.values() if one.size < self._large]
+            crowded = place.size < self._large and len(small) > SMALL_ONES - (size < self._large)
+            if (size >= self._large and place.size >= self._large) or crowded:
+                self._drop(key)
+
+    def _drop(self, key: Hashable) -> None:
+        place = self._places.pop(key, None)
+        if place is not None:
+            place.model.wait()
+            place.model.close()
+            del place
+        release_memory()

@@ -7,8 +7,8 @@ import weakref
 import pytest
 import torch
 
-from fmstudio.image.hub.memory import forget_frames, is_out_of_memory
-from fmstudio.image.hub.shelf import Shelf
+from fmstudio.image.hub.load import Shelf
+from fmstudio.image.hub.machine import forget_frames, is_out_of_memory
 
 
 class Model:

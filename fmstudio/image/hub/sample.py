@@ -1,7 +1,16 @@
 """Any of these models, sampled step by step in one way.
- The pipeline runs in a thread of its own and puts every step into a queue; whoever reads shows them, and
-stops the run by not reading on. The pipelines themselves stay as diffusers wrote them: only the scheduler
-is one for this run (`schedule`) and is listened to (`recorder`).
+
+The pipeline runs in a thread of its own and puts every step into a queue; whoever reads shows them, and stops
+the run by not reading on. The pipelines themselves stay as diffusers wrote them: only the scheduler is one
+for this run and is listened to (`steps`).
+
+InstaFlow has a loop of its own here, for its network points the other way: it counts from noise to data, its
+network answers w = x₀ − x₁ (data minus noise) at 1000 t, and its step is x ← x + w/n. In the notation here
+v = x₁ − x₀ = −w, so
+
+    x ← x − v/n,   v = −(w∅ + g (w_c − w∅)),   t = 1, 1 − 1/n, …, 1/n.
+
+Source: Liu, Zhang, Ma, Peng & Liu 2023, arXiv:2309.06380; the timestep 1000 t as in its code.
 """
 
 from __future__ import annotations
@@ -9,27 +18,28 @@ from __future__ import annotations
 import inspect
 import queue
 import threading
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from fmstudio.image.finite import check_finite, remedy
-from fmstudio.image.hub import previews
 from fmstudio.image.hub.cards import EULER
-from fmstudio.image.hub.describe import Description
-from fmstudio.image.hub.instaflow import sample_instaflow
-from fmstudio.image.hub.latents import decodable, for_tiny_decoder
-from fmstudio.image.hub.loading import is_instaflow, load_pipeline, load_tiny_decoder
-from fmstudio.image.hub.memory import forget_frames, is_out_of_memory
+from fmstudio.image.hub.looks import LinearPreview, decodable, decode_tiny, for_tiny_decoder
+from fmstudio.image.hub.machine import forget_frames, is_out_of_memory
 from fmstudio.image.hub.plan import Plan
-from fmstudio.image.hub.recorder import StepRecord, recorded
-from fmstudio.image.hub.schedule import make_scheduler, real_steps
-from fmstudio.image.hub.trajectory import Trajectory, figures
+from fmstudio.image.hub.steps import (
+    StepRecord,
+    Trajectory,
+    make_scheduler,
+    measure_trajectory,
+    real_steps,
+    recorded,
+)
 from fmstudio.image.training.data import to_bytes
 
 _QUIET = {"use_resolution_binning": False, "clean_caption": False}
@@ -43,7 +53,7 @@ class Request:
         prompt: in words.
         step_count: n ≥ 1.
         guidance: as the pipeline counts it.
-        solver: a key of `fmstudio.image.hub.schedule.SOLVERS`.
+        solver: a key of `fmstudio.image.hub.steps.SOLVERS`.
         shift: the time shift, or None for the model's own.
         seed: of the first picture's noise, ≥ 0, drawn on the CPU, so it means the same picture on every
             device; picture k has the seed + k, so it comes out alone as among others, to rounding.
@@ -119,7 +129,7 @@ class HubModel:
         pipe: Any,
         plan: Plan,
         title: str,
-        preview: previews.LinearPreview,
+        preview: LinearPreview,
         tiny: Any = None,
         instaflow: bool = False,
     ):
@@ -146,7 +156,7 @@ class HubModel:
         """
         usable = decodable(self.pipe, latents, side)
         if self.tiny is not None:
-            return to_bytes(previews.decode_tiny(self.tiny, for_tiny_decoder(self.pipe, usable)))
+            return to_bytes(decode_tiny(self.tiny, for_tiny_decoder(self.pipe, usable)))
         return to_bytes(self._preview(usable))
 
     def sample(self, request: Request) -> Generator[StepRecord | Finished, None, None]:
@@ -189,7 +199,6 @@ class HubModel:
 
     def _work(self, request: Request, events: queue.Queue[Any], stop: threading.Event) -> None:
         records: list[StepRecord] = []
-
         dtype = self.plan.dtype
 
         def sink(record: StepRecord) -> None:
@@ -207,7 +216,7 @@ class HubModel:
                 pictures = self._run(request, sink)
             check_finite(pictures, "the decoder", dtype, remedy(dtype))
             seconds = sum(record.seconds for record in records)
-            events.put(Finished(request, to_bytes(pictures * 2 - 1), figures(records), seconds))
+            events.put(Finished(request, to_bytes(pictures * 2 - 1), measure_trajectory(records), seconds))
         except StoppedError:
             pass
         except BaseException as error:
@@ -224,12 +233,7 @@ class HubModel:
     def _run(self, request: Request, sink: Any) -> Tensor:
         generators = [torch.Generator().manual_seed(seed) for seed in request.seeds]
         if self.instaflow:
-            side = request.side // self.pipe.vae_scale_factor
-            shape = (1, self.pipe.unet.config["in_channels"], side, side)
-            noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
-            return sample_instaflow(
-                self.pipe, request.prompt, request.step_count, request.guidance, noise, sink
-            )
+            return _run_instaflow(self.pipe, request, generators, sink)
         own = self.pipe.scheduler
         scheduler = make_scheduler(self._scheduler_config, request.solver, request.step_count, request.shift)
         try:
@@ -271,26 +275,45 @@ class HubModel:
         )
 
 
-def load_model(description: Description, plan: Plan, title: str, tiny_folder: Path | None = None) -> HubModel:
-    """Load a model as planned, with what its previews need.
+@torch.no_grad()
+def _run_instaflow(
+    pipe: Any, request: Request, generators: Sequence[torch.Generator], sink: Callable[[StepRecord], None]
+) -> Tensor:
+    """Pictures in [0, 1], float32 on the CPU, by InstaFlow's loop.
 
     Args:
-        description: of its folder.
-        plan: one that fits this machine.
-        title: what the page calls it.
-        tiny_folder: an `AutoencoderTiny` for its latents, or None.
-
-    Raises:
-        UnsuitableModelError, ValueError: as `fmstudio.image.hub.loading.load_pipeline`.
+        pipe: a `StableDiffusionPipeline` with InstaFlow's parts.
+        request: what to draw; with guidance up to 1 only the conditional network is run.
+        generators: one a picture.
+        sink: called with each step; an exception from it ends the run.
     """
-    pipe = load_pipeline(description, plan)
-    preview = previews.fit_linear_preview(pipe.vae)
-    pipe.maybe_free_model_hooks()  # under offloading, the autoencoder goes back to wait
-    return HubModel(
-        pipe,
-        plan,
-        title,
-        preview,
-        load_tiny_decoder(tiny_folder, plan) if tiny_folder is not None else None,
-        is_instaflow(description),
-    )
+    step_count, guidance, side = request.step_count, request.guidance, request.side // pipe.vae_scale_factor
+    shape = (1, pipe.unet.config["in_channels"], side, side)
+    noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
+    guided = guidance > 1.0
+    embeds, negative = pipe.encode_prompt(
+        request.prompt,
+        device=pipe._execution_device,
+        num_images_per_prompt=len(noise),
+        do_classifier_free_guidance=guided,
+        negative_prompt="" if guided else None,
+    )[:2]
+    condition = torch.cat([negative, embeds]) if guided else embeds
+    x = noise.to(pipe._execution_device, embeds.dtype)
+    started = time.perf_counter()
+    for index in range(step_count):
+        t, t_next = 1 - index / step_count, 1 - (index + 1) / step_count
+        inputs = torch.cat([x, x]) if guided else x
+        times = torch.full((len(inputs),), 1000 * t, device=x.device)
+        w = pipe.unet(inputs, times, encoder_hidden_states=condition, return_dict=False)[0]
+        if guided:
+            without, with_prompt = w.chunk(2)
+            w = without + guidance * (with_prompt - without)
+        x_next = x + w / step_count
+        now = time.perf_counter()
+        before, after, v = (tensor.detach().to("cpu", torch.float32, copy=True) for tensor in (x, x_next, -w))
+        sink(StepRecord(index + 1, t, t_next, before, v, after, now - started))
+        x, started = x_next, time.perf_counter()
+    pictures = pipe.vae.decode(x / pipe.vae.config["scaling_factor"], return_dict=False)[0]
+    pipe.maybe_free_model_hooks()
+    return (pictures.to("cpu", torch.float32) / 2 + 0.5).clamp(0, 1)

@@ -1,10 +1,9 @@
-"""Image sampling from settings that came as JSON: one record for the page, the API and the command line."""
+"""What to sample, from settings that came as JSON: one record for the page, the API and the command line."""
 
 from __future__ import annotations
 
-import base64
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from reprlib import repr as short
 from typing import Any
@@ -14,11 +13,10 @@ from torch import Tensor
 from fmstudio.device import has_bf16
 from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.image.folder import ImageModel
-from fmstudio.image.models import backbone, backbone_names
-from fmstudio.image.questions.gallery import png_of
+from fmstudio.image.models import backbone_names
 from fmstudio.image.sampling.field import GuidedField, draw_noise
-from fmstudio.image.sampling.grid import GridRow, grid_labels, grid_row
-from fmstudio.image.sampling.sampling import AdaptivePlan, FixedPlan, SampleStep
+from fmstudio.image.sampling.grid import grid_labels
+from fmstudio.image.sampling.sampling import AdaptivePlan, FixedPlan
 
 MOST_STEPS = 128
 MOST_ROWS = 8
@@ -190,47 +188,3 @@ def _some(name: str, values: Any) -> Sequence[Any]:
         given = len(values) or "none" if isinstance(values, list | tuple) else short(values)
         raise ValueError(f"{name}: expected 1 to {MOST_ROWS} of them; got {given}.")
     return values
-
-
-def sample_rows(settings: ImageSettings) -> Iterator[GridRow | SampleStep]:
-    """Every step as it happens, and every finished row.
-
-    Raises:
-        ValueError: a label that the model does not know.
-    """
-    model = backbone(settings.model)
-    field, noise = settings.field(model, settings.labels(model)), settings.noise(model)
-    for plan in settings.plans():
-        yield from grid_row(field, noise, plan)
-
-
-def image_grid(
-    settings: ImageSettings, progress: Callable[[GridRow | SampleStep], None] = lambda _: None
-) -> dict[str, Any]:
-    """All rows at once, as JSON: settings, and rows of steps, nfe, seconds and PNG images in base64.
-
-    Args:
-        settings: what to sample.
-        progress: told every step and every finished row; what it raises ends the work.
-
-    Raises:
-        ValueError: a label that the model does not know.
-    """
-    rows: list[GridRow] = []
-    for made in sample_rows(settings):
-        progress(made)
-        if isinstance(made, GridRow):
-            rows.append(made)
-    return {
-        "settings": settings.to_dict(),
-        "rows": [
-            {
-                "steps": row.step_count,
-                "tolerance": row.plan.tolerance if isinstance(row.plan, AdaptivePlan) else None,
-                "nfe": row.nfe,
-                "seconds": round(row.seconds, 4),
-                "images": [base64.b64encode(png_of(image)).decode("ascii") for image in row.images],
-            }
-            for row in rows
-        ],
-    }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fmstudio.image.hub.cards import CARDS, EULER, UNIPC
-from fmstudio.image.hub.schedule import SOLVERS, even_sigmas, is_flow_scheduler, make_scheduler, real_steps
+from fmstudio.image.hub.steps import SOLVERS, even_sigmas, is_flow_scheduler, make_scheduler, real_steps
 
 
 def sigmas(settings, solver=EULER, n=4, shift=None, **asked):

@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.memorising import find_nearest
 from fmstudio.image.models import repository_models
 from fmstudio.image.progress import Progress
 from fmstudio.image.questions.compare import Comparison, compare
 from fmstudio.image.questions.film import Film, film
 from fmstudio.image.questions.projection import FlowMap, flow_map
-from fmstudio.image.scores import row_figures
-from fmstudio.image.scores.row_figures import Closest, CopyShare, Distance, Quality
+from fmstudio.image.scores import grid as scores
+from fmstudio.image.scores.grid import Closest, CopyShare, Distance, Quality
+from fmstudio.image.settings import ImageSettings
 from tests.image.tiny_colour import NAME, put_in_place, train_on
 
 TWO_STEPS = {"model": NAME, "steps": (2,), "count": 4, "bf16": False}
@@ -21,9 +21,9 @@ TWO_STEPS = {"model": NAME, "steps": (2,), "count": 4, "bf16": False}
 
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
-    row_figures._references.clear()
+    scores.REFERENCES.clear()
     yield put_in_place(tmp_path, monkeypatch)
-    row_figures._references.clear()
+    scores.REFERENCES.clear()
 
 
 def compared(settings, **more):
@@ -64,7 +64,7 @@ def test_the_share_of_copies_is_of_as_many_images_as_were_asked_for(tiny):
 
 
 def test_the_nearest_images_come_after_the_rows_and_before_all_other_figures(tiny, monkeypatch):
-    monkeypatch.setattr(row_figures, "REFERENCE", row_figures.FixedPlan(2))
+    monkeypatch.setattr(scores, "REFERENCE", scores.FixedPlan(2))
     settings = replace(ImageSettings(**TWO_STEPS), steps=(1, 2))
     kinds = [type(e).__name__ for e in compare(settings, (NAME,), figures=4)]
     assert kinds.index("Closest") > max(k for k, name in enumerate(kinds) if name == "Row")

@@ -3,9 +3,10 @@ import json
 
 import pytest
 
-from fmstudio.image.jobs import ImageSettings, image_grid, parse_steps
 from fmstudio.image.models import backbone
+from fmstudio.image.questions.grid import image_grid
 from fmstudio.image.sampling.sampling import AdaptivePlan, FixedPlan
+from fmstudio.image.settings import ImageSettings, parse_steps
 
 
 def test_settings_survive_json():

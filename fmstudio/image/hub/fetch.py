@@ -1,8 +1,10 @@
 """Fetching a model: file by file, in plain sight, to be stopped at any time and taken up where it ended.
- The Hub's own client fetches into its cache, but a file that is cut off starts again from its beginning,
-and single files have ten gigabytes. Here a file grows as ``NAME.part`` and the next attempt asks the
-server for the rest; a finished file is checked against the size and the SHA-256 that the Hub states. The
-commit is settled at the first attempt, so a download that is taken up later is still of one version.
+
+The Hub's own client fetches into its cache, but a file that is cut off starts again from its beginning, and
+single files have ten gigabytes; its reader can take a file up, but nobody can stop it between two pieces.
+Here a file grows as ``NAME.part`` and the next attempt asks the server for the rest; a finished file is
+checked against the size and the SHA-256 that the Hub states. The commit is settled at the first attempt, so a
+download that is taken up later is still of one version.
 """
 
 from __future__ import annotations
@@ -12,14 +14,15 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fmstudio.image.hub.describe import wanted_files
-from fmstudio.image.hub.store import COMMIT_FILE, folder_of
+from fmstudio.image.hub.find import COMMIT_FILE, folder_of
+from fmstudio.image.hub.machine import gib
 
 CHUNK = 2**20
 SHOW_EVERY = 0.2
@@ -38,7 +41,7 @@ class DownloadError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Progress:
+class DownloadProgress:
     """How far a download is.
 
     Args:
@@ -73,9 +76,8 @@ def fetch_model(
     model_id: str,
     revision: str = "main",
     without: tuple[str, ...] = (),
-    root: Path | None = None,
     endpoint: str | None = None,
-) -> Iterator[Progress]:
+) -> Iterator[DownloadProgress]:
     """Fetch a pipeline: its settings, its vocabularies and its full-precision safetensors.
 
     Closing the iterator stops the download; what came is kept for the next attempt.
@@ -84,7 +86,6 @@ def fetch_model(
         model_id: as ``owner/name``.
         revision: branch, tag or commit.
         without: components that are not needed.
-        root: instead of `fmstudio.image.hub.store.downloads_folder`.
         endpoint: of the Hub, if it is another one.
 
     Raises:
@@ -100,21 +101,18 @@ def fetch_model(
         content = json.loads((folder / index.name).read_text("utf-8"))
         return [hub.file(name) for name in wanted_files(hub.names, content, without)]
 
-    yield from _fetch(model_id, revision, root, endpoint, choose)
+    yield from _fetch(model_id, revision, endpoint, choose)
 
 
-def fetch_files(
-    model_id: str, names: tuple[str, ...], revision: str = "main", root: Path | None = None
-) -> Iterator[Progress]:
+def fetch_files(model_id: str, names: tuple[str, ...], revision: str = "main") -> Iterator[DownloadProgress]:
     """Fetch some files of a repository, such as a small decoder's; otherwise as `fetch_model`.
 
     Args:
         model_id: as ``owner/name``.
         names: of the files.
         revision: branch, tag or commit.
-        root: instead of `fmstudio.image.hub.store.downloads_folder`.
     """
-    yield from _fetch(model_id, revision, root, None, lambda hub, _: [hub.file(name) for name in names])
+    yield from _fetch(model_id, revision, None, lambda hub, _: [hub.file(name) for name in names])
 
 
 class _Hub:
@@ -160,9 +158,9 @@ class _Hub:
 
 
 def _fetch(
-    model_id: str, revision: str, root: Path | None, endpoint: str | None, choose: Any
-) -> Iterator[Progress]:
-    folder = folder_of(model_id, revision, root)
+    model_id: str, revision: str, endpoint: str | None, choose: Callable[[_Hub, Path], list[_File]]
+) -> Iterator[DownloadProgress]:
+    folder = folder_of(model_id, revision)
     with _alone(folder):
         folder.mkdir(parents=True, exist_ok=True)
         started = folder / _STARTED_FILE
@@ -174,16 +172,16 @@ def _fetch(
         before = sum(_have(folder, file) for file in files)
         _check_room(folder, total - before, model_id)
         begun, shown, fetched = time.perf_counter(), 0.0, 0
-        yield Progress("", before, total, 0, 0.0)
+        yield DownloadProgress("", before, total, 0, 0.0)
         for file in files:
             for step in _fetch_file(hub, file, folder):
                 fetched += step
                 now = time.perf_counter()
                 if now - shown >= SHOW_EVERY:
                     shown = now
-                    yield Progress(file.name, before + fetched, total, fetched, now - begun)
+                    yield DownloadProgress(file.name, before + fetched, total, fetched, now - begun)
         (folder / COMMIT_FILE).write_text(hub.commit, "ascii")
-        yield Progress("", total, total, fetched, time.perf_counter() - begun)
+        yield DownloadProgress("", total, total, fetched, time.perf_counter() - begun)
 
 
 def _fetch_file(hub: _Hub, file: _File, folder: Path) -> Iterator[int]:
@@ -260,8 +258,8 @@ def _check_room(folder: Path, needed: int, model_id: str) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DownloadError(
-            f"{model_id} needs {needed / 2**30:.1f} GiB more on the disk of {folder.parent}, and "
-            f"{free / 2**30:.1f} GiB are free. Make room, or set FMSTUDIO_HUB_FOLDER to another disk."
+            f"{model_id} needs {gib(needed)} more on the disk of {folder.parent}, and {gib(free)} are free. "
+            "Make room, or set FMSTUDIO_HUB_FOLDER to another disk."
         )
 
 

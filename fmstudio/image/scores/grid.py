@@ -18,7 +18,6 @@ from torch import Tensor
 
 from fmstudio.flow.solve.tableaux import HEUN
 from fmstudio.image.folder import ImageModel
-from fmstudio.image.jobs import ImageSettings
 from fmstudio.image.memorising import find_nearest
 from fmstudio.image.models import repository_models, title_of
 from fmstudio.image.progress import Pace, Progress
@@ -26,6 +25,7 @@ from fmstudio.image.sampling.field import draw_noise
 from fmstudio.image.sampling.grid import GridRow, grid_row
 from fmstudio.image.sampling.sampling import AdaptivePlan, FixedPlan, SampleStep, StepPlan, step_words
 from fmstudio.image.scores.classifier import judge
+from fmstudio.image.settings import ImageSettings
 from fmstudio.image.training.data import to_bytes
 
 REFERENCE = FixedPlan(128, HEUN)
@@ -35,7 +35,6 @@ GUESSED_EVALUATIONS = 10
 """What an adaptive row of tolerance 1 is taken to cost before it has started; see `guessed_evaluations`."""
 
 BATCH = 100
-_KEPT = 32
 
 
 @dataclass(frozen=True)
@@ -108,8 +107,44 @@ def closest(place: int, side: int, settings: ImageSettings, row: GridRow) -> Ite
         yield Closest(place, side, training.pixels[found.index], found.copies)
 
 
-_references: OrderedDict[ImageSettings, Tensor] = OrderedDict()
-_lock = threading.Lock()
+class References:
+    """The latest references, worked out once for everybody.
+
+    Args:
+        most: how many are kept.
+    """
+
+    def __init__(self, most: int = 32) -> None:
+        self._most, self._lock = most, threading.Lock()
+        self._ends: OrderedDict[ImageSettings, Tensor] = OrderedDict()
+
+    def __contains__(self, settings: ImageSettings) -> bool:
+        """Whether the reference of some settings is there."""
+        return _reference_key(settings) in self._ends
+
+    def find(self, settings: ImageSettings) -> Tensor | None:
+        """The reference of some settings, if it is there."""
+        key = _reference_key(settings)
+        with self._lock:
+            if key in self._ends:
+                self._ends.move_to_end(key)
+            return self._ends.get(key)
+
+    def keep(self, settings: ImageSettings, ends: Tensor) -> None:
+        """Add one; the one that was not asked for the longest leaves."""
+        with self._lock:
+            self._ends[_reference_key(settings)] = ends
+            while len(self._ends) > self._most:
+                self._ends.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._ends.clear()
+
+
+REFERENCES = References()
+"""Those of this process."""
 
 
 def _reference_key(settings: ImageSettings) -> ImageSettings:
@@ -127,11 +162,9 @@ def reference_images(
     settings: ImageSettings, model: ImageModel, pace: Pace
 ) -> Generator[Progress, None, Tensor]:
     """Returns the reference's images; the same settings are worked out once for everybody."""
-    key = _reference_key(settings)
-    with _lock:
-        if key in _references:
-            _references.move_to_end(key)
-            return _references[key]
+    known = REFERENCES.find(settings)
+    if known is not None:
+        return known
     guided = settings.field(model, settings.labels(model), exact=True)
     end = torch.empty(0)
     for event in paced(grid_row(guided, settings.noise(model), REFERENCE), settings, REFERENCE, pace, True):
@@ -139,14 +172,11 @@ def reference_images(
             end = event.ends
         else:
             yield pace.now(f"{title_of(settings.model)}, reference: step {event.index} of {event.steps}")
-    with _lock:
-        _references[key] = end
-        while len(_references) > _KEPT:
-            _references.popitem(last=False)
+    REFERENCES.keep(settings, end)
     return end
 
 
-def further_figures(
+def further_scores(
     place: int, side: int, settings: ImageSettings, model: ImageModel, row: GridRow, count: int, pace: Pace
 ) -> Iterator[Quality | CopyShare | Progress]:
     """FD and share of copies of a row, as far as its model has them.
@@ -250,7 +280,7 @@ def expected_work(each: Sequence[ImageSettings], distances: bool, figures: int) 
         for plan in settings.plans():
             evaluations = plan.evaluations if isinstance(plan, FixedPlan) else guessed_evaluations(plan)
             more(_kind(settings, False), evaluations * (settings.count + extra) * factor)
-        if distances and _reference_key(settings) not in _references:
+        if distances and settings not in REFERENCES:
             more(_kind(settings, True), REFERENCE.evaluations * settings.count * factor)
     return remaining
 

@@ -8,8 +8,7 @@ import torch
 from diffusers import AutoencoderTiny
 from torch.nn.functional import avg_pool2d
 
-from fmstudio.image.hub.latents import for_tiny_decoder
-from fmstudio.image.hub.previews import decode_tiny, encode, fit_linear_preview, mosaic
+from fmstudio.image.hub.looks import decode_tiny, encode, fit_linear_preview, for_tiny_decoder, mosaic
 
 
 class LinearVae:

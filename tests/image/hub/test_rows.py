@@ -10,13 +10,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from fmstudio.image.finite import NotFiniteError
-from fmstudio.image.hub import jobs
-from fmstudio.image.hub.adapter import Finished
-from fmstudio.image.hub.cards import CARDS, card, usual_revision
+from fmstudio.image.hub.cards import CARDS, card
 from fmstudio.image.hub.describe import UnsuitableModelError
-from fmstudio.image.hub.jobs import Loaded, OutOfRoomError, Settings, StepShown
+from fmstudio.image.hub.find import COMMIT_FILE, Outlook, catalogue, folder_of, outlook
+from fmstudio.image.hub.load import Shelf
 from fmstudio.image.hub.machine import GIB, Machine
-from fmstudio.image.hub.store import COMMIT_FILE, folder_of
+from fmstudio.image.hub.rows import SHELF, Loaded, OutOfRoomError, Settings, StepShown, sample_rows
+from fmstudio.image.hub.sample import Finished
 
 SD3 = "stabilityai/stable-diffusion-3-medium-diffusers"
 KLEIN = "black-forest-labs/FLUX.2-klein-4B"
@@ -29,11 +29,11 @@ def stocked(tiny_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("FMSTUDIO_HUB_FOLDER", str(tmp_path))
     monkeypatch.delenv("FMSTUDIO_HUB", raising=False)
     for model_id, name in ((SD3, "SD3"), (KLEIN, "Flux2")):
-        folder = folder_of(model_id, usual_revision(model_id))
+        folder = folder_of(model_id, card(model_id).revision)
         shutil.copytree(tiny_folder(name), folder)
         (folder / COMMIT_FILE).write_text("a" * 40)
     yield tmp_path
-    jobs._shelf.clear()
+    SHELF.clear()
 
 
 def settings(**changes) -> Settings:
@@ -41,7 +41,7 @@ def settings(**changes) -> Settings:
 
 
 def test_rows_come_step_by_step(stocked):
-    events = list(jobs.sample_rows(settings()))
+    events = list(sample_rows(settings()))
     assert isinstance(events[0], Loaded)
     assert events[0].plan.device == "cpu" or torch.cuda.is_available()
     kinds = [type(event) for event in events[1:]]
@@ -58,7 +58,7 @@ def test_rows_come_step_by_step(stocked):
 
 
 def test_the_outlook_of_every_card(stocked):
-    seen = {one.name: one for one in jobs.catalogue(HERE)}
+    seen = {one.name: one for one in catalogue(HERE)}
     assert set(seen) == {known.id for known in CARDS}
     assert seen[SD3].ready
     assert seen[SD3].commit == "a" * 40
@@ -68,37 +68,37 @@ def test_the_outlook_of_every_card(stocked):
 
 
 def test_a_model_without_its_optional_part_is_run_without_it(stocked):
-    shutil.rmtree(folder_of(SD3, usual_revision(SD3)) / "text_encoder_3")
-    assert jobs.outlook(SD3, HERE).ready
-    assert isinstance(list(jobs.sample_rows(settings()))[-1], Finished)
+    shutil.rmtree(folder_of(SD3, card(SD3).revision) / "text_encoder_3")
+    assert outlook(SD3, HERE).ready
+    assert isinstance(list(sample_rows(settings()))[-1], Finished)
 
 
 def test_a_model_without_a_needed_part_is_not_there(stocked):
-    shutil.rmtree(folder_of(SD3, usual_revision(SD3)) / "vae")
-    assert not jobs.outlook(SD3, HERE).ready
+    shutil.rmtree(folder_of(SD3, card(SD3).revision) / "vae")
+    assert not outlook(SD3, HERE).ready
     with pytest.raises(ValueError, match="Fetch it first"):
-        list(jobs.sample_rows(settings()))
+        list(sample_rows(settings()))
 
 
-def test_a_model_stays_loaded_and_another_takes_its_place(stocked, monkeypatch):
-    monkeypatch.setattr(jobs._shelf, "_large", 1)
-    list(jobs.sample_rows(settings(steps=(1,))))
-    (first,) = jobs._shelf.keys
-    list(jobs.sample_rows(settings(steps=(2,), prompt="a blue fox")))
-    assert jobs._shelf.keys == [first]
-    list(jobs.sample_rows(settings(steps=(1,), model=KLEIN)))
-    (second,) = jobs._shelf.keys
+def test_a_model_stays_loaded_and_another_takes_its_place(stocked):
+    shelf = Shelf(large=1)
+    list(sample_rows(settings(steps=(1,)), shelf))
+    (first,) = shelf.keys
+    list(sample_rows(settings(steps=(2,), prompt="a blue fox"), shelf))
+    assert shelf.keys == [first]
+    list(sample_rows(settings(steps=(1,), model=KLEIN), shelf))
+    (second,) = shelf.keys
     assert second != first
 
 
 def test_stopping_in_the_middle_keeps_the_model(stocked):
-    events = jobs.sample_rows(settings(steps=(100,)))
+    events = sample_rows(settings(steps=(100,)))
     for event in events:
         if isinstance(event, StepShown):
             break
     events.close()
-    assert len(jobs._shelf.keys) == 1
-    assert isinstance(list(jobs.sample_rows(settings(steps=(1,))))[-1], Finished)
+    assert len(SHELF.keys) == 1
+    assert isinstance(list(sample_rows(settings(steps=(1,))))[-1], Finished)
 
 
 def test_out_of_memory_names_the_next_smaller_way_and_life_goes_on(stocked, monkeypatch):
@@ -111,18 +111,18 @@ def test_out_of_memory_names_the_next_smaller_way_and_life_goes_on(stocked, monk
 
     monkeypatch.setattr(SD3Transformer2DModel, "forward", fail)
     with pytest.raises(OutOfRoomError, match="ran out of memory and was let go") as caught:
-        list(jobs.sample_rows(settings()))
+        list(sample_rows(settings()))
     # on the processor the way without the T5 encoder is smaller
     assert caught.value.smaller is not None
-    assert jobs._shelf.keys == []
+    assert SHELF.keys == []
     monkeypatch.setattr(SD3Transformer2DModel, "forward", real)
-    events = list(jobs.sample_rows(settings(way=caught.value.smaller.title)))
+    events = list(sample_rows(settings(way=caught.value.smaller.title)))
     assert events[0].plan.dropped == ("text_encoder_3",)
     assert isinstance(events[-1], Finished)
 
 
 def test_an_infinite_weight_stops_the_run_with_a_sentence_and_life_goes_on(stocked):
-    spoilt = folder_of(SD3, usual_revision(SD3)) / "transformer" / "diffusion_pytorch_model.safetensors"
+    spoilt = folder_of(SD3, card(SD3).revision) / "transformer" / "diffusion_pytorch_model.safetensors"
     numbers = load_file(spoilt)
     numbers["proj_out.weight"][0, 0] = torch.inf
     save_file(numbers, spoilt, {"format": "pt"})
@@ -130,21 +130,21 @@ def test_an_infinite_weight_stops_the_run_with_a_sentence_and_life_goes_on(stock
     with pytest.raises(
         NotFiniteError, match=r"Step 1 of 1 \(σ = 1\.000\) answered with numbers that are not"
     ):
-        events.extend(jobs.sample_rows(settings()))
+        events.extend(sample_rows(settings()))
     assert [type(event) for event in events] == [Loaded]
-    assert isinstance(list(jobs.sample_rows(settings(model=KLEIN, steps=(1,))))[-1], Finished)
+    assert isinstance(list(sample_rows(settings(model=KLEIN, steps=(1,))))[-1], Finished)
 
 
 def test_a_picture_says_how_it_is_made_again_alone(stocked):
     row = settings(steps=(2,), seed=7, count=3)
-    three = list(jobs.sample_rows(row))[-1]
-    for k, made in enumerate(jobs.made_by(row, three.request, "a" * 40)):
+    three = list(sample_rows(row))[-1]
+    for k, made in enumerate(row.each_alone(three.request, "a" * 40)):
         assert (made["seed"], made["count"], made["revision"]) == (7 + k, 1, "a" * 40)
         again = Settings(**made | {"revision": "", "steps": tuple(made["steps"])})
-        (picture,) = list(jobs.sample_rows(again))[-1].pictures
+        (picture,) = list(sample_rows(again))[-1].pictures
         assert (picture.int() - three.pictures[k].int()).abs().max() <= 1
     with pytest.raises(ValueError, match="seed: expected a whole number"):
-        next(jobs.sample_rows(settings(seed=2**31 - 1, count=2)))
+        next(sample_rows(settings(seed=2**31 - 1, count=2)))
 
 
 @pytest.mark.parametrize(
@@ -161,55 +161,55 @@ def test_a_picture_says_how_it_is_made_again_alone(stocked):
 )
 def test_settings_that_make_no_sense(stocked, changes, message):
     with pytest.raises(ValueError, match=message):
-        list(jobs.sample_rows(settings(**changes)))
+        list(sample_rows(settings(**changes)))
 
 
 def test_guidance_starts_where_the_pipeline_lets_it():
     prx = card("Photoroom/prx-512-t2i-sft-distilled")
-    seen = jobs.Outlook(prx.id, "main", prx, None, "", None)
+    seen = Outlook(prx.id, "main", prx, None, "", None)
     with pytest.raises(ValueError, match="takes guidance from 1"):
-        jobs._check_request(settings(model=prx.id, guidance=0.0), seen)
+        settings(model=prx.id, guidance=0.0).check_against(seen)
 
 
 def test_a_folder_of_this_machine_if_the_owner_allows(stocked, tiny_folder, monkeypatch):
     folder = str(tiny_folder("AuraFlow"))
     with pytest.raises(ValueError, match="FMSTUDIO_HUB=any"):
-        jobs.outlook(folder, HERE)
+        outlook(folder, HERE)
     monkeypatch.setenv("FMSTUDIO_HUB", "any")
-    seen = jobs.outlook(folder, HERE)
+    seen = outlook(folder, HERE)
     assert seen.ready
     assert seen.title == "AuraFlow"
-    assert isinstance(list(jobs.sample_rows(settings(model=folder, steps=(2,))))[-1], Finished)
+    assert isinstance(list(sample_rows(settings(model=folder, steps=(2,))))[-1], Finished)
     with pytest.raises(UnsuitableModelError, match=r"no model_index\.json"):
-        jobs.outlook(str(stocked), HERE)
-    assert jobs.outlook("some/other", HERE).choice is None
+        outlook(str(stocked), HERE)
+    assert outlook("some/other", HERE).choice is None
     for name in ("../etc", "some/..", "a/b/c", "a b/c"):
         with pytest.raises(ValueError, match=r"owner/name|model_index"):
-            jobs.outlook(name, HERE)
+            outlook(name, HERE)
     with pytest.raises(ValueError, match="revision"):
-        jobs.outlook("some/other", HERE, "../x")
+        outlook("some/other", HERE, "../x")
 
 
 def test_a_folder_that_cannot_run_is_not_called_ready(tiny_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("FMSTUDIO_HUB", "any")
     folder = tmp_path / "named"
     shutil.copytree(tiny_folder("Flux"), folder)
-    assert jobs.outlook(str(folder), HERE).found is not None
+    assert outlook(str(folder), HERE).found is not None
     shutil.rmtree(folder / "vae")
     with pytest.raises(UnsuitableModelError, match="lacks the vae, which FluxPipeline needs"):
-        jobs.outlook(str(folder), HERE)
+        outlook(str(folder), HERE)
 
 
 def test_a_seed_that_is_none_is_refused_before_anything_is_loaded():
     with pytest.raises(ValueError, match="seed: expected a whole number"):
-        next(jobs.sample_rows(settings(seed=-3)))
+        next(sample_rows(settings(seed=-3)))
 
 
 ASKED_AT_ONCE = """
 import sys, threading
 from pathlib import Path
 from fmstudio.image.hub.describe import describe
-from fmstudio.image.hub.loading import pipeline_class
+from fmstudio.image.hub.load import pipeline_class
 
 seen, known = describe(Path(sys.argv[1])), []
 threads = [threading.Thread(target=lambda: known.append(pipeline_class(seen))) for _ in range(4)]

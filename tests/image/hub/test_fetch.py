@@ -9,11 +9,11 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 
-from fmstudio.image.hub import download
+from fmstudio.image.hub import fetch as download
 from fmstudio.image.hub.consent import explain
 from fmstudio.image.hub.describe import UnsuitableModelError, describe
-from fmstudio.image.hub.download import DownloadError, fetch_files, fetch_model
-from fmstudio.image.hub.store import bytes_here, find, folder_of
+from fmstudio.image.hub.fetch import DownloadError, fetch_files, fetch_model
+from fmstudio.image.hub.find import bytes_here, find, folder_of
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -91,6 +91,11 @@ class Hub:
         handler.wfile.write(content)
 
 
+@pytest.fixture(autouse=True)
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("FMSTUDIO_HUB_FOLDER", str(tmp_path))
+
+
 @pytest.fixture
 def hub(tiny_folder, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
@@ -104,18 +109,18 @@ def hub(tiny_folder, monkeypatch):
     served.server.server_close()
 
 
-def fetch(hub, root, **changes):
-    return fetch_model("some/model", root=root, endpoint=hub.url, **changes)
+def fetch(hub, **changes):
+    return fetch_model("some/model", endpoint=hub.url, **changes)
 
 
 def test_a_model_is_fetched_with_progress_and_can_be_loaded(hub, tmp_path, tiny_folder):
-    reports = list(fetch(hub, tmp_path))
+    reports = list(fetch(hub))
     done = [report.done for report in reports]
     assert done == sorted(done)
     assert done[-1] == reports[-1].total == reports[0].total
     assert len(reports) > 20
     assert all(report.seconds_left is None or report.seconds_left >= 0 for report in reports)
-    found = find("some/model", root=tmp_path)
+    found = find("some/model")
     assert found is not None
     assert found.commit == COMMIT
     assert found.description.parts == describe(tiny_folder("SD3")).parts
@@ -124,106 +129,106 @@ def test_a_model_is_fetched_with_progress_and_can_be_loaded(hub, tmp_path, tiny_
     assert not list(tmp_path.rglob("*.part.part"))
 
 
-def test_a_stopped_download_goes_on_in_the_middle_of_the_file(hub, tmp_path):
+def test_a_stopped_download_goes_on_in_the_middle_of_the_file(hub):
     name = "transformer/diffusion_pytorch_model.safetensors"
-    steps = fetch(hub, tmp_path)
+    steps = fetch(hub)
     for report in steps:
         if report.file == name:
             break
     steps.close()
-    part = folder_of("some/model", "main", tmp_path) / f"{name}.part"
+    part = folder_of("some/model", "main") / f"{name}.part"
     here = part.stat().st_size
     assert 0 < here < len(hub.files[name])
-    assert find("some/model", root=tmp_path) is None
-    assert bytes_here("some/model", root=tmp_path) > here
+    assert find("some/model") is None
+    assert bytes_here("some/model") > here
     hub.asked.clear()
-    reports = list(fetch(hub, tmp_path))
+    reports = list(fetch(hub))
     ranges = [wanted for path, wanted in hub.asked if path.endswith(name)]
     assert ranges == [f"bytes={here}-"]
     assert reports[0].done > here
     assert reports[-1].fetched == reports[-1].total - reports[0].done
-    target = folder_of("some/model", "main", tmp_path) / name
+    target = folder_of("some/model", "main") / name
     assert target.read_bytes() == hub.files[name]
 
 
-def test_a_download_that_is_taken_up_stays_at_its_commit(hub, tmp_path):
-    steps = fetch(hub, tmp_path)
+def test_a_download_that_is_taken_up_stays_at_its_commit(hub):
+    steps = fetch(hub)
     next(steps)
     steps.close()
     hub.asked.clear()
-    list(fetch(hub, tmp_path))
+    list(fetch(hub))
     assert hub.asked[0][0].endswith(f"/revision/{COMMIT}")
 
 
-def test_a_broken_connection_is_taken_up_by_itself(hub, tmp_path, monkeypatch):
+def test_a_broken_connection_is_taken_up_by_itself(hub, monkeypatch):
     monkeypatch.setattr(download.time, "sleep", lambda _: None)
     name = "vae/diffusion_pytorch_model.safetensors"
     hub.cut_off = {name: 30_000}
-    list(fetch(hub, tmp_path))
+    list(fetch(hub))
     assert [wanted for path, wanted in hub.asked if path.endswith(name)] == [
         "",
         "bytes=20000-",
     ]  # whole chunks
-    assert find("some/model", root=tmp_path) is not None
+    assert find("some/model") is not None
 
 
-def test_a_server_that_sends_everything_again_is_believed(hub, tmp_path, monkeypatch):
+def test_a_server_that_sends_everything_again_is_believed(hub, monkeypatch):
     monkeypatch.setattr(download.time, "sleep", lambda _: None)
     name = "vae/diffusion_pytorch_model.safetensors"
     hub.cut_off, hub.ranges = {name: 30_000}, False
-    reports = list(fetch(hub, tmp_path))
+    reports = list(fetch(hub))
     assert reports[-1].fetched == reports[-1].done - reports[0].done
-    assert (folder_of("some/model", "main", tmp_path) / name).read_bytes() == hub.files[name]
+    assert (folder_of("some/model", "main") / name).read_bytes() == hub.files[name]
 
 
-def test_a_file_that_is_not_what_the_hub_states_is_removed(hub, tmp_path):
+def test_a_file_that_is_not_what_the_hub_states_is_removed(hub):
     name = "vae/diffusion_pytorch_model.safetensors"
     original = hub.files[name]
     said = hub.sibling(name, original)
     hub.sibling = lambda n, content: said if n == name else Hub.sibling(n, content)
     hub.files[name] = original[:-1] + bytes([original[-1] ^ 1])
     with pytest.raises(DownloadError, match="SHA-256 is wrong"):
-        list(fetch(hub, tmp_path))
-    folder = folder_of("some/model", "main", tmp_path)
+        list(fetch(hub))
+    folder = folder_of("some/model", "main")
     assert not (folder / name).exists()
     assert not (folder / f"{name}.part").exists()
     hub.files[name] = original
-    list(fetch(hub, tmp_path))
-    assert find("some/model", root=tmp_path) is not None
+    list(fetch(hub))
+    assert find("some/model") is not None
 
 
-def test_optional_parts_are_left_out(hub, tmp_path):
-    list(fetch(hub, tmp_path, without=("text_encoder_3",)))
+def test_optional_parts_are_left_out(hub):
+    list(fetch(hub, without=("text_encoder_3",)))
     assert not any("text_encoder_3" in path for path, _ in hub.asked)
-    assert find("some/model", root=tmp_path) is None
-    assert find("some/model", without=("text_encoder_3",), root=tmp_path) is not None
+    assert find("some/model") is None
+    assert find("some/model", without=("text_encoder_3",)) is not None
 
 
-def test_one_download_of_a_model_at_a_time(hub, tmp_path):
-    first = fetch(hub, tmp_path)
+def test_one_download_of_a_model_at_a_time(hub):
+    first = fetch(hub)
     next(first)
     with pytest.raises(DownloadError, match="already"):
-        next(fetch(hub, tmp_path))
+        next(fetch(hub))
     first.close()
-    next(fetch(hub, tmp_path))
+    next(fetch(hub))
 
 
 def test_no_room_is_said_before_anything_large_is_fetched(hub, tmp_path, monkeypatch):
     usage = download.shutil.disk_usage(tmp_path)._replace(free=10_000)
     monkeypatch.setattr(download.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(DownloadError, match="Make room"):
-        list(fetch(hub, tmp_path))
+        list(fetch(hub))
     assert not any(path.endswith(".safetensors") for path, _ in hub.asked)
 
 
-def test_pickles_are_never_fetched(hub, tmp_path):
+def test_pickles_are_never_fetched(hub):
     name = "vae/diffusion_pytorch_model"
     hub.files[f"{name}.bin"] = hub.files.pop(f"{name}.safetensors")
     with pytest.raises(UnsuitableModelError, match="Pickled weights can run code"):
-        list(fetch(hub, tmp_path))
+        list(fetch(hub))
 
 
-def test_single_files_such_as_a_small_decoder(hub, tmp_path, monkeypatch):
+def test_single_files_such_as_a_small_decoder(hub, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
     monkeypatch.setattr(
         huggingface_hub.constants,
@@ -232,29 +237,29 @@ def test_single_files_such_as_a_small_decoder(hub, tmp_path, monkeypatch):
     )
     real = huggingface_hub.HfApi
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda endpoint=None: real(endpoint=hub.url))
-    list(fetch_files("some/model", ("vae/config.json",), root=tmp_path))
-    assert (folder_of("some/model", "main", tmp_path) / "vae" / "config.json").is_file()
+    list(fetch_files("some/model", ("vae/config.json",)))
+    assert (folder_of("some/model", "main") / "vae" / "config.json").is_file()
 
 
-def test_a_gate_and_a_wrong_revision_are_explained(hub, tmp_path):
+def test_a_gate_and_a_wrong_revision_are_explained(hub):
     with pytest.raises(OSError) as caught:
-        list(fetch(hub, tmp_path, revision="nowhere"))
+        list(fetch(hub, revision="nowhere"))
     assert "no such revision" in explain(caught.value, "some/model")
     hub.gated = True
     with pytest.raises(OSError) as caught:
-        list(fetch(hub, tmp_path))
+        list(fetch(hub))
     assert "accept its terms" in explain(caught.value, "some/model")
 
 
-def test_an_unreachable_hub_is_explained(monkeypatch, tmp_path):
+def test_an_unreachable_hub_is_explained(monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     with pytest.raises(Exception) as caught:
-        list(fetch_model("some/model", root=tmp_path, endpoint="http://127.0.0.1:9"))
+        list(fetch_model("some/model", endpoint="http://127.0.0.1:9"))
     assert "could not be reached" in explain(caught.value, "some/model")
 
 
-def test_offline_is_explained(monkeypatch, tmp_path):
+def test_offline_is_explained(monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ConnectionError) as caught:
-        list(fetch_model("some/model", root=tmp_path))
+        list(fetch_model("some/model"))
     assert "HF_HUB_OFFLINE" in explain(caught.value, "some/model")

@@ -4,9 +4,14 @@ import pytest
 import torch
 
 from fmstudio.image.hub.cards import EULER
-from fmstudio.image.hub.recorder import StepRecord, recorded
-from fmstudio.image.hub.schedule import SOLVERS, make_scheduler, real_steps
-from fmstudio.image.hub.trajectory import figures
+from fmstudio.image.hub.steps import (
+    SOLVERS,
+    StepRecord,
+    make_scheduler,
+    measure_trajectory,
+    real_steps,
+    recorded,
+)
 
 
 def follow(scheduler, velocity, x, n) -> list[StepRecord]:
@@ -26,7 +31,7 @@ def test_x0_hat_is_the_data_on_a_straight_path(solver, generator):
         assert torch.allclose(record.x0_hat, data, atol=1e-4)
         assert torch.allclose(record.x, (1 - record.sigma) * data + record.sigma * noise, atol=1e-4)
     assert torch.allclose(records[-1].x_next, data, atol=1e-4)
-    assert figures(records).straightness < 1e-6
+    assert measure_trajectory(records).straightness < 1e-6
 
 
 def test_inverted_sigmas_are_turned_back(generator):
@@ -76,7 +81,7 @@ def test_straightness_of_a_quarter_circle():
         )
         for k, after in enumerate(place(t) for t in times[1:])
     ]
-    result = figures(records)
+    result = measure_trajectory(records)
     assert result.straightness == pytest.approx(torch.pi**2 / 8 - 1, abs=1e-3)
     assert result.steps[0].speed == pytest.approx(torch.pi / 2 / 2**0.5, abs=1e-5)
 
@@ -84,6 +89,6 @@ def test_straightness_of_a_quarter_circle():
 def test_one_step_is_straight_and_none_is_no_trajectory(generator):
     noise = torch.randn(1, 4, 4, 4, generator=generator)
     records = follow(make_scheduler({}, EULER, 1), lambda x, _: 3 * x, noise, 1)
-    assert figures(records).straightness < 1e-10
+    assert measure_trajectory(records).straightness < 1e-10
     with pytest.raises(ValueError, match="at least one step"):
-        figures([])
+        measure_trajectory([])
