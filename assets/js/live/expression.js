@@ -73,6 +73,7 @@ const FUNCTIONS = {
   tan: real(Math.tan, (x) => 1 + Math.tan(x) ** 2),
   log: real(Math.log, (x) => 1 / x),
   sqrt: real(Math.sqrt, (x) => 0.5 / Math.sqrt(x)),
+  expm1: real(Math.expm1, Math.exp),
   tanh: real(Math.tanh, (x) => 1 - Math.tanh(x) ** 2),
   abs: real(Math.abs, Math.sign),
   min: best((x, y) => x < y),

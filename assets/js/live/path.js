@@ -15,7 +15,7 @@ import { expression } from "./expression.js";
  * @property {boolean} steep whether b′ is infinite here
  * @property {number} bDb the limit of b b′ where it is, else 0
  */
-/** @typedef {{a: string, b: string, gamma2: string, names: Record<string, number>}} PathTexts γ² as its own text: γ′ is infinite at the ends */
+/** @typedef {{a: string, b: string, gamma_squared: string, numbers: Record<string, number>}} PathTexts γ² and not γ: γ′ is infinite at the ends */
 
 /** Where b′ is infinite at t = 0, it is taken as that of this time. */
 const NEAR_ZERO = 1e-6;
@@ -26,11 +26,11 @@ const NEAR_ZERO = 1e-6;
  * @returns {(t: number) => Coefficients}
  */
 export function path(texts) {
-  const [a, b, gamma2] = [texts.a, texts.b, texts.gamma2].map(expression);
+  const [a, b, gammaSquared] = [texts.a, texts.b, texts.gamma_squared].map(expression);
   /** @param {number} t */
-  const slopeOf = (t) => b(t, texts.names);
+  const slopeOf = (t) => b(t, texts.numbers);
   return (t) => {
-    const at = a(t, texts.names), bt = slopeOf(t), g = gamma2(t, texts.names);
+    const at = a(t, texts.numbers), bt = slopeOf(t), g = gammaSquared(t, texts.numbers);
     let db = { re: bt.dre, im: bt.dim }, bDb = 0;
     const steep = !(Number.isFinite(db.re) && Number.isFinite(db.im));
     if (steep) {
