@@ -14,6 +14,8 @@ import { apply, inverse, matrixOf, product, sandwich, scalar, sum, times } from 
 
 /** Numbers of a pair: k, m (2), P (3), o (2), M (4). */
 const STRIDE = 12;
+/** Weights below e^−40 of the largest change no digit of a double. */
+const NEGLIGIBLE = 40;
 
 /**
  * What the sum needs at one time: STRIDE numbers for each pair of components.
@@ -87,8 +89,8 @@ export function velocity(numbers, x, u, logDensity = null) {
     }
     let total = 0, ux = 0, uy = 0;
     for (let p = 0, k = 0; p < pairs; p++, k += STRIDE) {
+      if (log[p] < most - NEGLIGIBLE) continue;
       const weight = Math.exp(log[p] - most);
-      if (weight === 0) continue;
       total += weight;
       ux += weight * (numbers[k + 6] + numbers[k + 8] * x[i] + numbers[k + 9] * x[i + 1]);
       uy += weight * (numbers[k + 7] + numbers[k + 10] * x[i] + numbers[k + 11] * x[i + 1]);
