@@ -6,18 +6,15 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import gradio as gr
 import torch
 
-from fmstudio.folders import ASSETS
 from fmstudio.learn import clouds
 from fmstudio.learn.experiment import Experiment
-from fmstudio.ui.player import QuietMeta
+from fmstudio.ui.element import Element
 
 SHOWN = 1_500
 """Points of a file that the board shows."""
 
-_JS = (ASSETS / "board.js").read_text("utf-8")
 _HTML = """
 <div class="fm-board">
   <canvas aria-label="Board: draw data, or drag the components of the mixture" role="img"></canvas>
@@ -31,7 +28,7 @@ _HTML = """
 """
 
 
-class Board(gr.HTML, metaclass=QuietMeta):
+class Board(Element):
     """A canvas whose ``input`` event carries strokes or mixture components.
 
     The event's data is ``{"strokes": [[[x, y], …], …]}``, without any where the board was cleared,
@@ -44,20 +41,17 @@ class Board(gr.HTML, metaclass=QuietMeta):
         input: Callable[..., Any]
         """``board.input(fn, inputs, outputs)``: a stroke ended or a component was let go."""
 
+    module = "board"
+    triggers = ("input",)
+
     def __init__(self, value: str | None = None, *, visible: bool = False, **_: Any):
         super().__init__(
             value=value or board_value(Experiment()),
-            html_template=_HTML,
-            js_on_load=f"{_JS}\nconst EXAMPLE = {_EXAMPLE};\n"
-            "window.fmBoard(element, props, trigger, watch, EXAMPLE); // trigger('input')",
-            apply_default_css=False,
+            html=_HTML,
+            given=rounded(clouds.example_drawing().strokes),
             visible=visible,
             elem_id="board",
         )
-
-    def get_block_name(self) -> str:
-        """Gradio draws this as its own HTML component."""
-        return "html"
 
 
 def board_value(experiment: Experiment, count: int = 0) -> str:
@@ -88,6 +82,3 @@ def board_value(experiment: Experiment, count: int = 0) -> str:
 def rounded(strokes: Sequence[Sequence[tuple[float, float]]]) -> list[list[list[float]]]:
     """Strokes for the browser."""
     return [[[round(x, 3), round(y, 3)] for x, y in stroke] for stroke in strokes]
-
-
-_EXAMPLE = json.dumps(rounded(clouds.example_drawing().strokes))

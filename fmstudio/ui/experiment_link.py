@@ -24,8 +24,13 @@ from fmstudio.ui.sidebar import Sidebar, around_options, number_choices, shown_f
 from fmstudio.ui.told import warn
 from fmstudio.ui.visitor import Visitor
 
-_WRITE_LINK = "(query) => window.fmLink(query)"
-_PICTURE_FIRST = "async (state) => { await window.FMPlayer?.idle(); return state; }"
+_WRITE_LINK = "(query) => window.dispatchEvent(new CustomEvent('fm-link', {detail: query}))"
+_PICTURE_FIRST = """async (state) => {
+  const players = [];
+  window.dispatchEvent(new CustomEvent("fm-idle", {detail: players}));
+  await Promise.all(players);
+  return state;
+}"""
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _SEEN: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
 _CHANGES = threading.Lock()

@@ -5,17 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import gradio as gr
-
-from fmstudio.folders import ASSETS
 from fmstudio.image.questions.film import Film
 from fmstudio.image.questions.gallery import data_uri, strip_of
-from fmstudio.ui.player import QuietMeta
-
-_JS = (ASSETS / "film.js").read_text("utf-8")
+from fmstudio.ui.element import Element
 
 
-class FilmStrip(gr.HTML, metaclass=QuietMeta):
+class FilmStrip(Element):
     """Shows a film that may still be growing; the browser scrubs without asking the server.
 
     Args:
@@ -23,18 +18,10 @@ class FilmStrip(gr.HTML, metaclass=QuietMeta):
         elem_id: for tests.
     """
 
-    def __init__(self, value: str | None = None, *, elem_id: str | None = None, **_: Any):
-        super().__init__(
-            value=value,
-            html_template='<div class="fm-film"></div>',
-            js_on_load=f"{_JS}\nwindow.fmFilm(element, props, watch);",
-            apply_default_css=False,
-            elem_id=elem_id,
-        )
+    module = "film"
 
-    def get_block_name(self) -> str:
-        """Gradio draws this as its own HTML component."""
-        return "html"
+    def __init__(self, value: str | None = None, *, elem_id: str | None = None, **_: Any):
+        super().__init__(value=value, html='<div class="fm-film"></div>', elem_id=elem_id)
 
 
 def film_json(film: Film, frame: int | None = None) -> str:

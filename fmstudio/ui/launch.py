@@ -18,7 +18,7 @@ import gradio as gr
 
 from fmstudio.device import chosen_device
 from fmstudio.image.hub.consent import Permission, permission
-from fmstudio.ui import door, errand, kept_files, theme, warm
+from fmstudio.ui import door, element, errand, kept_files, theme, warm
 from fmstudio.ui.page import build
 
 WORKERS = 8
@@ -180,6 +180,7 @@ def options() -> dict[str, Any]:
         "theme": theme.theme(),
         "css": theme.css(),
         "js": theme.script(),
+        "head": element.preload(),
         "ssr_mode": False,
         "footer_links": ["api"],
         "max_file_size": "8mb",

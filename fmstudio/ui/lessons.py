@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -10,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from fmstudio.folders import ASSETS
 from fmstudio.learn.experiment import Experiment
 from fmstudio.ui import words
+from fmstudio.ui.element import Element
 from fmstudio.ui.events import sent
-from fmstudio.ui.player import QuietMeta
 
 _STEP = re.compile(r"^- \[([^|\]]+)\|([^|\]]*)(\| *own *)?\] (.+)$", re.MULTILINE)
 _HTML = """
@@ -89,27 +87,18 @@ def _html(text: str) -> str:
     return re.sub(r"\*(.+?)\*", r"<em>\1</em>", bold)
 
 
-class Lessons(gr.HTML, metaclass=QuietMeta):
+class Lessons(Element):
     """The strip; the window event ``fm-lessons`` opens it, and ``input`` carries a step's query string."""
 
     if TYPE_CHECKING:
         input: Callable[..., Any]
         """``lessons.input(fn, inputs, outputs)``: a step was opened; read it with :func:`read_step`."""
 
-    def __init__(self, **_: Any):
-        steps = json.dumps([asdict(lesson) for lesson in lessons()])
-        script = (ASSETS / "lessons.js").read_text("utf-8")
-        super().__init__(
-            value=None,
-            html_template=_HTML,
-            js_on_load=f"const LESSONS = {steps};\n{script} // trigger('input')",
-            apply_default_css=False,
-            elem_id="lessons",
-        )
+    module = "lessons"
+    triggers = ("input",)
 
-    def get_block_name(self) -> str:
-        """Gradio draws this as its own HTML component."""
-        return "html"
+    def __init__(self, **_: Any):
+        super().__init__(html=_HTML, given=[asdict(lesson) for lesson in lessons()], elem_id="lessons")
 
 
 def read_step(event: gr.EventData) -> Opened:

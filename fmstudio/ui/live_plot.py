@@ -11,20 +11,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import plotly
 
-from fmstudio.folders import ASSETS
-from fmstudio.ui.player import QuietMeta
+from fmstudio.ui.element import Element
 
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 """The library as the plotly wheel ships it; served from this machine by ``gr.set_static_paths``."""
 
 _ADDRESS = f"/gradio_api/file={PLOTLY_JS.as_posix()}"
-_ON_LOAD = (ASSETS / "plot.js").read_text("utf-8")
 
 
-class LivePlot(gr.HTML, metaclass=QuietMeta):
+class LivePlot(Element):
     """A Plotly figure in the page; its value is a figure, drawn in place.
 
     Args:
@@ -32,6 +29,8 @@ class LivePlot(gr.HTML, metaclass=QuietMeta):
         height: pixels kept free while there is no figure, so that nothing jumps; 0 for one that is asked for.
         elem_id: for tests and style sheets.
     """
+
+    module = "plot"
 
     def __init__(
         self,
@@ -43,15 +42,10 @@ class LivePlot(gr.HTML, metaclass=QuietMeta):
     ):
         super().__init__(
             value=figure_json(figure) if figure is not None else None,
-            html_template=f'<div class="fm-plot" style="min-height:{height}px"></div>',
-            js_on_load=f"const LIBRARY = {json.dumps(_ADDRESS)};\n{_ON_LOAD}",
-            apply_default_css=False,
+            html=f'<div class="fm-plot" style="min-height:{height}px"></div>',
+            given=_ADDRESS,
             elem_id=elem_id,
         )
-
-    def get_block_name(self) -> str:
-        """Gradio draws this as its own HTML component."""
-        return "html"
 
 
 def figure_json(figure: Mapping[str, Any]) -> str:

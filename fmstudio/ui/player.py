@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import os
 import tempfile
-from abc import ABCMeta
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import gradio as gr
 import numpy as np
-from gradio.component_meta import updateable
 from gradio.data_classes import FileData, GradioModel
 
 from fmstudio.plots.scene.file import encode
-from fmstudio.plots.scene.offline import player_script
 from fmstudio.plots.scene.scene import Scene
+from fmstudio.ui.element import Element
 from fmstudio.ui.events import sent
-
-_JS = """
-const send = (probe) => trigger("probe", probe);
-if (window.FMPlayer) window.FMPlayer.attach(element, { props, watch, send });
-else element.textContent = "The player's script did not load.";
-"""
-
-# One for all: Gradio makes and keeps a player for every update.
-_HEAD = f"<script>{player_script()}</script>"
 
 
 class PlayerData(GradioModel):
@@ -106,17 +93,7 @@ def _rounded(value: Any, name: str) -> Any:
     return np.round(array, 4).tolist()
 
 
-class QuietMeta(type(gr.HTML)):
-    """Makes the class without Gradio's habit of writing a .pyi file beside its source."""
-
-    def __new__(mcs, name: str, bases: tuple[type, ...], attrs: dict[str, Any]) -> type:
-        """Make the class as Gradio does, without the file."""
-        if "__init__" in attrs:
-            attrs["__init__"] = updateable(attrs["__init__"])
-        return ABCMeta.__new__(mcs, name, bases, attrs)
-
-
-class Player(gr.HTML, metaclass=QuietMeta):
+class Player(Element):
     """Plays a :class:`~fmstudio.plots.scene.scene.Scene`.
 
     As an output it takes a Scene (or the bytes of a scene file). ``Player(overlay=answer.to_json())``
@@ -137,10 +114,12 @@ class Player(gr.HTML, metaclass=QuietMeta):
         backend: "canvas2d" draws without WebGL, "webgl2" with it even where it runs on the CPU; None decides
             in the browser.
 
-    The window event ``fm-clock`` carries {t, a, b, frame, id} on every frame drawn; ``element.__player``
-    holds {frame, count, loads, backend, t, playing, …} for tests.
+    The window event ``fm-clock`` carries {t, a, b, frame, id} on every frame drawn; the element of the class
+    fm-player holds {frame, count, loads, backend, t, playing, …} in ``__player`` for tests.
     """
 
+    module = "player"
+    triggers = ("probe",)
     data_model = PlayerData
 
     def __init__(
@@ -174,11 +153,9 @@ class Player(gr.HTML, metaclass=QuietMeta):
         }
         super().__init__(
             value=value,
+            html='<div class="fm-player"></div>',
             # Not a prop: Gradio replaces all props by those of an update, and gr.skip() is one without any.
-            html_template=f'<div class="fm-player" data-options="{quote(json.dumps(options))}"></div>',
-            js_on_load=_JS,
-            head=_HEAD,
-            apply_default_css=False,
+            given=options,
             visible=visible,
             elem_id=elem_id,
             elem_classes=elem_classes,
@@ -218,10 +195,6 @@ class Player(gr.HTML, metaclass=QuietMeta):
         """The schema of the value, for the API page."""
         # Gradio asks dozens of times while it builds the page, and pydantic would work it out each time.
         return deepcopy(_SCHEMA)
-
-    def get_block_name(self) -> str:
-        """Gradio draws this as its own HTML component."""
-        return "html"
 
 
 def cache_scene(data: bytes, folder: Path) -> Path:

@@ -6,6 +6,7 @@ import gradio as gr
 
 from fmstudio.folders import ASSETS
 from fmstudio.plots.palette import css_variables
+from fmstudio.plots.script import FOLDER, linked
 from fmstudio.plots.thumbnails import thumbnail_css
 
 _FONTS = ["ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
@@ -52,5 +53,5 @@ def css() -> str:
 
 
 def script() -> str:
-    """The page's own JavaScript, run once on load."""
-    return (ASSETS / "page.js").read_text("utf-8")
+    """The page's own JavaScript: a function that is called once on load."""
+    return f"() => {{\n{linked(FOLDER / 'page.js')}\n}}"

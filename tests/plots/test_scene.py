@@ -11,8 +11,9 @@ import torch
 
 from fmstudio.plots.palette import CLASSES, ROLES, Colour, css_variables
 from fmstudio.plots.scene.file import decode, encode
-from fmstudio.plots.scene.offline import offline_page, player_script
-from fmstudio.plots.scene.scene import Arrows, Curve, Curves, Field, Pane, Scene, frame_bounds
+from fmstudio.plots.scene.offline import offline_page
+from fmstudio.plots.scene.scene import Arrows, Curve, Curves, Pane, Scene, frame_bounds
+from fmstudio.plots.script import studio_script
 
 
 def make_scene(frames: int = 7, count: int = 11, dim: int = 2, seed: int = 0) -> Scene:
@@ -22,15 +23,12 @@ def make_scene(frames: int = 7, count: int = 11, dim: int = 2, seed: int = 0) ->
         "Original paths Q",
         "each keeps its partner",
         random.uniform(-3, 3, (frames, count, dim)),
-        field=Field(random.uniform(0, 5, (frames, 6, 9))),
         lines=random.uniform(-3, 3, (4, 5, 2)),
-        spacetime=random.uniform(0, 2, (dim, frames, 8)),
     )
     second = Pane(
         "The flow P",
         "follows u — ε̂",
         random.uniform(-3, 3, (frames, count, dim)),
-        field=Field(random.uniform(0, 0.3, (frames, 6, 9)), "error"),
         arrows=Arrows(random.uniform(-3, 3, (10, 2)), random.normal(size=(frames, 10, 2)), "learned"),
     )
     curves = Curves(
@@ -58,15 +56,6 @@ def test_round_trip_within_quantisation(dim: int) -> None:
     first, second = back.panes
     assert first.lines is not None
     assert np.abs(first.lines - scene.panes[0].lines).max() <= step * 1.01
-    for values, again in (
-        (scene.panes[0].field.values, first.field.values),  # type: ignore[union-attr]
-        (scene.panes[0].spacetime, first.spacetime),
-    ):
-        # Square roots in 255 steps: a value v of scale s is off by at most √(v s)/255 plus a second order.
-        scale = values.reshape(len(values), -1).max(axis=1)[:, None, None]
-        assert np.all(np.abs(again - values) <= np.sqrt(values * scale) / 255 + scale / 255**2)
-    error = scene.panes[1].field.values  # type: ignore[union-attr]
-    assert np.abs(second.field.values - error).max() <= error.max() / 510 * 1.01  # type: ignore[union-attr]
     vectors = scene.panes[1].arrows.vectors  # type: ignore[union-attr]
     assert np.abs(second.arrows.vectors - vectors).max() <= np.abs(vectors).max() / 65534 * 1.01  # type: ignore[union-attr]
     assert second.arrows.role == "learned"  # type: ignore[union-attr]
@@ -132,8 +121,6 @@ def test_panes_must_share_clock_and_particles() -> None:
     positions[1, 2, 0] = np.nan
     with pytest.raises(ValueError, match=r"finite.*\(1, 2, 0\)"):
         Pane("", "", positions)
-    with pytest.raises(ValueError, match="≥ 0"):
-        Field(-np.ones((2, 3, 3)))
     with pytest.raises(ValueError, match="role"):
         Curve("x", np.ones(3), "green")  # type: ignore[arg-type]
 
@@ -168,7 +155,7 @@ def test_player_takes_every_colour_from_the_palette() -> None:
     assert f"--fm-class-{len(CLASSES) - 1}:" in variables
     import re
 
-    script = player_script().split("const OFFLINE_PAGE")[1]
+    script = studio_script().split("const OFFLINE_PAGE")[1]
     assert not re.findall(r"#[0-9a-f]{6}\b", script)
     with pytest.raises(ValueError, match="rrggbb"):
         Colour("red", "#000000")

@@ -454,11 +454,11 @@ def test_webgl_draws_and_leaks_no_contexts(browser: Any) -> None:
     # 24 more players on one page: the browser keeps 16 contexts, so leaked ones would take the first away.
     disposed = page.evaluate(
         f"""async () => {{
-        const held = [], first = {PROBE}.player;
+        const held = [], first = {PROBE}.player, Player = first.constructor;
         for (let i = 0; i < 24; i++) {{
           const root = document.body.appendChild(document.createElement("div"));
           root.style.width = "300px";
-          const player = new FMPlayer.Player(root, {{ backend: "webgl2" }});
+          const player = new Player(root, {{ backend: "webgl2" }});
           player.setPlaying(false);
           player.load(first.scene.buffer.slice(0));
           player.draw();

@@ -1,22 +1,19 @@
-"""The binary file of a scene: a JSON header and aligned integer arrays, made to be put on a GPU as it is.
+"""The binary file of a scene: a JSON header and aligned arrays of int16, made to be put on a GPU as it is.
 
 Layout, little endian::
 
     uint32   length of the header in bytes (a multiple of 4)
-    header   JSON, padded with spaces; an array is {"at", "type", "shape"}, "at" from the end of the header
+    header   JSON, padded with spaces; an array is {"at", "shape"}, "at" from the end of the header
     arrays   each starts at a multiple of 4
 
-==============  =======  ========================================================================
-array           type     value of the integer q
-==============  =======  ========================================================================
-positions       int16    c + h q / 32767 in the box with centre c and half-widths h
-lines, points   int16    the same
-vectors         int16    scale × q / 32767
-density field   uint8    scale_k × (q / 255)² in frame k: square roots keep the tails visible
-error field     uint8    scale × q / 255
-space–time      uint8    scale_c × (q / 255)² for coordinate c
-labels          int16    the class
-==============  =======  ========================================================================
+================  ========================================================================
+array             value of the integer q
+================  ========================================================================
+positions         c + h q / 32767 in the box with centre c and half-widths h
+lines, points     the same
+vectors           scale × q / 32767
+labels            the class
+================  ========================================================================
 
 The box is twice as wide as the scene's bounds, about the same centre. A position inside it is off by at
 most half a step, width / 65534 of the bounds' width per coordinate (1/30 of a pixel on a pane of 2,000
@@ -31,9 +28,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fmstudio.plots.scene.scene import Arrows, Curve, Curves, Field, Pane, Scene
+from fmstudio.plots.scene.scene import Arrows, Curve, Curves, Pane, Scene
 
-VERSION = 1
+VERSION = 2
 _STEPS = 32767
 
 
@@ -44,10 +41,9 @@ class _Writer:
         self.parts: list[bytes] = []
         self.size = 0
 
-    def add(self, array: NDArray[Any]) -> dict[str, Any]:
-        kind = {"int16": "i2", "uint8": "u1"}[array.dtype.name]
-        entry = {"at": self.size, "type": kind, "shape": list(array.shape)}
-        data = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+    def add(self, array: NDArray[np.int16]) -> dict[str, Any]:
+        entry = {"at": self.size, "shape": list(array.shape)}
+        data = np.ascontiguousarray(array).astype("<i2", copy=False).tobytes()
         data += bytes(-len(data) % 4)
         self.parts.append(data)
         self.size += len(data)
@@ -66,16 +62,6 @@ def _to_int16(points: NDArray[Any], centre: Any, half: Any) -> NDArray[np.int16]
     return np.clip(scaled, -_STEPS, _STEPS, out=scaled).astype(np.int16)
 
 
-def _root_bytes(values: NDArray[Any], scale: NDArray[Any]) -> NDArray[np.uint8]:
-    return np.rint(255 * np.sqrt(values / scale)).astype(np.uint8)
-
-
-def _peaks(values: NDArray[Any]) -> NDArray[np.float32]:
-    """The maximum over all axes but the first, 1 where everything is zero."""
-    peak = values.reshape(len(values), -1).max(axis=1)
-    return np.where(peak > 0, peak, 1).astype(np.float32)
-
-
 def _numbers(values: NDArray[Any]) -> list[float | None]:
     return [float(f"{v:.6g}") if np.isfinite(v) else None for v in values.tolist()]
 
@@ -84,7 +70,7 @@ def encode(scene: Scene) -> bytes:
     """Write a scene as the player's binary file.
 
     Args:
-        scene: any valid scene. 2,000 particles × 60 frames × 2 panes take 0.96 MB plus fields.
+        scene: any valid scene. 2,000 particles × 60 frames × 2 panes take 0.96 MB.
 
     Returns:
         The file. Equal scenes give equal bytes.
@@ -95,15 +81,6 @@ def encode(scene: Scene) -> bytes:
     for pane in scene.panes:
         entry: dict[str, Any] = {"title": pane.title, "caption": pane.caption}
         entry["positions"] = out.add(_to_int16(pane.positions, centre, half))
-        if pane.field is not None:
-            values = pane.field.values
-            if pane.field.kind == "density":
-                scale = _peaks(values)
-                packed = _root_bytes(values, scale[:, None, None])
-            else:
-                scale = _peaks(values[None])
-                packed = np.rint(255 * values / scale).astype(np.uint8)
-            entry["field"] = {"kind": pane.field.kind, "values": out.add(packed), "scale": scale.tolist()}
         if pane.arrows is not None:
             longest = float(np.abs(pane.arrows.vectors).max(initial=0)) or 1.0
             entry["arrows"] = {
@@ -114,10 +91,6 @@ def encode(scene: Scene) -> bytes:
             }
         if pane.lines is not None and pane.lines.size:
             entry["lines"] = out.add(_to_int16(pane.lines, centre, half))
-        if pane.spacetime is not None:
-            scale = _peaks(pane.spacetime)
-            packed = _root_bytes(pane.spacetime, scale[:, None, None])
-            entry["spacetime"] = {"values": out.add(packed), "scale": scale.tolist()}
         panes.append(entry)
     header = {
         "format": "fm-scene",
@@ -150,7 +123,7 @@ def _curves_entry(curves: Curves) -> dict[str, Any]:
 
 
 def decode(data: bytes) -> Scene:
-    """Read a file back; positions and fields come back up to the quantisation described above.
+    """Read a file back; positions come back up to the quantisation described above.
 
     Args:
         data: what :func:`encode` wrote.
@@ -173,32 +146,20 @@ def decode(data: bytes) -> Scene:
     centre, half = np.array([cx, cy], np.float32), np.array([hx, hy], np.float32)
 
     def raw(entry: dict[str, Any]) -> NDArray[Any]:
-        kind = np.dtype(np.int16 if entry["type"] == "i2" else np.uint8).newbyteorder("<")
-        count = int(np.prod(entry["shape"]))
-        array = np.frombuffer(data, kind, count, start + entry["at"])
+        array = np.frombuffer(data, "<i2", int(np.prod(entry["shape"])), start + entry["at"])
         return array.reshape(entry["shape"]).astype(np.float32)
 
     def points(entry: dict[str, Any]) -> NDArray[Any]:
         return centre + half * raw(entry) / _STEPS
 
     def pane(entry: dict[str, Any]) -> Pane:
-        field = arrows = spacetime = None
-        if "field" in entry:
-            shares = raw(entry["field"]["values"]) / 255
-            scale = np.array(entry["field"]["scale"], np.float32)[:, None, None]
-            kind = entry["field"]["kind"]
-            field = Field(scale * (shares**2 if kind == "density" else shares), kind)
+        arrows = None
         if "arrows" in entry:
             grid = entry["arrows"]
             vectors = raw(grid["vectors"]) * (grid["scale"] / _STEPS)
             arrows = Arrows(points(grid["points"]), vectors, grid["role"])
-        if "spacetime" in entry:
-            scale = np.array(entry["spacetime"]["scale"], np.float32)[:, None, None]
-            spacetime = scale * (raw(entry["spacetime"]["values"]) / 255) ** 2
         lines = points(entry["lines"]) if "lines" in entry else None
-        return Pane(
-            entry["title"], entry["caption"], points(entry["positions"]), field, arrows, lines, spacetime
-        )
+        return Pane(entry["title"], entry["caption"], points(entry["positions"]), arrows, lines)
 
     curves = None
     if header["curves"] is not None:

@@ -43,27 +43,6 @@ def _floats(values: Any, name: str, shape: tuple[int | None, ...], finite: bool 
 
 
 @dataclass(frozen=True)
-class Field:
-    """A scalar over the plane at every frame, drawn as the background of a pane.
-
-    Args:
-        values: shape (T, H, W), ≥ 0; row 0 lies at the lower edge of the scene's bounds, column 0 at the
-            left one. Values sit at the centres of H × W equal cells.
-        kind: "density" (each frame in shades of its own maximum) or "error" (all frames on one scale).
-    """
-
-    values: Floats
-    kind: Literal["density", "error"] = "density"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "values", _floats(self.values, "Field.values", (None, None, None)))
-        if self.kind not in ("density", "error"):
-            raise ValueError(f'Field.kind is "density" or "error"; got {self.kind!r}.')
-        if self.values.size and self.values.min() < 0:
-            raise ValueError(f"Field.values must be ≥ 0; the smallest is {self.values.min()}.")
-
-
-@dataclass(frozen=True)
 class Arrows:
     """Velocities on a grid of points at every frame.
 
@@ -91,21 +70,16 @@ class Pane:
     Args:
         title, caption: heading, and a few words beside it.
         positions: shape (T, N, 2), or (T, N, 1) in a one-dimensional scene.
-        field: background over the plane; without one the browser counts the particles itself.
         arrows: velocities on a grid.
         lines: original trajectories to draw in grey, shape (L, S, 2); their S points are at the times
             linspace(1, 0, S).
-        spacetime: marginal of each coordinate over time, shape (C, T, H) with C = 1 or 2; bin 0 lies at
-            the lower bound of the coordinate. Without it the browser counts the particles.
     """
 
     title: str
     caption: str
     positions: Floats
-    field: Field | None = None
     arrows: Arrows | None = None
     lines: Floats | None = None
-    spacetime: Floats | None = None
 
     def __post_init__(self) -> None:
         positions = _floats(self.positions, "Pane.positions", (None, None, None))
@@ -117,11 +91,6 @@ class Pane:
         object.__setattr__(self, "positions", positions)
         if self.lines is not None:
             object.__setattr__(self, "lines", _floats(self.lines, "Pane.lines", (None, None, 2)))
-        if self.spacetime is not None:
-            marginal = _floats(self.spacetime, "Pane.spacetime", (None, frames, None))
-            if len(marginal) > 2:
-                raise ValueError(f"Pane.spacetime holds 1 or 2 coordinates; got {len(marginal)}.")
-            object.__setattr__(self, "spacetime", marginal)
 
 
 @dataclass(frozen=True)
@@ -227,12 +196,9 @@ class Scene:
                 f"Every pane needs positions of shape ({frames}, {count}, 2), one clock and one set of "
                 f"particles; pane {pane.title!r} has {pane.positions.shape}."
             )
-        for name, length in (
-            ("field", len(pane.field.values) if pane.field else frames),
-            ("arrows", len(pane.arrows.vectors) if pane.arrows else frames),
-        ):
-            if length != frames:
-                raise ValueError(f"Pane {pane.title!r}: {name} has {length} frames, the scene has {frames}.")
+        if pane.arrows and len(pane.arrows.vectors) != frames:
+            length = len(pane.arrows.vectors)
+            raise ValueError(f"Pane {pane.title!r}: arrows has {length} frames, the scene has {frames}.")
 
 
 def _check_role(role: str) -> None:

@@ -20,10 +20,10 @@ from fmstudio.image.hub.jobs import (
 )
 from fmstudio.image.hub.schedule import SOLVERS
 from fmstudio.ui import words
+from fmstudio.ui.element import QuietMeta
 from fmstudio.ui.events import sent
 from fmstudio.ui.halting import until_halted
 from fmstudio.ui.line import MOST_WAITING
-from fmstudio.ui.player import QuietMeta
 from fmstudio.ui.report import failed, said
 from fmstudio.ui.rooms.hub import html as pieces
 from fmstudio.ui.rooms.hub.actions import AUTO, drawing, fetching, settings_of

@@ -13,7 +13,7 @@ from gradio.components import Component
 from fmstudio.flow.solve.solvers import ADAPTIVE
 from fmstudio.image.jobs import ALL_CLASSES, IMAGE_SOLVERS, LIMITS, NO_CLASS, ImageSettings
 from fmstudio.image.models import class_names, repository_models
-from fmstudio.ui.player import QuietMeta
+from fmstudio.ui.element import QuietMeta
 from fmstudio.ui.report import said
 from fmstudio.ui.rooms.images.parts import QUIET, SHOWN_BESIDE
 

@@ -8,7 +8,7 @@ import gradio as gr
 from PIL import Image
 
 from fmstudio.image.picture_size import FORMATS, check_size
-from fmstudio.ui.player import QuietMeta
+from fmstudio.ui.element import QuietMeta
 
 NEAR = 512
 """Pixels a side that are enough of a picture for every model of the repository."""
