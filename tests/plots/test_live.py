@@ -58,11 +58,12 @@ class Case:
 
     experiment: Experiment
     live: Live
+    ends: dict[str, Tensor | None]
     t: float
     x: Tensor
 
     def given(self) -> dict[str, Any]:
-        ends = {name: _flat(getattr(self.live, name)) for name in ("x0", "x1", "z")}
+        ends = {name: _flat(points) for name, points in self.ends.items()}
         times = torch.linspace(1, 0, FRAMES, dtype=torch.float64).tolist()
         return {"live": self.live.header() | ends, "t": self.t, "x": _flat(self.x), "times": times}
 
@@ -87,10 +88,11 @@ def cases() -> list[Case]:
         assert isinstance(data, GaussianMixture)
         draws = generator(k)
         x0, x1 = data.sample(12, draws).points, source.sample(12, draws).points
-        live = Live(path, data, source, SOLVERS[solvers[k % len(solvers)]], 5, x0, x1, path.latent(x0, draws))
+        live = Live(path, data, source, SOLVERS[solvers[k % len(solvers)]], 5)
+        ends = {"x0": x0, "x1": x1, "z": path.latent(x0, draws)}
         for t in TIMES:
             x = torch.cat([data.sample(9, draws).points, 10 * torch.ones(1, data.dim)]).double()
-            found.append(Case(experiment, live, t, x))
+            found.append(Case(experiment, live, ends, t, x))
     return found
 
 
@@ -123,8 +125,9 @@ def test_particles_are_where_paths_and_solvers_put_them(answered: list[tuple[Cas
     for case, answer in answered[:: len(TIMES)]:
         live, dim, e = case.live, case.x.shape[1], case.experiment
         times = torch.linspace(1, 0, FRAMES, dtype=torch.float64)
-        x0, x1 = live.x0.double(), live.x1.double()
-        z = None if live.z is None else live.z.double()
+        x0, x1, z = (None if points is None else points.double() for points in case.ends.values())
+        assert x0 is not None
+        assert x1 is not None
         for t, row in zip(times, answer["q"], strict=True):
             torch.testing.assert_close(_points(row, dim), live.path.position(x0, x1, t, z), rtol=0, atol=1e-9)
         oracle = oracle_for(live.path, live.data, live.source)
@@ -141,12 +144,13 @@ def test_points_go_along_with_their_component(tmp_path: Path) -> None:
     assert isinstance(data, GaussianMixture)
     samples, source = data.sample(200, draws), source_of(experiment)
     x1 = source.sample(200, draws).points
-    live = Live(path_of(experiment), data, source, SOLVERS["euler"], 2, samples.points, x1)
+    live = Live(path_of(experiment), data, source, SOLVERS["euler"], 2)
+    ends = {"x0": samples.points, "x1": x1, "z": None}
     turned = torch.tensor([[0.5, 0.2], [0.2, 0.3]])
     moved = GaussianMixture(data.means + 1, turned.expand_as(data.covariances), data.weights, data.labels)
     given, out = tmp_path / "cases.json", tmp_path / "out.json"
     assert samples.labels is not None
-    case = Case(experiment, live, 0.5, samples.points[:1].double()).given()
+    case = Case(experiment, live, ends, 0.5, samples.points[:1].double()).given()
     case |= {"moved": components(moved), "parts": samples.labels.tolist()}
     given.write_text(json.dumps([case]))
     assert node([str(SCRIPT), str(given), str(out)]) == 0

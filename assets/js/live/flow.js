@@ -9,18 +9,17 @@ import { steps } from "./solve.js";
 /** @typedef {import("./path.js").PathTexts} PathTexts */
 /**
  * What a scene is made of, as fmstudio/plots/scene/live.py writes it.
- * @typedef {object} Live
+ * @typedef {object} Law
  * @property {PathTexts} path
  * @property {Component[]} data
  * @property {Component[]} source
  * @property {import("./solve.js").Tableau} tableau
  * @property {number} steps of the solver
- * @property {Float32Array} x0 (n, 2)
- * @property {Float32Array} x1 (n, 2)
- * @property {Float32Array | null} z (n, 2), where the path has a latent
  */
+/** End points of the particles, and the latents of a path that has them, each (n, 2). @typedef {{ x0: Float32Array, x1: Float32Array, z: Float32Array | null }} Ends */
+/** @typedef {Law & Ends} Live */
 
-/** The field u at a time. @param {Live} live @returns {import("./solve.js").Field} */
+/** The field u at a time. @param {Law} live @returns {import("./solve.js").Field} */
 export function field(live) {
   const at = path(live.path);
   return (t) => {
@@ -31,7 +30,7 @@ export function field(live) {
 
 /**
  * Positions on the original paths at one time.
- * @param {Live} live
+ * @param {Ends} ends
  * @param {Coefficients} c
  * @param {Float64Array} out (n, 2), written
  */

@@ -1,47 +1,82 @@
 // A scene's particles, arrows and coefficients computed again after a change, in place of those of the file.
 
-import { field, flowFrames, moveAlong, originalFrames } from "./flow.js";
+import { field, flowFrames, moveAlong, original, originalFrames } from "./flow.js";
 import { path } from "./path.js";
 
 /** @typedef {import("../player/scene.js").Scene} Scene */
 /** @typedef {import("../player/scene.js").Pane} Pane */
 /** @typedef {import("./flow.js").Live} Live */
-/** What has moved: numbers of the path by name, or components of the data. @typedef {{numbers?: Record<string, number>, data?: import("./mixture.js").Component[]}} Change */
+/**
+ * What has moved: numbers of the path by name, or the components of the data.
+ * @typedef {{ numbers?: Record<string, number>, data?: import("./mixture.js").Component[] }} Change
+ */
 
 const STEPS = 32767;
 /** Heun steps of P while something is dragged: two evaluations each. */
 const DRAGGED = 20;
 
 /**
- * Whether a change concerns this scene: it has what it takes, and a number of its path, or its mixture, is changed.
- * @param {Scene} scene @param {Change} change
- */
-export const follows = ({ live }, { numbers = {}, data }) =>
-  live !== null && (Object.keys(numbers).some((name) => name in live.path.numbers) || (data !== undefined && data.length === live.data.length));
-
-/**
- * Compute the scene again with a change, in place.
- * @param {Scene & { live: Live & { parts: Int16Array | null } }} scene
+ * Compute a scene again with a change, in place.
+ * @param {Scene} scene
  * @param {Change} change
+ * @returns {boolean} whether the change is one of this scene, and was made
  */
 export function rework(scene, { numbers = {}, data }) {
-  const { live } = scene;
-  for (const [name, value] of Object.entries(numbers)) if (name in live.path.numbers) live.path.numbers[name] = value;
-  if (data && live.parts) {
-    moveAlong(live.x0, live.parts, live.data, data);
-    live.data = data;
+  const law = scene.live;
+  const mine = law ? Object.entries(numbers).filter(([name]) => name in law.path.numbers) : [];
+  const moved = law && data && scene.labels && data.length === law.data.length ? data : null;
+  if (!law || !(mine.length || moved)) return false;
+  scene.ends ??= endPoints(scene, law);
+  for (const [name, value] of mine) law.path.numbers[name] = value;
+  if (moved && scene.labels) {
+    moveAlong(scene.ends.x0, scene.labels, law.data, moved);
+    law.data = moved;
   }
-  const at = path(live.path), coefficients = scene.times.map(at);
+  const coefficients = scene.times.map(path(law.path));
   scene.a = coefficients.map(({ a }) => a.re);
   scene.b = coefficients.map(({ b }) => b.re);
-  const dragged = { ...live, steps: Math.min(live.steps, DRAGGED) };
-  for (const pane of scene.panes) {
-    pane.counted = {};
-    if (pane.flow) pack(scene, pane, flowFrames(dragged, scene.times));
-    else pack(scene, pane, originalFrames(pane.one ? toOne(live) : live, scene.times));
-    if (pane.lines && !pane.flow) trace(scene, pane);
-    if (pane.arrows) point(scene, pane, live);
+  const live = { ...law, ...scene.ends };
+  for (const pane of scene.panes) show(scene, pane, live);
+  return true;
+}
+
+/** @param {Scene} scene @param {Pane} pane @param {Live} live */
+function show(scene, pane, live) {
+  pane.counted = {};
+  if (pane.shows === "flow") {
+    pack(scene, pane, flowFrames({ ...live, steps: Math.min(live.steps, DRAGGED) }, scene.times));
+  } else {
+    pack(scene, pane, originalFrames(pane.shows === "one" ? toOne(live) : live, scene.times));
+    trace(scene, pane);
   }
+  point(scene, pane, live);
+}
+
+/**
+ * End points and latents of the particles, from the frames of their paths: x₀ stands in the last, x₁ in the first, z
+ * in between.
+ * @param {Scene} scene
+ * @param {import("./flow.js").Law} law
+ */
+function endPoints(scene, law) {
+  const at = path(law.path), middle = scene.frames >> 1;
+  const x0 = places(scene, scene.last), x1 = places(scene, 0), between = places(scene, middle);
+  const first = at(scene.times[0]), c = at(scene.times[middle]);
+  const carried = new Float64Array(x0.length);
+  original({ x0, x1: new Float32Array(x1.length), z: null }, first, carried);
+  // Where a₁ is not 0, x₁ is what is left of the first frame.
+  x1.forEach((x, i) => (x1[i] = (x - carried[i]) / first.b.re));
+  if (!c.gamma) return { x0, x1, z: null };
+  original({ x0, x1, z: null }, c, carried);
+  return { x0, x1, z: between.map((x, i) => (x - carried[i]) / c.gamma) };
+}
+
+/** The places of a frame of the original paths; on a line the second coordinate is 0. @param {Scene} scene @param {number} k */
+function places({ panes: [{ positions }], count, box: [cx, cy, hx, hy], dim }, k) {
+  return Float32Array.from({ length: 2 * count }, (_, i) => {
+    const q = positions[2 * k * count + i] / STEPS;
+    return i % 2 ? (dim === 2 ? cy + hy * q : 0) : cx + hx * q;
+  });
 }
 
 /** All particles on their way to the first one's data point. @param {Live} live @returns {Live} */

@@ -1,15 +1,13 @@
-"""What the browser needs to compute a scene itself: the path as text, the laws of both ends, the end points.
+"""What the browser needs to compute a scene itself: the path as text, and the laws of both ends.
 
-Where data and source are mixtures and the path is smooth, the velocity is a sum over pairs of components, and
-a scene of 2,000 particles is 40 kB of end points in place of a megabyte of frames.
+Where data and source are mixtures and the path is smooth, the velocity is a sum over pairs of components. The
+end points of the particles it takes from the scene's own first and last frames.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
-
-from torch import Tensor
 
 from fmstudio.flow.densities.mixture import GaussianMixture
 from fmstudio.flow.paths.path import Path
@@ -24,8 +22,9 @@ class Live:
         path: a smooth one.
         data, source: the laws of x₀ and x₁.
         tableau, steps: the solver of P, and its equal steps from t = 1 to 0.
-        x0, x1: end points of the particles, shape (n, d).
-        z: latents, shape (n, d), or None where the path has none.
+
+    Raises:
+        ValueError: a path without a velocity.
     """
 
     path: Path
@@ -33,18 +32,13 @@ class Live:
     source: GaussianMixture
     tableau: Tableau
     steps: int
-    x0: Tensor
-    x1: Tensor
-    z: Tensor | None = None
 
     def __post_init__(self) -> None:
         if not self.path.smooth:
             raise ValueError("A path without a velocity cannot be followed live.")
-        if (self.z is None) == self.path.has_latent:
-            raise ValueError("Latents go with a path that has them, and with no other.")
 
     def header(self) -> dict[str, Any]:
-        """All but the particles, for JSON."""
+        """All of it, for JSON."""
         return {
             "path": asdict(self.path.written),
             "data": components(self.data),
