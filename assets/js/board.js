@@ -137,9 +137,17 @@ class Board {
     if (this.drawing) {
       const stroke = this.strokes[this.strokes.length - 1], [px, py] = stroke[stroke.length - 1];
       if (Math.hypot(px - x, py - y) > 0.04 && this.strokes.flat().length < 2000) stroke.push([x, y]);
-    } else if (this.held >= 0) this.components[this.held].splice(1, 2, x, y);
-    else return;
+    } else if (this.held >= 0) {
+      this.components[this.held].splice(1, 2, x, y);
+      this.drag();
+    } else return;
     requestAnimationFrame(() => this.draw());
+  }
+
+  /** Tell the players, before Python hears of it. */
+  drag() {
+    const data = this.components.map(([weight, mx, my, xx, xy, yy]) => ({ weight, mean: [mx, my], covariance: [xx, xy, xy, yy] }));
+    document.dispatchEvent(new CustomEvent("fm-drag", { detail: { data } }));
   }
 
   release() {
@@ -157,6 +165,7 @@ class Board {
     if (near < 0) return;
     event.preventDefault();
     this.components[near] = widened(this.components[near], event.deltaY < 0 ? 1.12 : 1 / 1.12);
+    this.drag();
     this.draw();
     clearTimeout(this.settled);
     this.settled = setTimeout(() => this.send(), 250);

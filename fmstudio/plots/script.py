@@ -27,7 +27,7 @@ GIVEN = FOLDER / "given.js"
 """The module whose exports Python fills in."""
 
 _IMPORT = re.compile(r'^import \{([\w\s,]+)\} from "(\.{1,2}/[\w./-]+\.js)";\n', re.MULTILINE)
-_EXPORT = re.compile(r"^export (?=(?:(?:async )?function|class|const) (\w+))", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:(?:async )?function\*?|class|const) (\w+))", re.MULTILINE)
 _LEFT = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 _TYPES = r"/\*\*(?:[^*]|\*(?!/))*\*/"
 _COMMENT = re.compile(rf"^[ \t]*(?:{_TYPES}|//[^\n]*)\n|{_TYPES} ?", re.MULTILINE)

@@ -79,8 +79,16 @@ export class Strip {
     });
   }
 
+  /** What is drawn belongs to the scene before: it is pale, and says so, until the next scene comes. */
+  stale() {
+    if (!this.curves || this.card.classList.contains("fm-stale")) return;
+    this.card.classList.add("fm-stale");
+    this.caption.textContent = "measured anew when you let go";
+  }
+
   /** @param {Scene} scene */
   load({ curves }) {
+    this.card.classList.remove("fm-stale");
     this.card.classList.toggle("fm-without", !curves);
     this.curves = curves;
     typeset(this.title, curves ? curves.label : "");

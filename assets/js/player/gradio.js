@@ -1,5 +1,6 @@
 // The player inside Gradio: its value is a scene's file, `overlay` the answer to a probe, its event carries a probe.
 
+import { drag } from "./dragging.js";
 import { Player } from "./player.js";
 
 /** @type {Set<Player>} */
@@ -49,10 +50,13 @@ export function mount(element, { props, watch, trigger, given }) {
     take();
     lay();
   };
+  const dragged = (/** @type {Event} */ event) => drag(player, /** @type {CustomEvent} */ (event).detail);
+  document.addEventListener("fm-drag", dragged);
   watch("value", both);
   watch("overlay", both);
   both();
   return () => {
+    document.removeEventListener("fm-drag", dragged);
     players.delete(player);
     player.dispose();
   };

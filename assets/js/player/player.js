@@ -5,12 +5,14 @@ import { advance } from "./clock.js";
 import { colourise, readTheme } from "./colour.js";
 import { LAYERS, paneMarkup, playerMarkup, reflect, typeset } from "./controls.js";
 import { Strip } from "./curves.js";
+import { follow } from "./dragging.js";
 import { draw } from "./draw.js";
 import { Input } from "./input.js";
 import { layout, viewOf } from "./layout.js";
 import { clamp } from "./numbers.js";
 import { fresh, rendererFor } from "./renderer.js";
 import { locate, readScene } from "./scene.js";
+import { seen } from "./seen.js";
 
 const COSTLY = 6, GIVE_WAY = 400;
 
@@ -34,8 +36,8 @@ export class Player {
   speed = 1; loop = true; trailShare = 0.16;
   /** Whether the space–time view is shown, and of which coordinate. */
   time = false; coordinate = 0;
-  /** Frames drawn, scenes loaded, and the frame that is shown. */
-  count = 0; loads = 0; frame = 0;
+  /** Frames drawn, scenes loaded, scenes computed here, and the frame that is shown. */
+  count = 0; loads = 0; reworked = 0; frame = 0;
   /** Device pixels of a CSS pixel; `sharp` is the least while a picture is made. */
   dpr = 1; sharp = 0;
   /** @type {View[]} */ views = [];
@@ -55,6 +57,7 @@ export class Player {
   loading = false; exporting = false; away = false; gone = false; skips = false;
   /** The animation frame that was asked for. */ pending = 0;
   /** Milliseconds of a frame, and until when all are left out. */ cost = 0; waits = 0;
+  /** What has been dragged since the last frame. @type {import("../live/rework.js").Change | null} */ change = null;
   /** When the last frame was drawn. @type {number | undefined} */ last = undefined;
 
   /** @param {HTMLElement} root element that becomes the player @param {Options} options */
@@ -91,7 +94,7 @@ export class Player {
     this.input = new Input(this);
     this.layout();
     this.reflect();
-    this.probe = probeOf(this);
+    this.probe = seen(this);
     Object.assign(root, { __player: this.probe });
   }
 
@@ -203,6 +206,7 @@ export class Player {
       this.last = undefined;
       return;
     }
+    follow(this);
     // A frame's time may precede the last one's, and a sleeping tab wakes with a huge step.
     if (this.playing) advance(this, clamp(now - (this.last ?? now), 0, 100));
     this.last = this.playing ? now : undefined;
@@ -298,21 +302,3 @@ export const hasScene = (player) => player.scene !== null;
 
 /** @param {unknown} error */
 export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
-
-/** What tests read of a player. @param {Player} player */
-function probeOf(player) {
-  return {
-    get frame() { return player.frame; },
-    get count() { return player.count; },
-    get loads() { return player.loads; },
-    get backend() { return player.renderer.name; },
-    get t() { return player.t; },
-    get playing() { return player.playing; },
-    get particles() { return player.scene ? player.scene.count : 0; },
-    get view() { return player.time ? "space-time" : "space"; },
-    get answered() { return player.answer; },
-    get followed() { return player.followed; },
-    get disposed() { return player.gone; },
-    player,
-  };
-}

@@ -8,11 +8,12 @@ import { clamp, scramble } from "./numbers.js";
  * @typedef {{ slice: (k: number) => Uint8Array<ArrayBuffer>, shape: number[] }} Field bytes of frame k; [frames, height, width]
  * @typedef {{ points: Int16Array, vectors: Int16Array, scale: number, role: string, typical?: number }} Arrows
  * @typedef {{ title: string, caption: string, positions: Int16Array<ArrayBuffer>, arrows: Arrows | null, lines: Table | null,
- *   counted: Record<string, Field> }} Pane
+ *   shows: "paths" | "one" | "flow" | null, counted: Record<string, Field> }} Pane
  * @typedef {{ name: string, role: string, values: (number | null)[] }} Curve
  * @typedef {{ label: string, caption: string, series: Curve[], band: (number | null)[][] | null, bandName: string }} Curves
  * @typedef {{ dim: 1 | 2, frames: number, count: number, times: number[], a: number[], b: number[], bounds: number[],
- *   box: number[], panes: Pane[], labels: Int16Array | null, curves: Curves | null, buffer: ArrayBuffer, last: number }} Scene
+ *   box: number[], panes: Pane[], labels: Int16Array | null, curves: Curves | null, buffer: ArrayBuffer, last: number,
+ *   live: import("../live/flow.js").Law | null, ends?: import("../live/flow.js").Ends }} Scene
  */
 
 /**
@@ -36,6 +37,7 @@ export function readScene(buffer) {
   const panes = head.panes.map((/** @type {any} */ pane) => ({
     title: pane.title,
     caption: pane.caption,
+    shows: pane.shows,
     positions: view(pane.positions).data,
     arrows: pane.arrows
       ? { points: view(pane.arrows.points).data, vectors: view(pane.arrows.vectors).data, scale: pane.arrows.scale, role: pane.arrows.role }

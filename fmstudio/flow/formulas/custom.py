@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fmstudio.flow.formulas.expressions import joined
 from fmstudio.flow.formulas.grammar import Formula
-from fmstudio.flow.paths.path import Coefficients, Path
+from fmstudio.flow.paths.path import Coefficients, Path, Written
 
 #: Characters of a suggestion: as many as an experiment keeps of a formula.
 SUGGESTED = 120
@@ -63,6 +63,12 @@ class Custom(Path):
         db = db.masked_fill(start, db_0).masked_fill(end, db_1)
         zero = torch.zeros_like(a)
         return Coefficients(a, b, zero, da, db, zero, zero)
+
+    @property
+    def written(self) -> Written:
+        """The coefficients as text."""
+        a, b = self._formulas
+        return Written(a.normal(), b.normal(), "0", {})
 
 
 def _check(formula: Formula, name: str, ends: tuple[float, float]) -> tuple[float, float]:

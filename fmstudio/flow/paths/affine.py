@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fmstudio.flow.paths.path import Coefficients, Path, affine_coefficients
+from fmstudio.flow.paths.path import Coefficients, Path, Written, affine_coefficients
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,11 @@ class Linear(Path):
         """a = 1 − t, b = t, a′ = −1, b′ = 1."""
         one = torch.ones_like(t)
         return affine_coefficients(1 - t, t, -one, one)
+
+    @property
+    def written(self) -> Written:
+        """The coefficients as text."""
+        return Written("1-t", "t", "0", {})
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,11 @@ class Spherical(Path):
         # cos(π/2) rounds to ±1e-8; the end value is 0 exactly.
         cos = torch.where(t == 1, torch.zeros_like(cos), cos)
         return affine_coefficients(cos, sin, -half * sin, half * cos)
+
+    @property
+    def written(self) -> Written:
+        """The coefficients as text."""
+        return Written("cos(pi*t/2)", "sin(pi*t/2)", "0", {})
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,14 @@ class VariancePreserving(Path):
         b = torch.sqrt(-torch.expm1(2 * log_a))
         return affine_coefficients(a, b, -a * rate / 2, a**2 * rate / (2 * b))
 
+    @property
+    def written(self) -> Written:
+        """The coefficients as text."""
+        log_a = "-t^2*(beta1-beta0)/4-t*beta0/2"
+        return Written(
+            f"exp({log_a})", f"sqrt(-expm1(2*({log_a})))", "0", {"beta0": self.beta0, "beta1": self.beta1}
+        )
+
 
 @dataclass(frozen=True)
 class Polynomial(Path):
@@ -90,3 +108,8 @@ class Polynomial(Path):
         b = t**self.power
         db = self.power * t ** (self.power - 1)
         return affine_coefficients(1 - b, b, -db, db)
+
+    @property
+    def written(self) -> Written:
+        """The coefficients as text."""
+        return Written("1-t^power", "t^power", "0", {"power": self.power})

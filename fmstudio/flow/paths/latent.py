@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from fmstudio.flow.paths.affine import Linear
-from fmstudio.flow.paths.path import Coefficients, Path
+from fmstudio.flow.paths.path import Coefficients, Path, Written
 
 
 @dataclass(frozen=True)
@@ -51,4 +51,14 @@ class Latent(Path):
             c.db,
             self.strength * tilt / root,
             self.strength**2 * tilt,
+        )
+
+    @property
+    def written(self) -> Written | None:
+        """The coefficients as text."""
+        around = self.around.written
+        if around is None:
+            return None
+        return replace(
+            around, gamma_squared="strength^2*t*(1-t)", numbers={**around.numbers, "strength": self.strength}
         )

@@ -75,6 +75,22 @@ def _square(c: Tensor) -> Tensor:
     return c.real**2 + c.imag**2 if c.is_complex() else c**2
 
 
+@dataclass(frozen=True)
+class Written:
+    """A path's coefficients as text, for whoever computes them elsewhere: a browser does.
+
+    Args:
+        a, b, gamma_squared: expressions of t in the normal form of :mod:`fmstudio.flow.formulas`, in which
+            the names of ``numbers``, ``expm1`` and ``i``, the turn by 90°, stand as well.
+        numbers: the path's parameters by name.
+    """
+
+    a: str
+    b: str
+    gamma_squared: str
+    numbers: dict[str, float]
+
+
 class Path(ABC):
     """A choice of trajectories: coefficients a_t, b_t, γ_t for t in [0, 1].
 
@@ -89,6 +105,11 @@ class Path(ABC):
     @abstractmethod
     def at(self, t: Tensor) -> Coefficients:
         """Coefficients and derivatives at times t in [0, 1], shape () or (batch,)."""
+
+    @property
+    def written(self) -> Written | None:
+        """The same coefficients as text; None where nobody has written them: then no browser computes them."""
+        return None
 
     def position(self, x0: Tensor, x1: Tensor, t: Tensor, z: Tensor | None = None) -> Tensor:
         """x_t = a x₀ + b x₁ + γ z for points of shape (n, d) and t of shape () or (n,)."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fmstudio.flow.paths.path import Coefficients, Path, affine_coefficients
+from fmstudio.flow.paths.path import Coefficients, Path, Written, affine_coefficients
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,11 @@ class Bow(Path):
         b = torch.complex(t, self.bend * torch.sin(math.pi * t))
         db = torch.complex(torch.ones_like(t), self.bend * math.pi * torch.cos(math.pi * t))
         return affine_coefficients(1 - b, b, -db, db)
+
+    @property
+    def written(self) -> Written:
+        """The coefficients as text."""
+        return Written("1-t-i*bend*sin(pi*t)", "t+i*bend*sin(pi*t)", "0", {"bend": self.bend})
 
 
 @dataclass(frozen=True)
@@ -54,3 +59,8 @@ class Spiral(Path):
         spin = torch.complex(torch.zeros_like(t), speed)
         a, b = turn * (1 - t), turn * t
         return affine_coefficients(a, b, spin * a - turn, spin * b + turn)
+
+    @property
+    def written(self) -> Written:
+        """The coefficients as text."""
+        return Written("exp(i*turn*sin(pi*t))*(1-t)", "exp(i*turn*sin(pi*t))*t", "0", {"turn": self.turn})

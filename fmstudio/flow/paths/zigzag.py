@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.paths.affine import Spherical, VariancePreserving
-from fmstudio.flow.paths.path import Coefficients, Path, draw_like
+from fmstudio.flow.paths.path import Coefficients, Path, Written, draw_like
 
 
 @dataclass(frozen=True)
@@ -59,3 +59,8 @@ class ZigZag(Path):
             a, b2 = a_t, b_t**2
             rows.append(x)
         return torch.stack(rows)[torch.argsort(order)]
+
+    @property
+    def written(self) -> Written | None:
+        """The coefficients as text."""
+        return self.around.written

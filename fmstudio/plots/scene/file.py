@@ -80,6 +80,7 @@ def encode(scene: Scene) -> bytes:
     panes: list[dict[str, Any]] = []
     for pane in scene.panes:
         entry: dict[str, Any] = {"title": pane.title, "caption": pane.caption}
+        entry["shows"] = pane.shows
         entry["positions"] = out.add(_to_int16(pane.positions, centre, half))
         if pane.arrows is not None:
             longest = float(np.abs(pane.arrows.vectors).max(initial=0)) or 1.0
@@ -106,6 +107,7 @@ def encode(scene: Scene) -> bytes:
         "panes": panes,
         "labels": None if scene.labels is None else out.add(scene.labels),
         "curves": None if scene.curves is None else _curves_entry(scene.curves),
+        "live": None if scene.live is None else scene.live.header(),
     }
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fmstudio.learn.build import oracle_of, path_of
+from fmstudio.flow.densities.mixture import GaussianMixture
+from fmstudio.flow.solve.solvers import SOLVERS
+from fmstudio.learn.build import density_of, oracle_of, path_of, source_of
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.nets.net_card import Chosen, NetCard
 from fmstudio.learn.simulate import Distances, Motion, Pairs
+from fmstudio.plots.scene.live import Live
 from fmstudio.plots.scene.scene import Arrows, Curve, Curves, Pane, Role, Scene, frame_bounds
 
 LINES = 120
@@ -37,18 +41,27 @@ def paths_scene(
         measured: distance between the two clouds, or None.
         net: whose flow P is; None for the exact u.
     """
-    panes = [_original_pane(experiment, original)]
+    panes = [replace(_original_pane(experiment, original), shows="paths")]
     bounds = _bounds(experiment, original, motion)
     if given is not None:
         paired = "q_t averages such clouds"
         if experiment.coupling != "independent":
             paired = "as if paired at random"
-        panes.append(Pane("Paths to one x₀", paired, _array(given), lines=_lines(given)))
+        panes.append(Pane("Paths to one x₀", paired, _array(given), lines=_lines(given), shows="one"))
     if motion is not None:
         arrows = None if net or experiment.dim == 1 else _arrows(experiment, times, bounds)
         follows = f"follows {f'a {net.name}' if net else 'the mean velocity u'}, NFE {motion.nfe}"
-        panes.append(Pane("The flow P", follows, _array(motion.positions), arrows=arrows))
-    return _scene(experiment, times, pairs, panes, bounds, measured, net is not None)
+        panes.append(Pane("The flow P", follows, _array(motion.positions), arrows=arrows, shows="flow"))
+    scene = _scene(experiment, times, pairs, panes, bounds, measured, net is not None)
+    return scene if net else replace(scene, live=_live(experiment))
+
+
+def _live(experiment: Experiment) -> Live | None:
+    """What the browser computes the panes from, where path and laws allow it."""
+    path, data = path_of(experiment), density_of(experiment)
+    if not path.smooth or path.written is None or not isinstance(data, GaussianMixture):
+        return None
+    return Live(path, data, source_of(experiment), SOLVERS["heun"], experiment.frames - 1)
 
 
 def sample_scene(

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmstudio.plots.palette import ROLES
+from fmstudio.plots.scene.live import Live
 
 Floats = NDArray[Any]
 """Held as float32; given as any numeric array or tensor."""
@@ -71,6 +72,8 @@ class Pane:
         title, caption: heading, and a few words beside it.
         positions: shape (T, N, 2), or (T, N, 1) in a one-dimensional scene.
         arrows: velocities on a grid.
+        shows: what the browser computes for this pane where the scene is live: "paths" of the particles,
+            "one" where all end in the first one's data point, "flow"; None where it computes nothing.
         lines: original trajectories to draw in grey, shape (L, S, 2); their S points are at the times
             linspace(1, 0, S).
     """
@@ -80,6 +83,7 @@ class Pane:
     positions: Floats
     arrows: Arrows | None = None
     lines: Floats | None = None
+    shows: Literal["paths", "one", "flow"] | None = None
 
     def __post_init__(self) -> None:
         positions = _floats(self.positions, "Pane.positions", (None, None, None))
@@ -140,6 +144,7 @@ class Scene:
         bounds: what the panes show: (left, right, bottom, top).
         labels: class of each particle, shape (N,), integers ≥ 0, or None.
         curves: the strip under the panes, or None.
+        live: what the browser needs to compute the panes itself while something is dragged, or None.
         dim: 1 or 2. In a scene of dimension 1 only the first coordinate counts, and the player opens in
             the space–time view.
 
@@ -155,6 +160,7 @@ class Scene:
     labels: NDArray[np.int16] | None = None
     curves: Curves | None = None
     dim: Literal[1, 2] = 2
+    live: Live | None = None
 
     def __post_init__(self) -> None:
         times = _floats(self.times, "Scene.times", (None,))

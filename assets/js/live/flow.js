@@ -1,0 +1,103 @@
+// Particles of Q and of P, computed here: positions at the frames of a scene, from end points and a field.
+
+import { prepared, velocity } from "./mixture.js";
+import { path } from "./path.js";
+import { steps } from "./solve.js";
+
+/** @typedef {import("./mixture.js").Component} Component */
+/** @typedef {import("./path.js").Coefficients} Coefficients */
+/** @typedef {import("./path.js").PathTexts} PathTexts */
+/**
+ * What a scene is made of, as fmstudio/plots/scene/live.py writes it.
+ * @typedef {object} Law
+ * @property {PathTexts} path
+ * @property {Component[]} data
+ * @property {Component[]} source
+ * @property {import("./solve.js").Tableau} tableau
+ * @property {number} steps of the solver
+ */
+/** End points of the particles, and the latents of a path that has them, each (n, 2). @typedef {{ x0: Float32Array, x1: Float32Array, z: Float32Array | null }} Ends */
+/** @typedef {Law & Ends} Live */
+
+/** The field u at a time. @param {Law} live @returns {import("./solve.js").Field} */
+export function field(live) {
+  const at = path(live.path);
+  return (t) => {
+    const numbers = prepared(live.data, live.source, at(t));
+    return (x, u) => velocity(numbers, x, u);
+  };
+}
+
+/**
+ * Positions on the original paths at one time.
+ * @param {Ends} ends
+ * @param {Coefficients} c
+ * @param {Float64Array} out (n, 2), written
+ */
+export function original({ x0, x1, z }, { a, b, gamma }, out) {
+  for (let i = 0; i < out.length; i += 2) {
+    out[i] = a.re * x0[i] - a.im * x0[i + 1] + b.re * x1[i] - b.im * x1[i + 1];
+    out[i + 1] = a.im * x0[i] + a.re * x0[i + 1] + b.im * x1[i] + b.re * x1[i + 1];
+    if (z && gamma) {
+      out[i] += gamma * z[i];
+      out[i + 1] += gamma * z[i + 1];
+    }
+  }
+}
+
+/**
+ * The frames of Q: particles on their own paths.
+ * @param {Live} live @param {number[]} times @returns {Float64Array[]} each (n, 2)
+ */
+export function originalFrames(live, times) {
+  const at = path(live.path);
+  return times.map((t) => {
+    const out = new Float64Array(live.x0.length);
+    original(live, at(t), out);
+    return out;
+  });
+}
+
+/**
+ * The frames of P: particles that follow u from their noise. Steps are straight; frames lie on these lines.
+ * @param {Live} live @param {number[]} times falling from 1 to 0 @returns {Float64Array[]} each (n, 2)
+ */
+export function flowFrames(live, times) {
+  const knots = Array.from({ length: live.steps + 1 }, (_, k) => 1 - k / live.steps);
+  const start = new Float64Array(live.x1.length);
+  original(live, path(live.path)(1), start);
+  const walked = [...steps(field(live), start, knots, live.tableau)];
+  return times.map((t) => {
+    const after = Math.min(live.steps, Math.max(1, Math.ceil((1 - t) * live.steps - 1e-9)));
+    const share = (knots[after - 1] - t) / (knots[after - 1] - knots[after]);
+    const before = walked[after - 1], next = walked[after];
+    return before.map((x, i) => x + (next[i] - x) * share);
+  });
+}
+
+/**
+ * Data points that go along when the components of their mixture are moved: x₀ = m + L ε keeps its ε.
+ * @param {Float32Array} x0 (n, 2), written
+ * @param {Int16Array} parts the component of each
+ * @param {Component[]} before
+ * @param {Component[]} after as many
+ */
+export function moveAlong(x0, parts, before, after) {
+  const moves = before.map((old, k) => ({
+    from: lower(old.covariance), to: lower(after[k].covariance), old: old.mean, mean: after[k].mean,
+  }));
+  for (let i = 0; i < parts.length; i++) {
+    const { from, to, old, mean } = moves[parts[i]];
+    const dx = x0[2 * i] - old[0], dy = x0[2 * i + 1] - old[1];
+    // ε = L⁻¹ (x − m), by forward substitution.
+    const e = dx / from[0], f = (dy - from[1] * e) / from[2];
+    x0[2 * i] = mean[0] + to[0] * e;
+    x0[2 * i + 1] = mean[1] + to[1] * e + to[2] * f;
+  }
+}
+
+/** The Cholesky factor ((p, 0), (q, r)). @param {import("./matrix.js").Matrix} covariance */
+function lower([xx, xy, , yy]) {
+  const p = Math.sqrt(xx), q = xy / p;
+  return [p, q, Math.sqrt(yy - q * q)];
+}
