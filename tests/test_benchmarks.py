@@ -19,6 +19,7 @@ _MARKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [pytest.param(n, marks=_MARKS.get(n, ())) for n in NAMES],

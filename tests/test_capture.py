@@ -50,13 +50,13 @@ def watched(work: Callable[[], None], device: torch.device) -> Callable[[], None
     ],
     ids=["a value", "a mask", "a number", "a question"],
 )
-def test_waiting_is_noticed(work):
+def test_waiting_is_noticed(work) -> None:
     with pytest.raises(AssertionError, match="waits"):
         watched(lambda: work(torch.ones(3)), torch.device("cpu"))
 
 
 @pytest.mark.parametrize("shape", [Shape(), Shape(2, 16, 2, 4, classes=3), Shape(1, 8, 1, 0)], ids=str)
-def test_training_steps_are_launches_only(shape):
+def test_training_steps_are_launches_only(shape) -> None:
     net = Network(shape, torch.Generator().manual_seed(0))
     steps = Steps(net, 16, 4, AdamMoments.start(net.flat), capture=watched)
     g = torch.Generator().manual_seed(1)
@@ -67,9 +67,10 @@ def test_training_steps_are_launches_only(shape):
     assert steps.losses.isfinite().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bf16", [False, True], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("name", ["fashion-rf1", "fashion-dit", "emoji-rf1"])
-def test_the_shipped_networks_are_launches_only(name, bf16):
+def test_the_shipped_networks_are_launches_only(name, bf16) -> None:
     net = load_model(MODELS / name).net
     x = torch.randn(2, *net.image_shape, generator=torch.Generator().manual_seed(0))
     v = GraphedForward(net, watched)(x, torch.tensor(0.5), torch.tensor([0, net.no_class]), bf16)

@@ -59,6 +59,7 @@ def test_a_wrong_experiment_is_one_sentence(
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_a_console_that_lacks_the_letters_of_a_folder_is_no_failure(tmp_path: Path) -> None:
     """As one of Windows in cp1252 lacks Cyrillic; the file begins with a mark, as its editor writes it."""
     given, out = tmp_path / "Версуч.json", tmp_path / "данные ü"

@@ -30,7 +30,7 @@ def batches(n: int, d: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 
 @EACH
-def test_index_says_whose_x0_it_is(coupling):
+def test_index_says_whose_x0_it_is(coupling) -> None:
     x0, x1 = batches(40)
     paired = coupling.pair(x0, x1, generator())
     assert torch.equal(paired.x0, x0[paired.index])
@@ -43,13 +43,13 @@ def test_index_says_whose_x0_it_is(coupling):
 
 @pytest.mark.parametrize("d", [1, 2, 5])
 @pytest.mark.parametrize("coupling", COUPLINGS[:2], ids=lambda c: type(c).__name__)
-def test_permutations_keep_both_batches_whole(coupling, d):
+def test_permutations_keep_both_batches_whole(coupling, d) -> None:
     x0, x1 = batches(64, d)
     paired = coupling.pair(x0, x1, generator())
     assert sorted(paired.index.tolist()) == list(range(64))
 
 
-def test_sinkhorn_keeps_both_marginals_in_the_mean():
+def test_sinkhorn_keeps_both_marginals_in_the_mean() -> None:
     x0, x1 = batches(12)
     coupling = Sinkhorn(0.5, tolerance=1e-8)
     plan = coupling.plan(x0, x1)
@@ -63,7 +63,7 @@ def test_sinkhorn_keeps_both_marginals_in_the_mean():
 
 @pytest.mark.parametrize("d", [1, 2])
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6])
-def test_optimal_transport_equals_brute_force(n, d):
+def test_optimal_transport_equals_brute_force(n, d) -> None:
     for seed in range(5):
         x0, x1 = batches(n, d, seed)
         best = min(transport_cost(x0[list(p)], x1) for p in itertools.permutations(range(n)))
@@ -72,14 +72,14 @@ def test_optimal_transport_equals_brute_force(n, d):
 
 
 @pytest.mark.parametrize("d", [1, 2, 8])
-def test_optimal_transport_agrees_with_scipy(d):
+def test_optimal_transport_agrees_with_scipy(d) -> None:
     x0, x1 = batches(200, d)
     rows, columns = linear_sum_assignment(squared_distances(x0, x1).numpy())
     paired = OptimalTransport().pair(x0, x1, generator())
     assert np.array_equal(rows[np.argsort(columns)], paired.index.numpy())
 
 
-def test_optimal_transport_agrees_with_torchcfm():
+def test_optimal_transport_agrees_with_torchcfm() -> None:
     x0, x1 = batches(128)
     plan = torch.from_numpy(OTPlanSampler(method="exact").get_map(x0, x1))
     theirs = float((plan * squared_distances(x0, x1)).sum())
@@ -87,7 +87,7 @@ def test_optimal_transport_agrees_with_torchcfm():
     assert transport_cost(paired.x0, paired.x1) == pytest.approx(theirs, rel=1e-6)
 
 
-def test_costs_are_ordered():
+def test_costs_are_ordered() -> None:
     """Optimal transport ≤ Sinkhorn's plan ≤ independent, and Sinkhorn lies between as ε goes from 0 to ∞."""
     x0, x1 = batches(100)
     cost = squared_distances(x0, x1)
@@ -101,7 +101,7 @@ def test_costs_are_ordered():
 
 
 @pytest.mark.parametrize("reg", [0.2, 1.0])
-def test_sinkhorn_agrees_with_pot(reg):
+def test_sinkhorn_agrees_with_pot(reg) -> None:
     x0, x1 = batches(50)
     uniform = np.full(50, 1 / 50)
     cost = squared_distances(x0, x1)
@@ -112,7 +112,7 @@ def test_sinkhorn_agrees_with_pot(reg):
     torch.testing.assert_close(ours, torch.from_numpy(theirs), rtol=1e-5, atol=1e-9)
 
 
-def test_sinkhorn_of_far_points_and_small_reg_is_finite():
+def test_sinkhorn_of_far_points_and_small_reg_is_finite() -> None:
     """exp(−|x0 − x1|²/ε) is 0 for every pair here; the potentials take it up."""
     x0, x1 = batches(64)
     plan = Sinkhorn(0.01).plan(x0 + 100, x1)
@@ -126,7 +126,7 @@ def test_sinkhorn_of_far_points_and_small_reg_is_finite():
     )
 
 
-def test_sinkhorn_that_does_not_converge_says_so():
+def test_sinkhorn_that_does_not_converge_says_so() -> None:
     x0, x1 = batches(64)
     with pytest.raises(RuntimeError, match="did not converge"):
         Sinkhorn(1e-3, tolerance=1e-9, max_iterations=3).pair(x0, x1, generator())
@@ -135,7 +135,7 @@ def test_sinkhorn_that_does_not_converge_says_so():
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-3, 1e6])
-def test_sinkhorn_keeps_its_marginals_down_to_the_least_reg_and_refuses_below(scale):
+def test_sinkhorn_keeps_its_marginals_down_to_the_least_reg_and_refuses_below(scale) -> None:
     x0, x1 = (scale * x for x in batches(16))
     least = 1e-12 * float(squared_distances(x0, x1).max())
     plan = Sinkhorn(1.01 * least).plan(x0, x1)
@@ -147,21 +147,21 @@ def test_sinkhorn_keeps_its_marginals_down_to_the_least_reg_and_refuses_below(sc
             Sinkhorn(reg).pair(x0, x1, generator())
 
 
-def test_same_seed_same_partners():
+def test_same_seed_same_partners() -> None:
     x0, x1 = batches(30)
     first, again = (Sinkhorn(1.0).pair(x0, x1, generator(3)).index for _ in range(2))
     assert torch.equal(first, again)
     assert not torch.equal(first, Sinkhorn(1.0).pair(x0, x1, generator(4)).index)
 
 
-def test_plans_of_unequal_clouds():
+def test_plans_of_unequal_clouds() -> None:
     x, y = batches(6)[0], batches(9)[1]
     plan = optimal_plan(squared_distances(x, y))
     torch.testing.assert_close(plan.sum(1), torch.full((6,), 1 / 6, dtype=torch.float64))
     torch.testing.assert_close(plan.sum(0), torch.full((9,), 1 / 9, dtype=torch.float64))
 
 
-def test_fixed_pairs_stay_together():
+def test_fixed_pairs_stay_together() -> None:
     x0, x1 = batches(10)
     pairs = FixedPairs(x0, x1)
     assert len(pairs) == 10
@@ -174,14 +174,14 @@ def test_fixed_pairs_stay_together():
         pairs.draw(0, generator())
 
 
-def test_only_the_independent_coupling_is_independent():
+def test_only_the_independent_coupling_is_independent() -> None:
     x = torch.zeros(2, 2)
     kinds = (Independent(), OptimalTransport(), Sinkhorn(), FixedPairs(x, x))
     assert [c.independent for c in kinds] == [True, False, False, False]
 
 
 @EACH
-def test_bad_batches_are_refused(coupling):
+def test_bad_batches_are_refused(coupling) -> None:
     with pytest.raises(ValueError, match="one shape"):
         coupling.pair(torch.zeros(3, 2), torch.zeros(4, 2), generator())
     with pytest.raises(ValueError, match="one shape"):

@@ -73,7 +73,7 @@ def noise_levels(path: Path) -> list:
 
 @pytest.mark.parametrize(("start", "end"), [(0.98, 0.02), (0.02, 0.98)])
 @NAMED
-def test_every_noise_level_has_the_same_marginals(path, start, end):
+def test_every_noise_level_has_the_same_marginals(path, start, end) -> None:
     """Mean and standard deviation at ten times; 4 standard errors and a bias of O(dt)."""
     n, toy = 12_000, OneGaussian(path)
     times = path_times(300, start, end, dtype=torch.float64)
@@ -88,7 +88,7 @@ def test_every_noise_level_has_the_same_marginals(path, start, end):
 
 
 @NAMED
-def test_noise_without_its_score_has_other_marginals(path):
+def test_noise_without_its_score_has_other_marginals(path) -> None:
     """What the term ½ g² s is for; the test above would see its absence or its sign."""
     toy = OneGaussian(path)
     x, times = toy.draw(0.98, 4000, 1), path_times(200, 0.98, 0.02, dtype=torch.float64)
@@ -100,7 +100,7 @@ def test_noise_without_its_score_has_other_marginals(path):
         assert float(run.end.std()) > truth + 0.1
 
 
-def test_bias_of_the_marginals_falls_with_the_step():
+def test_bias_of_the_marginals_falls_with_the_step() -> None:
     """Weak order 1, seen through common random numbers: the mean square halves its error with the step."""
     toy, n = OneGaussian(Linear()), 400_000
     truth = float(toy.law(torch.tensor(0.1))[1].sqrt())
@@ -117,7 +117,7 @@ def test_bias_of_the_marginals_falls_with_the_step():
         assert 1.6 < coarse / fine < 2.9
 
 
-def test_no_noise_is_the_ode():
+def test_no_noise_is_the_ode() -> None:
     toy, times = OneGaussian(Linear()), path_times(20, dtype=torch.float64)
     x = toy.draw(1.0, 50, 1)
     sde = integrate_sde(toy.velocity, toy.score, x, times, Constant(0.0), generator())
@@ -125,7 +125,7 @@ def test_no_noise_is_the_ode():
     assert sde.nfe == 20
 
 
-def test_states_and_seeds():
+def test_states_and_seeds() -> None:
     toy, times = OneGaussian(Linear()), path_times(10, dtype=torch.float64)
     x = toy.draw(1.0, 50, 1)
     whole = integrate_sde(toy.velocity, toy.score, x, times, Constant(0.5), generator(3))
@@ -138,7 +138,7 @@ def test_states_and_seeds():
     assert not torch.equal(other.end, whole.end)
 
 
-def test_the_score_is_not_asked_at_the_data_nor_where_there_is_no_noise():
+def test_the_score_is_not_asked_at_the_data_nor_where_there_is_no_noise() -> None:
     toy, asked = OneGaussian(Linear()), []
 
     def score(x: Tensor, t: Tensor) -> Tensor:
@@ -153,10 +153,11 @@ def test_the_score_is_not_asked_at_the_data_nor_where_there_is_no_noise():
     assert asked == pytest.approx([0.6, 0.7, 0.8, 0.9])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", [Linear(), Polynomial(2.0), VariancePreserving()], ids=lambda p: type(p).__name__
 )
-def test_proportional_noise_is_stable_down_to_a_point_cloud(path):
+def test_proportional_noise_is_stable_down_to_a_point_cloud(path) -> None:
     """The score is infinite at t = 0, yet all particles end on the points, shared out as they should be."""
     points = torch.tensor([[-1.0, 0.0], [1.0, 0.5], [0.0, -1.0]])
     oracle = EmpiricalOracle(path, PointCloud(points), standard_normal(2))
@@ -171,7 +172,8 @@ def test_proportional_noise_is_stable_down_to_a_point_cloud(path):
     assert float((shares - 1 / 3).abs().max()) < 0.04
 
 
-def test_two_noise_levels_reach_eight_gaussians():
+@pytest.mark.slow
+def test_two_noise_levels_reach_eight_gaussians() -> None:
     path, data = Linear(), eight_gaussians()
     oracle, n = MixtureOracle(path, data, standard_normal(2)), 1500
     floor = noise_floor(energy_distance, data, n, generator(5))
@@ -183,7 +185,7 @@ def test_two_noise_levels_reach_eight_gaussians():
 
 
 @pytest.mark.parametrize("path", [Spherical(), VariancePreserving(), ZigZag(Spherical()), ZigZag()])
-def test_with_the_chains_noise_the_drift_forgets_the_data(path):
+def test_with_the_chains_noise_the_drift_forgets_the_data(path) -> None:
     """u + ½ g² s = (a′/a) x whatever the data: the Markov chain of the zig-zag path."""
     oracle = MixtureOracle(path, eight_gaussians(), standard_normal(2))
     x = torch.randn(20, 2, generator=generator(), dtype=torch.float64)
@@ -194,7 +196,7 @@ def test_with_the_chains_noise_the_drift_forgets_the_data(path):
         torch.testing.assert_close(drift, c.da / c.a * x, rtol=1e-6, atol=1e-6)
 
 
-def test_noise_levels_outside_their_domain_are_refused():
+def test_noise_levels_outside_their_domain_are_refused() -> None:
     toy, times = OneGaussian(Linear()), path_times(4)
     for bad in (-1.0, math.inf, math.nan):
         with pytest.raises(ValueError, match="noise level"):
@@ -216,7 +218,7 @@ def test_noise_levels_outside_their_domain_are_refused():
 
 
 @NAMED
-def test_score_from_the_velocity(path):
+def test_score_from_the_velocity(path) -> None:
     toy = OneGaussian(path)
     x = torch.linspace(-2, 2, 9, dtype=torch.float64)[:, None]
     score = score_from_velocity(path, toy.velocity, score_is_exact=True)
@@ -227,7 +229,7 @@ def test_score_from_the_velocity(path):
         score_from_velocity(path, toy.velocity, score_is_exact=False)
 
 
-def test_langevin_has_the_variance_that_its_step_implies():
+def test_langevin_has_the_variance_that_its_step_implies() -> None:
     """x ← (1 − ε/2σ²) x + √ε e has the stationary variance σ²/(1 − ε/4σ²): bias O(ε), unadjusted."""
     toy, t, n = OneGaussian(Linear()), torch.tensor(0.5, dtype=torch.float64), 100_000
     variance = float(toy.law(t)[1])
@@ -243,7 +245,7 @@ def test_langevin_has_the_variance_that_its_step_implies():
     assert torch.equal(langevin(toy.score, x, t, 0.1, 0, generator()), x)
 
 
-def test_the_conditional_score_has_the_marginal_score_as_its_mean():
+def test_the_conditional_score_has_the_marginal_score_as_its_mean() -> None:
     oracle = MixtureOracle(Spherical(), eight_gaussians(), standard_normal(2))
     point, t, n = torch.tensor([[0.4, -0.3]]), torch.tensor(0.6), 20_000
     drawn = conditional_score(oracle, generator())(point.expand(n, 2), t)
@@ -256,7 +258,7 @@ def test_the_conditional_score_has_the_marginal_score_as_its_mean():
         conditional_score(MixtureOracle(Linear(), eight_gaussians(), shifted), generator())
 
 
-def test_conditional_and_marginal_langevin_keep_the_density_and_approach_each_other():
+def test_conditional_and_marginal_langevin_keep_the_density_and_approach_each_other() -> None:
     """Same noise, same time ε·count: the mean squared distance of the chains falls like ε."""
     oracle, n = MixtureOracle(Linear(), eight_gaussians(), standard_normal(2)), 800
     t = torch.tensor(0.6)
@@ -286,7 +288,7 @@ CHAINS = [ZigZag(VariancePreserving()), ZigZag(Spherical())]
 
 
 @pytest.mark.parametrize("chain", CHAINS, ids=["VariancePreserving", "Spherical"])
-def test_the_zigzag_chain_has_the_marginals_of_its_smooth_path(chain):
+def test_the_zigzag_chain_has_the_marginals_of_its_smooth_path(chain) -> None:
     n, toy = 40_000, OneGaussian(chain)
     times = path_times(8, 0.05, 1.0, dtype=torch.float64)
     x = toy.draw(0.0, n, 1)
@@ -298,7 +300,7 @@ def test_the_zigzag_chain_has_the_marginals_of_its_smooth_path(chain):
 
 
 @pytest.mark.parametrize("chain", CHAINS, ids=["VariancePreserving", "Spherical"])
-def test_the_zigzag_chain_has_infinite_speed(chain):
+def test_the_zigzag_chain_has_infinite_speed(chain) -> None:
     """E|x_t − x_{t−dt}|²/dt² doubles as dt halves; on the smooth path it tends to E|v|²."""
     n, around = 4000, chain.around
     x0 = OneGaussian(chain).draw(0.0, n, 1)
@@ -317,7 +319,7 @@ def test_the_zigzag_chain_has_infinite_speed(chain):
     assert speeds["smooth"] == pytest.approx([truth] * 3, rel=0.02)
 
 
-def test_the_sde_with_the_chains_noise_is_the_chain():
+def test_the_sde_with_the_chains_noise_is_the_chain() -> None:
     """Same two-time law: Cov(x_s, x_t) = (a_t/a_s) Var(x_s). The flow's is √(Var x_s Var x_t) instead."""
     path, n = VariancePreserving(), 20_000
     toy = OneGaussian(path)

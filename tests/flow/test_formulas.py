@@ -131,7 +131,7 @@ EXPRESSIONS = st.recursive(
 
 @CALM
 @given(EXPRESSIONS, st.floats(0.02, 0.98))
-def test_value_is_that_of_python(expression, t):
+def test_value_is_that_of_python(expression, t) -> None:
     assume(len(expression.text) <= LONGEST)
     try:
         expected = float(expression.python(t))
@@ -144,7 +144,7 @@ def test_value_is_that_of_python(expression, t):
 
 @CALM
 @given(EXPRESSIONS)
-def test_derivative_is_that_of_autograd(expression):
+def test_derivative_is_that_of_autograd(expression) -> None:
     assume(len(expression.text) <= LONGEST)
     t = torch.linspace(0.03, 0.97, 7, dtype=torch.float64).requires_grad_()
     value = expression.torch(t)
@@ -158,7 +158,7 @@ def test_derivative_is_that_of_autograd(expression):
 
 @CALM
 @given(EXPRESSIONS)
-def test_code_gives_the_same_numbers(expression):
+def test_code_gives_the_same_numbers(expression) -> None:
     assume(len(expression.text) <= LONGEST)
     formula = Formula(expression.text)
     t = torch.linspace(0.03, 0.97, 7, dtype=torch.float64)
@@ -191,7 +191,7 @@ def test_code_gives_the_same_numbers(expression):
         ("2*e", 2 * math.e),
     ],
 )
-def test_precedence_and_spelling(text, expected):
+def test_precedence_and_spelling(text, expected) -> None:
     value, _ = Formula(text).at(torch.tensor(0.5, dtype=torch.float64))
     assert math.isclose(float(value), expected, rel_tol=1e-15)
 
@@ -242,7 +242,7 @@ AS_TYPED = [
 
 
 @pytest.mark.parametrize(("typed", "normal"), AS_TYPED)
-def test_what_people_type_is_read_and_shown_in_normal_form(typed, normal):
+def test_what_people_type_is_read_and_shown_in_normal_form(typed, normal) -> None:
     formula = Formula(typed)
     assert formula.normal() == normal
     at = torch.tensor([0.3, 0.8], dtype=torch.float64)
@@ -254,7 +254,7 @@ def test_what_people_type_is_read_and_shown_in_normal_form(typed, normal):
 
 @CALM
 @given(EXPRESSIONS)
-def test_the_normal_form_reads_back_as_the_same_formula(expression):
+def test_the_normal_form_reads_back_as_the_same_formula(expression) -> None:
     assume(len(expression.text) <= LONGEST)
     formula = Formula(expression.text)
     assume(len(formula.normal()) <= LONGEST)
@@ -299,7 +299,7 @@ def test_the_normal_form_reads_back_as_the_same_formula(expression):
         ("t" * 201, "at most 200 characters; got 201"),
     ],
 )
-def test_mistakes_are_explained(text, words):
+def test_mistakes_are_explained(text, words) -> None:
     with pytest.raises(ValueError, match=words):
         Formula(text)
 
@@ -364,13 +364,13 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:24]))
-def test_hostile_text_is_refused(text):
+def test_hostile_text_is_refused(text) -> None:
     with pytest.raises(ValueError):
         Formula(text)
 
 
 @pytest.mark.parametrize("text", ["9**9**9**9**9", "(9**9**9)**t", "t**9**9**9", "exp(exp(exp(9*t)))", "1/0"])
-def test_huge_powers_cost_nothing_and_are_no_path(text):
+def test_huge_powers_cost_nothing_and_are_no_path(text) -> None:
     Formula(text).at(torch.linspace(0, 1, 1_000))
     with pytest.raises(ValueError, match=r"b\(|b\(t\)"):
         Custom("1 - t", text)
@@ -393,7 +393,7 @@ def test_huge_powers_cost_nothing_and_are_no_path(text):
 @example("1if t else 2")
 @example("t.e")
 @example("1.t")
-def test_any_text_is_a_formula_or_a_value_error(text):
+def test_any_text_is_a_formula_or_a_value_error(text) -> None:
     try:
         formula = Formula(text)
     except ValueError:
@@ -402,7 +402,7 @@ def test_any_text_is_a_formula_or_a_value_error(text):
     assert value.shape == slope.shape == (5,)
 
 
-def test_nesting_to_the_limits_works():
+def test_nesting_to_the_limits_works() -> None:
     assert float(Formula("(" * 90 + "t" + ")" * 90).at(torch.tensor(0.25))[0]) == 0.25
     assert float(Formula("-" * DEEPEST + "t").at(torch.tensor(0.25))[0]) == 0.25
     assert float(Formula("t+" * (DEEPEST - 1) + "t").at(torch.tensor(1.0))[0]) == DEEPEST
@@ -432,7 +432,7 @@ def test_nesting_to_the_limits_works():
         ("1 - t", "x", r"b\(t\): 'x' is not allowed"),
     ],
 )
-def test_what_is_no_path_is_told_which_value_it_has_where(a, b, words):
+def test_what_is_no_path_is_told_which_value_it_has_where(a, b, words) -> None:
     with pytest.raises(ValueError, match=words):
         Custom(a, b)
 
@@ -450,7 +450,7 @@ SUGGESTED = [
 
 
 @pytest.mark.parametrize(("given", "fitted"), SUGGESTED)
-def test_a_refused_end_value_comes_with_a_formula_that_fits(given, fitted):
+def test_a_refused_end_value_comes_with_a_formula_that_fits(given, fitted) -> None:
     better = fitted[0] if given[0] != fitted[0] else fitted[1]
     with pytest.raises(ValueError, match=re.escape(f"Take {better}, which fits both ends.")):
         Custom(*given)
@@ -475,13 +475,13 @@ def test_a_refused_end_value_comes_with_a_formula_that_fits(given, fitted):
         ("1-t", "+".join(f"{k}.25*sin({k}*t)" for k in range(1, 9))),  # too long to be kept
     ],
 )
-def test_no_formula_is_suggested_that_would_be_refused(a, b):
+def test_no_formula_is_suggested_that_would_be_refused(a, b) -> None:
     with pytest.raises(ValueError, match=r"b\([01]\) must be") as refused:
         Custom(a, b)
     assert "Take" not in str(refused.value)
 
 
-def test_a_suggestion_is_as_long_as_an_experiment_keeps():
+def test_a_suggestion_is_as_long_as_an_experiment_keeps() -> None:
     assert domain("formula_a")["longest"] == formulas.SUGGESTED
 
 
@@ -500,7 +500,7 @@ def test_a_suggestion_is_as_long_as_an_experiment_keeps():
         ("tan(pi*t/4)", math.pi / 4, math.pi / 2),
     ],
 )
-def test_derivatives_at_the_ends_are_limits(b, at_0, at_1):
+def test_derivatives_at_the_ends_are_limits(b, at_0, at_1) -> None:
     c = Custom("1 - t", b).at(torch.tensor([0.0, 1.0]))
     assert c.b.tolist() == [0.0, 1.0]
     assert c.a.tolist() == [1.0, 0.0]
@@ -512,14 +512,14 @@ def test_derivatives_at_the_ends_are_limits(b, at_0, at_1):
     [("sqrt(1-t)", "t", "a(t) must be finite at t = 1"), ("1-sqrt(t)", "t", "a(t) must be finite at t = 0"),
      ("1-t", "1-sqrt(1-t)", "b(t) must be finite at t = 1")],
 )  # fmt: skip
-def test_paths_that_are_infinitely_fast_are_refused(a, b, where):
+def test_paths_that_are_infinitely_fast_are_refused(a, b, where) -> None:
     with pytest.raises(ValueError, match=re.escape(where)):
         Custom(a, b)
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, torch.enable_grad])
 @pytest.mark.parametrize("shape", [(), (5,)])
-def test_derivatives_where_recording_is_off(mode, shape):
+def test_derivatives_where_recording_is_off(mode, shape) -> None:
     with mode():
         t = torch.full(shape, 0.3)
         c = Custom("1 - t^2", "t^3").at(t)
@@ -527,7 +527,7 @@ def test_derivatives_where_recording_is_off(mode, shape):
         torch.testing.assert_close(c.db, torch.full(shape, 0.27))
 
 
-def test_several_threads_at_once():
+def test_several_threads_at_once() -> None:
     path, t = Custom(), torch.linspace(0, 1, 50)
     expected, wrong = path.at(t), []
 
@@ -545,7 +545,7 @@ def test_several_threads_at_once():
     assert not wrong
 
 
-def test_float32_values_are_those_of_float64_rounded():
+def test_float32_values_are_those_of_float64_rounded() -> None:
     t = torch.linspace(0, 1, 101)
     low, high = Custom().at(t), Custom().at(t.double())
     for name in ("a", "b", "da", "db"):
@@ -553,7 +553,7 @@ def test_float32_values_are_those_of_float64_rounded():
         torch.testing.assert_close(getattr(low, name), getattr(high, name).float(), rtol=0, atol=0)
 
 
-def test_equal_text_is_the_equal_path():
+def test_equal_text_is_the_equal_path() -> None:
     assert Custom() == Custom()
     assert hash(Custom()) == hash(Custom())
     assert Custom() != Custom(b="t")

@@ -35,7 +35,7 @@ def places(n: int = 300) -> torch.Tensor:
 @pytest.mark.parametrize("path", [p for p in EVERY_PATH if p.smooth], ids=str)
 @pytest.mark.parametrize("density", DENSITIES.values(), ids=list(DENSITIES))
 @pytest.mark.parametrize("source", [standard_normal(), eight_gaussians()], ids=["normal", "8 gaussians"])
-def test_the_oracle_says_what_it_says_on_the_cpu(path: Path, density, source):
+def test_the_oracle_says_what_it_says_on_the_cpu(path: Path, density, source) -> None:
     here = oracle_for(path, density, source)
     there = oracle_for(path, density.to("cuda"), source.to("cuda"))
     x = places().double()
@@ -50,7 +50,7 @@ def test_the_oracle_says_what_it_says_on_the_cpu(path: Path, density, source):
 
 
 @pytest.mark.parametrize("density", DENSITIES.values(), ids=list(DENSITIES))
-def test_the_exact_flow_ends_where_it_ends_on_the_cpu(density):
+def test_the_exact_flow_ends_where_it_ends_on_the_cpu(density) -> None:
     x1 = places()
     ends = []
     for device in ("cpu", "cuda"):
@@ -62,7 +62,7 @@ def test_the_exact_flow_ends_where_it_ends_on_the_cpu(density):
     assert (apart < 1e-3).float().mean() >= 0.99
 
 
-def test_likelihood_and_distance_agree():
+def test_likelihood_and_distance_agree() -> None:
     x = places(200)
     found = []
     for device in ("cpu", "cuda"):

@@ -52,7 +52,7 @@ def brute_force(x: Tensor, y: Tensor) -> float:
 # Sizes on both sides of a tile's 128 rows and 1,024 columns.
 @pytest.mark.parametrize(("n", "m"), [(2, 2), (7, 5), (128, 129), (300, 1100), (1400, 257)])
 @pytest.mark.parametrize("d", [1, 2, 3, 12])
-def test_energy_distance_equals_its_definition(n, m, d):
+def test_energy_distance_equals_its_definition(n, m, d) -> None:
     x, y = normal(n, d, 1), 1.5 * normal(m, d, 2) + 0.3
     assert energy_distance(x, y) == pytest.approx(brute_force(x, y), rel=1e-6, abs=2e-7)
     assert energy_distance(y, x) == pytest.approx(energy_distance(x, y), abs=1e-9)
@@ -60,13 +60,13 @@ def test_energy_distance_equals_its_definition(n, m, d):
 
 @pytest.mark.parametrize("offset", [0.0, 1000.0])
 @pytest.mark.parametrize("d", [1, 2, 12])
-def test_energy_distance_is_exact_for_close_points_far_from_the_origin(d, offset):
+def test_energy_distance_is_exact_for_close_points_far_from_the_origin(d, offset) -> None:
     """Where |x|² + |y|² − 2⟨x, y⟩ in float32 would be all rounding."""
     x, y = 1e-3 * normal(200, d, 1) + offset, 1e-3 * normal(150, d, 2) + offset
     assert energy_distance(x, y) == pytest.approx(brute_force(x, y), rel=1e-5, abs=1e-10)
 
 
-def test_energy_distance_agrees_with_scipy_on_a_line():
+def test_energy_distance_agrees_with_scipy_on_a_line() -> None:
     x, y = normal(500, 1, 1), normal(300, 1, 2) + 0.5
     # Theirs is the square root of the biased estimate: divide by n² where ours divides by n(n − 1).
     biased = scipy_energy_distance(x[:, 0].numpy(), y[:, 0].numpy()) ** 2
@@ -76,7 +76,7 @@ def test_energy_distance_agrees_with_scipy_on_a_line():
 
 
 @pytest.mark.parametrize("d", [1, 2])
-def test_energy_distance_is_unbiased(d):
+def test_energy_distance_is_unbiased(d) -> None:
     """Small clouds of one distribution are at distance 0 in the mean; the biased estimate is far off."""
     values = torch.tensor(
         [energy_distance(normal(8, d, 2 * k), normal(8, d, 2 * k + 1)) for k in range(2000)]
@@ -87,7 +87,7 @@ def test_energy_distance_is_unbiased(d):
     assert 10 * error < 2 / 8
 
 
-def test_energy_distance_of_two_normals():
+def test_energy_distance_of_two_normals() -> None:
     """On a line, E|N(m, s²)| = s√(2/π) exp(−m²/2s²) + m erf(m/(s√2)) gives it in closed form."""
 
     def mean_distance(m: float, s: float) -> float:
@@ -103,7 +103,7 @@ def test_energy_distance_of_two_normals():
 
 
 @pytest.mark.parametrize("metric", [energy_distance, w2, lambda x, y: sliced_w2(x, y, generator())])
-def test_bad_clouds_are_refused(metric):
+def test_bad_clouds_are_refused(metric) -> None:
     x = torch.zeros(5, 2)
     with pytest.raises(ValueError, match="Expected clouds"):
         metric(x, torch.zeros(5, 3))
@@ -115,31 +115,31 @@ def test_bad_clouds_are_refused(metric):
         metric(x, broken)
 
 
-def test_energy_distance_needs_two_points():
+def test_energy_distance_needs_two_points() -> None:
     with pytest.raises(ValueError, match="≥ 2"):
         energy_distance(torch.zeros(1, 2), torch.zeros(5, 2))
 
 
 @pytest.mark.parametrize(("n", "m"), [(60, 60), (60, 45), (1, 7)])
 @pytest.mark.parametrize("d", [1, 2, 3])
-def test_w2_is_the_least_cost_of_a_plan(n, m, d):
+def test_w2_is_the_least_cost_of_a_plan(n, m, d) -> None:
     x, y = normal(n, d, 1), 2 * normal(m, d, 2) - 1
     cost = ot.dist(x.double().numpy(), y.double().numpy())
     assert w2(x, y) == pytest.approx(math.sqrt(ot.emd2([], [], cost)), rel=1e-9)
 
 
-def test_w2_of_a_shift_is_its_length():
+def test_w2_of_a_shift_is_its_length() -> None:
     x = normal(200, 2)
     assert w2(x, x + torch.tensor([3.0, 4.0])) == pytest.approx(5, rel=1e-6)
     assert w2(x, x[torch.randperm(200, generator=generator())]) == pytest.approx(0, abs=1e-9)
 
 
-def test_w2_is_no_less_than_w1():
+def test_w2_is_no_less_than_w1() -> None:
     x, y = normal(80, 2, 1), normal(80, 2, 2) ** 3
     assert w2(x, y) >= wasserstein_distance_nd(x.numpy(), y.numpy())
 
 
-def test_w2_refuses_clouds_that_are_too_large():
+def test_w2_refuses_clouds_that_are_too_large() -> None:
     x = torch.zeros(W2_LIMIT + 1, 2)
     with pytest.raises(ValueError, match="at most 2,000"):
         w2(x, x)
@@ -148,7 +148,7 @@ def test_w2_refuses_clouds_that_are_too_large():
 
 
 @pytest.mark.parametrize(("n", "m"), [(50, 50), (50, 70), (3, 100)])
-def test_sliced_w2_is_the_mean_over_lines(n, m):
+def test_sliced_w2_is_the_mean_over_lines(n, m) -> None:
     x, y = normal(n, 3, 1), 2 * normal(m, 3, 2) - 1
     lines = torch.randn(3, 20, generator=generator(5), dtype=torch.float64)
     lines = lines / lines.norm(dim=0)
@@ -159,7 +159,7 @@ def test_sliced_w2_is_the_mean_over_lines(n, m):
     assert sliced_w2(x, y, generator(5), 20) == pytest.approx(math.sqrt(sum(squares) / 20), rel=1e-9)
 
 
-def test_sliced_w2_is_below_w2_and_exact_for_a_shift():
+def test_sliced_w2_is_below_w2_and_exact_for_a_shift() -> None:
     x, y = normal(300, 2, 1), 2 * normal(300, 2, 2)
     # SW₂ ≤ W₂/√d, up to the chance of 20,000 lines.
     assert 0.5 * w2(x, y) < sliced_w2(x, y, generator(), 20_000) <= 1.02 * w2(x, y) / math.sqrt(2)
@@ -171,7 +171,7 @@ def test_sliced_w2_is_below_w2_and_exact_for_a_shift():
 
 
 @pytest.mark.parametrize(("start", "end"), [(1.0, 0.0), (0.0, 1.0)])
-def test_straightness_is_zero_for_straight_lines_at_constant_speed(start, end):
+def test_straightness_is_zero_for_straight_lines_at_constant_speed(start, end) -> None:
     def field(x: Tensor, t: Tensor) -> Tensor:
         """Every particle keeps its velocity 1.5 x₁ + 2, where x₁ = (x − 2(t − 1))/(1.5 t − 0.5)."""
         return 1.5 * (x - 2 * (t - 1)) / (1.5 * t - 0.5) + 2
@@ -187,7 +187,7 @@ def test_straightness_is_zero_for_straight_lines_at_constant_speed(start, end):
 
 
 @pytest.mark.parametrize(("start", "end"), [(1.0, 0.0), (0.0, 1.0)])
-def test_straightness_of_accelerated_particles(start, end):
+def test_straightness_of_accelerated_particles(start, end) -> None:
     """u = 2t·c on a straight line at uneven speed: S = |c|² ∫ (1 − 2t)² dt = |c|²/3."""
 
     def field(x: Tensor, t: Tensor) -> Tensor:
@@ -197,7 +197,7 @@ def test_straightness_of_accelerated_particles(start, end):
     assert straightness(run, field) == pytest.approx(25 / 3, rel=1e-4)
 
 
-def test_straightness_of_the_flow_of_one_gaussian():
+def test_straightness_of_the_flow_of_one_gaussian() -> None:
     """Linear path to N(m, s² I): Z_t = m(1 − t) + σ_t x₁, so S = d ∫ (σ′ − (1 − s))² dt."""
     s = 0.3
     oracle = MixtureOracle(Linear(), isotropic([[1.0, -2.0]], s), standard_normal(2))
@@ -208,7 +208,7 @@ def test_straightness_of_the_flow_of_one_gaussian():
     assert straightness(run, oracle) == pytest.approx(truth, rel=0.08)
 
 
-def test_transport_cost():
+def test_transport_cost() -> None:
     x = normal(20, 2)
     assert transport_cost(x, x + torch.tensor([3.0, 4.0])) == pytest.approx(25, rel=1e-6)
     with pytest.raises(ValueError, match="one shape"):
@@ -216,7 +216,7 @@ def test_transport_cost():
 
 
 @pytest.mark.parametrize("metric", [energy_distance, w2], ids=["energy", "w2"])
-def test_noise_floor_is_where_fresh_samples_lie(metric):
+def test_noise_floor_is_where_fresh_samples_lie(metric) -> None:
     source = standard_normal(2)
     floor = noise_floor(metric, source, 200, generator(1), repeats=40)
     pool = noise_floor(metric, source.sample(4000, generator(2)).points, 200, generator(3), repeats=40)
@@ -228,7 +228,7 @@ def test_noise_floor_is_where_fresh_samples_lie(metric):
     assert shifted > floor.mean + 6 * floor.std
 
 
-def test_noise_floor_refuses():
+def test_noise_floor_refuses() -> None:
     with pytest.raises(ValueError, match="at least 2 repeats"):
         noise_floor(energy_distance, standard_normal(2), 10, generator(), repeats=1)
     with pytest.raises(ValueError, match="need 20 points"):
@@ -236,7 +236,7 @@ def test_noise_floor_refuses():
 
 
 @pytest.mark.parametrize("dim", [1, 2, 5])
-def test_shuffled_energy_distances_are_those_of_the_dealt_halves(dim):
+def test_shuffled_energy_distances_are_those_of_the_dealt_halves(dim) -> None:
     generator = torch.Generator().manual_seed(dim)
     x, y = torch.randn(30, dim, generator=generator), 1 + torch.randn(50, dim, generator=generator)
     found = shuffled_energy_distances(x[None], y[None], 7, torch.Generator().manual_seed(1))[0]
@@ -247,7 +247,7 @@ def test_shuffled_energy_distances_are_those_of_the_dealt_halves(dim):
         assert float(value) == pytest.approx(energy_distance(pool[one], pool[~one]), abs=1e-5)
 
 
-def test_shuffled_energy_distances_spread_as_fresh_samples_do():
+def test_shuffled_energy_distances_spread_as_fresh_samples_do() -> None:
     generator = torch.Generator().manual_seed(0)
     fresh = [
         energy_distance(

@@ -16,7 +16,7 @@ from fmstudio.flow.paths.turning import Spiral
 
 @pytest.mark.parametrize("count", [1, GROUP, 3 * GROUP + 1])
 @pytest.mark.parametrize("dim", [1, 2, 3])
-def test_no_point_that_weighs_more_than_the_depth_is_left_out(count, dim):
+def test_no_point_that_weighs_more_than_the_depth_is_left_out(count, dim) -> None:
     generator = torch.Generator().manual_seed(dim)
     places = 30 * torch.randn(count, dim, generator=generator, dtype=torch.float64)
     points = 30 * torch.randn(2_000, dim, generator=generator, dtype=torch.float64)
@@ -29,7 +29,7 @@ def test_no_point_that_weighs_more_than_the_depth_is_left_out(count, dim):
     assert torch.cat(seen).sort().values.tolist() == list(range(count))
 
 
-def test_a_narrow_group_sees_few_points():
+def test_a_narrow_group_sees_few_points() -> None:
     points = torch.linspace(-1000, 1000, 10_001, dtype=torch.float64)[:, None]
     ((_, near),) = neighbourhoods(points[5_000:5_001], points, depth=40.0)
     assert 80 <= len(near) <= 90  # 2 √80 standard deviations, five points in each
@@ -40,7 +40,7 @@ def test_a_narrow_group_sees_few_points():
 )
 @pytest.mark.parametrize("t", [0.05, 1e-2, 1e-3])
 @pytest.mark.parametrize("fast", [False, True])
-def test_answers_from_near_points_are_those_of_all_points(path, t, fast):
+def test_answers_from_near_points_are_those_of_all_points(path, t, fast) -> None:
     generator = torch.Generator().manual_seed(0)
     cloud = PointCloud(moons(1_500, 0.05, generator).points)
     source = standard_normal(2)

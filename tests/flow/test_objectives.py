@@ -40,7 +40,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 @pytest.mark.parametrize(("n", "size"), [(0, 4), (-1, 4), (8, 0), (8, -3)])
-def test_no_points_and_no_mini_batches_are_refused(n, size):
+def test_no_points_and_no_mini_batches_are_refused(n, size) -> None:
     with pytest.raises(ValueError, match=r"a count of at least [01]; got"):
         draws(Linear(), n, coupling=OptimalTransport(), coupling_batch=size)
     oracle = oracle_for(Linear(), MIXTURE, NORMAL)
@@ -53,7 +53,7 @@ def draws(path, n, seed=0, coupling=None, **options):
     return draw_paths(path, MIXTURE, NORMAL, coupling, Uniform(), n, generator(seed), **options)
 
 
-def test_time_laws_have_their_distributions():
+def test_time_laws_have_their_distributions() -> None:
     n = 4000
     uniform = Uniform().sample(n, generator())
     assert stats.kstest(uniform.numpy(), "uniform").pvalue > 0.01
@@ -69,7 +69,7 @@ def test_time_laws_have_their_distributions():
 
 
 @pytest.mark.parametrize("path", PATHS.values(), ids=list(PATHS))
-def test_velocities_are_finite_at_all_training_times(path):
+def test_velocities_are_finite_at_all_training_times(path) -> None:
     low, high = training_times(path)
     assert (low, high) == (
         END_GAP if isinstance(path, Latent | VariancePreserving) else 0.0,
@@ -83,7 +83,7 @@ def test_velocities_are_finite_at_all_training_times(path):
 
 @pytest.mark.parametrize("path", PATHS.values(), ids=list(PATHS))
 @pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
-def test_mean_is_the_conditional_expectation(path, target):
+def test_mean_is_the_conditional_expectation(path, target) -> None:
     """E[(y − E[y|x_t]) f(x_t, t)] = 0 for every f: five of them, within 4.5 standard errors."""
     draw = draws(path, 20_000, seed=3)
     oracle = oracle_for(path, MIXTURE, NORMAL)
@@ -100,7 +100,7 @@ def test_mean_is_the_conditional_expectation(path, target):
 
 @pytest.mark.parametrize("path", PATHS.values(), ids=list(PATHS))
 @pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
-def test_translated_mean_is_the_marginal_velocity(path, target):
+def test_translated_mean_is_the_marginal_velocity(path, target) -> None:
     oracle = oracle_for(path, MIXTURE.to(torch.float64), NORMAL.to(torch.float64))
     low, high = target.times(path)
     x = torch.randn(40, 2, generator=generator(), dtype=torch.float64)
@@ -112,7 +112,7 @@ def test_translated_mean_is_the_marginal_velocity(path, target):
 
 @pytest.mark.parametrize("path", [Linear(), Spherical(), Latent(Linear(), 0.7), Bow(0.6)])
 @pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
-def test_floor_is_the_loss_of_the_exact_answer(path, target):
+def test_floor_is_the_loss_of_the_exact_answer(path, target) -> None:
     oracle = oracle_for(path, MIXTURE, NORMAL)
     probes = probe(
         path, MIXTURE, NORMAL, oracle, target, Uniform(), 4000, generator(5), coupling=Independent()
@@ -125,7 +125,7 @@ def test_floor_is_the_loss_of_the_exact_answer(path, target):
     assert probes.floor.error < 0.1 * probes.floor.mean
 
 
-def test_floor_of_one_gaussian_is_closed_form():
+def test_floor_of_one_gaussian_is_closed_form() -> None:
     """x₀ ~ N(0, s² I), linear: Var[v | x_t] = (1 + s²) − (t − (1−t)s²)²/((1−t)²s² + t²) a coordinate."""
     s = 0.5
     one = GaussianMixture(torch.zeros(1, 2), s**2 * torch.eye(2)[None], torch.ones(1))
@@ -141,7 +141,7 @@ def test_floor_of_one_gaussian_is_closed_form():
     assert floor.error < 1e-3
 
 
-def test_probes_ask_a_conditional_net_for_its_class():
+def test_probes_ask_a_conditional_net_for_its_class() -> None:
     oracle = oracle_for(Linear(), MIXTURE, NORMAL)
     probes = probe(
         Linear(),
@@ -164,7 +164,7 @@ def test_probes_ask_a_conditional_net_for_its_class():
         probe(Linear(), MIXTURE, NORMAL, oracle, V, Uniform(), 60, generator(), coupling=OptimalTransport())
 
 
-def test_conditional_mean_is_that_of_the_class_told():
+def test_conditional_mean_is_that_of_the_class_told() -> None:
     path, oracle = Linear(), oracle_for(Linear(), MIXTURE, NORMAL)
     draw = draws(path, 200)
     kept = torch.arange(200) % 3 > 0
@@ -176,7 +176,7 @@ def test_conditional_mean_is_that_of_the_class_told():
 
 
 @pytest.mark.parametrize("within", [False, True])
-def test_coupling_keeps_both_marginals_and_labels(within):
+def test_coupling_keeps_both_marginals_and_labels(within) -> None:
     plain = draws(Linear(), 300, seed=2)
     paired = draws(
         Linear(), 300, seed=2, coupling=OptimalTransport(), coupling_batch=100, within_classes=within
@@ -192,7 +192,7 @@ def test_coupling_keeps_both_marginals_and_labels(within):
     assert (paired.x1 - paired.x0).square().sum() < (plain.x1 - plain.x0).square().sum()
 
 
-def test_pairing_within_classes_leaves_each_class_its_noise():
+def test_pairing_within_classes_leaves_each_class_its_noise() -> None:
     """Paired over all classes, the partners of the left component lie left; within classes, nowhere."""
     means = {}
     for within in (False, True):
@@ -202,14 +202,14 @@ def test_pairing_within_classes_leaves_each_class_its_noise():
     assert abs(means[True]) < 4 / math.sqrt(1000 / 3)
 
 
-def test_given_pairs_replace_density_and_source():
+def test_given_pairs_replace_density_and_source() -> None:
     x0, x1 = torch.zeros(5, 2), torch.ones(5, 2)
     draw = draws(Linear(), 50, coupling=FixedPairs(x0, x1))
     assert torch.equal(V.sampled(Linear(), draw), torch.ones(50, 2))
     assert draw.labels is None
 
 
-def test_same_generator_same_draw():
+def test_same_generator_same_draw() -> None:
     a, b = draws(Latent(), 64, seed=9), draws(Latent(), 64, seed=9)
     assert torch.equal(a.xt, b.xt)
     assert torch.equal(a.z, b.z)
@@ -243,7 +243,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("target", "path", "source", "coupling", "message"), REFUSED)
-def test_target_that_does_not_determine_the_velocity_is_refused(target, path, source, coupling, message):
+def test_target_that_does_not_determine_the_velocity_is_refused(
+    target, path, source, coupling, message
+) -> None:
     with pytest.raises(ValueError, match=message):
         check_target(target, path, source, coupling)
     check_target(V, path, source, coupling)

@@ -218,6 +218,7 @@ def test_one_gaussian_in_closed_form() -> None:
         torch.testing.assert_close(exact.log_density(x, t), log_q, **same)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_row", [False, True], ids=["one t", "t per row"])
 @pytest.mark.parametrize("path", [Linear(), Spherical(), VariancePreserving(), Bow(0.5)], ids=str)
 @pytest.mark.parametrize("cloud", ["moons", "checkerboard", "twins"])
@@ -480,6 +481,7 @@ class Largest(TorchDispatchMode):
         return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("time", [0.5, 0.0, 1e-6])
 def test_a_hundred_thousand_points_in_little_memory(time: float) -> None:
     """No tensor has much more than 16 (N + n) elements, where all the weights would have 6·10⁶."""

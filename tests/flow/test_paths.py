@@ -51,14 +51,14 @@ def derivative(values: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
     return torch.autograd.grad(values.sum(), t, retain_graph=True)[0]
 
 
-def test_every_kind_of_path_is_tested():
+def test_every_kind_of_path_is_tested() -> None:
     ours = {kind for kind in Path.__subclasses__() if kind.__module__.startswith("fmstudio.")}
     assert {type(path) for path in PATHS} == ours
 
 
 @each_path
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_end_values(path, dtype):
+def test_end_values(path, dtype) -> None:
     c = path.at(torch.tensor([0.0, 1.0], dtype=dtype))
     assert c.a.real.dtype == c.gamma.dtype == dtype
     near = {"atol": 8 * torch.finfo(dtype).eps, "rtol": 0.0}
@@ -77,7 +77,7 @@ def test_end_values(path, dtype):
 
 
 @each_path
-def test_derivatives_equal_autograd(path):
+def test_derivatives_equal_autograd(path) -> None:
     t = INSIDE.clone().requires_grad_()
     c = path.at(t)
     close = {"rtol": 1e-10, "atol": 1e-10}
@@ -88,7 +88,7 @@ def test_derivatives_equal_autograd(path):
 
 
 @each_path
-def test_one_time_and_a_batch_of_times_agree(path):
+def test_one_time_and_a_batch_of_times_agree(path) -> None:
     batch = path.at(INSIDE)
     assert batch.a.shape == batch.gamma_dgamma.shape == batch.variance.shape == INSIDE.shape
     for k in (0, 20, 40):
@@ -99,7 +99,7 @@ def test_one_time_and_a_batch_of_times_agree(path):
 
 
 @each_path
-def test_positions_and_velocities_row_by_row(path):
+def test_positions_and_velocities_row_by_row(path) -> None:
     x0, x1, z = points(41, 1), points(41, 2), points(41, 3)
     for motion in (path.position, path.velocity):
         together = motion(x0, x1, INSIDE, z)
@@ -109,7 +109,7 @@ def test_positions_and_velocities_row_by_row(path):
 
 
 @each_path
-def test_velocity_is_the_derivative_of_the_position(path):
+def test_velocity_is_the_derivative_of_the_position(path) -> None:
     x0, x1, z = points(41, 1), points(41, 2), points(41, 3)
     t = INSIDE.clone().requires_grad_()
     xt = path.position(x0, x1, t, z)
@@ -118,7 +118,7 @@ def test_velocity_is_the_derivative_of_the_position(path):
 
 
 @each_path
-def test_variance_is_that_of_the_point_given_the_data(path):
+def test_variance_is_that_of_the_point_given_the_data(path) -> None:
     c = path.at(torch.tensor(0.37, dtype=torch.float64))
     noise = act(c.b, torch.eye(2, dtype=torch.float64))  # rows: where the unit vectors go
     covariance = noise.T @ noise + c.gamma**2 * torch.eye(2)
@@ -126,7 +126,7 @@ def test_variance_is_that_of_the_point_given_the_data(path):
 
 
 @pytest.mark.parametrize("path", [p for p in PATHS if not p.has_latent], ids=repr)
-def test_position_and_velocity_determine_both_ends(path):
+def test_position_and_velocity_determine_both_ends(path) -> None:
     x0, x1, t = points(41, 1), points(41, 2), INSIDE
     c, xt, v = path.at(t), path.position(x0, x1, t), path.velocity(x0, x1, t)
     torch.testing.assert_close(act(c.db / c.determinant, xt) - act(c.b / c.determinant, v), x0)
@@ -134,7 +134,7 @@ def test_position_and_velocity_determine_both_ends(path):
 
 
 @each_smooth_path
-def test_trajectories_are_the_positions_of_one_latent(path):
+def test_trajectories_are_the_positions_of_one_latent(path) -> None:
     x0, x1, times = points(7, 1), points(7, 2), torch.tensor([0.9, 0.1, 0.5], dtype=torch.float64)
     rows = path.trajectories(x0, x1, times, seeded(5))
     assert rows.shape == (3, 7, 2)
@@ -144,14 +144,14 @@ def test_trajectories_are_the_positions_of_one_latent(path):
 
 
 @each_path
-def test_float32_points_stay_float32(path):
+def test_float32_points_stay_float32(path) -> None:
     x, t = points(4).float(), torch.rand(4, generator=seeded())
     assert path.position(x, x, t).dtype == torch.float32
     assert path.trajectories(x, x, t, seeded()).dtype == torch.float32
 
 
 @pytest.mark.parametrize("bend", [0.5, -1.3])
-def test_bow_is_a_bent_chord(bend):
+def test_bow_is_a_bent_chord(bend) -> None:
     x0, x1, t = points(41, 1), points(41, 2), INSIDE
     quarter_turn = torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=torch.float64)
     chord = (1 - t)[:, None] * x0 + t[:, None] * x1
@@ -160,7 +160,7 @@ def test_bow_is_a_bent_chord(bend):
 
 
 @pytest.mark.parametrize("turn", [1.5, -4.0])
-def test_spiral_is_a_rotated_chord(turn):
+def test_spiral_is_a_rotated_chord(turn) -> None:
     x0, x1, t = points(41, 1), points(41, 2), INSIDE
     chord = (1 - t)[:, None] * x0 + t[:, None] * x1
     angle = turn * torch.sin(math.pi * t)
@@ -170,7 +170,7 @@ def test_spiral_is_a_rotated_chord(turn):
     torch.testing.assert_close(Spiral(turn).position(x0, x1, t), turned)
 
 
-def test_spherical_path_is_an_arc_of_circle_for_orthogonal_ends_of_one_length():
+def test_spherical_path_is_an_arc_of_circle_for_orthogonal_ends_of_one_length() -> None:
     x0 = points(41, 1)
     x1 = torch.stack([-x0[:, 1], x0[:, 0]], 1)
     length = Spherical().position(x0, x1, INSIDE).norm(dim=1)
@@ -178,7 +178,7 @@ def test_spherical_path_is_an_arc_of_circle_for_orthogonal_ends_of_one_length():
 
 
 @pytest.mark.parametrize("around", [Spherical(), VariancePreserving()], ids=repr)
-def test_zig_zag_has_the_marginals_of_its_path_and_is_markov(around):
+def test_zig_zag_has_the_marginals_of_its_path_and_is_markov(around) -> None:
     n = 20_000
     times = torch.tensor([0.8, 0.0, 0.3, 1.0, 0.05], dtype=torch.float64)
     x0 = torch.tensor([[1.5, -0.7]], dtype=torch.float64).expand(n, 2)
@@ -195,13 +195,13 @@ def test_zig_zag_has_the_marginals_of_its_path_and_is_markov(around):
 
 
 @pytest.mark.parametrize("around", [Spherical(), VariancePreserving()], ids=repr)
-def test_zig_zag_stays_where_a_time_is_given_twice(around):
+def test_zig_zag_stays_where_a_time_is_given_twice(around) -> None:
     rows = ZigZag(around).trajectories(points(50), points(50), torch.tensor([1.0, 0.3, 1.0, 0.3]), seeded())
     assert rows.isfinite().all()
     assert torch.equal(rows[:2], rows[2:])
 
 
-def test_zig_zag_speed_grows_without_bound():
+def test_zig_zag_speed_grows_without_bound() -> None:
     x0 = points(2_000).float()
     speeds = []
     for dt in (1e-2, 1e-4):
@@ -220,7 +220,7 @@ def test_zig_zag_speed_grows_without_bound():
     ],
     ids=["linear", "spherical", "variance preserving"],
 )
-def test_agrees_with_flow_matching_with_time_reversed(path, schedule):
+def test_agrees_with_flow_matching_with_time_reversed(path, schedule) -> None:
     ours, theirs = path.at(INSIDE), schedule(1 - INSIDE)
     torch.testing.assert_close(ours.a, theirs.alpha_t)
     torch.testing.assert_close(ours.b, theirs.sigma_t)
@@ -229,7 +229,7 @@ def test_agrees_with_flow_matching_with_time_reversed(path, schedule):
 
 
 @pytest.mark.parametrize("power", [1.0, 2.0, 3.0])
-def test_polynomial_agrees_with_flow_matching_with_the_ends_exchanged(power):
+def test_polynomial_agrees_with_flow_matching_with_the_ends_exchanged(power) -> None:
     """Their schedule starts slowly at the noise, ours at the data: the same curve with α and σ exchanged."""
     ours, theirs = Polynomial(power).at(INSIDE), peer.PolynomialConvexScheduler(power)(INSIDE)
     torch.testing.assert_close(ours.b, theirs.alpha_t)
@@ -252,12 +252,12 @@ def test_polynomial_agrees_with_flow_matching_with_the_ends_exchanged(power):
         (lambda: ZigZag(Linear()), "spherical or variance-preserving"),
     ],
 )
-def test_refuses_what_makes_no_path(build, words):
+def test_refuses_what_makes_no_path(build, words) -> None:
     with pytest.raises(ValueError, match=words):
         build()
 
 
 @pytest.mark.parametrize("path", [Bow(), Spiral()], ids=repr)
-def test_a_turning_path_needs_the_plane(path):
+def test_a_turning_path_needs_the_plane(path) -> None:
     with pytest.raises(ValueError, match="2 coordinates; got 1"):
         path.position(torch.zeros(3, 1), torch.zeros(3, 1), torch.tensor(0.5))

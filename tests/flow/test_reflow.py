@@ -19,7 +19,7 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_pairs_of_one_gaussian_are_its_affine_map():
+def test_pairs_of_one_gaussian_are_its_affine_map() -> None:
     """Linear path from N(0, I) to N(m, s² I): the flow maps x₁ to m + s x₁."""
     oracle = MixtureOracle(Linear(), isotropic([[1.0, -2.0]], 0.5), standard_normal(2))
     made = pairs(oracle, standard_normal(2), 200, RK4, 100, generator())
@@ -28,7 +28,7 @@ def test_pairs_of_one_gaussian_are_its_affine_map():
     assert torch.equal(made.x1, standard_normal(2).sample(200, generator()).points)
 
 
-def test_pairs_keep_the_marginals_at_no_greater_cost():
+def test_pairs_keep_the_marginals_at_no_greater_cost() -> None:
     data, n = eight_gaussians(), 1500
     oracle = MixtureOracle(Linear(), data, standard_normal(2))
     made = pairs(oracle, standard_normal(2), n, MIDPOINT, 60, generator(1))
@@ -39,7 +39,7 @@ def test_pairs_keep_the_marginals_at_no_greater_cost():
     assert transport_cost(made.x0, made.x1) < 0.7 * independent
 
 
-def test_pairs_are_dependent_and_refuse_a_score():
+def test_pairs_are_dependent_and_refuse_a_score() -> None:
     oracle = MixtureOracle(Linear(), eight_gaussians(), standard_normal(2))
     made = pairs(oracle, standard_normal(2), 20, EULER, 5, generator())
     assert not made.independent
@@ -47,7 +47,7 @@ def test_pairs_are_dependent_and_refuse_a_score():
         score_from_velocity(Linear(), oracle, score_is_exact=made.independent)
 
 
-def test_the_flow_of_the_pairs_is_straighter():
+def test_the_flow_of_the_pairs_is_straighter() -> None:
     """The mean velocity of chords between paired ends, by nearest neighbours in (x, t), bends less than u."""
     oracle = MixtureOracle(Linear(), eight_gaussians(), standard_normal(2))
     made = pairs(oracle, standard_normal(2), 8000, MIDPOINT, 30, generator(1))
@@ -66,7 +66,7 @@ def test_the_flow_of_the_pairs_is_straighter():
     assert float((one - many).norm(dim=1).median()) < 0.2 * float((old_one - old_many).norm(dim=1).median())
 
 
-def test_seeds_and_refusals():
+def test_seeds_and_refusals() -> None:
     oracle = EmpiricalOracle(
         Linear(), PointCloud(torch.randn(5, 2, generator=generator())), standard_normal(2)
     )

@@ -24,7 +24,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 @each_shape
-def test_same_seed_same_points(shape):
+def test_same_seed_same_points(shape) -> None:
     first, again, other = (shape(100, 0.1, seeded(s)).points for s in (1, 1, 2))
     assert first.shape == (100, 2)
     assert first.dtype == torch.float32
@@ -36,7 +36,7 @@ def test_same_seed_same_points(shape):
 
 
 @each_shape
-def test_scale_and_bounds(shape):
+def test_scale_and_bounds(shape) -> None:
     points = shape(40_000, 0.0, seeded()).points
     assert points.isfinite().all()
     assert points.abs().max() <= 3.2
@@ -46,7 +46,7 @@ def test_scale_and_bounds(shape):
 
 
 @each_shape
-def test_noise_is_added_in_units_of_the_plane(shape):
+def test_noise_is_added_in_units_of_the_plane(shape) -> None:
     n = 40_000
     added = shape(n, 0.3, seeded()).points - shape(n, 0.0, seeded()).points
     assert added.mean(0).abs().max() <= 5 * 0.3 / math.sqrt(n)
@@ -54,7 +54,7 @@ def test_noise_is_added_in_units_of_the_plane(shape):
 
 
 @each_shape
-def test_classes(shape):
+def test_classes(shape) -> None:
     labels = shape(9_000, 0.1, seeded()).labels
     if shape not in CLASSES:
         assert labels is None
@@ -68,12 +68,12 @@ def test_classes(shape):
 
 @each_shape
 @pytest.mark.parametrize("noise", [-0.1, math.nan, math.inf])
-def test_refuses_a_noise_below_zero(shape, noise):
+def test_refuses_a_noise_below_zero(shape, noise) -> None:
     with pytest.raises(ValueError, match="noise of at least 0"):
         shape(10, noise, seeded())
 
 
-def test_moons_are_half_circles():
+def test_moons_are_half_circles() -> None:
     samples = moons(1_000, 0.0, seeded())
     centre = 1.8 * torch.tensor([[-0.5, -0.25], [0.5, 0.25]])[samples.labels]
     arc = samples.points - centre
@@ -82,7 +82,7 @@ def test_moons_are_half_circles():
     assert (upward * arc[:, 1] >= -1e-5).all()
 
 
-def test_checkerboard_fills_eight_of_sixteen_squares_evenly():
+def test_checkerboard_fills_eight_of_sixteen_squares_evenly() -> None:
     n = 16_000
     square = ((checkerboard(n, 0.0, seeded()).points + 2.5) / 1.25).floor().long().clamp_max(3)
     assert ((square[:, 0] + square[:, 1]) % 2 == 0).all()
@@ -91,7 +91,7 @@ def test_checkerboard_fills_eight_of_sixteen_squares_evenly():
     assert ((counts[counts > 0] - n / 8).abs() <= 5 * math.sqrt(n / 8)).all()
 
 
-def test_two_spirals_turn_with_the_radius_and_differ_by_half_a_turn():
+def test_two_spirals_turn_with_the_radius_and_differ_by_half_a_turn() -> None:
     samples = two_spirals(1_000, 0.0, seeded())
     radius = samples.points.norm(dim=1)
     angle = 3 * math.pi * radius / 2.8 + math.pi * samples.labels
@@ -99,7 +99,7 @@ def test_two_spirals_turn_with_the_radius_and_differ_by_half_a_turn():
     torch.testing.assert_close(samples.points, expected, rtol=0, atol=1e-4)
 
 
-def test_swiss_roll_turns_with_the_radius():
+def test_swiss_roll_turns_with_the_radius() -> None:
     turn = 1.5 * math.pi
     spiral = swiss_roll(1_000, 0.0, seeded()).points + torch.tensor([2 / turn, 1 / turn**2])
     radius = spiral.norm(dim=1)
@@ -108,7 +108,7 @@ def test_swiss_roll_turns_with_the_radius():
     assert 1 <= float(radius.min()) <= float(radius.max()) <= 3.00001
 
 
-def test_pinwheel_blades_are_turned_copies():
+def test_pinwheel_blades_are_turned_copies() -> None:
     samples = pinwheel(50_000, 0.0, seeded())
     angle = -2 * math.pi / 5 * samples.labels
     cos, sin = angle.cos(), angle.sin()
@@ -118,6 +118,6 @@ def test_pinwheel_blades_are_turned_copies():
     assert (means - means[0]).abs().max() <= 10 * float(back.std()) / math.sqrt(10_000)
 
 
-def test_rings_have_three_radii():
+def test_rings_have_three_radii() -> None:
     samples = rings(1_000, 0.0, seeded())
     torch.testing.assert_close(samples.points.norm(dim=1), 0.9 * (samples.labels + 1.0))

@@ -56,7 +56,7 @@ def scipy_end(x: Tensor, start: float, end: float) -> Tensor:
 
 @BOTH_WAYS
 @pytest.mark.parametrize("tableau", ALL, ids=lambda t: t.name)
-def test_measured_order_is_the_declared_one(tableau, start, end):
+def test_measured_order_is_the_declared_one(tableau, start, end) -> None:
     x = torch.randn(6, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     truth = scipy_end(x, start, end)
     errors = [
@@ -68,12 +68,12 @@ def test_measured_order_is_the_declared_one(tableau, start, end):
 
 
 @pytest.mark.parametrize("tableau", ALL, ids=lambda t: t.name)
-def test_a_tableau_refuses_an_order_above_its_own(tableau):
+def test_a_tableau_refuses_an_order_above_its_own(tableau) -> None:
     with pytest.raises(ValueError, match="not of order"):
         dataclasses.replace(tableau, order=tableau.order + 1, error=None, dense=None)
 
 
-def test_a_tableau_refuses_wrong_numbers():
+def test_a_tableau_refuses_wrong_numbers() -> None:
     with pytest.raises(ValueError, match="sums to"):
         dataclasses.replace(HEUN, c=(Fraction(0), Fraction(1, 2)))
     with pytest.raises(ValueError, match="order condition"):
@@ -88,7 +88,7 @@ def test_a_tableau_refuses_wrong_numbers():
 
 
 @pytest.mark.parametrize("tableau", ALL, ids=lambda t: t.name)
-def test_evaluations_are_counted(tableau):
+def test_evaluations_are_counted(tableau) -> None:
     calls = 0
 
     def field(x: Tensor, t: Tensor) -> Tensor:
@@ -102,7 +102,7 @@ def test_evaluations_are_counted(tableau):
     assert tableau.evaluations == len(tableau.b) - (tableau is DOPRI5)
 
 
-def test_adaptive_evaluations_are_counted():
+def test_adaptive_evaluations_are_counted() -> None:
     calls = 0
 
     def field(x: Tensor, t: Tensor) -> Tensor:
@@ -117,7 +117,7 @@ def test_adaptive_evaluations_are_counted():
 
 
 @pytest.mark.parametrize("tableau", ALL, ids=lambda t: t.name)
-def test_a_step_for_each_interval(tableau):
+def test_a_step_for_each_interval(tableau) -> None:
     """Uneven times, recorded or not, whole or state by state: the same numbers."""
     times = torch.tensor([1.0, 0.9, 0.3, 0.25, 0.0], dtype=torch.float64)
     x = exact(CONSTANTS, 1.0)
@@ -139,7 +139,7 @@ def test_a_step_for_each_interval(tableau):
     assert torch.equal(torch.stack([s.x for s in states]), whole.positions[1:])
 
 
-def test_a_caller_that_stops_stops_the_work():
+def test_a_caller_that_stops_stops_the_work() -> None:
     counted = Counted(shifted_square)
     for state in steps(counted, exact(CONSTANTS, 0.0), path_times(50, 0.0, 1.0), HEUN):
         if state.index == 3:
@@ -148,7 +148,7 @@ def test_a_caller_that_stops_stops_the_work():
 
 
 @pytest.mark.parametrize("tableau", ALL, ids=lambda t: t.name)
-def test_the_field_is_asked_inside_the_interval_and_exactly_at_its_end(tableau):
+def test_the_field_is_asked_inside_the_interval_and_exactly_at_its_end(tableau) -> None:
     seen = []
 
     def field(x: Tensor, t: Tensor) -> Tensor:
@@ -168,7 +168,7 @@ def test_the_field_is_asked_inside_the_interval_and_exactly_at_its_end(tableau):
     assert max(seen) == 1
 
 
-def test_start_is_left_alone_and_no_gradient_is_kept():
+def test_start_is_left_alone_and_no_gradient_is_kept() -> None:
     x = torch.ones(4, 2, requires_grad=True)
     before = x.detach().clone()
     run = integrate(shifted_square, x * 0.1, path_times(3), RK4)
@@ -182,7 +182,7 @@ def test_start_is_left_alone_and_no_gradient_is_kept():
         assert torch.is_grad_enabled()
 
 
-def test_any_shape_of_points():
+def test_any_shape_of_points() -> None:
     images = torch.randn(3, 2, 4, 4, generator=torch.Generator().manual_seed(0))
     run = integrate(lambda x, t: -x, images, path_times(10, 0.0, 1.0), RK4)
     torch.testing.assert_close(run.end, images * math.exp(-1), rtol=1e-5, atol=1e-6)
@@ -190,7 +190,7 @@ def test_any_shape_of_points():
     torch.testing.assert_close(run.end, images * math.exp(-1), rtol=1e-4, atol=1e-5)
 
 
-def test_times_outside_their_domain_are_refused():
+def test_times_outside_their_domain_are_refused() -> None:
     x = torch.zeros(1, 2)
     for bad in ([1.0], [0.0, 0.0], [0.0, 0.5, 0.4], [0.0, float("nan")]):
         with pytest.raises(ValueError, match="Expected"):
@@ -206,7 +206,7 @@ def test_times_outside_their_domain_are_refused():
         path_times(5, 1.5, 0.0)
 
 
-def test_path_times():
+def test_path_times() -> None:
     times = path_times(7)
     assert times.shape == (8,)
     assert times[0] == 1
@@ -218,7 +218,7 @@ def test_path_times():
 
 @BOTH_WAYS
 @pytest.mark.parametrize("tolerance", [1e-4, 1e-7, 1e-10])
-def test_adaptive_meets_its_tolerance_at_every_time(start, end, tolerance):
+def test_adaptive_meets_its_tolerance_at_every_time(start, end, tolerance) -> None:
     times = path_times(23, start, end, dtype=torch.float64)
     run = integrate_adaptive(shifted_square, exact(CONSTANTS, start), times, tolerance, tolerance)
     truth = torch.stack([exact(CONSTANTS, float(t)) for t in times])
@@ -227,7 +227,7 @@ def test_adaptive_meets_its_tolerance_at_every_time(start, end, tolerance):
     assert torch.equal(run.times, times)
 
 
-def test_adaptive_positions_do_not_depend_on_the_times_asked_for():
+def test_adaptive_positions_do_not_depend_on_the_times_asked_for() -> None:
     x = exact(CONSTANTS, 1.0)
     few = integrate_adaptive(shifted_square, x, path_times(1, dtype=torch.float64))
     many = integrate_adaptive(shifted_square, x, path_times(200, dtype=torch.float64))
@@ -235,7 +235,7 @@ def test_adaptive_positions_do_not_depend_on_the_times_asked_for():
     assert few.nfe == many.nfe
 
 
-def test_adaptive_spends_its_steps_where_they_are_needed():
+def test_adaptive_spends_its_steps_where_they_are_needed() -> None:
     """Near the end x = √((t + ε)/(1 + ε)) bends ever faster: even steps of the same work are far worse."""
     gap = 1e-4
 
@@ -250,7 +250,7 @@ def test_adaptive_spends_its_steps_where_they_are_needed():
     assert abs(float(even.end) - truth) > 100 * abs(float(run.end) - truth)
 
 
-def test_adaptive_arrives_where_the_flow_bends_like_a_root():
+def test_adaptive_arrives_where_the_flow_bends_like_a_root() -> None:
     """dx/dt = 1/(2√t) is infinite at t = 0, and x = √t finite, as a cloud's flow is on many paths."""
 
     def field(x, t):
@@ -260,7 +260,7 @@ def test_adaptive_arrives_where_the_flow_bends_like_a_root():
     assert torch.allclose(run.end, torch.zeros(2, 1), atol=1e-3)
 
 
-def test_adaptive_refuses_with_a_reason():
+def test_adaptive_refuses_with_a_reason() -> None:
     x = torch.ones(2, 2)
     with pytest.raises(RuntimeError, match="after 3 steps"):
         integrate_adaptive(lambda x, t: torch.sin(200 * t) * x, x, path_times(1), max_steps=3)
@@ -275,7 +275,7 @@ def test_adaptive_refuses_with_a_reason():
     assert {name for name, tableau in SOLVERS.items() if tableau.adaptive} == {"dopri5"}
 
 
-def test_a_field_at_rest():
+def test_a_field_at_rest() -> None:
     x = torch.randn(5, 2, generator=torch.Generator().manual_seed(0))
     run = integrate_adaptive(lambda x, t: torch.zeros_like(x), x, path_times(3))
     torch.testing.assert_close(run.end, x)
@@ -296,7 +296,7 @@ THREE_EIGHTHS = Tableau(
     [(EULER, "euler"), (MIDPOINT, "midpoint"), (HEUN, "heun2"), (THREE_EIGHTHS, "rk4")],
     ids=lambda v: getattr(v, "name", v),
 )
-def test_fixed_steps_agree_with_torchdiffeq(tableau, peer, start, end):
+def test_fixed_steps_agree_with_torchdiffeq(tableau, peer, start, end) -> None:
     """torchdiffeq's "rk4" is the 3/8 rule, which is one more tableau here."""
     times = torch.tensor([start, 0.6 * start + 0.4 * end, 0.1 * start + 0.9 * end, end], dtype=torch.float64)
     x = exact(CONSTANTS, start)
@@ -306,7 +306,7 @@ def test_fixed_steps_agree_with_torchdiffeq(tableau, peer, start, end):
 
 
 @BOTH_WAYS
-def test_adaptive_agrees_with_torchdiffeq(start, end):
+def test_adaptive_agrees_with_torchdiffeq(start, end) -> None:
     times = path_times(9, start, end, dtype=torch.float64)
     x = exact(CONSTANTS, start)
     theirs_counted = Counted(shifted_square)
@@ -318,7 +318,7 @@ def test_adaptive_agrees_with_torchdiffeq(start, end):
 
 
 @pytest.mark.parametrize("name", ["euler", "midpoint"])
-def test_agrees_with_flow_matching_whose_time_runs_the_other_way(name):
+def test_agrees_with_flow_matching_whose_time_runs_the_other_way(name) -> None:
     """Theirs has noise at 0 and data at 1: t ↦ 1 − t, v ↦ −v."""
     x = exact(CONSTANTS, 1.0)
     ours = integrate(shifted_square, x, path_times(20, dtype=torch.float64), SOLVERS[name])
@@ -337,8 +337,9 @@ def test_agrees_with_flow_matching_whose_time_runs_the_other_way(name):
     torch.testing.assert_close(ours.positions, theirs, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", EVERY_PATH, ids=repr)
-def test_the_oracles_flow_reaches_the_data(path):
+def test_the_oracles_flow_reaches_the_data(path) -> None:
     """Fixed steps and adaptive ones, from t = 1 to the end at t = 0, on every path."""
     data, n = eight_gaussians(), 600
     oracle = MixtureOracle(path, data, standard_normal(2))
@@ -352,7 +353,7 @@ def test_the_oracles_flow_reaches_the_data(path):
     assert float((fixed.end - chosen.end).norm(dim=1).median()) < 0.02
 
 
-def test_the_flow_of_a_point_cloud_ends_on_its_points():
+def test_the_flow_of_a_point_cloud_ends_on_its_points() -> None:
     """With a last step that asks only before t = 0; at t = 0 itself the noise is unknown, and Heun is off by
     about half the last step times it."""
     points = torch.tensor([[-1.0, 0.0], [1.0, 0.5], [0.0, -1.0]])

@@ -44,7 +44,7 @@ def memory(x0: Tensor, x1: Tensor) -> float:
 
 
 @pytest.mark.parametrize("path", [Linear(), Spherical(), Bow(0.5)], ids=lambda p: type(p).__name__)
-def test_random_drifts_add_up_as_martingale_differences(path):
+def test_random_drifts_add_up_as_martingale_differences(path) -> None:
     """E|Σ e dt|² = Σ E[var_t] dt², for any dt, and E Σ e dt = 0."""
     n = 2000
     x = torch.randn(n, 2, generator=generator(1))
@@ -57,7 +57,7 @@ def test_random_drifts_add_up_as_martingale_differences(path):
     assert bool((run.drift.mean(0).abs() < 4 * run.drift.std(0) / math.sqrt(n)).all())
 
 
-def test_random_drift_is_what_the_mean_velocity_leaves():
+def test_random_drift_is_what_the_mean_velocity_leaves() -> None:
     """x_end = x_start + Σ u h + Σ e h, along each particle."""
     oracle, times = mixture_oracle(Linear()), path_times(9)
     run = random_path_process(oracle, torch.randn(30, 2, generator=generator(1)), times, generator(2))
@@ -71,7 +71,7 @@ def test_random_drift_is_what_the_mean_velocity_leaves():
     assert run.trajectory.nfe == 9
 
 
-def test_random_drift_falls_with_the_step():
+def test_random_drift_falls_with_the_step() -> None:
     oracle, x = mixture_oracle(Linear()), torch.randn(500, 2, generator=generator(1))
     sums = [
         float(random_path_process(oracle, x, path_times(n), generator(2)).spread.mean()) for n in (8, 16, 32)
@@ -79,6 +79,7 @@ def test_random_drift_falls_with_the_step():
     assert math.log(sums[0] / sums[2]) / math.log(4) == pytest.approx(1, abs=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "along_path", "start", "end"),
     [
@@ -91,7 +92,7 @@ def test_random_drift_falls_with_the_step():
     ],
     ids=lambda v: type(v).__name__ if isinstance(v, Path) else str(v),
 )
-def test_following_drawn_paths_keeps_every_snapshot_at_any_step(path, along_path, start, end):
+def test_following_drawn_paths_keeps_every_snapshot_at_any_step(path, along_path, start, end) -> None:
     """Five steps only: the transitions are those of Q, not approximations that improve with dt."""
     n, times = 1500, path_times(5, start, end)
     oracle = mixture_oracle(path)
@@ -107,7 +108,7 @@ def test_following_drawn_paths_keeps_every_snapshot_at_any_step(path, along_path
         assert float(tangent.square().sum(1).mean()) > 1.1 * float(truth[-1, n:].square().sum(1).mean())
 
 
-def test_an_empirical_oracle_leads_to_its_points():
+def test_an_empirical_oracle_leads_to_its_points() -> None:
     points = DATA.sample(50, generator(1)).points
     oracle = EmpiricalOracle(Linear(), PointCloud(points), standard_normal(2))
     run = random_path_process(
@@ -117,7 +118,7 @@ def test_an_empirical_oracle_leads_to_its_points():
     assert float(distances.min(dim=1).values.max()) < 1e-5
 
 
-def test_paths_without_a_velocity_are_refused():
+def test_paths_without_a_velocity_are_refused() -> None:
     x = torch.zeros(3, 2)
     with pytest.raises(ValueError, match="no velocity to follow"):
         random_path_process(mixture_oracle(ZigZag()), x, path_times(4), generator())
@@ -130,7 +131,7 @@ def test_paths_without_a_velocity_are_refused():
     assert bool(torch.isfinite(run.trajectory.end).all())
 
 
-def test_same_seed_same_particles():
+def test_same_seed_same_particles() -> None:
     oracle, x = mixture_oracle(Linear()), torch.randn(20, 2, generator=generator(1))
     first, again, other = (
         random_path_process(oracle, x, path_times(5), generator(s)).trajectory.end for s in (3, 3, 4)
@@ -141,7 +142,7 @@ def test_same_seed_same_particles():
 
 @pytest.mark.parametrize("d", [1, 2, 3])
 @pytest.mark.parametrize("cell", [1e-9, 0.1, 1.0, 1e6])
-def test_swaps_leave_every_snapshot_the_same_multiset(cell, d):
+def test_swaps_leave_every_snapshot_the_same_multiset(cell, d) -> None:
     rows = torch.randn(8, 500, d, generator=generator(1)).cumsum(0)
     partners = identity_switching(rows, cell, generator(2))
     assert torch.equal(partners[0], torch.arange(500))
@@ -151,7 +152,7 @@ def test_swaps_leave_every_snapshot_the_same_multiset(cell, d):
         assert torch.equal(before[torch.argsort(before[:, 0])], after[torch.argsort(after[:, 0])])
 
 
-def test_only_particles_of_one_cell_swap_and_they_do():
+def test_only_particles_of_one_cell_swap_and_they_do() -> None:
     rows = torch.rand(2, 2000, 2, generator=generator(1))
     partners = identity_switching(rows, 0.1, generator(2))
     cell = torch.floor(rows[1].double() / 0.1)
@@ -161,7 +162,8 @@ def test_only_particles_of_one_cell_swap_and_they_do():
     assert abs(stayed - 100) < 4 * math.sqrt(100)
 
 
-def test_permutations_within_a_cell_are_uniform():
+@pytest.mark.slow
+def test_permutations_within_a_cell_are_uniform() -> None:
     rows = torch.zeros(2, 3, 1)
     counts = torch.zeros(27)
     g = generator(1)
@@ -173,7 +175,7 @@ def test_permutations_within_a_cell_are_uniform():
     assert float((used - 500).abs().max()) < 4 * math.sqrt(500 * 5 / 6)
 
 
-def test_a_boundless_cell_lets_everyone_swap_with_anyone():
+def test_a_boundless_cell_lets_everyone_swap_with_anyone() -> None:
     rows = torch.tensor([[-5.0], [0.0], [7.0]]).expand(2, 3, 1)
     g = generator(4)
     drawn = [tuple(identity_switching(rows, float("inf"), g)[1].tolist()) for _ in range(600)]
@@ -183,7 +185,7 @@ def test_a_boundless_cell_lets_everyone_swap_with_anyone():
     assert all(abs(count - 100) < 5 * (600 * 5 / 36) ** 0.5 for count in counts)
 
 
-def test_cells_far_apart_have_different_numbers():
+def test_cells_far_apart_have_different_numbers() -> None:
     """Also where the product of the grid's sides does not fit into 64 bits."""
     points = torch.randn(300, 3, generator=generator(1), dtype=torch.float64)
     points = torch.cat([points, points + 1e-9, points * 1e4])
@@ -194,7 +196,7 @@ def test_cells_far_apart_have_different_numbers():
         assert torch.equal(same, truth[:, None] == truth)
 
 
-def test_bad_arguments_are_refused():
+def test_bad_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="cell > 0"):
         identity_switching(torch.zeros(2, 3, 2), 0.0, generator())
     with pytest.raises(ValueError, match="shape"):
@@ -210,7 +212,7 @@ def test_bad_arguments_are_refused():
     assert identity_switching(rows, 1e-15, generator(1))[1, :2].tolist() == [0, 1]
 
 
-def test_cells_of_many_points_on_the_finest_grid_differ():
+def test_cells_of_many_points_on_the_finest_grid_differ() -> None:
     """2⁵³ rows of places and 3,000 columns with points: their product does not fit into 64 bits."""
     points = torch.zeros(3000, 2, dtype=torch.float64)
     points[:, 0] = torch.linspace(-1, 1, 3000)
@@ -224,7 +226,8 @@ def flow_memory(n: int) -> float:
     return memory(end, x1)
 
 
-def test_swapped_particles_remember_more_in_smaller_cells_and_no_more_than_the_flow():
+@pytest.mark.slow
+def test_swapped_particles_remember_more_in_smaller_cells_and_no_more_than_the_flow() -> None:
     rows = original_paths(Linear(), 20_000, path_times(50))
     kept = []
     for cell in (1.0, 0.4, 0.2):
@@ -237,7 +240,7 @@ def test_swapped_particles_remember_more_in_smaller_cells_and_no_more_than_the_f
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("cell", "figure"), [(1.0, 0.47), (0.3, 0.73), (0.1, 0.84), (0.05, 0.87)])
-def test_memory_figures_of_eight_gaussians(cell, figure):
+def test_memory_figures_of_eight_gaussians(cell, figure) -> None:
     """Linear path, 200,000 particles, 100 steps; the flow's own is 0.91."""
     rows = original_paths(Linear(), 200_000, path_times(100))
     partners = identity_switching(rows, cell, generator(2))
@@ -246,7 +249,7 @@ def test_memory_figures_of_eight_gaussians(cell, figure):
 
 
 @pytest.mark.slow
-def test_distances_to_the_flow_of_eight_gaussians():
+def test_distances_to_the_flow_of_eight_gaussians() -> None:
     """Medians of the squared distance to the ODE from the same start, as dt doubles from 0.0025."""
     oracle, x = mixture_oracle(Linear()), torch.randn(2000, 2, generator=generator(1))
     flow = integrate(oracle, x, path_times(200), HEUN, record=False).end

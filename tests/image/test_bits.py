@@ -44,7 +44,7 @@ def expected(x: torch.Tensor) -> float:
 
 
 @pytest.mark.parametrize("level", [100, 128, 200])
-def test_the_bits_of_a_gaussian_are_known(gaussian, level):
+def test_the_bits_of_a_gaussian_are_known(gaussian, level) -> None:
     settings = ImageSettings(solver="rk4")
     made = last(bits_per_dimension(settings, picture(level), 0, 20, 3, dequantise=False))
     assert made.mean == pytest.approx(expected(picture(level)), abs=1e-4)
@@ -53,7 +53,7 @@ def test_the_bits_of_a_gaussian_are_known(gaussian, level):
     assert made.nfe == 80
 
 
-def test_dequantised_bits_are_the_mean_over_a_level(gaussian):
+def test_dequantised_bits_are_the_mean_over_a_level(gaussian) -> None:
     settings = ImageSettings(solver="rk4", seed=1)
     made = last(bits_per_dimension(settings, picture(150), 0, 12, 400))
     grid = (150 + torch.linspace(-0.5, 0.5, 2001)) / LEVEL - 1
@@ -62,7 +62,7 @@ def test_dequantised_bits_are_the_mean_over_a_level(gaussian):
     assert made.standard_error < 0.01
 
 
-def test_dequantised_probabilities_of_all_levels_sum_to_no_more_than_one(gaussian):
+def test_dequantised_probabilities_of_all_levels_sum_to_no_more_than_one(gaussian) -> None:
     # 2^(−bits) bounds the probability of a level from below, so the sum cannot exceed 1.
     settings, total = ImageSettings(solver="heun"), 0.0
     for level in range(0, 256, 8):
@@ -71,8 +71,9 @@ def test_dequantised_probabilities_of_all_levels_sum_to_no_more_than_one(gaussia
     assert 0.9 < total < 1.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["rk4", "dopri5"])
-def test_a_net_agrees_with_the_likelihood_of_the_flow_chapter(tiny_net, monkeypatch, solver):
+def test_a_net_agrees_with_the_likelihood_of_the_flow_chapter(tiny_net, monkeypatch, solver) -> None:
     monkeypatch.setattr(
         module, "backbone", lambda name: SimpleNamespace(net=tiny_net, class_names=("a", "b", "c"))
     )
@@ -91,7 +92,7 @@ def test_a_net_agrees_with_the_likelihood_of_the_flow_chapter(tiny_net, monkeypa
     assert made.standard_error > 0
 
 
-def test_progress_rises_and_a_closed_estimate_stops(gaussian):
+def test_progress_rises_and_a_closed_estimate_stops(gaussian) -> None:
     events = list(bits_per_dimension(ImageSettings(), picture(9), 0, 5, 2))
     shares = [event.share for event in events if isinstance(event, Progress)]
     assert shares == sorted(shares)

@@ -13,7 +13,7 @@ TABLE = Table("tiny", 1_000, (0, 1), "float32", None, (Row(1.0, 1, FIGURE), Row(
 
 
 @pytest.mark.parametrize("name", backbone_names())
-def test_a_shipped_readme_shows_what_its_card_says(name):
+def test_a_shipped_readme_shows_what_its_card_says(name) -> None:
     card, readme = load_card(MODELS / name), (MODELS / name / "README.md").read_text("utf-8")
     assert card is not None
     assert render(readme, card) == readme
@@ -24,7 +24,7 @@ def test_a_shipped_readme_shows_what_its_card_says(name):
     assert card.introduction in " ".join(readme.split())
 
 
-def test_a_card_survives_its_file_and_its_readme_follows(tmp_path):
+def test_a_card_survives_its_file_and_its_readme_follows(tmp_path) -> None:
     (tmp_path / "README.md").write_text(
         "# Tiny\n\n<!-- figures 1 -->\nold\n<!-- /figures 1 -->\n\nThe end.\n"
     )
@@ -38,7 +38,7 @@ def test_a_card_survives_its_file_and_its_readme_follows(tmp_path):
     assert text.endswith("The end.\n")
 
 
-def test_a_table_measured_again_takes_the_place_of_the_old_one():
+def test_a_table_measured_again_takes_the_place_of_the_old_one() -> None:
     better = Table("tiny", 1_000, (0,), "bfloat16", None, (Row(1.0, 4, FIGURE), Row(1.5, 4, FIGURE)))
     card = Card("Tiny", "T", tables=(TABLE,))
     assert card.with_table(better).tables == (better,)
@@ -46,14 +46,14 @@ def test_a_table_measured_again_takes_the_place_of_the_old_one():
     assert card.with_table(other).tables == (TABLE, other)
 
 
-def test_of_what_is_measured_twice_the_first_counts_and_other_models_do_not():
+def test_of_what_is_measured_twice_the_first_counts_and_other_models_do_not() -> None:
     again = Table("tiny", 100, (0,), "float32", None, (Row(1.0, 1, Figure((9.0,), (0.1,), (0.1,))),))
     foreign = Table("other", 100, (0,), "float32", None, (Row(1.0, 16, FIGURE),))
     card = Card("Tiny", "T", tables=(TABLE, again, foreign))
     assert card.distances("tiny") == [(1.0, 1, 0.5), (1.5, 2, 0.5)]
 
 
-def test_what_is_no_card_is_refused_in_a_sentence(tmp_path):
+def test_what_is_no_card_is_refused_in_a_sentence(tmp_path) -> None:
     assert load_card(tmp_path) is None
     for text in ("{", "[]", json.dumps({"title": "x"}), json.dumps({"title": 1, "tables": [{}]})):
         (tmp_path / "card.json").write_text(text)
@@ -63,7 +63,7 @@ def test_what_is_no_card_is_refused_in_a_sentence(tmp_path):
         render("<!-- figures 3 -->\n<!-- /figures 3 -->", Card("Tiny", "T", tables=(TABLE,)))
 
 
-def test_the_page_heads_columns_by_the_cards():
+def test_the_page_heads_columns_by_the_cards() -> None:
     entries = {entry.name: entry.card.short_title for entry in repository_models().entries()}
     assert entries["fashion-rf2"] == "2-RF"
     assert entries["fashion-one"] == "student"

@@ -12,7 +12,7 @@ from fmstudio.image.scores.classifier import (
 from fmstudio.image.training.data import FASHION_FOLDER, fashion_mnist
 
 
-def test_the_classifier_learns_and_survives_its_file(tiny_images, tmp_path):
+def test_the_classifier_learns_and_survives_its_file(tiny_images, tmp_path) -> None:
     torch.manual_seed(0)
     net = FeatureNet(1, 3)
     reports = list(train_classifier(net, tiny_images, tiny_images, epochs=10, batch=16))
@@ -26,13 +26,13 @@ def test_the_classifier_learns_and_survives_its_file(tiny_images, tmp_path):
     assert mine.features.shape == (48, 128)
 
 
-def test_training_takes_at_least_an_epoch(tiny_images):
+def test_training_takes_at_least_an_epoch(tiny_images) -> None:
     with pytest.raises(ValueError, match="at least 1 epoch"):
         next(train_classifier(FeatureNet(1, 3), tiny_images, tiny_images, epochs=0))
 
 
 @pytest.mark.skipif(not FASHION_FOLDER.is_dir(), reason="needs the package dataset-fashion-mnist")
-def test_the_shipped_classifier_is_right_nine_times_in_ten():
+def test_the_shipped_classifier_is_right_nine_times_in_ten() -> None:
     test = fashion_mnist(train=False)
     rows = torch.arange(1000)
     judged = judge(load_classifier(MODELS / "fashion-metric"), test.images(rows))

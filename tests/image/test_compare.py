@@ -32,7 +32,7 @@ def kinds(events, kind):
     return [event for event in events if isinstance(event, kind)]
 
 
-def test_rows_come_one_by_one_side_by_side_from_one_noise():
+def test_rows_come_one_by_one_side_by_side_from_one_noise() -> None:
     events = list(compare(SETTINGS, MODELS, distances=False))
     rows = kinds(events, Row)
     assert [(row.place, row.side) for row in rows] == [(0, 0), (0, 1), (1, 0), (1, 1)]
@@ -44,7 +44,7 @@ def test_rows_come_one_by_one_side_by_side_from_one_noise():
         assert torch.allclose(row.made.ends, alone, atol=1e-5)
 
 
-def test_distances_are_to_the_reference_of_the_same_model():
+def test_distances_are_to_the_reference_of_the_same_model() -> None:
     done = Comparison(SETTINGS, MODELS)
     for event in compare(SETTINGS, MODELS):
         done.take(event)
@@ -56,7 +56,7 @@ def test_distances_are_to_the_reference_of_the_same_model():
     assert [nfe for nfe, _ in done.curve(0, "distance")] == [1, 3]
 
 
-def test_a_reference_is_worked_out_once_for_all_solvers_and_step_counts():
+def test_a_reference_is_worked_out_once_for_all_solvers_and_step_counts() -> None:
     list(compare(SETTINGS, MODELS[:1]))
     changed = replace(SETTINGS, solver="heun", steps=(1,), shift=3.0)
     said = [event.what for event in compare(changed, MODELS[:1]) if isinstance(event, Progress)]
@@ -68,7 +68,7 @@ def test_a_reference_is_worked_out_once_for_all_solvers_and_step_counts():
     assert any("reference" in text for text in other)
 
 
-def test_quality_is_the_frechet_distance_beside_real_images_at_the_same_number():
+def test_quality_is_the_frechet_distance_beside_real_images_at_the_same_number() -> None:
     settings = replace(SETTINGS, steps=(1,), count=3)
     (quality,) = kinds(compare(settings, MODELS[:1], distances=False, figures=12), Quality)
     assert quality.count == 12
@@ -81,7 +81,8 @@ def test_quality_is_the_frechet_distance_beside_real_images_at_the_same_number()
     assert own.value == pytest.approx(reference.distance(features), rel=1e-3)
 
 
-def test_an_adaptive_solver_has_a_row_for_each_tolerance():
+@pytest.mark.slow
+def test_an_adaptive_solver_has_a_row_for_each_tolerance() -> None:
     settings = replace(SETTINGS, solver="dopri5", tolerances=(0.5, 0.01))
     done = Comparison(settings, MODELS[:1])
     for event in compare(settings, MODELS[:1]):
@@ -90,7 +91,8 @@ def test_an_adaptive_solver_has_a_row_for_each_tolerance():
     assert done.distances.keys() == {(0, 0), (1, 0)}
 
 
-def test_what_an_adaptive_row_may_cost_is_guessed_from_its_tolerance():
+@pytest.mark.slow
+def test_what_an_adaptive_row_may_cost_is_guessed_from_its_tolerance() -> None:
     tolerances = (0.3, 0.1, 0.03, 0.01, 0.001)
     settings = replace(SETTINGS, solver="dopri5", tolerances=tolerances)
     rows = kinds(compare(settings, MODELS[:1], distances=False), Row)
@@ -98,7 +100,7 @@ def test_what_an_adaptive_row_may_cost_is_guessed_from_its_tolerance():
         assert 0.5 < guessed_evaluations(AdaptivePlan(tolerance)) / row.made.nfe < 2
 
 
-def test_a_curve_of_rows_that_cost_the_same_keeps_their_order():
+def test_a_curve_of_rows_that_cost_the_same_keeps_their_order() -> None:
     done = Comparison(SETTINGS, MODELS[:1])
     for event in compare(replace(SETTINGS, steps=(2, 2)), MODELS[:1], distances=False):
         done.take(event)
@@ -106,7 +108,7 @@ def test_a_curve_of_rows_that_cost_the_same_keeps_their_order():
     assert done.curve(0, "distance") == [(2, 0.2), (2, 0.1)]
 
 
-def test_progress_falls_to_nothing_left_and_previews_are_expected_images():
+def test_progress_falls_to_nothing_left_and_previews_are_expected_images() -> None:
     events = list(compare(SETTINGS, MODELS[:1], distances=False))
     shares = [event.share for event in kinds(events, Progress)]
     assert shares == sorted(shares)
@@ -116,7 +118,7 @@ def test_progress_falls_to_nothing_left_and_previews_are_expected_images():
     assert torch.allclose(first.x0_hat, first.x, atol=1e-5)
 
 
-def test_a_closed_comparison_stops_the_work():
+def test_a_closed_comparison_stops_the_work() -> None:
     calls = []
     hook = backbone("fashion-rf1").net.register_forward_hook(lambda *_: calls.append(1))
     running = compare(replace(SETTINGS, steps=(100,)), MODELS[:1])
@@ -126,7 +128,7 @@ def test_a_closed_comparison_stops_the_work():
     assert len(calls) == 1
 
 
-def test_every_picture_says_how_it_was_made():
+def test_every_picture_says_how_it_was_made() -> None:
     done = Comparison(SETTINGS, MODELS[:1])
     for event in compare(SETTINGS, MODELS[:1], distances=False):
         done.take(event)
@@ -139,7 +141,7 @@ def test_every_picture_says_how_it_was_made():
     assert inside["seed"] == 7
 
 
-def test_the_files_of_rows_that_took_as_many_steps_have_names_of_their_own():
+def test_the_files_of_rows_that_took_as_many_steps_have_names_of_their_own() -> None:
     for settings in (
         replace(SETTINGS, steps=(2, 2)),
         replace(SETTINGS, solver="dopri5", tolerances=(0.5, 0.4)),
@@ -153,7 +155,7 @@ def test_the_files_of_rows_that_took_as_many_steps_have_names_of_their_own():
     assert inside["tolerances"] == [0.5]
 
 
-def test_models_of_other_shapes_are_not_put_side_by_side(monkeypatch):
+def test_models_of_other_shapes_are_not_put_side_by_side(monkeypatch) -> None:
     def loaded(name):
         class Net:
             image_shape = (1, 8, 8) if name == "fashion-rf1" else (3, 8, 8)
@@ -168,7 +170,7 @@ def test_models_of_other_shapes_are_not_put_side_by_side(monkeypatch):
         next(compare(SETTINGS, MODELS))
 
 
-def test_the_distance_of_a_row_to_itself_is_zero():
+def test_the_distance_of_a_row_to_itself_is_zero() -> None:
     settings = replace(SETTINGS, solver="heun", steps=(2,))
     (gap,) = kinds(compare(settings, MODELS[:1]), Distance)
     assert gap.value == pytest.approx(0.0, abs=1e-6)

@@ -18,7 +18,7 @@ def last_film(settings: ImageSettings) -> Film:
     return [event for event in film(settings) if isinstance(event, Film)][-1]
 
 
-def test_a_film_runs_from_the_noise_to_the_image():
+def test_a_film_runs_from_the_noise_to_the_image() -> None:
     made = last_film(SETTINGS)
     model = backbone(SETTINGS.model)
     assert made.t == pytest.approx([1.0, 0.75, 0.5, 0.25, 0.0])
@@ -31,7 +31,7 @@ def test_a_film_runs_from_the_noise_to_the_image():
         assert torch.allclose(x0_hat, x - t * v, atol=1e-5)
 
 
-def test_half_of_the_steps_is_not_half_as_many_steps():
+def test_half_of_the_steps_is_not_half_as_many_steps() -> None:
     made = last_film(SETTINGS)
     model = backbone(SETTINGS.model)
     short = sample(GuidedField(model.net, torch.tensor([7])), made.x[0][None], 2)[0]
@@ -39,7 +39,7 @@ def test_half_of_the_steps_is_not_half_as_many_steps():
     assert (made.x[2] - made.halved).square().mean() > 10 * (made.x[-1] - made.halved).square().mean()
 
 
-def test_a_straight_line_has_no_bend_and_no_turn():
+def test_a_straight_line_has_no_bend_and_no_turn() -> None:
     start, end = torch.randn(1, 4, 4), torch.randn(1, 4, 4)
     times = [1.0, 0.6, 0.0]
     straight = Film(
@@ -52,13 +52,13 @@ def test_a_straight_line_has_no_bend_and_no_turn():
     assert bent.straightness() == pytest.approx(0.6)
 
 
-def test_turns_are_angles():
+def test_turns_are_angles() -> None:
     east, north = torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[0.0, 2.0]]])
     assert Film(SETTINGS, v=[east, north]).turn == pytest.approx([0, 90])
     assert Film(SETTINGS, v=[east, -north, -north]).turn[2] == pytest.approx(0, abs=0.1)
 
 
-def test_an_unfinished_film_knows_its_frames_but_not_its_bend():
+def test_an_unfinished_film_knows_its_frames_but_not_its_bend() -> None:
     running = film(SETTINGS)
     made = next(event for event in running if isinstance(event, Film))
     assert len(made.x) == 1
@@ -66,7 +66,7 @@ def test_an_unfinished_film_knows_its_frames_but_not_its_bend():
     running.close()
 
 
-def test_an_adaptive_film_has_no_halves():
+def test_an_adaptive_film_has_no_halves() -> None:
     made = last_film(ImageSettings(solver="dopri5", tolerances=(0.5,), label=1))
     assert made.halved is None
     assert made.t[0] == 1.0
@@ -74,7 +74,7 @@ def test_an_adaptive_film_has_no_halves():
     assert math.isfinite(made.straightness())
 
 
-def test_progress_ends_with_nothing_left():
+def test_progress_ends_with_nothing_left() -> None:
     shares = [event.share for event in film(SETTINGS) if isinstance(event, Progress)]
     assert len(shares) == 6
     assert shares == sorted(shares)
@@ -82,7 +82,7 @@ def test_progress_ends_with_nothing_left():
 
 
 @pytest.mark.parametrize("solver", ["heun", "dopri5"])
-def test_progress_of_a_film_ends_with_its_image(solver):
+def test_progress_of_a_film_ends_with_its_image(solver) -> None:
     settings = replace(SETTINGS, solver=solver, tolerances=(0.03,), shift=4.0)
     shares = [event.share for event in film(settings) if isinstance(event, Progress)]
     assert shares[-1] == pytest.approx(1.0)

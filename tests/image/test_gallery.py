@@ -26,7 +26,7 @@ def image(channels: int, value: int = 0) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_png_has_the_pixels_and_the_settings_in_a_text_chunk(channels):
+def test_a_png_has_the_pixels_and_the_settings_in_a_text_chunk(channels) -> None:
     png = png_of(image(channels), {"class": "Crêpe", "steps": [4]})
     assert b"tEXt" + KEY.encode() in png
     assert settings_in(png) == {"class": "Crêpe", "steps": [4]}
@@ -35,13 +35,13 @@ def test_a_png_has_the_pixels_and_the_settings_in_a_text_chunk(channels):
     assert torch.equal(back[:, :, 0], image(channels)[0])
 
 
-def test_a_png_without_settings_says_so():
+def test_a_png_without_settings_says_so() -> None:
     with pytest.raises(ValueError, match="no settings"):
         settings_in(png_of(image(1)))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_strip_has_clear_gaps(channels):
+def test_a_strip_has_clear_gaps(channels) -> None:
     strip = strip_of(torch.stack([image(channels), image(channels, 100)]), gap=2)
     assert strip.size == (10, 4)
     alpha = strip.getchannel("A")
@@ -49,13 +49,13 @@ def test_a_strip_has_clear_gaps(channels):
     assert strip.getpixel((6, 0))[0] == 100
 
 
-def test_a_sheet_holds_rows_of_different_length():
+def test_a_sheet_holds_rows_of_different_length() -> None:
     sheet = sheet_of([image(1)[None].expand(3, -1, -1, -1), image(1)[None]], gap=1)
     assert sheet.size == (14 * ENLARGED, 9 * ENLARGED)
     assert sheet.getpixel((13 * ENLARGED, 8 * ENLARGED)) == (255, 255, 255)
 
 
-def test_files_and_zip_hold_every_picture(tmp_path):
+def test_files_and_zip_hold_every_picture(tmp_path) -> None:
     pictures = [Picture(f"p{k}", f"picture {k}", image(1, k), {"k": k}) for k in range(3)]
     files = write_pictures(pictures, tmp_path / "new")
     assert [caption for _, caption in files] == ["picture 0", "picture 1", "picture 2"]

@@ -57,14 +57,14 @@ def eagerly(field: GuidedField, noise: torch.Tensor, count: int) -> torch.Tensor
 
 @pytest.mark.parametrize("bf16", [False, True], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("guidance", [1.0, 0.0, 2.5])
-def test_captured_sampling_equals_eager_sampling_at_every_size(net, guidance, bf16):
+def test_captured_sampling_equals_eager_sampling_at_every_size(net, guidance, bf16) -> None:
     for count in (1, 3, 10, 64, 3):
         field, noise = field_and_noise(net, count, guidance, bf16)
         captured, eager = sample(field, noise, 4), eagerly(field, noise, 4)
         torch.testing.assert_close(captured, eager, rtol=1e-3, atol=5e-2 if bf16 else 1e-3)
 
 
-def test_every_way_of_sampling_runs(net):
+def test_every_way_of_sampling_runs(net) -> None:
     field, noise = field_and_noise(net, 4, 2.0)
     for solver in (EULER, HEUN):
         *_, end = sample_steps(field, noise, 3, solver)
@@ -76,13 +76,13 @@ def test_every_way_of_sampling_runs(net):
     assert back.t == 1
 
 
-def test_a_seed_means_the_same_images_again(net):
+def test_a_seed_means_the_same_images_again(net) -> None:
     one, other = (sample(*field_and_noise(net, 5, 1.5, seed=s), 4) for s in (3, 3))
     assert torch.equal(one, other)
     assert not torch.equal(one, sample(*field_and_noise(net, 5, 1.5, seed=4), 4))
 
 
-def test_two_threads_share_one_network(net):
+def test_two_threads_share_one_network(net) -> None:
     """Each with sizes of its own, so that both capture while the other samples."""
     asked = {
         k: [(count, seed) for seed, count in enumerate(sizes)] for k, sizes in enumerate([(2, 5), (3, 5)])
@@ -110,7 +110,7 @@ def test_two_threads_share_one_network(net):
         torch.testing.assert_close(found[key], images, rtol=1e-4, atol=1e-4)
 
 
-def test_fifty_captures_give_their_memory_back(net):
+def test_fifty_captures_give_their_memory_back(net) -> None:
     forward = GraphedForward(net)
 
     def ask(count: int) -> None:
@@ -153,7 +153,7 @@ def carried_out(run: Run) -> Run:
 
 
 @pytest.mark.parametrize("precision", ["no", "bf16"])
-def test_image_training_learns_on_the_gpu(cuda_run, precision):
+def test_image_training_learns_on_the_gpu(cuda_run, precision) -> None:
     run = cuda_run(precision, steps=150, batch=16, learning_rate=3e-3)
     losses = [progress.loss for progress in run.advance()]
     assert run.accelerator.device.type == "cuda"
@@ -161,7 +161,7 @@ def test_image_training_learns_on_the_gpu(cuda_run, precision):
     assert not any(weight.is_cuda for weight in run.averaged().parameters())
 
 
-def test_an_image_run_that_was_stopped_goes_on(cuda_run, tmp_path):
+def test_an_image_run_that_was_stopped_goes_on(cuda_run, tmp_path) -> None:
     whole = carried_out(cuda_run(steps=60))
     half = cuda_run(steps=60)
     reports = half.advance()

@@ -32,7 +32,7 @@ def asked(count, seed=0):
     return torch.randn(count, 1, 8, 8, generator=generator), torch.arange(count) % 3
 
 
-def test_every_kind_of_call_is_captured_once_and_answered_rightly(tiny_net):
+def test_every_kind_of_call_is_captured_once_and_answered_rightly(tiny_net) -> None:
     recorder = Recorder()
     forward = GraphedForward(tiny_net, recorder)
     for seed, count, t in [(0, 3, 0.9), (1, 3, 0.2), (2, 5, 0.5), (3, 3, 0.0)]:
@@ -42,7 +42,7 @@ def test_every_kind_of_call_is_captured_once_and_answered_rightly(tiny_net):
     assert (recorder.captured, recorder.replayed) == (2, 4)
 
 
-def test_an_answer_is_kept_when_the_graph_is_asked_again(tiny_net):
+def test_an_answer_is_kept_when_the_graph_is_asked_again(tiny_net) -> None:
     forward = GraphedForward(tiny_net, Recorder())
     x, labels = asked(3)
     first = forward(x, torch.tensor(0.9), labels)
@@ -51,7 +51,7 @@ def test_an_answer_is_kept_when_the_graph_is_asked_again(tiny_net):
     assert torch.equal(first, kept)
 
 
-def test_weights_may_change_in_place_and_move(tiny_net):
+def test_weights_may_change_in_place_and_move(tiny_net) -> None:
     recorder, (x, labels) = Recorder(), asked(2)
     forward = GraphedForward(tiny_net, recorder)
     forward(x, torch.tensor(0.5), labels)
@@ -66,7 +66,7 @@ def test_weights_may_change_in_place_and_move(tiny_net):
     assert recorder.captured == 2
 
 
-def test_what_was_not_used_for_longest_is_given_up(tiny_net, monkeypatch):
+def test_what_was_not_used_for_longest_is_given_up(tiny_net, monkeypatch) -> None:
     monkeypatch.setattr(graphs, "MOST_GRAPHS", 2)
     recorder = Recorder()
     forward = GraphedForward(tiny_net, recorder)
@@ -76,7 +76,7 @@ def test_what_was_not_used_for_longest_is_given_up(tiny_net, monkeypatch):
     assert recorder.captured == 4
 
 
-def test_a_network_that_nobody_uses_is_let_go(tiny_net):
+def test_a_network_that_nobody_uses_is_let_go(tiny_net) -> None:
     forward = GraphedForward(copy.deepcopy(tiny_net), lambda work, device: lambda: None)
     x, labels = asked(1)
     gc.collect()
@@ -88,7 +88,7 @@ def test_a_network_that_nobody_uses_is_let_go(tiny_net):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("guidance", [1.0, 2.0])
 @pytest.mark.parametrize("bf16", [False, True])
-def test_a_cuda_graph_answers_as_the_network_does(tiny_net, guidance, bf16):
+def test_a_cuda_graph_answers_as_the_network_does(tiny_net, guidance, bf16) -> None:
     net = tiny_net.cuda()
     x, labels = asked(4)
     field = GuidedField(net, labels, guidance, bf16)

@@ -34,7 +34,7 @@ def compared(settings, **more):
     return done, events
 
 
-def test_every_sample_of_a_row_has_its_nearest_training_image(tiny):
+def test_every_sample_of_a_row_has_its_nearest_training_image(tiny) -> None:
     done, _ = compared(ImageSettings(**TWO_STEPS))
     training = repository_models().training(NAME)
     expected = find_nearest(training, done.rows[0, 0].images)
@@ -43,7 +43,7 @@ def test_every_sample_of_a_row_has_its_nearest_training_image(tiny):
     assert done.copies == {}
 
 
-def test_a_model_that_repeats_its_training_images_is_found_out(tiny):
+def test_a_model_that_repeats_its_training_images_is_found_out(tiny) -> None:
     settings = ImageSettings(**TWO_STEPS)
     before, _ = compared(settings, figures=4)
     assert before.copies[0, 0].value == 0
@@ -54,7 +54,7 @@ def test_a_model_that_repeats_its_training_images_is_found_out(tiny):
     assert done.copies[0, 0] == CopyShare(0, 0, 1.0, 4, training.real_share)
 
 
-def test_the_share_of_copies_is_of_as_many_images_as_were_asked_for(tiny):
+def test_the_share_of_copies_is_of_as_many_images_as_were_asked_for(tiny) -> None:
     done, events = compared(ImageSettings(**TWO_STEPS), figures=9)
     assert done.copies[0, 0].count == 9
     shares = [event.share for event in events if isinstance(event, Progress)]
@@ -63,7 +63,7 @@ def test_the_share_of_copies_is_of_as_many_images_as_were_asked_for(tiny):
     assert [event for event in events if isinstance(event, Quality)] == []
 
 
-def test_the_nearest_images_come_after_the_rows_and_before_all_other_figures(tiny, monkeypatch):
+def test_the_nearest_images_come_after_the_rows_and_before_all_other_figures(tiny, monkeypatch) -> None:
     monkeypatch.setattr(scores, "REFERENCE", scores.FixedPlan(2))
     settings = replace(ImageSettings(**TWO_STEPS), steps=(1, 2))
     kinds = [type(e).__name__ for e in compare(settings, (NAME,), figures=4)]
@@ -73,13 +73,13 @@ def test_the_nearest_images_come_after_the_rows_and_before_all_other_figures(tin
     assert Closest not in left
 
 
-def test_models_without_training_images_show_nothing_of_it():
+def test_models_without_training_images_show_nothing_of_it() -> None:
     done, _ = compared(ImageSettings(steps=(1,), count=2, bf16=False))
     assert done.closest == {}
     assert done.copies == {}
 
 
-def test_colour_images_are_filmed_and_mapped(tiny):
+def test_colour_images_are_filmed_and_mapped(tiny) -> None:
     made = [e for e in film(ImageSettings(**TWO_STEPS | {"label": 1})) if isinstance(e, Film)][-1]
     assert made.frames(made.x).shape == (3, 3, 8, 8)
     (flow,) = [e for e in flow_map(ImageSettings(**TWO_STEPS), (NAME,), 12) if isinstance(e, FlowMap)]

@@ -34,7 +34,8 @@ def last(events, kind):
     return [event for event in events if isinstance(event, kind)][-1]
 
 
-def test_a_picture_comes_back_from_its_noise(picture):
+@pytest.mark.slow
+def test_a_picture_comes_back_from_its_noise(picture) -> None:
     settings = ImageSettings(solver="rk4")
     made = last(invert(settings, picture, SNEAKER, 8), Inversion)
     assert made.error < 0.02
@@ -46,7 +47,8 @@ def test_a_picture_comes_back_from_its_noise(picture):
     assert 0.5 < spread < 1.5
 
 
-def test_the_noise_is_what_the_flow_makes_the_picture_of(picture):
+@pytest.mark.slow
+def test_the_noise_is_what_the_flow_makes_the_picture_of(picture) -> None:
     settings = ImageSettings(solver="rk4", bf16=False)
     made = last(invert(settings, picture, SNEAKER, 8), Inversion)
     model = backbone(settings.model)
@@ -55,7 +57,7 @@ def test_the_noise_is_what_the_flow_makes_the_picture_of(picture):
     assert torch.allclose(again, made.back, atol=1e-5)
 
 
-def test_an_edit_from_near_the_picture_keeps_it_and_from_far_away_does_not(picture, monkeypatch):
+def test_an_edit_from_near_the_picture_keeps_it_and_from_far_away_does_not(picture, monkeypatch) -> None:
     monkeypatch.setattr(module, "EDIT_TIMES", (0.1, 0.9))
     made = last(edit(ImageSettings(seed=2), picture, SNEAKER, 9, 6), Edit)
     assert made.fresh.shape == made.kept.shape == made.noised.shape == (2, 1, 28, 28)
@@ -66,13 +68,14 @@ def test_an_edit_from_near_the_picture_keeps_it_and_from_far_away_does_not(pictu
     assert torch.allclose(made.noised[1], 0.1 * picture + 0.9 * noise, atol=1e-6)
 
 
-def test_an_edit_into_its_own_class_by_its_own_noise_is_the_picture(picture, monkeypatch):
+@pytest.mark.slow
+def test_an_edit_into_its_own_class_by_its_own_noise_is_the_picture(picture, monkeypatch) -> None:
     monkeypatch.setattr(module, "EDIT_TIMES", (0.5,))
     made = last(edit(ImageSettings(solver="rk4"), picture, SNEAKER, SNEAKER, 16), Edit)
     assert (made.kept[0] - picture).square().mean().sqrt() < 0.02
 
 
-def test_the_arc_keeps_the_length_and_the_line_does_not():
+def test_the_arc_keeps_the_length_and_the_line_does_not() -> None:
     first, second = draw_noise((1, 28, 28), 0), draw_noise((1, 28, 28), 1)
     half = slerp(first, second, 0.5)
     assert float(half.norm()) == pytest.approx(float((first.norm() + second.norm()) / 2), rel=0.02)
@@ -82,7 +85,7 @@ def test_the_arc_keeps_the_length_and_the_line_does_not():
     assert torch.allclose(slerp(first, first, 0.3), first)
 
 
-def test_the_ends_of_an_interpolation_are_the_images_of_both_seeds():
+def test_the_ends_of_an_interpolation_are_the_images_of_both_seeds() -> None:
     settings = ImageSettings(seed=3, bf16=False)
     made = last(interpolate(settings, 4, 2, 3, 2), Interpolation)
     model = backbone(settings.model)
@@ -97,14 +100,14 @@ def test_the_ends_of_an_interpolation_are_the_images_of_both_seeds():
 
 
 @pytest.mark.parametrize("solver", ["euler", "dopri5"])
-def test_progress_rises_to_the_end(picture, solver):
+def test_progress_rises_to_the_end(picture, solver) -> None:
     settings = ImageSettings(solver=solver)
     shares = [e.share for e in invert(settings, picture, SNEAKER, 3) if isinstance(e, Progress)]
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)
 
 
-def test_any_picture_becomes_an_image_of_the_model():
+def test_any_picture_becomes_an_image_of_the_model() -> None:
     wide = Image.new("RGBA", (60, 40), (255, 0, 0, 255))
     assert fit_picture(wide, (3, 32, 32)).shape == (3, 32, 32)
     assert fit_picture(wide, (3, 32, 32))[0].min() == 1.0

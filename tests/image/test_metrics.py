@@ -16,7 +16,7 @@ def white(x: torch.Tensor) -> torch.Tensor:
     return torch.linalg.solve_triangular(torch.linalg.cholesky(torch.cov(x.T)), x.T, upper=False).T
 
 
-def test_the_distance_of_gaussians_is_its_closed_form():
+def test_the_distance_of_gaussians_is_its_closed_form() -> None:
     x, scales, shift = (
         white(normal(500, 4)),
         torch.tensor([1.0, 2.0, 0.5, 3.0]),
@@ -28,7 +28,7 @@ def test_the_distance_of_gaussians_is_its_closed_form():
     assert frechet_distance(moved, x) == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_distance_of_covariances_that_do_not_commute():
+def test_the_distance_of_covariances_that_do_not_commute() -> None:
     x = white(normal(500, 2))
     a = torch.tensor([[2.0, 0.5], [0.0, 1.0]], dtype=torch.float64)
     b = torch.tensor([[1.0, 0.0], [-0.7, 3.0]], dtype=torch.float64)
@@ -39,14 +39,14 @@ def test_the_distance_of_covariances_that_do_not_commute():
     assert frechet_distance(x @ a.T, x @ b.T) == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_distance_is_zero_for_the_same_set_and_bad_input_is_refused():
+def test_the_distance_is_zero_for_the_same_set_and_bad_input_is_refused() -> None:
     x = normal(100, 8)
     assert frechet_distance(x, x) == pytest.approx(0, abs=1e-9)
     with pytest.raises(ValueError, match="at least two rows"):
         frechet_distance(x[:1], x)
 
 
-def test_recall_covers_all_of_the_same_set_and_nothing_far_away():
+def test_recall_covers_all_of_the_same_set_and_nothing_far_away() -> None:
     x = normal(200, 3)
     assert nearest_recall(x, x) == 1.0
     assert nearest_recall(x, x + 100) == 0.0
@@ -56,7 +56,7 @@ def test_recall_covers_all_of_the_same_set_and_nothing_far_away():
         nearest_recall(x, x[:3])
 
 
-def test_accuracy_is_a_share():
+def test_accuracy_is_a_share() -> None:
     assert class_accuracy(torch.tensor([1, 2, 3, 3]), torch.tensor([1, 2, 0, 0])) == 0.5
     with pytest.raises(ValueError, match="one predicted label"):
         class_accuracy(torch.tensor([1]), torch.tensor([1, 2]))

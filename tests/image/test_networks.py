@@ -33,7 +33,7 @@ def net(request):
     return make(request.param)
 
 
-def test_both_networks_wear_one_interface(net):
+def test_both_networks_wear_one_interface(net) -> None:
     assert net.image_shape == (3, 8, 8)
     assert net.no_class == 3
     x, labels = draw_noise((4, 3, 8, 8), 0), torch.arange(4)
@@ -44,13 +44,13 @@ def test_both_networks_wear_one_interface(net):
     assert (v - net(x, torch.tensor(0.5), labels.flip(0))).abs().max() > 1e-4
 
 
-def test_a_row_does_not_see_the_others(net):
+def test_a_row_does_not_see_the_others(net) -> None:
     x, labels = draw_noise((4, 3, 8, 8), 0), torch.arange(4)
     v = net(x, torch.tensor(0.5), labels)
     assert torch.allclose(v[1:2], net(x[1:2], torch.tensor(0.5), labels[1:2]), atol=1e-5)
 
 
-def test_training_mode_draws_nothing(net):
+def test_training_mode_draws_nothing(net) -> None:
     x, labels = draw_noise((32, 3, 8, 8), 0), torch.zeros(32, dtype=torch.long)
     before = torch.get_rng_state()
     trained, judged = (net.train(mode)(x, torch.tensor(0.5), labels) for mode in (True, False))
@@ -58,14 +58,14 @@ def test_training_mode_draws_nothing(net):
     assert torch.allclose(trained, judged, atol=1e-6)
 
 
-def test_a_fresh_transformer_answers_zero():
+def test_a_fresh_transformer_answers_zero() -> None:
     net = build_transformer(TransformerDesign(8, 1, 3, width=16, layers=1, heads=2))
     v = net(draw_noise((2, 1, 8, 8), 0), torch.tensor(0.5), torch.tensor([0, 3]))
     assert torch.equal(v, torch.zeros_like(v))
 
 
 @pytest.mark.parametrize("guidance", [1.0, 2.0])
-def test_a_saved_network_is_read_back_and_run_by_diffusers(net, tmp_path, guidance):
+def test_a_saved_network_is_read_back_and_run_by_diffusers(net, tmp_path, guidance) -> None:
     from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 
     save_model(tmp_path, net, NAMES)
@@ -84,7 +84,7 @@ def test_a_saved_network_is_read_back_and_run_by_diffusers(net, tmp_path, guidan
     assert torch.allclose(made, (ours / 2 + 0.5).clamp(0, 1), atol=5e-6)
 
 
-def test_the_parts_load_with_plain_diffusers_classes(tmp_path):
+def test_the_parts_load_with_plain_diffusers_classes(tmp_path) -> None:
     from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
     from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 
@@ -93,7 +93,7 @@ def test_the_parts_load_with_plain_diffusers_classes(tmp_path):
     FlowMatchEulerDiscreteScheduler.from_pretrained(tmp_path, subfolder="scheduler")
 
 
-def test_impossible_shapes_are_refused():
+def test_impossible_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match="multiple of the patch of 4; got 30"):
         TransformerDesign(30, 1, 10)
     with pytest.raises(ValueError, match="2 × 3 heads"):

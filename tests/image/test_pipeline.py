@@ -23,7 +23,7 @@ def folder(tiny_net, tmp_path):
     return tmp_path / "tiny"
 
 
-def test_a_saved_model_is_the_model_in_half_precision(folder, tiny_net):
+def test_a_saved_model_is_the_model_in_half_precision(folder, tiny_net) -> None:
     model = load_model(folder)
     assert model.class_names == NAMES
     assert model.net.image_shape == (1, 8, 8)
@@ -31,7 +31,7 @@ def test_a_saved_model_is_the_model_in_half_precision(folder, tiny_net):
         assert torch.equal(saved, original.half().float())
 
 
-def test_unet_and_scheduler_load_plainly(folder):
+def test_unet_and_scheduler_load_plainly(folder) -> None:
     from diffusers.models.unets.unet_2d import UNet2DModel
     from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 
@@ -40,7 +40,7 @@ def test_unet_and_scheduler_load_plainly(folder):
 
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
-def test_the_pipeline_samples_what_our_solver_samples(folder, guidance):
+def test_the_pipeline_samples_what_our_solver_samples(folder, guidance) -> None:
     pipe, net = RectifiedFlowPipeline.from_pretrained(folder), load_model(folder).net
     noise = draw_noise((3, 1, 8, 8), 0)
     made = pipe([0, 1, 3], 5, guidance, latents=noise, output_type="pt").images
@@ -48,7 +48,7 @@ def test_the_pipeline_samples_what_our_solver_samples(folder, guidance):
     assert torch.allclose(made, (ours / 2 + 0.5).clamp(0, 1), atol=2e-6)
 
 
-def test_plain_diffusers_runs_the_folder(folder):
+def test_plain_diffusers_runs_the_folder(folder) -> None:
     from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 
     plain = DiffusionPipeline.from_pretrained(
@@ -63,7 +63,7 @@ def test_plain_diffusers_runs_the_folder(folder):
     assert (first == second).all()
 
 
-def test_the_pipeline_makes_pictures_and_refuses_nonsense(folder):
+def test_the_pipeline_makes_pictures_and_refuses_nonsense(folder) -> None:
     pipe = RectifiedFlowPipeline.from_pretrained(folder)
     (picture,) = pipe(pipe.labels_of(["middle"]), 1).images
     assert picture.size == (8, 8)
@@ -77,12 +77,12 @@ def test_the_pipeline_makes_pictures_and_refuses_nonsense(folder):
         pipe.labels_of(["left"])
 
 
-def test_a_folder_without_a_model_is_refused(tmp_path):
+def test_a_folder_without_a_model_is_refused(tmp_path) -> None:
     with pytest.raises(FileNotFoundError, match=r"model_index\.json"):
         load_model(tmp_path)
 
 
-def test_backbones_load_once_and_name_what_there_is(folder, tmp_path):
+def test_backbones_load_once_and_name_what_there_is(folder, tmp_path) -> None:
     models = Backbones(tmp_path, torch.device("cpu"))
     assert [entry.name for entry in models.entries()] == ["tiny"]
     assert models.entries()[0].card.short_title == "tiny"
@@ -95,7 +95,7 @@ def test_backbones_load_once_and_name_what_there_is(folder, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", backbone_names())
-def test_plain_diffusers_runs_a_shipped_folder_to_the_images_of_this_package(name):
+def test_plain_diffusers_runs_a_shipped_folder_to_the_images_of_this_package(name) -> None:
     from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 
     folder = str(MODELS / name)
@@ -109,7 +109,7 @@ def test_plain_diffusers_runs_a_shipped_folder_to_the_images_of_this_package(nam
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in backbone_names() if repository_models().metric_of(n)])
-def test_a_shipped_model_draws_what_it_is_asked_for(name):
+def test_a_shipped_model_draws_what_it_is_asked_for(name) -> None:
     from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 
     folder = str(MODELS / name)
@@ -122,18 +122,18 @@ def test_a_shipped_model_draws_what_it_is_asked_for(name):
     assert spread > 0.05  # three samples of a class are not one picture: that would give 0
 
 
-def test_shipped_models_share_one_loaded_copy():
+def test_shipped_models_share_one_loaded_copy() -> None:
     name = backbone_names()[0]
     assert backbone(name) is backbone(name)
     assert backbone(name).class_names == class_names(name)
 
 
 @pytest.mark.parametrize("name", backbone_names())
-def test_a_shipped_folder_carries_the_pipeline_of_this_version(name):
+def test_a_shipped_folder_carries_the_pipeline_of_this_version(name) -> None:
     assert (MODELS / name / "pipeline.py").read_text() == Path(pipeline.__file__).read_text()
 
 
-def test_shipped_files_stay_small():
+def test_shipped_files_stay_small() -> None:
     sizes = [path.stat().st_size for path in MODELS.rglob("*") if path.is_file()]
     assert max(sizes) < 16 * 2**20
     assert sum(sizes) < 60e6

@@ -8,7 +8,7 @@ def add(pace: Pace, kind: str, steps: int, units: float, seconds: float) -> None
         pace.add(kind, units, seconds)
 
 
-def test_nothing_is_promised_before_there_are_steps_enough_to_tell():
+def test_nothing_is_promised_before_there_are_steps_enough_to_tell() -> None:
     pace = Pace({"float32": 10})
     now = pace.now("sampling")
     assert (now.what, now.share, now.left) == ("sampling", 0.0, None)
@@ -16,7 +16,7 @@ def test_nothing_is_promised_before_there_are_steps_enough_to_tell():
     assert pace.now("").left is None
 
 
-def test_what_is_left_comes_from_the_steps_measured():
+def test_what_is_left_comes_from_the_steps_measured() -> None:
     pace = Pace({"float32": 10})
     add(pace, "float32", 4, 1, 0.5)
     now = pace.now("sampling")
@@ -24,21 +24,21 @@ def test_what_is_left_comes_from_the_steps_measured():
     assert now.share == pytest.approx(0.4)
 
 
-def test_a_first_step_that_warms_up_is_not_what_all_others_are_taken_to_be():
+def test_a_first_step_that_warms_up_is_not_what_all_others_are_taken_to_be() -> None:
     pace = Pace({"float32": 103})
     pace.add("float32", 1, 9.0)
     add(pace, "float32", 2, 1, 0.1)
     assert pace.now("").left == pytest.approx(100 * 0.1)
 
 
-def test_the_latest_steps_tell_the_speed():
+def test_the_latest_steps_tell_the_speed() -> None:
     pace = Pace({"float32": 400})
     add(pace, "float32", 100, 1, 1.0)
     add(pace, "float32", 100, 1, 0.1)
     assert pace.now("").left == pytest.approx(200 * 0.1)
 
 
-def test_each_kind_of_work_has_its_own_speed():
+def test_each_kind_of_work_has_its_own_speed() -> None:
     pace = Pace({"fast": 10, "slow": 10})
     add(pace, "fast", 5, 1, 0.2)
     assert pace.now("").left == pytest.approx(3.0)  # the slow kind is taken to be as fast
@@ -46,7 +46,7 @@ def test_each_kind_of_work_has_its_own_speed():
     assert pace.now("").left == pytest.approx(1.0 + 14.0)
 
 
-def test_what_is_done_never_falls_back():
+def test_what_is_done_never_falls_back() -> None:
     pace = Pace({"fast": 10, "slow": 100})
     add(pace, "fast", 10, 1, 0.1)
     before = pace.now("").share
@@ -54,7 +54,7 @@ def test_what_is_done_never_falls_back():
     assert pace.now("").share >= before
 
 
-def test_work_found_done_is_dropped():
+def test_work_found_done_is_dropped() -> None:
     pace = Pace({"float32": 10})
     pace.add("float32", 2, 1.0)
     pace.drop({"float32": 8})

@@ -13,7 +13,7 @@ SETTINGS = ImageSettings(steps=(2,), seed=4, bf16=False)
 MODELS = ("fashion-rf1", "fashion-rf2")
 
 
-def test_the_plane_is_that_of_the_singular_value_decomposition():
+def test_the_plane_is_that_of_the_singular_value_decomposition() -> None:
     generator = torch.Generator().manual_seed(0)
     scale = torch.linspace(3, 0.1, 40)
     points = torch.randn(300, 40, generator=generator) * scale + 5
@@ -25,7 +25,7 @@ def test_the_plane_is_that_of_the_singular_value_decomposition():
     assert plane.share == pytest.approx(shares.tolist(), rel=1e-3)
 
 
-def test_a_flat_cloud_is_kept_whole():
+def test_a_flat_cloud_is_kept_whole() -> None:
     generator = torch.Generator().manual_seed(1)
     points = torch.randn(50, 2, generator=generator) @ torch.randn(2, 30, generator=generator)
     plane = principal_plane(points)
@@ -36,7 +36,7 @@ def test_a_flat_cloud_is_kept_whole():
     assert torch.allclose(torch.cdist(seen, seen, **exact), gaps, atol=1e-3)
 
 
-def test_no_plane_through_one_place_or_two_points():
+def test_no_plane_through_one_place_or_two_points() -> None:
     with pytest.raises(ValueError, match="All points are alike"):
         principal_plane(torch.ones(5, 4))
     with pytest.raises(ValueError, match="three points"):
@@ -48,7 +48,7 @@ def made() -> FlowMap:
     return [event for event in flow_map(SETTINGS, MODELS, 12) if isinstance(event, FlowMap)][-1]
 
 
-def test_a_map_holds_every_step_of_every_image_of_both_models(made):
+def test_a_map_holds_every_step_of_every_image_of_both_models(made) -> None:
     assert made.times.tolist() == pytest.approx([1.0, 0.5, 0.0])
     assert made.labels.tolist() == [*range(10), 0, 1]
     assert all(positions.shape == (3, 12, 2) for positions in made.positions)
@@ -59,12 +59,12 @@ def test_a_map_holds_every_step_of_every_image_of_both_models(made):
     assert torch.allclose(made.positions[1][-1], made.plane.project(ends), atol=1e-3)
 
 
-def test_a_click_finds_the_nearest_image(made):
+def test_a_click_finds_the_nearest_image(made) -> None:
     x, y = made.positions[1][2, 5].tolist()
     assert made.nearest(1, x, y, 0.1) == (2, 5)
 
 
-def test_the_scene_plays_what_was_projected(made):
+def test_the_scene_plays_what_was_projected(made) -> None:
     scene = map_scene(made)
     assert [pane.title for pane in scene.panes] == ["1-RF", "2-RF"]
     assert scene.count == 12
@@ -73,7 +73,7 @@ def test_the_scene_plays_what_was_projected(made):
     assert torch.allclose(lines[:, 1], made.positions[0][-1, : len(lines)])
 
 
-def test_a_map_says_how_far_it_is_and_refuses_what_it_cannot_draw():
+def test_a_map_says_how_far_it_is_and_refuses_what_it_cannot_draw() -> None:
     shares = [e.share for e in flow_map(SETTINGS, MODELS[:1], 10) if isinstance(e, Progress)]
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)

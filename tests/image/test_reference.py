@@ -19,7 +19,7 @@ def made(tiny_images, tmp_path, monkeypatch):
     return classifier, tmp_path
 
 
-def test_the_distance_is_that_of_all_real_features(made, tiny_images):
+def test_the_distance_is_that_of_all_real_features(made, tiny_images) -> None:
     classifier, folder = made
     reference = load_reference(folder)
     features = judge(classifier, tiny_images.images(torch.arange(48))).features
@@ -28,7 +28,7 @@ def test_the_distance_is_that_of_all_real_features(made, tiny_images):
     assert reference.distance(features) == pytest.approx(0.0, abs=1e-4)
 
 
-def test_real_features_and_pictures_run_through_the_classes(made, tiny_images):
+def test_real_features_and_pictures_run_through_the_classes(made, tiny_images) -> None:
     reference = load_reference(made[1])
     assert reference.real.shape == (30, 128)
     assert reference.labels.tolist() == [0, 0, 1, 1, 2, 2]
@@ -37,7 +37,7 @@ def test_real_features_and_pictures_run_through_the_classes(made, tiny_images):
     assert len(rows.unique()) == 7
 
 
-def test_too_few_or_too_many_images_are_refused(made):
+def test_too_few_or_too_many_images_are_refused(made) -> None:
     reference = load_reference(made[1])
     with pytest.raises(ValueError, match="at least two"):
         reference.distance(torch.zeros(1, 128))
@@ -45,18 +45,18 @@ def test_too_few_or_too_many_images_are_refused(made):
         reference.real_distance(31)
 
 
-def test_another_classifier_is_noticed(made, tiny_images):
+def test_another_classifier_is_noticed(made, tiny_images) -> None:
     save_classifier(made[1], FeatureNet(1, 3), tiny_images.class_names)
     with pytest.raises(ValueError, match="another classifier"):
         load_reference(made[1])
 
 
-def test_a_missing_reference_says_how_it_is_made(tmp_path):
+def test_a_missing_reference_says_how_it_is_made(tmp_path) -> None:
     with pytest.raises(FileNotFoundError, match=r"fmstudio\.image\.scores\.reference"):
         load_reference(tmp_path)
 
 
-def test_the_shipped_reference_belongs_to_the_shipped_classifier():
+def test_the_shipped_reference_belongs_to_the_shipped_classifier() -> None:
     reference = load_reference(MODELS / "fashion-metric")
     assert reference.pictures.shape == (20, 1, 28, 28)
     assert reference.real_distance(1000) < 0.15 < reference.real_distance(100)

@@ -12,13 +12,13 @@ def teacher(tiny_net):
     return ImageModel(tiny_net, ("top", "middle", "bottom"))
 
 
-def test_the_teacher_carries_each_noise_to_its_image(teacher):
+def test_the_teacher_carries_each_noise_to_its_image(teacher) -> None:
     for pairs in make_pairs(teacher, 10, 3, seed=2, batch=4):
         made = sample(GuidedField(teacher.net, pairs.labels), pairs.x1.float(), 3)
         assert torch.equal(made.half(), pairs.x0)
 
 
-def test_pairs_come_in_batches_up_to_the_count(teacher):
+def test_pairs_come_in_batches_up_to_the_count(teacher) -> None:
     parts = list(make_pairs(teacher, 10, 1, batch=4))
     assert [len(part) for part in parts] == [4, 4, 2]
     again = list(make_pairs(teacher, 10, 1, batch=4))
@@ -28,7 +28,7 @@ def test_pairs_come_in_batches_up_to_the_count(teacher):
         next(make_pairs(teacher, 0, 1))
 
 
-def test_saved_pairs_are_read_back(teacher, tmp_path):
+def test_saved_pairs_are_read_back(teacher, tmp_path) -> None:
     pairs = join_pairs(list(make_pairs(teacher, 5, 1)))
     save_pairs(tmp_path / "pairs.safetensors", pairs)
     read = load_pairs(tmp_path / "pairs.safetensors")

@@ -44,7 +44,7 @@ def test_numbers_that_are_not_finite_stop_the_run(tiny_net, adaptive: bool, bf16
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 6, 7, 8, 16])
 @pytest.mark.parametrize("guidance", [1.0, 2.5])
-def test_our_euler_is_diffusers_flow_match_euler(tiny_net, steps, guidance):
+def test_our_euler_is_diffusers_flow_match_euler(tiny_net, steps, guidance) -> None:
     from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 
     scheduler = FlowMatchEulerDiscreteScheduler()
@@ -57,12 +57,12 @@ def test_our_euler_is_diffusers_flow_match_euler(tiny_net, steps, guidance):
     assert torch.allclose(sample(field, noise(), steps), x, atol=2e-6, rtol=0)
 
 
-def test_guidance_one_is_the_plain_conditional_flow(tiny_net):
+def test_guidance_one_is_the_plain_conditional_flow(tiny_net) -> None:
     x, t = noise(), torch.tensor(0.7)
     assert torch.equal(GuidedField(tiny_net, LABELS, 1.0)(x, t), tiny_net(x, t, LABELS))
 
 
-def test_guidance_mixes_with_and_without_class(tiny_net):
+def test_guidance_mixes_with_and_without_class(tiny_net) -> None:
     x, t = noise(), torch.tensor(0.7)
     with_class = tiny_net(x, t, LABELS)
     without = tiny_net(x, t, torch.full_like(LABELS, tiny_net.no_class))
@@ -72,7 +72,7 @@ def test_guidance_mixes_with_and_without_class(tiny_net):
         assert torch.allclose(GuidedField(tiny_net, LABELS, w)(x, t), expected, atol=1e-5)
 
 
-def test_a_seed_means_the_same_noise_and_the_same_images(tiny_net):
+def test_a_seed_means_the_same_noise_and_the_same_images(tiny_net) -> None:
     field = GuidedField(tiny_net, LABELS, 1.5)
     assert torch.equal(noise(3), noise(3))
     assert not torch.equal(noise(3), noise(4))
@@ -82,14 +82,14 @@ def test_a_seed_means_the_same_noise_and_the_same_images(tiny_net):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_seed_means_the_same_picture_on_every_device(tiny_net):
+def test_a_seed_means_the_same_picture_on_every_device(tiny_net) -> None:
     here = sample(GuidedField(tiny_net, LABELS), noise(), 4)
     there = sample(GuidedField(tiny_net.cuda(), LABELS), noise().cuda(), 4)
     assert torch.allclose(here, there.cpu(), atol=1e-3)
 
 
 @pytest.mark.parametrize(("solver", "stages"), [(EULER, 1), (MIDPOINT, 2), (HEUN, 2), (RK4, 4)])
-def test_every_evaluation_is_counted(tiny_net, solver, stages):
+def test_every_evaluation_is_counted(tiny_net, solver, stages) -> None:
     calls = []
     tiny_net.register_forward_hook(lambda *_: calls.append(1))
     states = list(sample_steps(GuidedField(tiny_net, LABELS, 2.0), noise(), 3, solver))
@@ -110,13 +110,13 @@ class Growth(torch.nn.Module):
 
 
 @pytest.mark.parametrize(("solver", "bound"), [(EULER, 0.1), (MIDPOINT, 3e-3), (HEUN, 3e-3), (RK4, 1e-5)])
-def test_every_solver_follows_the_flow_from_noise_to_data(solver, bound):
+def test_every_solver_follows_the_flow_from_noise_to_data(solver, bound) -> None:
     end = sample(GuidedField(Growth(), LABELS), noise(), 8, solver)
     error = (end / (noise() * math.exp(-0.5)) - 1).abs().max().item()
     assert error < bound
 
 
-def test_the_predicted_image_is_x_minus_t_v(tiny_net):
+def test_the_predicted_image_is_x_minus_t_v(tiny_net) -> None:
     field = GuidedField(tiny_net, LABELS)
     x, t = noise(), 1.0
     for state in sample_steps(field, noise(), 4):
@@ -126,12 +126,12 @@ def test_the_predicted_image_is_x_minus_t_v(tiny_net):
         x, t = state.x, state.t
 
 
-def test_the_single_step_lands_on_the_first_prediction(tiny_net):
+def test_the_single_step_lands_on_the_first_prediction(tiny_net) -> None:
     (state,) = sample_steps(GuidedField(tiny_net, LABELS), noise(), 1)
     assert torch.allclose(state.x, state.x0_hat, atol=1e-6)
 
 
-def test_a_grid_has_one_row_per_step_count_from_one_noise(tiny_net):
+def test_a_grid_has_one_row_per_step_count_from_one_noise(tiny_net) -> None:
     events = list(step_grid(tiny_net, [1, 3], [0, 2], guidance=1.5, seed=5, count=4))
     assert [type(event) for event in events] == [
         SampleStep,
@@ -149,7 +149,7 @@ def test_a_grid_has_one_row_per_step_count_from_one_noise(tiny_net):
     assert torch.equal(alone[0].images, rows[1].images)
 
 
-def test_a_closed_grid_stops_the_work(tiny_net):
+def test_a_closed_grid_stops_the_work(tiny_net) -> None:
     calls = []
     tiny_net.register_forward_hook(lambda *_: calls.append(1))
     grid = step_grid(tiny_net, [50], [0], count=1)
@@ -158,7 +158,7 @@ def test_a_closed_grid_stops_the_work(tiny_net):
     assert len(calls) == 1
 
 
-def test_wrong_labels_are_refused(tiny_net):
+def test_wrong_labels_are_refused(tiny_net) -> None:
     with pytest.raises(ValueError, match=r"0 … 3"):
         GuidedField(tiny_net, torch.tensor([4]))
     with pytest.raises(ValueError, match="at least one class"):
@@ -167,7 +167,7 @@ def test_wrong_labels_are_refused(tiny_net):
 
 
 @pytest.mark.parametrize("shift", [0.3, 1.0, 3.0])
-def test_shifted_times_are_those_of_diffusers(shift):
+def test_shifted_times_are_those_of_diffusers(shift) -> None:
     from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 
     scheduler = FlowMatchEulerDiscreteScheduler(shift=shift)
@@ -175,7 +175,7 @@ def test_shifted_times_are_those_of_diffusers(shift):
     assert torch.allclose(shifted_times(7, shift), scheduler.sigmas, atol=1e-6)
 
 
-def test_shifted_times_keep_their_ends_and_their_order():
+def test_shifted_times_keep_their_ends_and_their_order() -> None:
     up = shifted_times(5, 3.0, 0.0, 0.7)
     assert up[0] == 0.0
     assert up[-1] == pytest.approx(0.7)
@@ -187,12 +187,12 @@ def test_shifted_times_keep_their_ends_and_their_order():
 
 
 @pytest.mark.parametrize("shift", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_shift_that_is_no_positive_number_is_refused(shift):
+def test_a_shift_that_is_no_positive_number_is_refused(shift) -> None:
     with pytest.raises(ValueError, match="positive number"):
         shifted_times(3, shift)
 
 
-def test_adaptive_steps_follow_the_flow_within_the_tolerance():
+def test_adaptive_steps_follow_the_flow_within_the_tolerance() -> None:
     events = list(sample_adaptive(GuidedField(Growth(), LABELS), noise(), 1e-4))
     exact = noise() * math.exp(-0.5)
     assert (events[-1].x - exact).abs().max() < 1e-3
@@ -203,7 +203,8 @@ def test_adaptive_steps_follow_the_flow_within_the_tolerance():
     assert loose[-1].nfe < events[-1].nfe
 
 
-def test_there_and_back_is_where_it_began(tiny_net):
+@pytest.mark.slow
+def test_there_and_back_is_where_it_began(tiny_net) -> None:
     field = GuidedField(tiny_net, LABELS)
     there = list(sample_steps(field, noise(), 20, RK4))[-1].x
     back = list(sample_steps(field, there, 20, RK4, start=0.0, end=1.0))[-1].x

@@ -9,7 +9,7 @@ from fmstudio.image.sampling.sampling import AdaptivePlan, FixedPlan
 from fmstudio.image.settings import ImageSettings, parse_steps
 
 
-def test_settings_survive_json():
+def test_settings_survive_json() -> None:
     given = ImageSettings(solver="heun", steps=(3,), shift=2.0, label=4, tolerances=(0.2,), bf16=False)
     assert ImageSettings.from_dict(json.loads(json.dumps(given.to_dict()))) == given
 
@@ -35,12 +35,12 @@ def test_settings_survive_json():
         ({"colour": 1}, "Unknown image setting"),
     ],
 )
-def test_wrong_settings_are_answered_with_a_sentence(values, message):
+def test_wrong_settings_are_answered_with_a_sentence(values, message) -> None:
     with pytest.raises(ValueError, match=message):
         ImageSettings.from_dict(values)
 
 
-def test_rows_are_steps_or_tolerances():
+def test_rows_are_steps_or_tolerances() -> None:
     assert ImageSettings(steps=(2, 5), shift=3.0).plans() == [
         FixedPlan(2, shift=3.0),
         FixedPlan(5, shift=3.0),
@@ -48,7 +48,7 @@ def test_rows_are_steps_or_tolerances():
     assert ImageSettings(solver="dopri5", tolerances=(0.1,)).plans() == [AdaptivePlan(0.1)]
 
 
-def test_labels_are_all_in_turn_one_or_none():
+def test_labels_are_all_in_turn_one_or_none() -> None:
     model = backbone("fashion-rf1")
     assert ImageSettings(count=12).labels(model).tolist() == [*range(10), 0, 1]
     assert ImageSettings(label=3, count=2).labels(model).tolist() == [3, 3]
@@ -57,7 +57,7 @@ def test_labels_are_all_in_turn_one_or_none():
         ImageSettings(label=10).labels(model)
 
 
-def test_a_grid_as_json_has_every_row():
+def test_a_grid_as_json_has_every_row() -> None:
     answer = image_grid(
         ImageSettings.from_dict({"solver": "dopri5", "tolerances": [0.5], "count": 1, "label": 8})
     )
@@ -71,7 +71,7 @@ def test_a_grid_as_json_has_every_row():
     json.dumps(answer)
 
 
-def test_typed_lists_take_blanks_and_commas():
+def test_typed_lists_take_blanks_and_commas() -> None:
     assert parse_steps(" 1,2;  4 ") == (1, 2, 4)
     with pytest.raises(ValueError, match="expected 1 to 8"):
         parse_steps("  ")

@@ -50,13 +50,13 @@ def same_weights(first: Run, second: Run) -> bool:
     )
 
 
-def test_the_same_seed_gives_the_same_weights(tiny_images):
+def test_the_same_seed_gives_the_same_weights(tiny_images) -> None:
     first, second = finish(new_run(tiny_images)), finish(new_run(tiny_images))
     assert same_weights(first, second)
     assert not same_weights(first, finish(new_run(tiny_images, replace(SETTINGS, seed=4))))
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(tiny_images, tmp_path):
+def test_a_resumed_run_equals_an_uninterrupted_one(tiny_images, tmp_path) -> None:
     whole = finish(new_run(tiny_images))
     begun = new_run(tiny_images)
     for _ in range(3):
@@ -70,34 +70,35 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tiny_images, tmp_path):
     assert same_weights(finish(resumed), whole)
 
 
-def test_another_recipe_is_not_resumed(tiny_images):
+def test_another_recipe_is_not_resumed(tiny_images) -> None:
     state = new_run(tiny_images).state()
     other = new_run(tiny_images, replace(SETTINGS, learning_rate=5e-4, steps=9))
     with pytest.raises(ValueError, match=r"learning_rate 0\.001 there, 0\.0005 here"):
         other.restore(state)
 
 
-def test_a_longer_budget_may_be_resumed(tiny_images):
+def test_a_longer_budget_may_be_resumed(tiny_images) -> None:
     state = finish(new_run(tiny_images)).state()
     longer = new_run(tiny_images, replace(SETTINGS, steps=8))
     longer.restore(state)
     assert finish(longer).step == 8
 
 
-def test_accumulated_parts_make_the_same_step(tiny_images):
+def test_accumulated_parts_make_the_same_step(tiny_images) -> None:
     whole = finish(new_run(tiny_images, replace(SETTINGS, steps=2)))
     parts = finish(new_run(tiny_images, replace(SETTINGS, steps=2, accumulate=4)))
     for a, b in zip(whole.state()["weights"], parts.state()["weights"], strict=True):
         assert torch.allclose(a, b, atol=2e-4)
 
 
-def test_training_learns_the_three_classes(tiny_images):
+@pytest.mark.slow
+def test_training_learns_the_three_classes(tiny_images) -> None:
     run = new_run(tiny_images, TrainSettings(steps=100, batch=16, warmup=5, learning_rate=3e-3))
     losses = [progress.loss for progress in run.advance()]
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_a_run_leaves_state_log_model_and_samples(tiny_images, tmp_path):
+def test_a_run_leaves_state_log_model_and_samples(tiny_images, tmp_path) -> None:
     for _ in train(new_run(tiny_images), tmp_path, tiny_images.class_names):
         pass
     line = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
@@ -111,7 +112,8 @@ def test_a_run_leaves_state_log_model_and_samples(tiny_images, tmp_path):
         assert picture.size == (80, 24)
 
 
-def test_a_closed_run_stops(tiny_images):
+@pytest.mark.slow
+def test_a_closed_run_stops(tiny_images) -> None:
     run = new_run(tiny_images, replace(SETTINGS, steps=10_000))
     progress = run.advance()
     first = next(progress)
@@ -119,7 +121,7 @@ def test_a_closed_run_stops(tiny_images):
     assert run.step == first.step == 50
 
 
-def test_a_budget_in_minutes_ends_after_them(tiny_images):
+def test_a_budget_in_minutes_ends_after_them(tiny_images) -> None:
     run = new_run(tiny_images, replace(SETTINGS, steps=None, minutes=0.01))
     finish(run)
     assert 0.6 <= run.seconds < 3
@@ -134,17 +136,17 @@ def test_a_budget_in_minutes_ends_after_them(tiny_images):
         ({"time_law": "late"}, "mixed"),
     ],
 )
-def test_impossible_settings_are_refused(changes, message):
+def test_impossible_settings_are_refused(changes, message) -> None:
     with pytest.raises(ValueError, match=message):
         replace(SETTINGS, **changes)
 
 
-def test_a_batch_that_cannot_be_split_is_refused(tiny_images):
+def test_a_batch_that_cannot_be_split_is_refused(tiny_images) -> None:
     with pytest.raises(ValueError, match="3 equal parts"):
         new_run(tiny_images, replace(SETTINGS, accumulate=3))
 
 
-def test_rate_warms_up_and_falls_to_zero():
+def test_rate_warms_up_and_falls_to_zero() -> None:
     settings = TrainSettings(steps=100, warmup=10, learning_rate=1.0)
     assert settings.rate(0, 0.0) == pytest.approx(0.1)
     assert settings.rate(50, 0.5) == pytest.approx(0.5)
@@ -169,7 +171,7 @@ def environment():
 
 
 @pytest.mark.slow
-def test_a_killed_command_ends_with_the_weights_of_one_that_was_not(tmp_path):
+def test_a_killed_command_ends_with_the_weights_of_one_that_was_not(tmp_path) -> None:
     write_pictures(tmp_path / "data")
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     steps = 400
@@ -218,7 +220,7 @@ class Notebook(GeneralTracker):
         self.pictures.append((step, values["samples"].shape))
 
 
-def test_trackers_get_loss_rate_pictures_and_the_distance(tiny_images, tmp_path):
+def test_trackers_get_loss_rate_pictures_and_the_distance(tiny_images, tmp_path) -> None:
     save_classifier(tmp_path / "metric", FeatureNet(1, 3), tiny_images.class_names)
     notebook = Notebook()
     torch.manual_seed(0)
@@ -235,7 +237,8 @@ def test_trackers_get_loss_rate_pictures_and_the_distance(tiny_images, tmp_path)
     assert meter(net) == pytest.approx(measured["distance"], rel=0.02)  # the folder is in half precision
 
 
-def test_the_meter_sees_how_near_samples_are_to_the_images(tiny_images, tmp_path):
+@pytest.mark.slow
+def test_the_meter_sees_how_near_samples_are_to_the_images(tiny_images, tmp_path) -> None:
     save_classifier(tmp_path, FeatureNet(1, 3), tiny_images.class_names)
     meter = replace(build_meter(tmp_path, tiny_images), count=48)
     fresh = new_run(tiny_images).averaged()
@@ -243,7 +246,7 @@ def test_the_meter_sees_how_near_samples_are_to_the_images(tiny_images, tmp_path
     assert meter(run.averaged()) < 0.5 * meter(fresh)
 
 
-def test_a_tracker_that_is_not_there_is_refused():
+def test_a_tracker_that_is_not_there_is_refused() -> None:
     assert checked_tracker("none") is None
     with pytest.raises(ValueError, match="knows none, aim"):
         checked_tracker("paper")
@@ -253,7 +256,7 @@ def test_a_tracker_that_is_not_there_is_refused():
             checked_tracker(name)
 
 
-def test_a_transformer_is_trained_by_the_same_command_and_uploaded_on_request(tmp_path, monkeypatch):
+def test_a_transformer_is_trained_by_the_same_command_and_uploaded_on_request(tmp_path, monkeypatch) -> None:
     uploads = []
 
     class Hub:
@@ -286,7 +289,7 @@ def test_a_transformer_is_trained_by_the_same_command_and_uploaded_on_request(tm
     assert load_model(out / "model").net.part == "transformer"
 
 
-def test_nothing_is_uploaded_unasked(tmp_path, monkeypatch):
+def test_nothing_is_uploaded_unasked(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("huggingface_hub.HfApi", lambda: pytest.fail("the Hub was called"))
     write_pictures(tmp_path / "data")
     options = ("--data", tmp_path / "data", "--size", 8, "--out", tmp_path / "run", "--steps", 1)
@@ -295,7 +298,7 @@ def test_nothing_is_uploaded_unasked(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_two_processes_make_the_weights_of_one(tmp_path):
+def test_two_processes_make_the_weights_of_one(tmp_path) -> None:
     write_pictures(tmp_path / "data")
     launcher = (sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "-m")
     subprocess.run(

@@ -37,7 +37,7 @@ def alone(settings: ImageSettings) -> torch.Tensor:
         ("shift", "0.5 3", "seed", "0 9"),
     ],
 )
-def test_every_cell_is_the_image_of_its_own_settings(x, xs, y, ys):
+def test_every_cell_is_the_image_of_its_own_settings(x, xs, y, ys) -> None:
     grid = finished(read_axis(x, xs, MODEL), read_axis(y, ys, MODEL))
     assert sorted(grid.cells) == [(0, 0), (0, 1), (1, 0), (1, 1)]
     for (row, column), image in grid.cells.items():
@@ -46,14 +46,14 @@ def test_every_cell_is_the_image_of_its_own_settings(x, xs, y, ys):
 
 
 @pytest.mark.parametrize("name", AXES)
-def test_what_stands_in_the_box_can_be_read(name):
+def test_what_stands_in_the_box_can_be_read(name) -> None:
     axis = read_axis(name, DEFAULT_VALUES[name], MODEL)
     assert 1 < len(axis.labels) <= 10
     for change in axis.settings:
         assert isinstance(change(SETTINGS), ImageSettings)
 
 
-def test_classes_are_read_by_name_number_or_all():
+def test_classes_are_read_by_name_number_or_all() -> None:
     assert read_axis("class", "ankle boot, 3", MODEL).labels == ("Ankle boot", "Dress")
     assert read_axis("class", "9 3", MODEL).labels == ("Ankle boot", "Dress")
     assert len(read_axis("class", "All", MODEL).labels) == 10
@@ -71,12 +71,12 @@ def test_classes_are_read_by_name_number_or_all():
         ("colour", "red", "axis: expected one of"),
     ],
 )
-def test_wrong_values_are_answered_with_a_sentence(name, text, message):
+def test_wrong_values_are_answered_with_a_sentence(name, text, message) -> None:
     with pytest.raises(ValueError, match=message):
         read_axis(name, text, MODEL)
 
 
-def test_one_setting_cannot_be_on_both_sides():
+def test_one_setting_cannot_be_on_both_sides() -> None:
     axis = read_axis("seed", "1 2", MODEL)
     with pytest.raises(ValueError, match="Both sides are seed"):
         next(xy_grid(SETTINGS, axis, axis))
@@ -84,7 +84,7 @@ def test_one_setting_cannot_be_on_both_sides():
         next(xy_grid(replace(SETTINGS, solver="dopri5"), axis, read_axis("class", "1", MODEL)))
 
 
-def test_cells_that_differ_in_class_and_seed_share_one_batch():
+def test_cells_that_differ_in_class_and_seed_share_one_batch() -> None:
     calls = []
     hook = backbone(MODEL).net.register_forward_hook(lambda *_: calls.append(1))
     events = list(xy_grid(SETTINGS, read_axis("class", "all", MODEL), read_axis("seed", "1 2", MODEL)))
@@ -94,7 +94,7 @@ def test_cells_that_differ_in_class_and_seed_share_one_batch():
     assert shares[-1] == pytest.approx(1.0)
 
 
-def test_pictures_carry_the_settings_of_their_cell():
+def test_pictures_carry_the_settings_of_their_cell() -> None:
     grid = finished(read_axis("class", "1 2", MODEL), read_axis("seed", "7", MODEL))
     inside = settings_in(grid.pictures()[1].png())
     assert inside["label"] == 2

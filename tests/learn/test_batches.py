@@ -16,6 +16,7 @@ from fmstudio.learn.training.batches import Batches, Problem
 PAIRED = Experiment(batch=64, coupling_batch=32, data="moons", data_points=500)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("coupling", ["optimal transport", "sinkhorn"])
 @pytest.mark.parametrize("conditional", [False, True])
 def test_blocks_made_ahead_are_those_made_in_turn(coupling: str, conditional: bool) -> None:

@@ -27,7 +27,7 @@ FAMILIES = [
 
 
 @pytest.mark.parametrize(("field", "members"), FAMILIES)
-def test_every_name_has_a_builder(field, members):
+def test_every_name_has_a_builder(field, members) -> None:
     assert tuple(members) == domain(field)["options"]
     for name, member in members.items():
         assert member.name == name
@@ -53,12 +53,12 @@ def test_every_name_has_a_builder(field, members):
         ({"path": "zig-zag", "around": "variance preserving", "beta0": 1}, ZigZag(VariancePreserving(1.0))),
     ],
 )
-def test_paths_have_the_numbers_of_the_experiment(changes, path):
+def test_paths_have_the_numbers_of_the_experiment(changes, path) -> None:
     assert path_of(E.but(**changes)) == path
 
 
 @pytest.mark.parametrize("name", ["bow", "spiral"])
-def test_a_turning_path_is_refused_on_the_line(name):
+def test_a_turning_path_is_refused_on_the_line(name) -> None:
     with pytest.raises(ValueError, match=f"^path: the {name} turns the plane"):
         path_of(E.but(data="line mixture", path=name))
     packed = clouds.pack(torch.randn(20, 1, generator=torch.Generator().manual_seed(0)))
@@ -66,13 +66,13 @@ def test_a_turning_path_is_refused_on_the_line(name):
         path_of(E.but(data="points", points=packed, path=name))
 
 
-def test_a_bad_formula_is_refused():
+def test_a_bad_formula_is_refused() -> None:
     with pytest.raises(ValueError, match=r"a\(1\) must be 0; your formula gives 1 at t = 1"):
         path_of(E.but(path="custom", formula_a="1"))
 
 
 @pytest.mark.parametrize("name", DATA)
-def test_data_is_seeded_and_of_one_scale(name):
+def test_data_is_seeded_and_of_one_scale(name) -> None:
     e = E.but(data=name)
     density = density_of(e)
     assert density.dim == e.dim
@@ -89,7 +89,7 @@ def test_data_is_seeded_and_of_one_scale(name):
 @pytest.mark.parametrize(
     "name", ["moons", "checkerboard", "two spirals", "swiss roll", "pinwheel", "rings", "word"]
 )
-def test_shapes_and_words_are_clouds_of_the_asked_size(name):
+def test_shapes_and_words_are_clouds_of_the_asked_size(name) -> None:
     density = density_of(E.but(data=name))
     assert isinstance(density, PointCloud)
     assert len(density) == 500
@@ -99,20 +99,20 @@ def test_shapes_and_words_are_clouds_of_the_asked_size(name):
 
 
 @pytest.mark.parametrize("name", ["8 gaussians", "mixture", "line mixture"])
-def test_mixtures_are_exact(name):
+def test_mixtures_are_exact(name) -> None:
     density = density_of(E.but(data=name))
     assert isinstance(density, GaussianMixture)
     assert density.classes == len(density.means)
 
 
-def test_jitter_widens_the_eight_gaussians():
+def test_jitter_widens_the_eight_gaussians() -> None:
     for noise, variance in ((0.0, 0.01), (0.3, 0.1), (1.0, 1.01)):
         density = density_of(E.but(data="8 gaussians", data_noise=noise))
         assert isinstance(density, GaussianMixture)
         torch.testing.assert_close(density.covariances, variance * torch.eye(2).expand(8, 2, 2))
 
 
-def test_free_mixture_has_its_rows():
+def test_free_mixture_has_its_rows() -> None:
     rows = [[2, -1, 0.5, 0.2, 0.1, 0.3], [1, 1, 1, 0.1, 0, 0.4]]
     density = density_of(E.but(data="mixture", mixture=json.dumps(rows)))
     assert isinstance(density, GaussianMixture)
@@ -141,12 +141,12 @@ def test_free_mixture_has_its_rows():
     ],
     ids=lambda x: x[:24],
 )
-def test_a_bad_mixture_is_refused_by_row(mixture, words):
+def test_a_bad_mixture_is_refused_by_row(mixture, words) -> None:
     with pytest.raises(ValueError, match=f"^mixture: {words}"):
         density_of(E.but(data="mixture", mixture=mixture))
 
 
-def test_points_are_the_packed_cloud():
+def test_points_are_the_packed_cloud() -> None:
     points = torch.randn(700, 2, generator=torch.Generator().manual_seed(0))
     e = E.but(data="points", points=clouds.pack(points, torch.arange(700) % 3), data_points=1_000)
     density = density_of(e)
@@ -159,13 +159,13 @@ def test_points_are_the_packed_cloud():
     assert fewer.classes == 3
 
 
-def test_points_before_anything_is_drawn_are_the_example():
+def test_points_before_anything_is_drawn_are_the_example() -> None:
     density = density_of(E.but(data="points", data_points=10_000))
     assert isinstance(density, PointCloud)
     assert torch.equal(density.points, clouds.example_drawing().points)
 
 
-def test_damaged_points_and_impossible_words_are_refused():
+def test_damaged_points_and_impossible_words_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^points: this is not a packed cloud"):
         density_of(E.but(data="points", points="junk"))
     with pytest.raises(ValueError, match=r"^word: expected 1 to 12 characters"):
@@ -173,11 +173,11 @@ def test_damaged_points_and_impossible_words_are_refused():
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_sources_have_the_dimension_of_the_data(name):
+def test_sources_have_the_dimension_of_the_data(name) -> None:
     assert source_of(E.but(source=name)).dim == 2
 
 
-def test_sources_on_the_line():
+def test_sources_on_the_line() -> None:
     line = E.but(data="line mixture")
     normal = source_of(line)
     assert (normal.dim, len(normal.means)) == (1, 1)
@@ -187,7 +187,7 @@ def test_sources_on_the_line():
         source_of(line.but(source="8 gaussians"))
 
 
-def test_couplings():
+def test_couplings() -> None:
     assert isinstance(coupling_of(E), Independent)
     assert isinstance(coupling_of(E.but(coupling="optimal transport")), OptimalTransport)
     sinkhorn = coupling_of(E.but(coupling="sinkhorn", sinkhorn_reg=0.3))
@@ -195,7 +195,7 @@ def test_couplings():
     assert sinkhorn.reg == 0.3
 
 
-def test_equal_choices_share_one_object():
+def test_equal_choices_share_one_object() -> None:
     e = E.but(data="moons")
     other = e.but(train_steps=7, solver="rk4", particles=50)
     assert density_of(e) is density_of(other)
@@ -208,7 +208,7 @@ def test_equal_choices_share_one_object():
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("data", ["8 gaussians", "moons", "line mixture"])
-def test_oracle_of_every_path(path, data):
+def test_oracle_of_every_path(path, data) -> None:
     e = E.but(path=path, data=data)
     if e.dim == 1 and path in ("bow", "spiral"):
         with pytest.raises(ValueError, match=r"^path:"):

@@ -24,7 +24,7 @@ def trained() -> Checkpoint:
     return final.checkpoint
 
 
-def test_round_trip_keeps_everything(trained, tmp_path):
+def test_round_trip_keeps_everything(trained, tmp_path) -> None:
     save(trained, tmp_path / "net.safetensors")
     back = load(tmp_path / "net.safetensors")
     assert back.experiment == trained.experiment
@@ -35,7 +35,7 @@ def test_round_trip_keeps_everything(trained, tmp_path):
     assert torch.equal(back.resumable.moments.second, trained.resumable.moments.second)
 
 
-def test_net_only_is_smaller_and_samples_the_same(trained, tmp_path):
+def test_net_only_is_smaller_and_samples_the_same(trained, tmp_path) -> None:
     save(trained, tmp_path / "all.safetensors")
     save(trained.net_only(), tmp_path / "net.safetensors")
     sizes = [(tmp_path / name).stat().st_size for name in ("net.safetensors", "all.safetensors")]
@@ -45,7 +45,7 @@ def test_net_only_is_smaller_and_samples_the_same(trained, tmp_path):
     assert torch.equal(back.network.flat, trained.network.flat)
 
 
-def test_field_follows_label_and_guidance(trained):
+def test_field_follows_label_and_guidance(trained) -> None:
     x, t = torch.randn(9, 2), torch.tensor(0.3)
     net, told = trained.net, trained.net.given(2)
     guided = trained.field(trained.experiment)
@@ -54,7 +54,7 @@ def test_field_follows_label_and_guidance(trained):
     assert torch.equal(trained.field(trained.experiment.but(label=-1))(x, t), net(x, t))
 
 
-def test_a_failed_save_leaves_the_old_file(trained, tmp_path, monkeypatch):
+def test_a_failed_save_leaves_the_old_file(trained, tmp_path, monkeypatch) -> None:
     path = tmp_path / "net.safetensors"
     save(trained.net_only(), path)
     before = path.read_bytes()
@@ -116,13 +116,13 @@ BAD = {
 
 
 @pytest.mark.parametrize(("metadata", "tensors", "message"), BAD.values(), ids=list(BAD))
-def test_bad_files_are_refused_with_the_reason(trained, tmp_path, metadata, tensors, message):
+def test_bad_files_are_refused_with_the_reason(trained, tmp_path, metadata, tensors, message) -> None:
     path = rewritten(trained, tmp_path / "bad.safetensors", metadata, tensors)
     with pytest.raises(ValueError, match=message):
         load(path)
 
 
-def test_files_of_other_kinds_are_refused(tmp_path):
+def test_files_of_other_kinds_are_refused(tmp_path) -> None:
     with pytest.raises(FileNotFoundError, match="No checkpoint at"):
         load(tmp_path / "nothing.safetensors")
     (tmp_path / "text.safetensors").write_text("hello")
@@ -130,7 +130,7 @@ def test_files_of_other_kinds_are_refused(tmp_path):
         load(tmp_path / "text.safetensors")
 
 
-def test_curve_keeps_both_ends_and_stays_small():
+def test_curve_keeps_both_ends_and_stays_small() -> None:
     curve = Curve()
     for step in range(5 * MOST_POINTS):
         measured = 0.5 if step % 100 == 1 else None
@@ -142,7 +142,7 @@ def test_curve_keeps_both_ends_and_stays_small():
     assert sum(point.energy_distance is not None for point in curve.points) > 3 * len(curve.points) / 100
 
 
-def test_shipped_net_is_found_by_its_problem(trained, tmp_path, monkeypatch):
+def test_shipped_net_is_found_by_its_problem(trained, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(shelf, "FOLDER", tmp_path)
     save(trained.net_only(), tmp_path / "a.safetensors")
     shelf._catalogue.cache_clear()
@@ -156,7 +156,7 @@ def test_shipped_net_is_found_by_its_problem(trained, tmp_path, monkeypatch):
         shelf._catalogue.cache_clear()
 
 
-def test_every_field_of_the_problem_matters_when_it_does():
+def test_every_field_of_the_problem_matters_when_it_does() -> None:
     base = Experiment(path="custom", data="word", coupling="sinkhorn")
     for change in ({"word": "u"}, {"formula_a": "1 - t"}, {"sinkhorn_reg": 1.0}, {"coupling_batch": 64}):
         assert shelf.problem(base.but(**change)) != shelf.problem(base)
@@ -170,7 +170,7 @@ def test_every_field_of_the_problem_matters_when_it_does():
     assert torch.equal(*words)
 
 
-def test_the_studio_ships_the_default_experiments_net():
+def test_the_studio_ships_the_default_experiments_net() -> None:
     found = shelf.shipped(Experiment())
     assert found is not None
     assert found.curve.points[-1].energy_distance < 0.005

@@ -47,7 +47,7 @@ def png(pixels: np.ndarray, mode: str = "L", kind: str = "PNG") -> bytes:
 @pytest.mark.parametrize("d", [1, 2])
 @pytest.mark.parametrize("n", [1, 2, 999, 5_000])
 @pytest.mark.parametrize("labelled", [False, True])
-def test_pack_round_trip(d, n, labelled):
+def test_pack_round_trip(d, n, labelled) -> None:
     points = normal(n, d)
     labels = torch.arange(n) % 64 if labelled else None
     text = clouds.pack(points, labels)
@@ -72,14 +72,14 @@ def test_pack_round_trip(d, n, labelled):
         elements=st.floats(-999, 999, width=32),
     )
 )
-def test_pack_any_points(array):
+def test_pack_any_points(array) -> None:
     points = torch.from_numpy(array)
     again = clouds.unpack(clouds.pack(points)).points
     width = points.double().amax(0) - points.double().amin(0)
     assert ((again - points).abs() <= width / 131_070 * 1.01 + 2e-4).all()
 
 
-def test_pack_keeps_a_seeded_subset_with_every_class():
+def test_pack_keeps_a_seeded_subset_with_every_class() -> None:
     points, labels = normal(20_000), torch.zeros(20_000, dtype=torch.int64)
     labels[777] = 1
     first, again, other = (clouds.pack(points, labels, seed) for seed in (0, 0, 1))
@@ -107,7 +107,7 @@ def test_pack_keeps_a_seeded_subset_with_every_class():
         (torch.zeros(2, 2), torch.tensor([0]), "one for each point"),
     ],
 )
-def test_pack_refuses(points, labels, words):
+def test_pack_refuses(points, labels, words) -> None:
     with pytest.raises(ValueError, match=words):
         clouds.pack(points, labels)
 
@@ -136,7 +136,7 @@ def hostile_header() -> str:
     ],
     ids=lambda text: text[:8],
 )
-def test_unpack_refuses_what_pack_did_not_write(text):
+def test_unpack_refuses_what_pack_did_not_write(text) -> None:
     with pytest.raises(
         ValueError, match=r"points: (this is not|the packed cloud is)|whole numbers from 0 to 63"
     ):
@@ -145,7 +145,7 @@ def test_unpack_refuses_what_pack_did_not_write(text):
 
 @CALM
 @given(st.text(alphabet="12PLab_-9=+/ é", max_size=60))
-def test_unpack_any_text(text):
+def test_unpack_any_text(text) -> None:
     try:
         cloud = clouds.unpack(text)
     except ValueError:
@@ -153,7 +153,7 @@ def test_unpack_any_text(text):
     assert cloud.points.isfinite().all()
 
 
-def test_what_is_said_of_a_cloud_is_packed_with_it():
+def test_what_is_said_of_a_cloud_is_packed_with_it() -> None:
     cloud = clouds.from_csv(b"x,y,kind\n1,2,Gr\xc3\xb6\xc3\x9fe\n3,4,b\n5,7,b\n6,1,b\n8,8,b\n")
     again = clouds.unpack(clouds.packed(cloud))
     assert (again.note, again.warning, again.names) == (cloud.note, "", ("Größe", "b"))
@@ -162,7 +162,7 @@ def test_what_is_said_of_a_cloud_is_packed_with_it():
     assert Experiment(data="points", points=clouds.packed(cloud)).dim == 2
 
 
-def test_the_longest_text_fits_an_experiment():
+def test_the_longest_text_fits_an_experiment() -> None:
     points, labels = normal(9_000), torch.arange(9_000) % 64
     names = tuple("ü" * 40 for _ in range(64))
     cloud = clouds.Cloud(points, labels, clouds.Transform((0, 0), (1, 1)), "ü" * 2_000, "ü" * 2_000, names)
@@ -190,13 +190,13 @@ def saying(**words: object) -> str:
     ],
     ids=lambda words: repr(words)[:20],
 )
-def test_what_is_said_of_a_cloud_is_a_line_of_text(words):
+def test_what_is_said_of_a_cloud_is_a_line_of_text(words) -> None:
     with pytest.raises(ValueError, match="damaged"):
         clouds.unpack(saying(**words))
     assert clouds.unpack(saying(note="<b>")).note == "<b>"
 
 
-def test_a_drawing_is_packed_as_its_strokes():
+def test_a_drawing_is_packed_as_its_strokes() -> None:
     strokes = [[(-2.0, 1.0), (2.0, 1.25), (3.0, -3.5)], [(0.0, -2.0)]]
     cloud = clouds.from_strokes(strokes)
     text = clouds.packed(cloud)
@@ -213,7 +213,7 @@ def test_a_drawing_is_packed_as_its_strokes():
 
 @CALM
 @given(st.binary(max_size=40).map(lambda body: "2D" + base64.urlsafe_b64encode(body).decode().rstrip("=")))
-def test_any_packed_drawing_is_a_cloud_or_a_value_error(text):
+def test_any_packed_drawing_is_a_cloud_or_a_value_error(text) -> None:
     try:
         cloud = clouds.unpack(text)
     except ValueError:
@@ -225,7 +225,7 @@ def test_any_packed_drawing_is_a_cloud_or_a_value_error(text):
 # Points.
 
 
-def test_points_are_standardised_and_the_transform_undoes_it():
+def test_points_are_standardised_and_the_transform_undoes_it() -> None:
     points = normal(500) * torch.tensor([30.0, 0.01]) + torch.tensor([1e4, -5.0])
     cloud = clouds.from_points(points, torch.arange(500) % 2 * 7)
     torch.testing.assert_close(cloud.points.mean(0), torch.zeros(2), rtol=0, atol=1e-4)
@@ -238,7 +238,7 @@ def test_points_are_standardised_and_the_transform_undoes_it():
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-45, 1e-20, 1e20, 1e29, 1e300])
-def test_points_of_any_size_become_the_same_cloud(scale):
+def test_points_of_any_size_become_the_same_cloud(scale) -> None:
     points = normal(200).double()
     usual, cloud = clouds.from_points(points), clouds.from_points(scale * points)
     torch.testing.assert_close(cloud.points, usual.points)
@@ -258,7 +258,7 @@ def test_points_of_any_size_become_the_same_cloud(scale):
         (torch.tensor([[1.7e308], [1.7e308], [-1.7e308]], dtype=torch.float64), "x are too large"),
     ],
 )
-def test_points_refused(points, words):
+def test_points_refused(points, words) -> None:
     with pytest.raises(ValueError, match=words):
         clouds.from_points(points)
 
@@ -266,7 +266,7 @@ def test_points_refused(points, words):
 # Drawings, words, pictures.
 
 
-def test_strokes_stay_where_they_were_drawn():
+def test_strokes_stay_where_they_were_drawn() -> None:
     cloud = clouds.from_strokes([[(-2.0, 1.0), (2.0, 1.0)], [(0.0, -2.0)]], generator=seeded())
     assert cloud.points.shape == (3_000, 2)
     assert cloud.transform == clouds.Transform((0.0, 0.0), (1.0, 1.0))
@@ -289,12 +289,12 @@ def test_strokes_stay_where_they_were_drawn():
         ([[(0.0, math.nan)]], "within ±10"),
     ],
 )
-def test_strokes_refused(strokes, words):
+def test_strokes_refused(strokes, words) -> None:
     with pytest.raises(ValueError, match=words):
         clouds.from_strokes(strokes)
 
 
-def test_word_has_a_class_for_every_letter_from_left_to_right():
+def test_word_has_a_class_for_every_letter_from_left_to_right() -> None:
     cloud = clouds.from_word("a bc", 4_000, seeded())
     assert cloud.labels is not None
     centres = [float(cloud.points[cloud.labels == k][:, 0].mean()) for k in range(3)]
@@ -306,13 +306,13 @@ def test_word_has_a_class_for_every_letter_from_left_to_right():
 
 
 @pytest.mark.parametrize("count", [0, -1])
-def test_no_points_are_refused(count):
+def test_no_points_are_refused(count) -> None:
     for draw in (lambda: clouds.from_strokes([[(0.0, 0.0)]], count), lambda: clouds.from_word("a", count)):
         with pytest.raises(ValueError, match=f"at least 1; got {count}"):
             draw()
 
 
-def test_word_stands_upright():
+def test_word_stands_upright() -> None:
     points = clouds.from_word("L", 8_000, seeded()).points
     low = (points[:, 1] < points[:, 1].mean()).double().mean()
     assert low > 0.55
@@ -320,7 +320,7 @@ def test_word_stands_upright():
 
 
 @pytest.mark.parametrize("word", ["", "   ", "thirteenchars", "日", "🙂", "a\u200bb", "\n"])
-def test_word_refused(word):
+def test_word_refused(word) -> None:
     with pytest.raises(ValueError, match=r"^word: "):
         clouds.from_word(word)
 
@@ -328,7 +328,7 @@ def test_word_refused(word):
 # Files.
 
 
-def test_files_are_read_by_their_ending(tmp_path: Path):
+def test_files_are_read_by_their_ending(tmp_path: Path) -> None:
     pixels = np.full((20, 20), 255)
     pixels[5:15, 5:15] = 0
     files = {
@@ -344,7 +344,7 @@ def test_files_are_read_by_their_ending(tmp_path: Path):
         assert clouds.unpack(clouds.pack(cloud.points, cloud.labels)).points.isfinite().all()
 
 
-def test_files_refused(tmp_path: Path):
+def test_files_refused(tmp_path: Path) -> None:
     (tmp_path / "a.exe").write_bytes(b"x")
     with pytest.raises(ValueError, match=r"ends in '\.exe'; use one of CSV"):
         clouds.from_file(tmp_path / "a.exe")

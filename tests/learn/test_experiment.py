@@ -37,11 +37,11 @@ CHANGES = st.fixed_dictionaries({}, optional={name: values_of(name) for name in 
 )
 
 
-def test_every_field_has_a_domain():
+def test_every_field_has_a_domain() -> None:
     assert set(NUMBERS) | set(CHOICES) | set(TEXTS) | set(TRUTHS) == set(FIELDS)
 
 
-def test_defaults_are_in_their_domains_and_need_no_query():
+def test_defaults_are_in_their_domains_and_need_no_query() -> None:
     assert Experiment().changes() == {}
     assert Experiment().to_query() == ""
     assert Experiment.from_query("") == Experiment()
@@ -50,7 +50,7 @@ def test_defaults_are_in_their_domains_and_need_no_query():
 
 @CALM
 @given(CHANGES)
-def test_json_round_trip(changes):
+def test_json_round_trip(changes) -> None:
     experiment = Experiment(**changes)
     again = Experiment.from_json(experiment.to_json())
     assert again == experiment
@@ -60,21 +60,21 @@ def test_json_round_trip(changes):
 
 @CALM
 @given(CHANGES, st.sampled_from(["", "?"]))
-def test_query_round_trip(changes, mark):
+def test_query_round_trip(changes, mark) -> None:
     experiment = Experiment(**changes)
     assert Experiment.from_query(mark + experiment.to_query()) == experiment
 
 
 @CALM
 @given(CHANGES)
-def test_query_holds_only_what_differs(changes):
+def test_query_holds_only_what_differs(changes) -> None:
     experiment = Experiment(**changes)
     named = dict(parse_qsl(experiment.to_query(), keep_blank_values=True))
     assert set(named) == {name for name in FIELDS if getattr(experiment, name) != FIELDS[name].default}
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-def test_bounds_are_allowed_and_beyond_them_refused_by_name(name):
+def test_bounds_are_allowed_and_beyond_them_refused_by_name(name) -> None:
     low, high = domain(name)["low"], domain(name)["high"]
     for value in (low, high):
         assert getattr(Experiment().but(**{name: value}), name) == value
@@ -91,7 +91,7 @@ def test_bounds_are_allowed_and_beyond_them_refused_by_name(name):
 
 
 @pytest.mark.parametrize("name", [name for name in NUMBERS if FIELDS[name].type == "int"])
-def test_whole_numbers_stay_whole(name):
+def test_whole_numbers_stay_whole(name) -> None:
     middle = int(domain(name)["low"]) + 1
     kept = getattr(Experiment().but(**{name: float(middle)}), name)
     assert kept == middle
@@ -101,7 +101,7 @@ def test_whole_numbers_stay_whole(name):
 
 
 @pytest.mark.parametrize("name", CHOICES)
-def test_options_are_allowed_and_others_refused_by_name(name):
+def test_options_are_allowed_and_others_refused_by_name(name) -> None:
     for option in domain(name)["options"]:
         around = {"around": "spherical"} if name != "around" else {}
         assert getattr(Experiment().but(**{name: option, **around}), name) == option
@@ -111,7 +111,7 @@ def test_options_are_allowed_and_others_refused_by_name(name):
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_texts_are_bounded_by_name(name):
+def test_texts_are_bounded_by_name(name) -> None:
     longest = domain(name)["longest"]
     assert getattr(Experiment().but(**{name: "x" * longest}), name) == "x" * longest
     for value in ("x" * (longest + 1), None, 3, ["x"]):
@@ -122,7 +122,7 @@ def test_texts_are_bounded_by_name(name):
 
 
 @pytest.mark.parametrize("name", TRUTHS)
-def test_truths(name):
+def test_truths(name) -> None:
     for value in (True, "True", "true", "1", 1):
         assert getattr(Experiment().but(**{name: value}), name) is True
     for value in (False, "False", "false", "0", 0):
@@ -133,7 +133,7 @@ def test_truths(name):
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_odd_values_are_refused_by_name_in_a_short_sentence(name):
+def test_odd_values_are_refused_by_name_in_a_short_sentence(name) -> None:
     deep: list = []
     for _ in range(10_000):
         deep = [deep]
@@ -156,7 +156,7 @@ def test_odd_values_are_refused_by_name_in_a_short_sentence(name):
         assert len(str(refused.value)) < 260
 
 
-def test_unknown_fields_are_refused_by_name():
+def test_unknown_fields_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match="Unknown field 3 in the experiment"):
         Experiment.from_dict({3: 1, None: 2})  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="Unknown field 'colour' in the experiment"):
@@ -185,14 +185,14 @@ def test_unknown_fields_are_refused_by_name():
     ],
     ids=lambda x: repr(x[:16]),
 )
-def test_broken_json_is_refused(text, words):
+def test_broken_json_is_refused(text, words) -> None:
     with pytest.raises(ValueError, match=words):
         Experiment.from_json(text)
 
 
 @CALM
 @given(st.text(max_size=200))
-def test_any_json_text_is_an_experiment_or_a_value_error(text):
+def test_any_json_text_is_an_experiment_or_a_value_error(text) -> None:
     try:
         experiment = Experiment.from_json(text)
     except ValueError:
@@ -212,7 +212,7 @@ def test_any_json_text_is_an_experiment_or_a_value_error(text):
         max_size=3,
     )
 )
-def test_any_value_is_taken_or_refused_with_its_name(values):
+def test_any_value_is_taken_or_refused_with_its_name(values) -> None:
     try:
         experiment = Experiment.from_dict(values)
     except ValueError as error:
@@ -224,7 +224,7 @@ def test_any_value_is_taken_or_refused_with_its_name(values):
     assert named is None or named in values
 
 
-def test_zig_zag_goes_around_a_diffusion():
+def test_zig_zag_goes_around_a_diffusion() -> None:
     with pytest.raises(ValueError, match="around: the zig-zag chain goes around"):
         Experiment(path="zig-zag", around="linear")
 
@@ -240,5 +240,5 @@ def test_zig_zag_goes_around_a_diffusion():
         ({"data": "moons", "points": "1Pabc"}, 2),
     ],
 )
-def test_dimension(changes, dim):
+def test_dimension(changes, dim) -> None:
     assert Experiment(**changes).dim == dim

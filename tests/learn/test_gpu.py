@@ -35,7 +35,7 @@ def last(reports) -> Progress:
 @pytest.mark.parametrize("conditional", [False, True], ids=["plain", "conditional"])
 @pytest.mark.parametrize("regression", [{}, MEAN], ids=["sampled", "mean"])
 @pytest.mark.parametrize("target", TARGETS)
-def test_captured_blocks_equal_eager_ones(target, regression, conditional):
+def test_captured_blocks_equal_eager_ones(target, regression, conditional) -> None:
     """Three whole blocks and a part of one, on the batches of a real training."""
     experiment = TINY.but(target=target, conditional=conditional, **regression)
     problem = Problem.of(experiment, None, CUDA)
@@ -70,7 +70,7 @@ def every_choice() -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("changes", every_choice(), ids=lambda c: " ".join(str(v) for v in c.values()))
-def test_every_choice_trains_and_is_measured(changes):
+def test_every_choice_trains_and_is_measured(changes) -> None:
     report = last(train(TINY.but(train_steps=70, **changes), device=CUDA))
     assert report.done
     assert torch.tensor([report.loss, report.energy_distance]).isfinite().all()
@@ -78,14 +78,14 @@ def test_every_choice_trains_and_is_measured(changes):
 
 
 @pytest.mark.parametrize("changes", [{}, {"conditional": True}, MEAN], ids=["plain", "conditional", "mean"])
-def test_the_same_seed_gives_the_same_weights(changes):
+def test_the_same_seed_gives_the_same_weights(changes) -> None:
     one, other = (last(train(TINY.but(**changes), device=CUDA, interval=i)) for i in (0.0, 1e9))
     assert torch.equal(one.checkpoint.network.flat, other.checkpoint.network.flat)
     another = last(train(TINY.but(seed=2, **changes), device=CUDA))
     assert not torch.equal(one.checkpoint.network.flat, another.checkpoint.network.flat)
 
 
-def test_a_training_that_was_stopped_goes_on_from_its_file(tmp_path):
+def test_a_training_that_was_stopped_goes_on_from_its_file(tmp_path) -> None:
     whole = last(train(TINY, device=CUDA, measure=False))
     reports = train(TINY, device=CUDA, measure=False, interval=0.0)
     first = next(reports)
@@ -98,7 +98,7 @@ def test_a_training_that_was_stopped_goes_on_from_its_file(tmp_path):
     )
 
 
-def test_a_net_of_the_gpu_opens_on_the_cpu(tmp_path):
+def test_a_net_of_the_gpu_opens_on_the_cpu(tmp_path) -> None:
     trained = last(train(TINY, device=CUDA, measure=False)).checkpoint
     save(trained.net_only(), tmp_path / "net.safetensors")
     x, t = torch.randn(50, 2, generator=torch.Generator().manual_seed(0)), torch.tensor(0.6)
@@ -108,7 +108,7 @@ def test_a_net_of_the_gpu_opens_on_the_cpu(tmp_path):
 
 
 @pytest.mark.parametrize("label", [None, 1, torch.arange(7) % 3], ids=["none", "one", "each"])
-def test_a_conditional_net_answers_points_of_the_cpu(label):
+def test_a_conditional_net_answers_points_of_the_cpu(label) -> None:
     net = Network(Shape(2, 16, 2, 4, classes=3), torch.Generator().manual_seed(0))
     net.matrices[-1].normal_(generator=torch.Generator().manual_seed(1))
     problem = Problem.of(TINY.but(conditional=True), None, torch.device("cpu"))
@@ -120,7 +120,7 @@ def test_a_conditional_net_answers_points_of_the_cpu(label):
     torch.testing.assert_close(there.divergence(x, t), here.divergence(x, t), rtol=1e-3, atol=1e-3)
 
 
-def test_coarse_products_stay_near(tmp_path):
+def test_coarse_products_stay_near(tmp_path) -> None:
     net = last(train(TINY.but(width=64), device=CUDA, measure=False)).net
     coarse = NetField(net.network, net.path, net.target, products=torch.bfloat16)
     x = torch.randn(200, 2, generator=torch.Generator().manual_seed(0)).to(CUDA)
@@ -129,7 +129,7 @@ def test_coarse_products_stay_near(tmp_path):
     assert not torch.equal(coarse(x, t), net(x, t))
 
 
-def test_two_trainings_at_once_learn_what_each_learns_alone():
+def test_two_trainings_at_once_learn_what_each_learns_alone() -> None:
     experiments = [TINY, TINY.but(seed=5, target="x0")]
     alone = [last(train(e, device=CUDA)).checkpoint.network.flat for e in experiments]
     together: dict[int, torch.Tensor] = {}
@@ -146,7 +146,7 @@ def test_two_trainings_at_once_learn_what_each_learns_alone():
         torch.testing.assert_close(together[k], flat, rtol=1e-3, atol=1e-5)
 
 
-def test_fifty_captures_give_their_memory_back():
+def test_fifty_captures_give_their_memory_back() -> None:
     def train_a_little() -> None:
         last(train(TINY.but(train_steps=64), device=CUDA, measure=False))
         gc.collect()

@@ -20,7 +20,7 @@ def told():
     return jobs.train_net(SMALL.but(conditional=True))[1]
 
 
-def test_a_net_of_another_flow_is_refused(told):
+def test_a_net_of_another_flow_is_refused(told) -> None:
     for change in ({"path": "spherical"}, {"data": "moons"}, {"coupling": "optimal transport"}):
         with pytest.raises(ValueError, match="The net learned 8 gaussians"):
             jobs.sample(SMALL.but(conditional=True, **change), told)
@@ -28,7 +28,7 @@ def test_a_net_of_another_flow_is_refused(told):
 
 
 @pytest.mark.parametrize("exact", [True, False], ids=["exact", "net"])
-def test_samples_of_a_class_are_compared_with_the_class(told, exact):
+def test_samples_of_a_class_are_compared_with_the_class(told, exact) -> None:
     asked = SMALL.but(conditional=True, label=3, guidance=1.0, sample_steps=30)
     report = jobs.sample(asked, None if exact else told)
     x, y = (sum(p[k] for p in report["samples"]) / 300 for k in (0, 1))
@@ -39,7 +39,7 @@ def test_samples_of_a_class_are_compared_with_the_class(told, exact):
         jobs.sample(asked.but(label=8), told)
 
 
-def test_a_straightened_net_remembers_it(tmp_path):
+def test_a_straightened_net_remembers_it(tmp_path) -> None:
     """In its file too: the SDE is refused, and so is going on without the pairs."""
     g = torch.Generator().manual_seed(0)
     pairs = FixedPairs(torch.randn(200, 2, generator=g), torch.randn(200, 2, generator=g))
@@ -54,7 +54,7 @@ def test_a_straightened_net_remembers_it(tmp_path):
         train(SMALL.but(train_steps=300), resume=again)
 
 
-def test_a_net_of_the_default_custom_path_is_sampled_with_noise():
+def test_a_net_of_the_default_custom_path_is_sampled_with_noise() -> None:
     """Its a′ is 0 at t = 1, where noise needs the score first."""
     learned = SMALL.but(path="custom", train_steps=20, sde_noise=1.0, sample_steps=10)
     samples = torch.tensor(jobs.sample(learned, jobs.train_net(learned)[1])["samples"])
@@ -62,7 +62,7 @@ def test_a_net_of_the_default_custom_path_is_sampled_with_noise():
 
 
 @pytest.mark.parametrize("target", ["x0", "eps", "score"])
-def test_where_the_velocity_tells_nothing_else_only_it_is_trained_and_no_noise_sampled(target):
+def test_where_the_velocity_tells_nothing_else_only_it_is_trained_and_no_noise_sampled(target) -> None:
     """The first: D = 1 + sin(2πt)/2 + π (1 − t) cos 2πt; the second: 1 − 2 sin πt + 2πt cos πt."""
     crossed = SMALL.but(path="custom", formula_a="1-t", formula_b="t+sin(2pi t)/2", target=target)
     with pytest.raises(ValueError, match=r"a b′ − a′b = 0 at t = 0\.3711, 0\.6590"):
@@ -77,7 +77,7 @@ def test_where_the_velocity_tells_nothing_else_only_it_is_trained_and_no_noise_s
             jobs.sample(lost.but(sde_noise=0.5), net)
 
 
-def test_an_answer_is_as_large_as_asked_for_or_refused():
+def test_an_answer_is_as_large_as_asked_for_or_refused() -> None:
     """Never with fewer particles than were asked for."""
     few = Experiment(particles=600, frames=200)
     assert len(jobs.trajectories(few)["positions"][0]) == 600

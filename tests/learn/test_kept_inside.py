@@ -30,6 +30,7 @@ def learned(data: str, target: str) -> NetField:
     return last.net
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "target", "solver"), [("moons", "eps", "heun"), ("checkerboard", "score", "euler")]
 )

@@ -24,7 +24,7 @@ def net(experiment):
     return found
 
 
-def test_a_net_that_knows_no_class_is_never_asked_for_one():
+def test_a_net_that_knows_no_class_is_never_asked_for_one() -> None:
     asked = TOLD.but(label=2, guidance=3.0)
     with pytest.raises(ValueError, match=r"trained without classes\. It cannot be asked for class 2"):
         choose(asked, net(UNTOLD))
@@ -39,7 +39,7 @@ def test_a_net_that_knows_no_class_is_never_asked_for_one():
 
 @pytest.mark.parametrize("exact", [True, False], ids=["exact", "net"])
 @pytest.mark.parametrize("conditional", [True, False], ids=["told", "of another training"])
-def test_one_class_is_scored_against_that_class(exact, conditional):
+def test_one_class_is_scored_against_that_class(exact, conditional) -> None:
     """Also where the experiment itself would train a net without classes."""
     report = jobs.sample(TOLD.but(conditional=conditional, label=2), None if exact else net(TOLD))
     assert (report["class"], report["guidance"]) == (2, 1)
@@ -49,26 +49,26 @@ def test_one_class_is_scored_against_that_class(exact, conditional):
     assert max(report["distance"]) < 0.1
 
 
-def test_every_class_is_scored_against_all_data():
+def test_every_class_is_scored_against_all_data() -> None:
     report = jobs.sample(TOLD, net(TOLD))
     assert report["class"] is None
     assert report["energy_distance"] < 0.05
 
 
-def test_guidance_0_is_the_field_of_all_data_and_scored_so():
+def test_guidance_0_is_the_field_of_all_data_and_scored_so() -> None:
     asked = TOLD.but(label=2, guidance=0.0)
     assert choose(asked, None).left_out == "Guidance 0 leaves the class out."
     assert jobs.sample(asked, None)["class"] is None
     assert jobs.sample(asked, net(TOLD))["energy_distance"] < 0.05
 
 
-def test_a_guided_field_says_so_and_one_that_is_not_is_the_class_s_own():
+def test_a_guided_field_says_so_and_one_that_is_not_is_the_class_s_own() -> None:
     assert isinstance(choose(TOLD.but(label=2, guidance=3.0), None).field, Guided)
     assert choose(TOLD.but(label=2, guidance=3.0), None).guidance == 3
     assert not isinstance(choose(TOLD.but(label=2), None).field, Guided)
 
 
-def test_what_a_net_was_never_taught_it_is_not_asked_for():
+def test_what_a_net_was_never_taught_it_is_not_asked_for() -> None:
     card = NetCard.of(net(TOLD))
     assert (card.classes, card.no_class, card.caution) == (8, "", "")
     assert NetCard.of(replace(net(TOLD), of_pairs=True)).classes == 0
@@ -78,7 +78,7 @@ def test_what_a_net_was_never_taught_it_is_not_asked_for():
     assert "always told" in replace(card, learned=card.learned.but(label_drop=0.0)).caution
 
 
-def test_a_net_answers_for_its_own_problem_only():
+def test_a_net_answers_for_its_own_problem_only() -> None:
     card = NetCard.of(net(UNTOLD))
     assert card.fits(TOLD)
     assert not card.answers(TOLD)
@@ -87,6 +87,6 @@ def test_a_net_answers_for_its_own_problem_only():
     assert not card.fits(UNTOLD.but(path="spherical"))
 
 
-def test_a_straightened_net_takes_no_noise():
+def test_a_straightened_net_takes_no_noise() -> None:
     with pytest.raises(ValueError, match="After reflow"):
         choose(UNTOLD.but(sde_noise=1.0), replace(net(UNTOLD), of_pairs=True))

@@ -43,7 +43,7 @@ def autograd(net: Network, x, t, y, label):
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
-def test_gradient_equals_autograd(shape: Shape, dtype: torch.dtype, tolerance: float):
+def test_gradient_equals_autograd(shape: Shape, dtype: torch.dtype, tolerance: float) -> None:
     net = network(shape, dtype)
     steps = Steps(net, batch=33, block=3, moments=AdamMoments.start(net.flat))
     x, t, y, label = block(shape, 99, dtype)
@@ -58,7 +58,7 @@ def test_gradient_equals_autograd(shape: Shape, dtype: torch.dtype, tolerance: f
             assert float((ours - theirs).abs().max()) <= tolerance * scale
 
 
-def test_steps_equal_torch_adamw_and_running_mean():
+def test_steps_equal_torch_adamw_and_running_mean() -> None:
     shape, rates, pulls = SHAPES[3], [0.01, 0.02, 0.005], [0.5, 0.2, 0.1]
     net = network(shape)
     reference = net.with_weights(net.flat)
@@ -83,7 +83,7 @@ def test_steps_equal_torch_adamw_and_running_mean():
     assert torch.allclose(moments.mean, mean, rtol=0, atol=1e-12)
 
 
-def test_parameters_are_views_of_the_flat_vector():
+def test_parameters_are_views_of_the_flat_vector() -> None:
     net = network(SHAPES[0], torch.float32)
     assert sum(p.numel() for p in net.parameters()) == net.shape.weights == net.flat.numel()
     net.flat.fill_(0.25)
@@ -93,20 +93,20 @@ def test_parameters_are_views_of_the_flat_vector():
     assert all(p.dtype == torch.float64 and (p == 0).all() for p in wide.parameters())
 
 
-def test_state_dict_restores_the_function():
+def test_state_dict_restores_the_function() -> None:
     net, other = network(SHAPES[3]), network(SHAPES[3], seed=5)
     x, t, _, label = block(net.shape, 7, torch.float64)
     other.load_state_dict(net.state_dict())
     assert torch.equal(net(x, t, label), other(x, t, label))
 
 
-def test_shape_names_the_field_and_the_bound():
+def test_shape_names_the_field_and_the_bound() -> None:
     with pytest.raises(ValueError, match="width: expected at least 1; got 0"):
         Shape(width=0)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_field_equals_the_module(shape: Shape):
+def test_field_equals_the_module(shape: Shape) -> None:
     net = network(shape)
     field = NetField(net, Linear(), V)
     x, t, _, label = block(shape, 2 * CHUNK_ON_CPU + 3, torch.float64)
@@ -119,7 +119,7 @@ def test_field_equals_the_module(shape: Shape):
             assert torch.allclose(field.given(label)(x, t), net(x, t, label), atol=1e-12)
 
 
-def test_coarse_products_are_near_and_only_where_asked():
+def test_coarse_products_are_near_and_only_where_asked() -> None:
     net = network(Shape(2, 64, 3, 8), torch.float32)
     x, t = torch.randn(500, 2, generator=torch.Generator().manual_seed(6)), torch.tensor(0.4)
     fine = NetField(net, Linear(), V)
@@ -132,7 +132,7 @@ def test_coarse_products_are_near_and_only_where_asked():
         NetField(net, Linear(), V, products=torch.float16)
 
 
-def test_answers_take_one_core_and_leave_the_others(monkeypatch):
+def test_answers_take_one_core_and_leave_the_others(monkeypatch) -> None:
     before, silu, seen = torch.get_num_threads(), functional.silu, []
     monkeypatch.setattr(device, "CORES", 2)
     monkeypatch.setattr(
@@ -150,7 +150,7 @@ def test_answers_take_one_core_and_leave_the_others(monkeypatch):
         torch.set_num_threads(before)
 
 
-def test_field_refuses_classes_it_does_not_know():
+def test_field_refuses_classes_it_does_not_know() -> None:
     with pytest.raises(ValueError, match="without classes"):
         NetField(network(SHAPES[0]), Linear(), V).given(0)
     with pytest.raises(ValueError, match=r"class in \[0, 2\]; got 7"):
@@ -163,7 +163,7 @@ PATHS = [*every_path(), Latent(Linear(), 0.5), Bow(0.7)]
 @pytest.mark.parametrize("box", [None, Box(-torch.ones(2), torch.ones(2))], ids=["free", "held"])
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
-def test_divergence_equals_autograd(path, target, box):
+def test_divergence_equals_autograd(path, target, box) -> None:
     net = network(SHAPES[0])
     field = NetField(net, path, target, box)
     x = torch.randn(6, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
@@ -180,7 +180,7 @@ def test_divergence_equals_autograd(path, target, box):
 
 # torch.func.jvp itself, on its first use.
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
-def test_field_passes_forward_mode_derivatives():
+def test_field_passes_forward_mode_derivatives() -> None:
     field = NetField(network(SHAPES[0]), Linear(), V)
     x, direction = torch.randn(2, 5, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     t = torch.tensor(0.3, dtype=torch.float64)
@@ -192,14 +192,14 @@ def test_field_passes_forward_mode_derivatives():
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
 @pytest.mark.parametrize("path", PATHS)
-def test_field_is_finite_at_both_ends(path, target):
+def test_field_is_finite_at_both_ends(path, target) -> None:
     field = NetField(network(SHAPES[0], torch.float32), path, target)
     x = torch.randn(4, 2, generator=torch.Generator().manual_seed(4))
     for t in (0.0, 1.0):
         assert field(x, torch.tensor(t)).isfinite().all()
 
 
-def test_classes_enter_by_an_embedding_of_the_first_layer():
+def test_classes_enter_by_an_embedding_of_the_first_layer() -> None:
     net = network(SHAPES[3])
     x, t, _, _ = block(net.shape, 5, torch.float64)
     phi = net.features(x, t, 2)
@@ -210,7 +210,7 @@ def test_classes_enter_by_an_embedding_of_the_first_layer():
 
 
 @pytest.mark.parametrize("target", [EPS, SCORE], ids=["eps", "score"])
-def test_singular_targets_stay_inside_their_times(target):
+def test_singular_targets_stay_inside_their_times(target) -> None:
     low, high = target.times(Linear())
     assert 0 <= low < high < 1
 
@@ -218,7 +218,7 @@ def test_singular_targets_stay_inside_their_times(target):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("target", ["v", "x0"])
-def test_a_net_on_a_gpu_answers_where_the_points_are(target):
+def test_a_net_on_a_gpu_answers_where_the_points_are(target) -> None:
     net = network(Shape(2, 16, 2, 4), torch.float32)
     twin = net.with_weights(net.flat).to("cuda")
     here, there = (NetField(n, Linear(), TARGETS[target]) for n in (net, twin))

@@ -33,7 +33,7 @@ def points_of(data: bytes, **values: object) -> clouds.Cloud:
     return clouds.made(clouds.read("a.png", data), values).cloud
 
 
-def test_dark_is_dense():
+def test_dark_is_dense() -> None:
     pixels = np.full((40, 80), 255)
     pixels[:, :40] = 55  # left: ink 200, right: ink 0 …
     pixels[:20, 40:] = 155  # … and upper right: ink 100
@@ -48,7 +48,7 @@ def test_dark_is_dense():
     assert cloud.transform.scale == (80 / 6, 80 / 6)
 
 
-def test_a_picture_of_16_bits_has_the_ink_of_one_of_8():
+def test_a_picture_of_16_bits_has_the_ink_of_one_of_8() -> None:
     ramp = np.linspace(0, 255, 60).round().astype(np.uint8)[None].repeat(40, 0)
     stream = io.BytesIO()
     Image.fromarray(ramp.astype(np.uint16) * 257).save(stream, "PNG")
@@ -57,7 +57,7 @@ def test_a_picture_of_16_bits_has_the_ink_of_one_of_8():
     assert torch.equal(fine.points, coarse.points)
 
 
-def test_transparent_is_empty():
+def test_transparent_is_empty() -> None:
     pixels = np.zeros((30, 30, 4))
     pixels[:15, :, 3] = 255
     points = clouds.from_image(png(pixels, "RGBA"), 1_000, seeded()).points
@@ -66,7 +66,7 @@ def test_transparent_is_empty():
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP"])
-def test_every_kind_of_picture(kind):
+def test_every_kind_of_picture(kind) -> None:
     pixels = np.full((50, 60), 255)
     pixels[10:40, 10:50] = 0
     points = clouds.from_image(png(pixels, kind=kind), 2_000, seeded()).points
@@ -75,7 +75,7 @@ def test_every_kind_of_picture(kind):
     assert inside.all()
 
 
-def test_large_picture_is_made_smaller():
+def test_large_picture_is_made_smaller() -> None:
     pixels = np.full((2_000, 3_000), 255)
     pixels[500:1_500, 1_000:2_000] = 0
     points = clouds.from_image(png(pixels), 4_000, seeded()).points
@@ -83,7 +83,7 @@ def test_large_picture_is_made_smaller():
     assert abs(float(points[:, 0].std() / points[:, 1].std()) - 1) <= 0.05
 
 
-def test_picture_turned_by_its_camera_stands_upright():
+def test_picture_turned_by_its_camera_stands_upright() -> None:
     pixels = np.full((20, 60), 255)
     pixels[:, :20] = 0
     picture = Image.fromarray(pixels.astype(np.uint8))
@@ -124,13 +124,13 @@ def bomb() -> bytes:
     ],
     ids=range(10),
 )
-def test_picture_refused(data, words):
+def test_picture_refused(data, words) -> None:
     with pytest.raises(ValueError, match=words):
         clouds.from_image(data)
 
 
 @pytest.mark.parametrize("most", [1_023, 4_095, 65_535])
-def test_10_12_and_16_bits_are_taken_by_their_own_range(most):
+def test_10_12_and_16_bits_are_taken_by_their_own_range(most) -> None:
     """A ramp from black to white: a quarter of the ink lies in its lighter half."""
     ramp = np.linspace(0, most, 256).round()[None].repeat(64, 0)
     cloud = clouds.from_image(deep_png(ramp), 20_000, seeded())
@@ -140,7 +140,7 @@ def test_10_12_and_16_bits_are_taken_by_their_own_range(most):
     assert "by the range that the picture uses" in cloud.note
 
 
-def test_the_background_is_the_commonest_tone():
+def test_the_background_is_the_commonest_tone() -> None:
     """Paper of tone 247 with one white pixel: no point on the paper."""
     pixels = np.full((100, 100), 247)
     pixels[40:45] = 0
@@ -151,7 +151,7 @@ def test_the_background_is_the_commonest_tone():
     assert "darker than the commonest tone" in cloud.note
 
 
-def test_paper_with_noise_is_empty():
+def test_paper_with_noise_is_empty() -> None:
     draw = np.random.default_rng(0)
     pixels = np.clip(draw.normal(235, 2, (120, 120)), 0, 255)
     pixels[50:60, 20:100] = 30
@@ -160,7 +160,7 @@ def test_paper_with_noise_is_empty():
     assert ((at[:, 1] >= 60) & (at[:, 1] <= 70) & (at[:, 0] >= 20) & (at[:, 0] <= 100)).all()
 
 
-def test_a_dark_picture_inverts_itself():
+def test_a_dark_picture_inverts_itself() -> None:
     pixels = np.zeros((100, 100))
     pixels[70:72, 10:90] = 255
     cloud = clouds.from_image(png(pixels))
@@ -173,7 +173,7 @@ def test_a_dark_picture_inverts_itself():
 
 
 @pytest.mark.parametrize("tone", [0, 255])
-def test_a_figure_without_background_is_seen_whatever_its_tone(tone):
+def test_a_figure_without_background_is_seen_whatever_its_tone(tone) -> None:
     pixels = np.full((40, 40, 4), tone)
     pixels[..., 3] = 0
     pixels[10:30, 15:25, 3] = 255
@@ -181,7 +181,7 @@ def test_a_figure_without_background_is_seen_whatever_its_tone(tone):
     assert at.transform.mean == (20.0, 20.0)
 
 
-def test_threshold_and_blur_move_the_points():
+def test_threshold_and_blur_move_the_points() -> None:
     pixels = np.full((60, 60), 255)
     pixels[20:40, 10:30] = 0
     pixels[20:40, 40:50] = 200
@@ -197,7 +197,7 @@ def test_threshold_and_blur_move_the_points():
     assert "blurred by 3 pixels; nothing below 30% of the strongest ink" in soft.note
 
 
-def test_colours_become_classes_on_request():
+def test_colours_become_classes_on_request() -> None:
     pixels = np.full((60, 90, 3), 255)
     for k, colour in enumerate(((220, 20, 20), (20, 40, 210), (245, 230, 40))):
         pixels[10:50, 5 + 30 * k : 25 + 30 * k] = colour
@@ -226,7 +226,7 @@ def test_colours_become_classes_on_request():
         ({"x": "y"}, "expected invert, threshold, blur, colours; got 'x'"),
     ],
 )
-def test_looks_refused(values, words):
+def test_looks_refused(values, words) -> None:
     pixels = np.full((20, 20), 255)
     pixels[5:9] = 0
     with pytest.raises(ValueError, match=words):
@@ -236,7 +236,7 @@ def test_looks_refused(values, words):
 # Files.
 
 
-def test_files_are_read_by_their_ending(tmp_path):
+def test_files_are_read_by_their_ending(tmp_path) -> None:
     pixels = np.full((20, 20), 255)
     pixels[5:15, 5:15] = 0
     stream = io.BytesIO()
@@ -257,21 +257,21 @@ def test_files_are_read_by_their_ending(tmp_path):
 
 
 @pytest.mark.parametrize("ending", INSTEAD)
-def test_files_that_are_not_read_say_what_to_do(ending):
+def test_files_that_are_not_read_say_what_to_do(ending) -> None:
     with pytest.raises(ValueError, match=r": |export it") as refused:
         clouds.read(f"a{ending.upper()}", b"")
     assert ending not in READERS
     assert str(refused.value).endswith(".")
 
 
-def test_what_a_file_is_counts_and_not_its_name():
+def test_what_a_file_is_counts_and_not_its_name() -> None:
     with pytest.raises(ValueError, match="HEIC pictures are not read: export"):
         clouds.read("a.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
     with pytest.raises(ValueError, match="a spreadsheet or an archive"):
         clouds.read("a.csv", b"PK\x03\x04rest")
 
 
-def test_files_refused(tmp_path):
+def test_files_refused(tmp_path) -> None:
     with pytest.raises(ValueError, match=r"ends in '\.exe'; use one of CSV"):
         clouds.read("a.exe", b"x")
     with (tmp_path / "b.csv").open("wb") as file:

@@ -99,6 +99,7 @@ def test_the_exact_flow_stays_inside_the_band_of_two_fresh_samples(solver: str) 
     assert float(behind.values.max()) > 0.03
 
 
+@pytest.mark.slow
 def test_two_fresh_samples_leave_the_band_in_two_of_a_hundred_seeds() -> None:
     """The whole curve of 12 points, not each point: over 150 seeds at most 10 (a chance of 4e-4)."""
     times, outside = torch.linspace(1, 0, 12), 0
@@ -115,6 +116,7 @@ def test_the_same_seed_draws_the_same_and_another_does_not() -> None:
     assert not torch.equal(first, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("coupling", ["optimal transport", "sinkhorn"])
 def test_paths_that_are_shown_are_those_that_are_trained_on(coupling: str) -> None:
     """A conditional net is trained on pairs within classes, and they are what the rooms show."""

@@ -61,7 +61,7 @@ POINTS = [[1.5, 2.0], [3.0, -4.0], [5.0, 6.5]]
     ],
     ids=lambda text: repr(text[:12]),
 )
-def test_tables_of_every_kind(text):
+def test_tables_of_every_kind(text) -> None:
     cloud = shown(text)
     assert original(cloud) == POINTS
     assert cloud.labels is None
@@ -77,7 +77,7 @@ def test_tables_of_every_kind(text):
         ("utf-32", "UTF-32"),
     ],
 )
-def test_encodings(encoding, said):
+def test_encodings(encoding, said) -> None:
     cloud = shown("größe,y\n1.5,2\n3,-4\n5,6.5\n", encoding)
     assert original(cloud) == POINTS
     assert "x is größe" in cloud.note
@@ -85,7 +85,7 @@ def test_encodings(encoding, said):
     assert said in cloud.note
 
 
-def test_utf_16_of_the_other_end():
+def test_utf_16_of_the_other_end() -> None:
     text = "\ufeffx;y\n1,5;2\n3;-4\n5;6,5"
     assert original(clouds.from_csv(text.encode("utf-16-be"))) == POINTS
 
@@ -112,14 +112,14 @@ def test_utf_16_of_the_other_end():
     ],
     ids=lambda x: repr(x)[:24],
 )
-def test_a_column_of_numbers_under_one_notation_is_never_classes(text, points, said):
+def test_a_column_of_numbers_under_one_notation_is_never_classes(text, points, said) -> None:
     cloud = shown(text)
     np.testing.assert_allclose(original(cloud), points, rtol=1e-6)
     assert cloud.labels is None
     assert said in cloud.note
 
 
-def test_the_numbers_of_the_rows_are_left_out():
+def test_the_numbers_of_the_rows_are_left_out() -> None:
     """Kaggle's Iris.csv counts its rows in the first column."""
     iris = px.data.iris()
     iris.insert(0, "Id", range(1, 151))
@@ -134,7 +134,7 @@ def test_the_numbers_of_the_rows_are_left_out():
     assert original(shown(text, x="Id", y="sepal_length"))[2][0] == 3
 
 
-def test_a_clock_that_counts_is_a_coordinate_where_nothing_else_is_left():
+def test_a_clock_that_counts_is_a_coordinate_where_nothing_else_is_left() -> None:
     assert original(shown("t,y\n0,5\n1,4\n2,7\n"))[2] == [2, 7]
     assert original(shown("index,y\n0,5\n1,4\n2,7\n"))[2] == [7]
     assert original(shown("n\n1\n2\n3\n"))[2] == [3]
@@ -152,7 +152,7 @@ def penguins() -> str:
     return "CulmenLength,CulmenDepth,FlipperLength,BodyMass,Species\n" + "\n".join(rows)
 
 
-def test_rows_that_lack_a_used_cell_are_left_out_and_counted():
+def test_rows_that_lack_a_used_cell_are_left_out_and_counted() -> None:
     cloud = shown(penguins())
     assert len(cloud.points) == 342
     assert cloud.labels is not None
@@ -168,21 +168,21 @@ def test_rows_that_lack_a_used_cell_are_left_out_and_counted():
 @pytest.mark.parametrize(
     "missing", ["", "NA", "N/A", "NaN", "null", "−", "-", "#N/A", "?", "three", "inf", "1e400", "=1+1"]
 )
-def test_what_is_no_number_is_left_out(missing):
+def test_what_is_no_number_is_left_out(missing) -> None:
     cloud = shown(f"x,y\n1,2\n{missing},4\n5,6\n9,9\n")
     assert original(cloud) == [[1, 2], [5, 6], [9, 9]]
     assert "1 row left out" in cloud.note
     assert "line 3: x is " in cloud.note
 
 
-def test_short_and_long_rows():
+def test_short_and_long_rows() -> None:
     cloud = shown("x,y\n1,2\n3\n5,6\n7,8,9\n9,9\n")
     assert original(cloud) == [[1, 2], [5, 6], [9, 9]]
     assert "1 line with more than 2 cells left out (line 5)" in cloud.note
     assert "1 row left out where a used column has no value (line 3: y is missing)" in cloud.note
 
 
-def test_a_stated_fill_value_is_missing():
+def test_a_stated_fill_value_is_missing() -> None:
     text = (
         "x,y,kind\n"
         + "".join(f"{k},{k * k % 97},{'ab'[k % 2]}\n" for k in range(1, 60))
@@ -207,14 +207,14 @@ def test_a_stated_fill_value_is_missing():
         ("x,y,z\n1,2,0\n3,4,3\n5,7,0\n", None, ()),
     ],
 )
-def test_classes(text, labels, names):
+def test_classes(text, labels, names) -> None:
     cloud = shown(text)
     assert cloud.points.shape[1] == 2
     assert labels_of(cloud) == labels
     assert cloud.names == names
 
 
-def test_a_column_of_times_is_no_class():
+def test_a_column_of_times_is_no_class() -> None:
     rows = "".join(f"2026-01-{k + 1:02d}T00:00:00Z,{k % 7 / 3},{k % 5 / 3}\n" for k in range(30))
     cloud = shown("time,latitude,longitude\n" + rows)
     assert cloud.labels is None
@@ -224,14 +224,14 @@ def test_a_column_of_times_is_no_class():
     assert len(shown("time,latitude,longitude\n" + rows, label="time").names) == 30
 
 
-def test_a_column_called_label_with_too_many_kinds_is_a_column():
+def test_a_column_called_label_with_too_many_kinds_is_a_column() -> None:
     rows = "".join(f"{k},{k * k},{k / 7}\n" for k in range(100))
     assert shown("x,y,target\n" + rows).labels is None
     with pytest.raises(ValueError, match="'target' has 100 kinds; at most 64"):
         shown("x,y,target\n" + rows, label="target")
 
 
-def test_two_header_rows_are_blocks():
+def test_two_header_rows_are_blocks() -> None:
     """As the Datasaurus dozen comes in its wide form: the same moments in every block."""
     draw = np.random.default_rng(1)
     blocks = []
@@ -255,7 +255,7 @@ def test_two_header_rows_are_blocks():
         assert abs(np.corrcoef(mine.T)[0, 1] + 0.06) < 1e-5
 
 
-def test_two_principal_components_of_many_columns():
+def test_two_principal_components_of_many_columns() -> None:
     iris = px.data.iris()[["sepal_length", "sepal_width", "petal_length", "petal_width", "species"]]
     cloud = shown(iris.to_csv(index=False), x=clouds.COMPONENTS)
     values = iris.iloc[:, :4].to_numpy()
@@ -267,7 +267,7 @@ def test_two_principal_components_of_many_columns():
     assert cloud.names == ("setosa", "versicolor", "virginica")
 
 
-def test_a_point_that_flattens_the_rest_is_told_and_left_out():
+def test_a_point_that_flattens_the_rest_is_told_and_left_out() -> None:
     rows = [(math.sin(k), math.cos(k)) for k in range(999)] + [(1_000_000, 0)]
     text = "x,y\n" + "\n".join(f"{x},{y}" for x, y in rows)
     cloud = shown(text)
@@ -283,7 +283,7 @@ def test_a_point_that_flattens_the_rest_is_told_and_left_out():
     assert clouds.unpack(clouds.packed(whole)).warning == whole.warning
 
 
-def test_a_fill_value_that_nobody_stated_is_suspected():
+def test_a_fill_value_that_nobody_stated_is_suspected() -> None:
     draw = np.random.default_rng(0).normal(size=(200, 2))
     draw[::8, 1] = -9999
     cloud = clouds.from_npy(npy(draw))
@@ -294,7 +294,7 @@ def test_a_fill_value_that_nobody_stated_is_suspected():
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_no_warning_for_usual_clouds(seed):
+def test_no_warning_for_usual_clouds(seed) -> None:
     draw = np.random.default_rng(seed)
     for values in (
         draw.normal(size=(5_000, 2)),
@@ -308,14 +308,14 @@ def test_no_warning_for_usual_clouds(seed):
         assert len(cloud.points) == len(values)
 
 
-def test_a_column_that_is_the_same_everywhere_is_left_out():
+def test_a_column_that_is_the_same_everywhere_is_left_out() -> None:
     cloud = shown("x,y\n1,2\n3,2\n7,2\n")
     assert original(cloud) == [[1], [3], [7]]
     cloud = shown("x,y\n1,2\n3,2\n7,2\n", x="x", y="y")
     assert "y is 2 everywhere and left out" in cloud.note
 
 
-def test_what_was_done_is_one_sentence():
+def test_what_was_done_is_one_sentence() -> None:
     cloud = shown("height\n1\n2\n4\n")
     assert cloud.note == "3 points: x is height; shown as (height − 2.33333)/0.959399."
     table = clouds.table_of_text(b"a,b\n1,2\n3,5\n")
@@ -324,7 +324,7 @@ def test_what_was_done_is_one_sentence():
     )
 
 
-def test_of_many_points_a_random_5_000_are_kept():
+def test_of_many_points_a_random_5_000_are_kept() -> None:
     cloud = clouds.from_npy(npy(np.random.default_rng(0).normal(size=(clouds.PACKED + 1, 2))))
     assert cloud.note.startswith("A random 5,000 of 5,001 points")
     assert len(clouds.unpack(clouds.packed(cloud)).points) == 5_000
@@ -348,7 +348,7 @@ def test_of_many_points_a_random_5_000_are_kept():
     ],
     ids=lambda x: repr(x[:20]),
 )
-def test_tables_refused(data, words):
+def test_tables_refused(data, words) -> None:
     with pytest.raises(ValueError, match=words):
         clouds.from_csv(data)
 
@@ -365,12 +365,13 @@ def test_tables_refused(data, words):
         ({"x": clouds.COMPONENTS, "label": "y"}, "at least two columns"),
     ],
 )
-def test_choices_refused(values, words):
+def test_choices_refused(values, words) -> None:
     with pytest.raises(ValueError, match=words):
         shown("x,y,kind\n1,2,a\n3,5,b\n5,9,a\n", **values)
 
 
-def test_at_the_row_limit():
+@pytest.mark.slow
+def test_at_the_row_limit() -> None:
     text = "x,y\n" + "".join(f"{k},{k % 97}\n" for k in range(MOST_ROWS))
     assert shown(text).points.shape == (MOST_ROWS, 2)
 
@@ -381,7 +382,7 @@ def test_at_the_row_limit():
         st.binary(max_size=100), st.text("xy,;|\t \n\r\"'#0123456789.-einfa%", max_size=120).map(str.encode)
     )
 )
-def test_any_text_is_a_cloud_or_a_value_error(data):
+def test_any_text_is_a_cloud_or_a_value_error(data) -> None:
     try:
         cloud = clouds.from_csv(data)
     except ValueError:
@@ -400,7 +401,7 @@ def test_any_text_is_a_cloud_or_a_value_error(data):
     ).filter(lambda x: (x.std(0) > 1e-3).all()),
     st.sampled_from([",", ";", "\t", "|", " "]),
 )
-def test_round_trip(array, delimiter):
+def test_round_trip(array, delimiter) -> None:
     text = "\n".join(delimiter.join(map(repr, row)) for row in array.tolist())
     cloud = shown(text, x="Column 1", y="Column 2", scale="all points")
     back = cloud.transform.undo(cloud.points.double()).numpy()
@@ -417,12 +418,12 @@ def npy(array: np.ndarray, **options: bool) -> bytes:
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "int64", "uint16", ">f8", ">i4"])
-def test_npy_of_real_numbers(dtype):
+def test_npy_of_real_numbers(dtype) -> None:
     array = np.array([[1, 2], [3, 4], [5, 9]], dtype=dtype)
     assert original(clouds.from_npy(npy(array))) == array.astype(float).tolist()
 
 
-def test_npy_layouts():
+def test_npy_layouts() -> None:
     assert clouds.from_npy(npy(np.arange(5.0) ** 2)).points.shape == (5, 1)
     assert clouds.from_npy(npy(np.arange(5.0)[:, None])).points.shape == (5, 1)
     assert original(clouds.from_npy(npy(np.array([[1.0, 7], [3, 2], [8, 5]], order="F"))))[2] == [8, 5]
@@ -434,7 +435,7 @@ def test_npy_layouts():
     assert clouds.from_npy(wide, x="Column 3", y="Column 4").points.shape == (9, 2)
 
 
-def test_npy_of_named_columns():
+def test_npy_of_named_columns() -> None:
     array = np.array(
         [(1.0, 2, True), (3.0, 9, False), (4.0, 1, True)], dtype=[("h", "f4"), ("m", ">i8"), ("class", "?")]
     )
@@ -443,20 +444,20 @@ def test_npy_of_named_columns():
     assert labels_of(cloud) == [1, 0, 1]
 
 
-def test_npy_with_a_constant_column_is_a_cloud_on_the_line():
+def test_npy_with_a_constant_column_is_a_cloud_on_the_line() -> None:
     x = np.stack([np.arange(50.0) ** 2, np.full(50, 3.0)], 1)
     np.testing.assert_allclose(original(clouds.from_npy(npy(x))), x[:, :1], atol=1e-3)
 
 
 @pytest.mark.parametrize("step", [1e-3, 1e-6])
-def test_npy_far_from_zero_keeps_its_spread(step):
+def test_npy_far_from_zero_keeps_its_spread(step) -> None:
     x = 1e9 + step * np.random.default_rng(0).permutation(500)
     spread = clouds.from_npy(npy(x)).points[:, 0].double().numpy()
     exact = (x - 1e9) - (x - 1e9).mean()
     np.testing.assert_allclose(spread, 1.3 * exact / exact.std(), atol=1e-5)
 
 
-def test_npy_rows_that_are_not_finite_are_left_out():
+def test_npy_rows_that_are_not_finite_are_left_out() -> None:
     cloud = clouds.from_npy(npy(np.array([[1.0, 2], [np.nan, 5], [3, 4], [np.inf, 1], [8, 5]])))
     assert original(cloud) == [[1, 2], [3, 4], [8, 5]]
     assert "2 rows left out where a used column has no value (row 2: Column 1 is missing)" in cloud.note
@@ -499,14 +500,14 @@ def claiming(shape: str) -> bytes:
     ],
     ids=range(23),
 )
-def test_npy_refused(data, words):
+def test_npy_refused(data, words) -> None:
     with pytest.raises(ValueError, match=words):
         clouds.from_npy(data)
 
 
 @CALM
 @given(st.binary(max_size=80).map(lambda rest: b"\x93NUMPY\x01\x00" + rest))
-def test_any_npy_is_a_cloud_or_a_value_error(data):
+def test_any_npy_is_a_cloud_or_a_value_error(data) -> None:
     try:
         clouds.from_npy(data)
     except ValueError:

@@ -32,7 +32,7 @@ def same(a: Progress, b: Progress) -> bool:
     return all(torch.equal(x, y) for x, y in zip(state(a), state(b), strict=True))
 
 
-def test_same_seed_same_weights_however_often_it_reports():
+def test_same_seed_same_weights_however_often_it_reports() -> None:
     seldom = last(train(TINY, measure=False, interval=1e9))
     often = last(train(TINY, interval=0.0))
     assert same(seldom, often)
@@ -51,7 +51,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("changes", CASES.values(), ids=list(CASES))
-def test_resumed_equals_uninterrupted(changes, tmp_path):
+def test_resumed_equals_uninterrupted(changes, tmp_path) -> None:
     experiment = TINY.but(**changes)
     whole = last(train(experiment, measure=False))
     reports = train(experiment, measure=False, interval=0.0)
@@ -66,7 +66,7 @@ def test_resumed_equals_uninterrupted(changes, tmp_path):
     assert resumed.loss == whole.loss
 
 
-def test_closing_stops_the_work_and_leaves_the_net():
+def test_closing_stops_the_work_and_leaves_the_net() -> None:
     reports = train(TINY.but(train_steps=200_000), measure=False, interval=0.0)
     first = next(reports)
     weights = first.checkpoint.network.flat.clone()
@@ -82,7 +82,7 @@ def test_closing_stops_the_work_and_leaves_the_net():
     assert second.net(torch.zeros(3, 2), torch.tensor(0.5)).isfinite().all()
 
 
-def test_loss_that_is_not_finite_stops_with_advice():
+def test_loss_that_is_not_finite_stops_with_advice() -> None:
     with pytest.raises(Diverged, match="Lower the learning rate"):
         last(train(TINY, measure=False, start=broken()))
 
@@ -92,7 +92,7 @@ def broken():
     return network.with_weights(torch.full_like(network.flat, 1e30))
 
 
-def test_it_learns():
+def test_it_learns() -> None:
     """The excess falls to a twentieth of where it began, and samples agree with the data."""
     experiment = TINY.but(width=48, batch=256, train_steps=800)
     first, final = next(train(experiment, interval=0.0)), last(train(experiment))
@@ -103,15 +103,16 @@ def test_it_learns():
     assert abs(final.loss - final.floor - final.excess) < 0.15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["v", "x0", "eps", "score"])
-def test_every_target_learns_the_same_velocity(target):
+def test_every_target_learns_the_same_velocity(target) -> None:
     experiment = TINY.but(width=48, batch=256, train_steps=500, target=target)
     final = last(train(experiment))
     assert final.energy_distance < 0.03
     assert final.excess < 0.15
 
 
-def test_regressing_on_the_mean_learns_faster_and_has_the_same_answer():
+def test_regressing_on_the_mean_learns_faster_and_has_the_same_answer() -> None:
     base = TINY.but(width=48, batch=256, train_steps=300)
     sampled = last(train(base))
     mean = last(train(base.but(regression="closed-form mean")))
@@ -122,7 +123,7 @@ def test_regressing_on_the_mean_learns_faster_and_has_the_same_answer():
     assert sampled.floor > 0
 
 
-def test_other_couplings_have_no_floor_and_say_so():
+def test_other_couplings_have_no_floor_and_say_so() -> None:
     final = last(train(TINY.but(coupling="optimal transport", coupling_batch=32, train_steps=20)))
     assert final.floor is None
     assert final.excess is None
@@ -131,18 +132,18 @@ def test_other_couplings_have_no_floor_and_say_so():
         train(TINY.but(coupling="sinkhorn", regression="closed-form mean"))
 
 
-def test_score_is_refused_where_it_is_not_one():
+def test_score_is_refused_where_it_is_not_one() -> None:
     for changes in ({"coupling": "optimal transport"}, {"source": "8 gaussians"}):
         with pytest.raises(ValueError, match="score target needs"):
             train(TINY.but(target="score", **changes))
 
 
-def test_conditional_needs_classes():
+def test_conditional_needs_classes() -> None:
     with pytest.raises(ValueError, match="needs data with classes"):
         train(TINY.but(data="checkerboard", data_points=100, conditional=True))
 
 
-def test_reflow_trains_on_pairs_from_the_net_before():
+def test_reflow_trains_on_pairs_from_the_net_before() -> None:
     first = last(train(TINY, measure=False))
     x1 = torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
     pairs = FixedPairs(x1 + 1, x1)
@@ -153,7 +154,7 @@ def test_reflow_trains_on_pairs_from_the_net_before():
     assert error.abs().mean() < 0.1
 
 
-def test_resume_refuses_another_training_and_names_the_field():
+def test_resume_refuses_another_training_and_names_the_field() -> None:
     half = last(train(TINY.but(train_steps=16), measure=False)).checkpoint
     with pytest.raises(ValueError, match="data: the checkpoint was trained with '8 gaussians'"):
         train(TINY.but(data="moons"), resume=half)
@@ -162,7 +163,7 @@ def test_resume_refuses_another_training_and_names_the_field():
     assert last(train(TINY.but(train_steps=32, solver="heun"), resume=half, measure=False)).step == 32
 
 
-def test_rate_rises_and_falls():
+def test_rate_rises_and_falls() -> None:
     rates = [learning_rate(TINY, k) for k in range(TINY.train_steps)]
     top = max(rates)
     assert rates[0] < top / 10
@@ -174,7 +175,7 @@ def test_rate_rises_and_falls():
 
 
 @pytest.mark.slow
-def test_checkerboard_in_ten_seconds_of_one_core():
+def test_checkerboard_in_ten_seconds_of_one_core() -> None:
     """The default training reaches an energy distance below 0.002 in 10 s of CPU time, measuring included."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -197,7 +198,7 @@ def warmed_up(work, device):
 @pytest.mark.parametrize(
     ("device", "capture"), [("cpu", warmed_up), pytest.param("cuda", cuda_graph, marks=pytest.mark.gpu)]
 )
-def test_captured_steps_equal_steps_one_by_one(device, capture):
+def test_captured_steps_equal_steps_one_by_one(device, capture) -> None:
     """Whole blocks from a replay, and the rest of a training without one."""
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA device")
@@ -220,7 +221,7 @@ def test_captured_steps_equal_steps_one_by_one(device, capture):
 
 
 @pytest.mark.gpu
-def test_training_on_cuda_learns_and_resumes():
+def test_training_on_cuda_learns_and_resumes() -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     whole = last(train(TINY, device="cuda"))
@@ -232,15 +233,16 @@ def test_training_on_cuda_learns_and_resumes():
     assert torch.allclose(resumed.checkpoint.network.flat, whole.checkpoint.network.flat, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["v", "x0", "eps", "score"])
-def test_steep_paths_train_whatever_the_target(target):
+def test_steep_paths_train_whatever_the_target(target) -> None:
     """b = t⁸ is 1e-16 where a translation begins, and its square 0 in float32."""
     experiment = TINY.but(path="polynomial", power=8.0, target=target, train_steps=100)
     assert last(train(experiment)).loss < 100
 
 
 @pytest.mark.parametrize("target", ["eps", "score"])
-def test_a_path_that_loses_its_data_on_the_way_needs_another_target(target):
+def test_a_path_that_loses_its_data_on_the_way_needs_another_target(target) -> None:
     lost = TINY.but(path="custom", formula_a="(1-t)*(1-2*t)", target=target)
     with pytest.raises(ValueError, match="a is 0 or below"):
         train(lost)

@@ -45,16 +45,16 @@ ROOM = 0.1 * quantile(0)
         ("equals", 1.0, math.inf, False),
     ],
 )
-def test_a_check_has_its_room_on_the_right_side(relation, measured, error, holds):
+def test_a_check_has_its_room_on_the_right_side(relation, measured, error, holds) -> None:
     assert check(Expected("n", 1.0, relation), Measured("n", measured, error)).holds is holds
 
 
-def test_slack_widens_an_equality():
+def test_slack_widens_an_equality() -> None:
     assert check(Expected("n", 1.0, slack=0.2), Measured("n", 1.2)).holds
     assert not check(Expected("n", 1.0, slack=0.2), Measured("n", 1.21)).holds
 
 
-def test_a_distance_is_counted_in_rooms_beyond_the_slack():
+def test_a_distance_is_counted_in_rooms_beyond_the_slack() -> None:
     found = check(Expected("n", 1.0, slack=0.1), Measured("n", 1.1 + 3 * found_room(0.1, 7), 0.1, 7))
     assert found.distance == pytest.approx(3)
     assert not found.holds
@@ -65,14 +65,14 @@ def found_room(error, freedom):
 
 
 @pytest.mark.parametrize("freedom", [3, 15, 23])
-def test_the_room_is_the_quantile_of_students_law(freedom):
+def test_the_room_is_the_quantile_of_students_law(freedom) -> None:
     level = RATE / NUMBERS
     assert found_room(0.1, freedom) == pytest.approx(0.1 * stats.t.isf(level / 2, freedom))
     one_sided = check(Expected("n", 0.0, "at most"), Measured("n", 0.0, 0.1, freedom))
     assert one_sided.room == pytest.approx(0.1 * stats.t.isf(level, freedom))
 
 
-def test_the_error_of_a_prediction_counts_as_that_of_a_measurement():
+def test_the_error_of_a_prediction_counts_as_that_of_a_measurement() -> None:
     """Welch's test, as scipy has it, at the level at which it just rejects."""
     generator = torch.Generator().manual_seed(0)
     a, b = torch.randn(9, generator=generator), 2 * torch.randn(21, generator=generator)
@@ -88,18 +88,18 @@ def _as_expected(found):
     return value, "equals", 0.0, error, freedom
 
 
-def test_a_jackknife_of_a_mean_is_its_standard_error():
+def test_a_jackknife_of_a_mean_is_its_standard_error() -> None:
     blocks = torch.randn(12, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     assert jackknife(lambda mean: mean[1], blocks) == pytest.approx(repeated(blocks[:, 1]))
 
 
-def test_numbers_that_were_not_predicted_are_refused():
+def test_numbers_that_were_not_predicted_are_refused() -> None:
     claim = CLAIMS["C4"]
     with pytest.raises(ValueError, match="differ"):
         claim.verdict(Prediction((Expected("a", 0.0),)), Measurement((Measured("b", 0.0),)))
 
 
-def test_one_failure_is_enough_to_fail():
+def test_one_failure_is_enough_to_fail() -> None:
     claim = CLAIMS["C4"]
     expected = (Expected("a", 0.0), Expected("b", 0.0))
     good = claim.verdict(Prediction(expected), Measurement((Measured("a", 0.0), Measured("b", 0.0))))
@@ -109,7 +109,7 @@ def test_one_failure_is_enough_to_fail():
     assert "b" in bad.sentence
 
 
-def test_the_prediction_is_drawn_first_and_the_measurement_over_it():
+def test_the_prediction_is_drawn_first_and_the_measurement_over_it() -> None:
     first = Panel("p", "c", "x", "y", (series("formula", "exact", [0.0], [1.0]),))
     over = Panel("p", "", "", "", (series("measured", "original", [0.0], [1.1]),))
     alone = Panel("q", "", "", "", ())
@@ -119,11 +119,11 @@ def test_the_prediction_is_drawn_first_and_the_measurement_over_it():
     assert [p.title for p in drawn] == ["p", "q"]
 
 
-def test_what_is_not_finite_interrupts_a_line():
+def test_what_is_not_finite_interrupts_a_line() -> None:
     assert plain(torch.tensor([1.0, math.nan, math.inf])) == (1.0, None, None)
 
 
-def test_a_result_survives_json():
+def test_a_result_survives_json() -> None:
     panel = Panel("p", "c", "x", "y", (series("s", "exact", [1.0], [2.0], [0.1], "points"),), log_x=True)
     prediction = Prediction((Expected("n", 1.0, "at most", 0.5),), (panel,), ("note",))
     measurement = Measurement((Measured("n", 1.0, 0.1),), (panel,), repeats=3)
@@ -132,12 +132,12 @@ def test_a_result_survives_json():
     assert from_json(Result, to_json(result)) == result
 
 
-def test_an_unknown_field_in_json_is_refused():
+def test_an_unknown_field_in_json_is_refused() -> None:
     with pytest.raises(ValueError, match="expected"):
         from_json(Measured, '{"name": "n", "value": 1.0}')
 
 
-def test_a_closed_measurement_stops_the_work():
+def test_a_closed_measurement_stops_the_work() -> None:
     ended = []
 
     def steps(experiment, broken):

@@ -40,27 +40,31 @@ def _verdict(number, experiment, broken=False):
     return claim.verdict(prediction, claim.measure(experiment, broken))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", _marked(CLAIMS))
-def test_holds_for_the_default_experiment(number):
+def test_holds_for_the_default_experiment(number) -> None:
     verdict = _verdict(number, DEFAULT)
     assert verdict.holds, verdict.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", _marked(CLAIMS))
-def test_holds_for_another_path_and_data_set(number):
+def test_holds_for_another_path_and_data_set(number) -> None:
     verdict = _verdict(number, OTHERS[number])
     assert verdict.holds, verdict.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", _marked(CLAIMS))
-def test_fails_when_broken(number):
+def test_fails_when_broken(number) -> None:
     verdict = _verdict(number, DEFAULT, broken=True)
     assert not verdict.holds
     assert any(c.distance > 2 for c in verdict.checks if not c.holds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", CLAIMS)
-def test_a_prediction_never_measures(number, monkeypatch):
+def test_a_prediction_never_measures(number, monkeypatch) -> None:
     claim = CLAIMS[number]
 
     def measuring(*args, **kwargs):
@@ -85,13 +89,14 @@ def test_a_prediction_never_measures(number, monkeypatch):
     assert prediction.numbers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", CLAIMS)
-def test_a_prediction_is_the_same_twice(number):
+def test_a_prediction_is_the_same_twice(number) -> None:
     assert CLAIMS[number].predict(DEFAULT) == CLAIMS[number].predict(DEFAULT)
 
 
 @pytest.mark.parametrize("number", CLAIMS)
-def test_says_why_it_does_not_apply(number):
+def test_says_why_it_does_not_apply(number) -> None:
     reason = CLAIMS[number].applies(Experiment(coupling="optimal transport"))
     assert reason is not None
     assert "independent" in reason
@@ -99,6 +104,6 @@ def test_says_why_it_does_not_apply(number):
     assert (zigzag is None) == (number in ("C1", "C4", "C7"))
 
 
-def test_claims_are_numbered_in_order():
+def test_claims_are_numbered_in_order() -> None:
     assert list(CLAIMS) == [f"C{k}" for k in range(1, 11)]
     assert all(claim.number == number for number, claim in CLAIMS.items())

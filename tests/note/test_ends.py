@@ -56,6 +56,7 @@ def test_a_claim_holds_or_declines_with_a_figure_and_its_twin_does_not_hold(
     assert (twin.verdict is None) == (result.verdict is None)
 
 
+@pytest.mark.slow
 def test_where_steps_are_too_long_for_any_formula_the_claim_declines_and_the_report_is_written(
     tmp_path: Path,
 ) -> None:

@@ -33,7 +33,7 @@ def _panel(**changes):
 
 @pytest.mark.parametrize("log", [False, True])
 @pytest.mark.parametrize("plane", [False, True])
-def test_every_mark_is_well_formed_and_finite(log, plane):
+def test_every_mark_is_well_formed_and_finite(log, plane) -> None:
     text = panel_svg(_panel(log_x=log, log_y=log, plane=plane and not log))
     root = ElementTree.fromstring(text)
     assert len(root.findall(".//circle")) == 2
@@ -42,19 +42,19 @@ def test_every_mark_is_well_formed_and_finite(log, plane):
     assert "inf" not in text
 
 
-def test_a_gap_interrupts_the_line():
+def test_a_gap_interrupts_the_line() -> None:
     line = re.search(r'<path d="([^"]*)" fill="none"[^>]*dasharray', panel_svg(_panel()))
     assert line is not None
     assert line[1].count("M") == 2
 
 
-def test_a_logarithmic_scale_places_powers_evenly():
+def test_a_logarithmic_scale_places_powers_evenly() -> None:
     scale = Scale(0.01, 100.0, 0.0, 400.0, log=True)
     assert [scale(v) for v in (0.01, 0.1, 1.0, 10.0, 100.0)] == pytest.approx([0, 100, 200, 300, 400])
     assert [v for v, _ in scale.ticks()] == pytest.approx([0.01, 0.1, 1.0, 10.0, 100.0])
 
 
-def test_a_plane_keeps_one_scale_on_both_axes():
+def test_a_plane_keeps_one_scale_on_both_axes() -> None:
     square = series("s", "data", [0.0, 4.0], [0.0, 1.0], mark="points")
     root = ElementTree.fromstring(panel_svg(_panel(series=(square,), plane=True)))
     a, b = [(float(c.get("cx", "")), float(c.get("cy", ""))) for c in root.findall(".//circle")]
@@ -65,7 +65,7 @@ def _heat():
     return heat("p", "exact", torch.tensor([[0.0, 1.0], [2.0, math.nan]]), (-1.0, 3.0, 0.0, 2.0), 0.0, 2.0)
 
 
-def test_a_heat_is_a_picture_of_its_values_with_the_upper_row_first():
+def test_a_heat_is_a_picture_of_its_values_with_the_upper_row_first() -> None:
     assert shades(_heat()).tolist() == [[255, 0], [0, 128]]
     png = re.search(r"base64,([^\"]+)", panel_svg(_panel(heat=_heat())))
     assert png is not None
@@ -73,7 +73,7 @@ def test_a_heat_is_a_picture_of_its_values_with_the_upper_row_first():
     assert [[picture.getpixel((x, y)) for x in (0, 1)] for y in (0, 1)] == [[255, 0], [0, 128]]
 
 
-def test_a_heat_fills_its_bounds_on_the_panels_axes():
+def test_a_heat_fills_its_bounds_on_the_panels_axes() -> None:
     corners = series("corners", "data", [-1.0, 3.0], [0.0, 2.0], mark="points")
     root = ElementTree.fromstring(panel_svg(_panel(series=(corners,), plane=True, heat=_heat())))
     rect = next(r for r in root.iter("rect") if r.get("class") == "heat")
@@ -83,7 +83,7 @@ def test_a_heat_fills_its_bounds_on_the_panels_axes():
     assert (left + width, top) == pytest.approx(high, abs=0.11)
 
 
-def test_panels_of_one_title_are_stages_of_one_figure_with_one_switch():
+def test_panels_of_one_title_are_stages_of_one_figure_with_one_switch() -> None:
     stages = [_panel(stage=f"× {k}", caption=f"caption {k}") for k in (1, 10, 100)]
     text = figures_html([*stages, _panel(title="another")], "C4")
     assert text.count("<figure") == 2
@@ -94,7 +94,7 @@ def test_panels_of_one_title_are_stages_of_one_figure_with_one_switch():
     assert 'name="stageC4-broken-0"' in figures_html(stages, "C4-broken")
 
 
-def test_stages_of_the_plane_share_one_scale():
+def test_stages_of_the_plane_share_one_scale() -> None:
     def at(reach, **more):
         dots = series("s", "data", [-reach, reach], [0.0, 0.0], mark="points")
         return _panel(series=(dots,), plane=True, **more)
@@ -106,12 +106,12 @@ def test_stages_of_the_plane_share_one_scale():
     assert widths[0] / widths[1] == pytest.approx(4, rel=0.01)
 
 
-def test_words_are_escaped_and_subscripts_lowered():
+def test_words_are_escaped_and_subscripts_lowered() -> None:
     assert words_html("x_{t−dt} < var_t") == "x<sub>t−dt</sub> &lt; var<sub>t</sub>"
     assert "c &lt; d" in panel_html(_panel())
 
 
-def test_a_page_holds_the_claim_its_numbers_and_the_broken_run():
+def test_a_page_holds_the_claim_its_numbers_and_the_broken_run() -> None:
     prediction = Prediction((Expected("slope", 1.0),), (_panel(),))
     measurement = Measurement((Measured("slope", 1.01, 0.1),))
     from fmstudio.note import CLAIMS

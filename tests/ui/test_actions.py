@@ -35,6 +35,7 @@ def test_paths_room_shows_q_beside_p_on_every_path(path: str) -> None:
     assert scene.panes[0].positions[0] == pytest.approx(scene.panes[1].positions[0], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_small_scene_is_kept_for_others_and_a_large_one_is_not() -> None:
     small, large = (visitor(particles=n, frames=200, path="bow") for n in (2_500, 2_501))
     assert paths.paths_room(small) is paths.paths_room(small)
@@ -120,6 +121,7 @@ def test_guidance_by_the_oracle_samples_the_class() -> None:
     assert float(angle.std()) < 0.3
 
 
+@pytest.mark.slow
 def test_error_curves_fall_with_work_for_every_solver() -> None:
     curves = list(sample.error_curves(paths.followed(visitor(), False), count=60))
     assert [curve.solver for curve in curves] == list(SOLVERS)

@@ -22,6 +22,7 @@ def client(studio_url: str) -> Iterator[Client]:
     connected.close()
 
 
+@pytest.mark.slow
 def test_trajectories(client: Client) -> None:
     given = TINY | {"data": "moons", "path": "spherical"}
     answer: Any = client.predict(given, api_name="/trajectories")
@@ -45,6 +46,7 @@ def test_an_experiment_as_text_is_refused_by_the_fields_name(client: Client) -> 
         client.predict('{"seed": ' + "9" * 5_000 + "}", api_name="/trajectories")
 
 
+@pytest.mark.slow
 def test_points_of_a_file(client: Client) -> None:
     table = "x;y;kind\n1,5;2;a\n3;NA;b\n4;7;a\n5;1;b\n6;6;b\n"
     content = base64.b64encode(table.encode()).decode()

@@ -63,6 +63,7 @@ def test_what_is_no_experiment_is_refused(studio_url: str, value: Any) -> None:
     assert is_one_sentence(said), said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("endpoint", "given"),
     [

@@ -14,7 +14,7 @@ from fmstudio.ui.wiring import Updates
 CHOICES = {"input", "change", "select", "release", "submit", "blur", "upload"}
 
 
-def test_no_choice_is_left_out_because_another_is_under_way():
+def test_no_choice_is_left_out_because_another_is_under_way() -> None:
     events = {event["id"]: event for event in build().config.get("dependencies", []) if event["backend_fn"]}
 
     def choice(event: dict[str, Any]) -> bool:
@@ -30,7 +30,7 @@ def test_no_choice_is_left_out_because_another_is_under_way():
     assert lost == []
 
 
-def test_a_turn_that_arrives_late_is_not_taken():
+def test_a_turn_that_arrives_late_is_not_taken() -> None:
     visitor = Visitor()
     assert visitor.browser.turn("room", 0.0)
     assert visitor.browser.turn("room", 20.5)
@@ -39,7 +39,7 @@ def test_a_turn_that_arrives_late_is_not_taken():
     assert visitor.browser.turn("page", 10.0)
 
 
-def test_only_the_room_on_screen_is_painted():
+def test_only_the_room_on_screen_is_painted() -> None:
     with gr.Blocks():
         part = gr.HTML()
         painted: list[Experiment] = []

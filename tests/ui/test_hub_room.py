@@ -38,7 +38,7 @@ def empty_store(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_with_nothing_at_hand_every_card_is_there_with_what_to_do():
+def test_with_nothing_at_hand_every_card_is_there_with_what_to_do() -> None:
     html = pieces.models_html(catalogue(SMALL), FIRST)
     for known in CARDS:
         assert known.title in html
@@ -51,7 +51,7 @@ def test_with_nothing_at_hand_every_card_is_there_with_what_to_do():
 
 
 @pytest.mark.parametrize("model", CARDS, ids=lambda model: model.title)
-def test_a_card_says_how_it_would_run_and_what_was_not_checked(model):
+def test_a_card_says_how_it_would_run_and_what_was_not_checked(model) -> None:
     seen = outlook(model.id, GPU, model.revision)
     html = pieces.card_html(seen)
     assert seen.choice.plan is not None
@@ -62,7 +62,7 @@ def test_a_card_says_how_it_would_run_and_what_was_not_checked(model):
     assert ("Accept its terms" in pieces.next_step(seen)) == model.gated
 
 
-def test_the_next_step_follows_from_the_state(monkeypatch):
+def test_the_next_step_follows_from_the_state(monkeypatch) -> None:
     small = outlook("Qwen/Qwen-Image", SMALL)
     assert "does not fit" in pieces.next_step(small)
     klein = outlook("black-forest-labs/FLUX.2-klein-4B", GPU)
@@ -75,7 +75,7 @@ def test_the_next_step_follows_from_the_state(monkeypatch):
     assert "allows no downloads" in pieces.next_step(klein)
 
 
-def test_fetching_says_how_far_it_is():
+def test_fetching_says_how_far_it_is() -> None:
     html = pieces.fetching_html(DownloadProgress("vae/x", 3 * GIB, 4 * GIB, GIB, 10.0), "SD3")
     assert "3.00 of 4.00 GiB" in html
     assert "102.4 MiB/s" in html
@@ -83,7 +83,7 @@ def test_fetching_says_how_far_it_is():
     assert 'value="0.7500"' in html
 
 
-def test_what_may_not_be_fetched_is_refused_before_anything_is_asked():
+def test_what_may_not_be_fetched_is_refused_before_anything_is_asked() -> None:
     with pytest.raises(ValueError, match="Only models with a card"):
         next(fetching("some/other", "main", False))
 
@@ -105,7 +105,7 @@ def settings(**changes):
     return Settings.from_form(values | changes)
 
 
-def test_controls_become_settings():
+def test_controls_become_settings() -> None:
     made = settings(steps="1, 2 4", shift=3.0, way="processor on cpu, float32")
     assert made.steps == (1, 2, 4)
     assert made.shift == 3.0
@@ -116,7 +116,8 @@ def test_controls_become_settings():
         settings(steps="none")
 
 
-def test_rows_with_their_film_strips(empty_store):
+@pytest.mark.slow
+def test_rows_with_their_film_strips(empty_store) -> None:
     folder = tiny.save("SD3", folder_of(SD3, card(SD3).revision))
     (folder / COMMIT_FILE).write_text("a" * 40)
     updates = list(sampling(settings(count=2, seed=4)))
@@ -144,14 +145,14 @@ def test_rows_with_their_film_strips(empty_store):
         list(sampling(settings()))
 
 
-def test_a_press_chooses_a_card_and_nothing_else():
+def test_a_press_chooses_a_card_and_nothing_else() -> None:
     known = card(SD3).id
     assert picked(SimpleNamespace(_data={"model": known})) == known
     for data in ({"model": "some/other"}, {}, None):
         assert picked(SimpleNamespace(_data=data)) != "some/other"
 
 
-def test_names_from_outside_are_escaped(monkeypatch):
+def test_names_from_outside_are_escaped(monkeypatch) -> None:
     monkeypatch.setenv("FMSTUDIO_HUB", "any")
     seen = Outlook("<b>x</b>/y", "<i>", None, None, "", None)
     html = pieces.card_html(seen) + pieces.models_html([seen], "")
@@ -160,7 +161,7 @@ def test_names_from_outside_are_escaped(monkeypatch):
 
 
 @pytest.mark.browser
-def test_a_visitor_finds_the_models_and_what_this_machine_can_run(studio_url, browser):
+def test_a_visitor_finds_the_models_and_what_this_machine_can_run(studio_url, browser) -> None:
     page = browser.new_page(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
     page.goto(studio_url)
     page.get_by_role("tab", name="Images").click(timeout=60_000)
@@ -175,7 +176,7 @@ def test_a_visitor_finds_the_models_and_what_this_machine_can_run(studio_url, br
     page.close()
 
 
-def test_a_second_visitor_hears_who_is_before():
+def test_a_second_visitor_hears_who_is_before() -> None:
     with gr.Blocks():
         state, status, said = gr.State(), gr.HTML(), gr.Textbox()
     handler = long_action(

@@ -40,7 +40,7 @@ def grid(model, **more):
     return done
 
 
-def test_copies_are_framed_and_counted(tiny):
+def test_copies_are_framed_and_counted(tiny) -> None:
     done = grid(NAME, figures=3)
     plain = grid_html(done)
     assert plain.count("fm-near") == 1
@@ -55,14 +55,14 @@ def test_copies_are_framed_and_counted(tiny):
     assert "67% of 3 samples are copies" in summary(done)
 
 
-def test_frames_lie_over_their_images(tiny):
+def test_frames_lie_over_their_images(tiny) -> None:
     done = grid(NAME)
     train_on(tiny, done.rows[0, 0].images[1:2])
     # Three images of 8 pixels with 2 clear ones between: 28 wide, the second from 10 to 18.
     assert 'style="left:35.714%;width:28.571%"' in grid_html(grid(NAME))
 
 
-def test_a_model_without_training_images_shows_nothing_of_it():
+def test_a_model_without_training_images_shows_nothing_of_it() -> None:
     done = grid("fashion-rf1")
     assert "fm-near" not in grid_html(done)
     assert "copies" not in summary(done)
@@ -70,7 +70,7 @@ def test_a_model_without_training_images_shows_nothing_of_it():
     assert figure_kind("fashion-rf1") == "FD"
 
 
-def test_the_middle_figure_is_of_copies_where_no_classifier_knows_the_classes(tiny):
+def test_the_middle_figure_is_of_copies_where_no_classifier_knows_the_classes(tiny) -> None:
     assert figure_kind(NAME) == "copies"
     _, figure = figures_of(grid(NAME, figures=3))
     assert [trace["name"] for trace in figure["data"]] == ["1-RF", "real images"]
@@ -81,7 +81,7 @@ def test_the_middle_figure_is_of_copies_where_no_classifier_knows_the_classes(ti
     assert "two figures" in figures_text("")
 
 
-def test_words_follow_the_model(tiny):
+def test_words_follow_the_model(tiny) -> None:
     save_card(tiny, Card("Tiny", "1-RF", "A flow of small squares."))
     told = model_text(NAME)
     assert "A flow of small squares." in told
@@ -93,7 +93,7 @@ def test_words_follow_the_model(tiny):
 
 
 @pytest.mark.parametrize("model", backbone_names())
-def test_every_shipped_model_has_its_words(model):
+def test_every_shipped_model_has_its_words(model) -> None:
     entry = repository_models().entry(model)
     assert entry.card.introduction in model_text(model)
     width = entry.image_shape[2]
@@ -103,7 +103,7 @@ def test_every_shipped_model_has_its_words(model):
     assert "{" not in model_text(model) + grid_text(model) + map_text(model)
 
 
-def test_a_class_of_the_model_before_means_what_its_menu_will_show():
+def test_a_class_of_the_model_before_means_what_its_menu_will_show() -> None:
     assert label_of("fashion-rf1", "Ankle boot") == 9
     assert label_of("emoji-rf1", "Ankle boot") == ALL_CLASSES
     assert label_of("emoji-rf1", WITHOUT_CLASS) == NO_CLASS
@@ -111,13 +111,13 @@ def test_a_class_of_the_model_before_means_what_its_menu_will_show():
     assert followed(classes_of("emoji-rf1"), "Ankle boot", ALL_IN_TURN)["value"] == ALL_IN_TURN
 
 
-def test_a_menu_that_has_not_followed_yet_refuses_nothing():
+def test_a_menu_that_has_not_followed_yet_refuses_nothing() -> None:
     menu = FollowingMenu(classes_of("emoji-rf1"), value=ALL_IN_TURN)
     assert menu.preprocess("Ankle boot") == "Ankle boot"
     assert menu.get_block_name() == "dropdown"
 
 
-def test_only_models_of_the_same_classes_stand_side_by_side():
+def test_only_models_of_the_same_classes_stand_side_by_side() -> None:
     assert side_by_side("fashion-rf1", "fashion-rf2") == ("fashion-rf1", "fashion-rf2")
     assert side_by_side("emoji-rf1", "fashion-rf2") == ("emoji-rf1",)
     assert side_by_side("fashion-rf2", "fashion-rf2") == ("fashion-rf2",)
@@ -125,12 +125,12 @@ def test_only_models_of_the_same_classes_stand_side_by_side():
     assert followed(beside_choices("fashion-one"), "fashion-rf2", "")["value"] == "fashion-rf2"
 
 
-def test_menus_name_kind_and_folder():
+def test_menus_name_kind_and_folder() -> None:
     assert ("student · fashion-one", "fashion-one") in model_choices()
     assert ("DiT · fashion-dit", "fashion-dit") in model_choices()
 
 
-def test_an_action_tells_its_place_its_errors_and_its_last_word_in_its_status():
+def test_an_action_tells_its_place_its_errors_and_its_last_word_in_its_status() -> None:
     with gr.Blocks():
         state, status, picture = gr.State(), gr.HTML(), gr.HTML()
 
@@ -153,7 +153,7 @@ def test_an_action_tells_its_place_its_errors_and_its_last_word_in_its_status():
     assert visitor.running.actions == other.running.actions == []
 
 
-def test_progress_is_shown_now_and_then_and_always_at_its_end(monkeypatch):
+def test_progress_is_shown_now_and_then_and_always_at_its_end(monkeypatch) -> None:
     monkeypatch.setattr(parts, "YIELD_EVERY", 1e9)
     with gr.Blocks():
         state, status = gr.State(), gr.HTML()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import gradio as gr
+import pytest
 
 from fmstudio.ui import kept_files
 from fmstudio.ui.page import build
@@ -16,6 +17,7 @@ from fmstudio.ui.player import Player
 from fmstudio.ui.rooms.images.flow_map import OPENING
 
 
+@pytest.mark.slow
 def test_a_visitors_scene_is_deleted_and_the_opening_one_is_not(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     page = build()

@@ -63,18 +63,18 @@ def run_app(monkeypatch, *arguments):
     runpy.run_path(str(APP), run_name="__main__")
 
 
-def test_what_visitors_may_fetch_is_a_launch_option(page):
+def test_what_visitors_may_fetch_is_a_launch_option(page) -> None:
     module.launch(port=7999, hub="any")
     assert page.options["server_port"] == 7999
     assert permission() is Permission.ANY
 
 
-def test_without_the_option_the_variable_says_it(page):
+def test_without_the_option_the_variable_says_it(page) -> None:
     module.launch()
     assert permission() is Permission.OFF
 
 
-def test_the_queue_is_looked_at_less_often_than_gradio_does(page):
+def test_the_queue_is_looked_at_less_often_than_gradio_does(page) -> None:
     page._queue.sleep_when_free = 0.001
     module.launch()
     assert page._queue.sleep_when_free == module.POLL
@@ -83,12 +83,12 @@ def test_the_queue_is_looked_at_less_often_than_gradio_does(page):
     assert page._queue.sleep_when_free == 0.05
 
 
-def test_another_value_is_refused(page):
+def test_another_value_is_refused(page) -> None:
     with pytest.raises(ValueError, match="everything"):
         module.launch(hub="everything")
 
 
-def test_the_command_line_passes_it_on(page, monkeypatch):
+def test_the_command_line_passes_it_on(page, monkeypatch) -> None:
     with pytest.raises(SystemExit) as ended:
         run_app(monkeypatch, "--hub", "cards")
     assert ended.value.code == 0
@@ -120,7 +120,7 @@ def taken():
 )
 def test_what_cannot_be_is_said_before_the_page_is_built(
     page, monkeypatch, capsys, taken, arguments, variables, sentence
-):
+) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value.replace("TAKEN", taken))
     with pytest.raises(SystemExit) as ended:
@@ -132,7 +132,7 @@ def test_what_cannot_be_is_said_before_the_page_is_built(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
 @pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT])
-def test_what_was_written_for_visitors_goes_when_the_studio_is_stopped(page, monkeypatch, name):
+def test_what_was_written_for_visitors_goes_when_the_studio_is_stopped(page, monkeypatch, name) -> None:
     def served():
         page.folder = Path(os.environ["GRADIO_TEMP_DIR"])
         (page.folder / "scene.bin").write_bytes(b"scene")
@@ -151,7 +151,7 @@ def test_what_was_written_for_visitors_goes_when_the_studio_is_stopped(page, mon
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
-def test_a_studio_that_is_stopped_while_it_trains_ends_in_peace(tmp_path):
+def test_a_studio_that_is_stopped_while_it_trains_ends_in_peace(tmp_path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with (tmp_path / "log").open("w") as log:
@@ -184,7 +184,7 @@ def test_a_studio_that_is_stopped_while_it_trains_ends_in_peace(tmp_path):
     assert not any(path.name.startswith("fmstudio-") for path in tmp_path.iterdir())
 
 
-def test_the_folder_is_made_in_the_one_that_the_owner_names(page, monkeypatch, tmp_path):
+def test_the_folder_is_made_in_the_one_that_the_owner_names(page, monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     (tmp_path / "of others").touch()
     page.served = lambda: seen.append(Path(os.environ["GRADIO_TEMP_DIR"]).parent)
@@ -195,7 +195,7 @@ def test_the_folder_is_made_in_the_one_that_the_owner_names(page, monkeypatch, t
     assert os.environ["GRADIO_TEMP_DIR"] == str(tmp_path)
 
 
-def test_a_visit_that_was_idle_the_longest_is_forgotten():
+def test_a_visit_that_was_idle_the_longest_is_forgotten() -> None:
     page = Blocks()
     page.state_session_capacity = module.options()["state_session_capacity"]
     held = StateHolder()
@@ -207,7 +207,7 @@ def test_a_visit_that_was_idle_the_longest_is_forgotten():
     assert len(held.session_data) == module.SESSIONS
 
 
-def test_a_proxy_of_the_environment_is_not_asked_for_the_studio_itself(page, monkeypatch):
+def test_a_proxy_of_the_environment_is_not_asked_for_the_studio_itself(page, monkeypatch) -> None:
     monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
     monkeypatch.setenv("no_proxy", "intranet.invalid")
     module.launch(host="127.0.0.1")

@@ -79,6 +79,7 @@ def test_a_step_shows_the_net_that_it_speaks_of_whatever_net_is_there(step: Step
         assert state.net.origin == TRAINED
 
 
+@pytest.mark.slow
 def test_a_lesson_s_net_goes_with_its_problem_and_a_training_is_the_visitor_s_own() -> None:
     mine = shipped(Experiment(data="moons"))
     asked = Experiment(conditional=True)

@@ -5,7 +5,7 @@ import pytest
 from fmstudio.studio.line import Line
 
 
-def test_the_first_is_served_at_once_and_the_next_hears_its_place():
+def test_the_first_is_served_at_once_and_the_next_hears_its_place() -> None:
     line = Line("the machine is small")
     first = line.serve(lambda: iter(["a", "b"]), str)
     second = line.serve(lambda: iter(["c"]), str)
@@ -19,7 +19,7 @@ def test_the_first_is_served_at_once_and_the_next_hears_its_place():
     assert list(third) == ["d"]
 
 
-def test_who_gives_up_frees_the_place():
+def test_who_gives_up_frees_the_place() -> None:
     line = Line("the machine is small")
     first = line.serve(lambda: iter("ab"), str)
     second = line.serve(lambda: iter("c"), str)
@@ -30,7 +30,7 @@ def test_who_gives_up_frees_the_place():
     assert list(third) == ["d"]
 
 
-def test_work_that_fails_frees_the_place():
+def test_work_that_fails_frees_the_place() -> None:
     line = Line("the machine is small")
 
     def failing():
@@ -44,7 +44,7 @@ def test_work_that_fails_frees_the_place():
     assert list(line.serve(lambda: iter("b"), str)) == ["b"]
 
 
-def test_a_guest_waits_for_every_visitor_and_no_visitor_for_a_guest():
+def test_a_guest_waits_for_every_visitor_and_no_visitor_for_a_guest() -> None:
     line = Line("the machine is small")
     with line.join(guest=True) as first, line.join(guest=True) as second:
         assert [first.ahead(), second.ahead()] == [0, 1]
@@ -58,7 +58,7 @@ def test_a_guest_waits_for_every_visitor_and_no_visitor_for_a_guest():
         assert [first.ahead(), second.ahead()] == [0, 1]
 
 
-def test_several_can_be_served_at_once():
+def test_several_can_be_served_at_once() -> None:
     line = Line("the machine is small", served=2)
     first, second, third, fourth = (line.serve(lambda: iter("ab"), str) for _ in range(4))
     assert [next(first), next(second)] == ["a", "a"]

@@ -14,8 +14,9 @@ from fmstudio.studio.session import Visitor
 from fmstudio.ui.rooms.note import html as note_html
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["linear", "spherical"])
-def test_the_stored_reports_hold_and_break(name):
+def test_the_stored_reports_hold_and_break(name) -> None:
     report = from_json(Report, (note.STORED / name / "note.json").read_text("utf-8"))
     found = {(r.number, r.broken): r for r in report.results}
     assert set(found) == {(number, broken) for number in CLAIMS for broken in (False, True)}
@@ -26,7 +27,8 @@ def test_the_stored_reports_hold_and_break(name):
     assert Experiment(**report.experiment).path == name
 
 
-def test_another_experiment_is_told_that_the_figures_are_not_its_own():
+@pytest.mark.slow
+def test_another_experiment_is_told_that_the_figures_are_not_its_own() -> None:
     state = Visitor(experiment=Experiment(data="moons"))
     result, own = note.shown(state, "C6", False)
     assert not own
@@ -37,7 +39,7 @@ def test_another_experiment_is_told_that_the_figures_are_not_its_own():
     assert note.shown(Visitor(experiment=Experiment(sample_steps=7)), "C6", False)[1]
 
 
-def test_the_overview_has_every_claim_with_its_prediction_and_its_figure():
+def test_the_overview_has_every_claim_with_its_prediction_and_its_figure() -> None:
     html = note_html.overview_html(Visitor())
     assert re.findall(r'data-claim="(C\d+)"', html) == list(CLAIMS)
     report = note.stored("linear")
@@ -49,7 +51,7 @@ def test_the_overview_has_every_claim_with_its_prediction_and_its_figure():
     assert note_html.tab_label(Visitor(), "C10") == "C10 ✓"
 
 
-def test_a_visitors_run_is_kept_for_this_visitor_alone():
+def test_a_visitors_run_is_kept_for_this_visitor_alone() -> None:
     state = Visitor(experiment=Experiment(coupling="optimal transport"))
     work = note.run(state, "C5", False)
     with pytest.raises(StopIteration) as end:
@@ -60,7 +62,7 @@ def test_a_visitors_run_is_kept_for_this_visitor_alone():
     assert not Visitor().rooms.claims
 
 
-def test_the_lineage_refuses_where_the_chain_has_no_closed_form():
+def test_the_lineage_refuses_where_the_chain_has_no_closed_form() -> None:
     state = Visitor(experiment=Experiment(source="8 gaussians"))
     with pytest.raises(ValueError, match="standard normal"):
         next(note.run_lineage(state))
@@ -68,8 +70,9 @@ def test_the_lineage_refuses_where_the_chain_has_no_closed_form():
     assert note.lineage_of(Visitor(experiment=Experiment(path="bow")))[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", [Experiment(), Experiment(path="polynomial", data="line mixture")])
-def test_exhibits_are_scenes_of_the_visitors_experiment(experiment):
+def test_exhibits_are_scenes_of_the_visitors_experiment(experiment) -> None:
     state = Visitor(experiment=experiment)
     swaps, drifts = exhibits.swap_room(state, "0.1"), exhibits.drift_room(state, "10")
     assert swaps.dim == drifts.dim == experiment.dim
@@ -80,7 +83,8 @@ def test_exhibits_are_scenes_of_the_visitors_experiment(experiment):
     assert (drifts.panes[0].positions[0] == drifts.panes[1].positions[0]).all()
 
 
-def test_a_fit_beside_the_probe_lands_on_u_and_says_where_it_cannot():
+@pytest.mark.slow
+def test_a_fit_beside_the_probe_lands_on_u_and_says_where_it_cannot() -> None:
     state = Visitor()
     x, y, t = exhibits.first_point(state)
     found = exhibits.fitted(state, x, y, t)
@@ -93,7 +97,7 @@ def test_a_fit_beside_the_probe_lands_on_u_and_says_where_it_cannot():
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_a_claim_runs_and_breaks_in_the_browser(studio_url, browser):
+def test_a_claim_runs_and_breaks_in_the_browser(studio_url, browser) -> None:
     page = browser.new_page()
     page.goto(studio_url)
     page.get_by_role("tab", name="The note").click()
@@ -117,7 +121,7 @@ def test_a_claim_runs_and_breaks_in_the_browser(studio_url, browser):
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_a_particle_is_followed_and_a_point_answers_in_the_browser(studio_url, browser):
+def test_a_particle_is_followed_and_a_point_answers_in_the_browser(studio_url, browser) -> None:
     page = browser.new_page()
     page.set_default_timeout(90_000)
     page.goto(studio_url)
@@ -149,7 +153,7 @@ def test_a_particle_is_followed_and_a_point_answers_in_the_browser(studio_url, b
 
 
 @pytest.mark.slow
-def test_the_endpoint_runs_one_claim(studio_url):
+def test_the_endpoint_runs_one_claim(studio_url) -> None:
     from gradio_client import Client
 
     client = Client(studio_url, verbose=False, analytics_enabled=False)

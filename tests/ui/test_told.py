@@ -111,6 +111,7 @@ def test_the_fields_are_of_every_kind() -> None:
     assert {name for name, kind in kinds.items() if kind[2]} <= set(LINKS)
 
 
+@pytest.mark.slow
 def test_no_field_of_a_link_is_read_as_markup(page: Page) -> None:
     refused = 0
     for name, others in LINKS.items():

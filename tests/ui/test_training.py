@@ -27,6 +27,7 @@ def visitor(**changes: object) -> Visitor:
     return Visitor(TINY.but(**changes))
 
 
+@pytest.mark.slow
 def test_a_training_ends_with_a_net_that_every_room_can_use() -> None:
     state = visitor()
     reports = list(train.start(state))
@@ -55,6 +56,7 @@ def test_a_stopped_training_leaves_a_usable_net_and_resumes_where_it_was() -> No
     again.close()
 
 
+@pytest.mark.slow
 def test_straightening_makes_the_flow_straighter() -> None:
     state = visitor(train_steps=1_500)
     list(train.start(state))
@@ -70,6 +72,7 @@ def test_straightening_makes_the_flow_straighter() -> None:
         sample.sample_room(paths.followed(state, True))
 
 
+@pytest.mark.slow
 def test_a_straightening_tells_how_far_it_is_where_its_button_is() -> None:
     state = visitor()
     list(train.start(state))
@@ -114,6 +117,7 @@ def test_save_and_open_carry_the_net(tmp_path: Path) -> None:
         train.open_file(other, str(broken))
 
 
+@pytest.mark.slow
 def test_a_straightening_that_is_stopped_while_it_pairs_keeps_the_net(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -132,6 +136,7 @@ def test_a_straightening_that_is_stopped_while_it_pairs_keeps_the_net(
     assert state.net.pairs is None
 
 
+@pytest.mark.slow
 def test_a_straightening_that_is_resumed_is_measured_at_its_end() -> None:
     state = visitor(train_steps=4_000)
     next(train.start(state))
@@ -179,6 +184,7 @@ def test_a_shipped_net_is_adopted_but_never_replaces_one_s_own() -> None:
     assert mine.checkpoint is own
 
 
+@pytest.mark.slow
 def test_the_plots_of_a_training_stand_at_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """All four are drawn of the same net while it learns, the error of the field too."""
     monkeypatch.setattr(train_room, "DRAWN_EVERY", 0.0)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.densities.mixture import GaussianMixture
-from fmstudio.flow.solve.solvers import SOLVERS
+from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.learn.build import density_of, oracle_of, path_of, source_of
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.nets.net_card import Chosen, NetCard

@@ -19,7 +19,7 @@ def clean(monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
 
 
-def test_at_home_the_cards_and_on_a_space_nothing(monkeypatch):
+def test_at_home_the_cards_and_on_a_space_nothing(monkeypatch) -> None:
     assert consent.permission() is Permission.CARDS
     assert may_fetch(ONE) == ""
     assert "Only models with a card" in may_fetch("some/other")
@@ -29,7 +29,7 @@ def test_at_home_the_cards_and_on_a_space_nothing(monkeypatch):
     assert "allows no downloads" in may_fetch(ONE)
 
 
-def test_the_owner_decides(monkeypatch):
+def test_the_owner_decides(monkeypatch) -> None:
     monkeypatch.setenv("SPACE_ID", "me/studio")
     monkeypatch.setenv("FMSTUDIO_HUB", "any")
     assert may_fetch("some/other") == ""
@@ -41,12 +41,12 @@ def test_the_owner_decides(monkeypatch):
         consent.permission()
 
 
-def test_offline_is_offline(monkeypatch):
+def test_offline_is_offline(monkeypatch) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     assert "HF_HUB_OFFLINE" in may_fetch(ONE)
 
 
-def test_a_gate_says_how_to_pass_it(monkeypatch):
+def test_a_gate_says_how_to_pass_it(monkeypatch) -> None:
     gated = card("black-forest-labs/FLUX.1-dev")
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
     text = how_to_pass_the_gate(gated)
@@ -69,11 +69,11 @@ def test_a_gate_says_how_to_pass_it(monkeypatch):
         (TimeoutError("timed out.\nmore"), "timed out). What was fetched"),
     ],
 )
-def test_errors_in_words(error, says):
+def test_errors_in_words(error, says) -> None:
     assert says in explain(error, "some/model")
 
 
-def test_this_machine_is_measured(tmp_path):
+def test_this_machine_is_measured(tmp_path) -> None:
     here = measure_machine(tmp_path / "not" / "there" / "yet")
     assert 0 < here.ram_free <= here.ram_total
     assert here.disk_free > 0

@@ -38,7 +38,7 @@ def rewrite(path, change):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_parameters_are_counted_without_loading(tiny_folder, tiny_model, name):
+def test_parameters_are_counted_without_loading(tiny_folder, tiny_model, name) -> None:
     described = describe(tiny_folder(name))
     pipe = tiny_model(name).pipe
     for part, count in described.parts:
@@ -52,7 +52,7 @@ def test_parameters_are_counted_without_loading(tiny_folder, tiny_model, name):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_the_class_of_every_folder_is_found(tiny_folder, name):
+def test_the_class_of_every_folder_is_found(tiny_folder, name) -> None:
     described = describe(tiny_folder(name))
     assert is_instaflow(described) == (name == tiny.INSTAFLOW)
     found = pipeline_class(described).__name__
@@ -60,7 +60,7 @@ def test_the_class_of_every_folder_is_found(tiny_folder, name):
     assert found in {model.pipeline for model in CARDS} | {"StableDiffusionPipeline"}
 
 
-def test_pickled_weights_are_refused(copy):
+def test_pickled_weights_are_refused(copy) -> None:
     weights = copy / "vae" / "diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
     with pytest.raises(UnsuitableModelError, match="never loaded"):
@@ -76,7 +76,7 @@ def test_pickled_weights_are_refused(copy):
         (lambda index: index.update(vae=["os.path", "MyVae"]), "code of its own"),
     ],
 )
-def test_code_of_its_own_is_refused(copy, change, message):
+def test_code_of_its_own_is_refused(copy, change, message) -> None:
     rewrite(copy / "model_index.json", change)
     with pytest.raises(UnsuitableModelError, match=message):
         describe(copy)
@@ -91,19 +91,19 @@ def test_code_of_its_own_is_refused(copy, change, message):
         (lambda index: index.update(_class_name="DiTPipeline"), "from a prompt alone"),
     ],
 )
-def test_what_does_not_make_pictures_from_text_is_refused(copy, change, message):
+def test_what_does_not_make_pictures_from_text_is_refused(copy, change, message) -> None:
     rewrite(copy / "model_index.json", change)
     with pytest.raises(UnsuitableModelError, match=message):
         pipeline_class(describe(copy))
 
 
-def test_a_scheduler_of_diffusion_is_refused(copy):
+def test_a_scheduler_of_diffusion_is_refused(copy) -> None:
     rewrite(copy / "model_index.json", lambda index: index.update(scheduler=["diffusers", "DDIMScheduler"]))
     with pytest.raises(UnsuitableModelError, match="none of flow matching"):
         load_pipeline(describe(copy), ON_PROCESSOR)
 
 
-def test_what_is_cut_off_or_missing_is_said(copy, tmp_path):
+def test_what_is_cut_off_or_missing_is_said(copy, tmp_path) -> None:
     with pytest.raises(UnsuitableModelError, match=r"no model_index\.json"):
         describe(tmp_path)
     weights = copy / "vae" / "diffusion_pytorch_model.safetensors"
@@ -118,7 +118,7 @@ def test_what_is_cut_off_or_missing_is_said(copy, tmp_path):
         describe(copy)
 
 
-def test_a_folder_without_a_part_it_needs_is_refused(copy):
+def test_a_folder_without_a_part_it_needs_is_refused(copy) -> None:
     shutil.rmtree(copy / "text_encoder_2")
     with pytest.raises(UnsuitableModelError, match="lacks the text_encoder_2"):
         load_pipeline(describe(copy), ON_PROCESSOR)
@@ -136,8 +136,9 @@ def half(folder, parts=None):
             weights.unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [None, ["transformer", "text_encoder_3"]], ids=["all", "some"])
-def test_a_folder_of_half_precision_is_loaded_and_says_so(copy, parts):
+def test_a_folder_of_half_precision_is_loaded_and_says_so(copy, parts) -> None:
     whole = describe(copy)
     assert whole.variant == ""
     half(copy, parts)
@@ -152,7 +153,7 @@ def test_a_folder_of_half_precision_is_loaded_and_says_so(copy, parts):
     assert torch.equal(model.pipe.transformer.state_dict()[name], value.float())
 
 
-def test_full_precision_is_taken_where_every_network_has_it(copy):
+def test_full_precision_is_taken_where_every_network_has_it(copy) -> None:
     vae = copy / "vae"
     shutil.copy(vae / "diffusion_pytorch_model.safetensors", vae / "diffusion_pytorch_model.fp16.safetensors")
     described = describe(copy)
@@ -163,7 +164,7 @@ def test_full_precision_is_taken_where_every_network_has_it(copy):
 
 
 @pytest.mark.parametrize("shards", ["model.fp16-0000{}-of-00002", "model-0000{}-of-00002.fp16"])
-def test_shards_of_half_precision_are_wanted_with_their_table(shards):
+def test_shards_of_half_precision_are_wanted_with_their_table(shards) -> None:
     index = {"_class_name": "X", "text_encoder": ["transformers", "T"], "vae": ["diffusers", "V"]}
     half_table = "text_encoder/model.safetensors.index.fp16.json"
     names = ["text_encoder/config.json", half_table, "vae/diffusion_pytorch_model.safetensors"]
@@ -174,7 +175,7 @@ def test_shards_of_half_precision_are_wanted_with_their_table(shards):
         wanted_files(names, index)
 
 
-def test_shards_without_their_table_are_their_own_sentence(copy):
+def test_shards_without_their_table_are_their_own_sentence(copy) -> None:
     part = copy / "transformer"
     single = part / "diffusion_pytorch_model.safetensors"
     first = part / "diffusion_pytorch_model-00001-of-00002.safetensors"
@@ -187,13 +188,13 @@ def test_shards_without_their_table_are_their_own_sentence(copy):
         describe(copy)
 
 
-def test_no_weights_at_all_are_not_called_pickles(copy):
+def test_no_weights_at_all_are_not_called_pickles(copy) -> None:
     (copy / "vae" / "diffusion_pytorch_model.safetensors").unlink()
     with pytest.raises(UnsuitableModelError, match="vae has no weights: expected"):
         describe(copy)
 
 
-def test_every_way_a_file_is_not_whole_is_its_own_sentence(tmp_path):
+def test_every_way_a_file_is_not_whole_is_its_own_sentence(tmp_path) -> None:
     save_file({"a": torch.zeros(30, 5), "b": torch.zeros(7).half()}, tmp_path / "x.safetensors")
     whole = (tmp_path / "x.safetensors").read_bytes()
     cut = tmp_path / "cut.safetensors"
@@ -213,7 +214,7 @@ def test_every_way_a_file_is_not_whole_is_its_own_sentence(tmp_path):
     assert parameter_count(tmp_path / "x.safetensors") == 157
 
 
-def test_a_missing_shard_is_noticed(copy):
+def test_a_missing_shard_is_noticed(copy) -> None:
     part = copy / "transformer"
     name = "diffusion_pytorch_model-00001-of-00002.safetensors"
     (part / "diffusion_pytorch_model.safetensors").rename(part / name)
@@ -226,7 +227,7 @@ def test_a_missing_shard_is_noticed(copy):
     assert "transformer" in dict(describe(copy).parts)
 
 
-def test_only_full_precision_and_shards_with_an_index_are_wanted():
+def test_only_full_precision_and_shards_with_an_index_are_wanted() -> None:
     index = {
         "_class_name": "X",
         "transformer": ["diffusers", "T"],
@@ -255,18 +256,19 @@ def test_only_full_precision_and_shards_with_an_index_are_wanted():
     assert "transformer/diffusion_pytorch_model.safetensors" in wanted_files(single, index)
 
 
-def test_parts_that_point_out_of_the_folder_are_no_parts():
+def test_parts_that_point_out_of_the_folder_are_no_parts() -> None:
     index = {"_class_name": "X", "../elsewhere": ["diffusers", "T"], "a/b": ["diffusers", "T"]}
     assert components(index) == {}
 
 
-def test_the_count_is_of_numbers_not_bytes(tmp_path):
+def test_the_count_is_of_numbers_not_bytes(tmp_path) -> None:
     save_file({"a": torch.zeros(3, 5), "b": torch.zeros(7).half()}, tmp_path / "x.safetensors")
     assert parameter_count(tmp_path / "x.safetensors") == 22
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
-def test_a_plan_is_what_is_loaded(tiny_folder, dtype):
+def test_a_plan_is_what_is_loaded(tiny_folder, dtype) -> None:
     plan = Plan(Placement.PROCESSOR, "cpu", dtype, dropped=("text_encoder_3",), tiling=True)
     model = load_model(describe(tiny_folder("SD3")), plan, "tiny")
     assert model.pipe.transformer.dtype == getattr(torch, dtype)
@@ -276,7 +278,7 @@ def test_a_plan_is_what_is_loaded(tiny_folder, dtype):
 
 
 @pytest.mark.parametrize("placement", [Placement.MODEL_OFFLOAD, Placement.GROUP_OFFLOAD, Placement.RESIDENT])
-def test_offloading_without_an_accelerator_is_refused(tiny_folder, placement):
+def test_offloading_without_an_accelerator_is_refused(tiny_folder, placement) -> None:
     described = describe(tiny_folder("SD3"))
     with pytest.raises(ValueError, match="needs an accelerator"):
         load_pipeline(described, Plan(placement, "cpu", "float32"))
@@ -288,7 +290,7 @@ def test_offloading_without_an_accelerator_is_refused(tiny_folder, placement):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("placement", [Placement.MODEL_OFFLOAD, Placement.GROUP_OFFLOAD, Placement.RESIDENT])
-def test_every_placement_draws_the_same_picture(tiny_folder, tiny_model, placement):
+def test_every_placement_draws_the_same_picture(tiny_folder, tiny_model, placement) -> None:
     from fmstudio.image.hub.sample import Request
 
     plan = Plan(placement, "cuda:0", "float32")
@@ -299,7 +301,7 @@ def test_every_placement_draws_the_same_picture(tiny_folder, tiny_model, placeme
     assert (there.pictures.float() - here.pictures.float()).abs().max() <= 2
 
 
-def test_cards_are_complete_and_honest():
+def test_cards_are_complete_and_honest() -> None:
     assert len({model.id for model in CARDS}) == len(CARDS)
     assert {"StableDiffusion3Pipeline", "FluxPipeline", "Flux2KleinPipeline", "InstaFlow"} <= {
         model.pipeline for model in CARDS
@@ -321,7 +323,7 @@ def test_cards_are_complete_and_honest():
     ("changes", "message"),
     [({"id": "flux"}, "owner/name"), ({"side": 1000}, "64 divides"), ({"optional": ("x",)}, "must be among")],
 )
-def test_cards_that_make_no_sense(changes, message):
+def test_cards_that_make_no_sense(changes, message) -> None:
     good = {
         "id": "a/b",
         "title": "t",
@@ -335,7 +337,7 @@ def test_cards_that_make_no_sense(changes, message):
         ModelCard(**(good | changes))
 
 
-def test_models_of_other_programs_are_found_in_the_hubs_cache(tiny_folder, tmp_path, monkeypatch):
+def test_models_of_other_programs_are_found_in_the_hubs_cache(tiny_folder, tmp_path, monkeypatch) -> None:
     import huggingface_hub
 
     commit = "f" * 40

@@ -113,7 +113,7 @@ def fetch(hub, **changes):
     return fetch_model("some/model", endpoint=hub.url, **changes)
 
 
-def test_a_model_is_fetched_with_progress_and_can_be_loaded(hub, tmp_path, tiny_folder):
+def test_a_model_is_fetched_with_progress_and_can_be_loaded(hub, tmp_path, tiny_folder) -> None:
     reports = list(fetch(hub))
     done = [report.done for report in reports]
     assert done == sorted(done)
@@ -129,7 +129,7 @@ def test_a_model_is_fetched_with_progress_and_can_be_loaded(hub, tmp_path, tiny_
     assert not list(tmp_path.rglob("*.part.part"))
 
 
-def test_a_stopped_download_goes_on_in_the_middle_of_the_file(hub):
+def test_a_stopped_download_goes_on_in_the_middle_of_the_file(hub) -> None:
     name = "transformer/diffusion_pytorch_model.safetensors"
     steps = fetch(hub)
     for report in steps:
@@ -151,7 +151,7 @@ def test_a_stopped_download_goes_on_in_the_middle_of_the_file(hub):
     assert target.read_bytes() == hub.files[name]
 
 
-def test_a_download_that_is_taken_up_stays_at_its_commit(hub):
+def test_a_download_that_is_taken_up_stays_at_its_commit(hub) -> None:
     steps = fetch(hub)
     next(steps)
     steps.close()
@@ -160,7 +160,7 @@ def test_a_download_that_is_taken_up_stays_at_its_commit(hub):
     assert hub.asked[0][0].endswith(f"/revision/{COMMIT}")
 
 
-def test_a_broken_connection_is_taken_up_by_itself(hub, monkeypatch):
+def test_a_broken_connection_is_taken_up_by_itself(hub, monkeypatch) -> None:
     monkeypatch.setattr(download.time, "sleep", lambda _: None)
     name = "vae/diffusion_pytorch_model.safetensors"
     hub.cut_off = {name: 30_000}
@@ -172,7 +172,7 @@ def test_a_broken_connection_is_taken_up_by_itself(hub, monkeypatch):
     assert find("some/model") is not None
 
 
-def test_a_server_that_sends_everything_again_is_believed(hub, monkeypatch):
+def test_a_server_that_sends_everything_again_is_believed(hub, monkeypatch) -> None:
     monkeypatch.setattr(download.time, "sleep", lambda _: None)
     name = "vae/diffusion_pytorch_model.safetensors"
     hub.cut_off, hub.ranges = {name: 30_000}, False
@@ -181,7 +181,7 @@ def test_a_server_that_sends_everything_again_is_believed(hub, monkeypatch):
     assert (folder_of("some/model", "main") / name).read_bytes() == hub.files[name]
 
 
-def test_a_file_that_is_not_what_the_hub_states_is_removed(hub):
+def test_a_file_that_is_not_what_the_hub_states_is_removed(hub) -> None:
     name = "vae/diffusion_pytorch_model.safetensors"
     original = hub.files[name]
     said = hub.sibling(name, original)
@@ -197,14 +197,14 @@ def test_a_file_that_is_not_what_the_hub_states_is_removed(hub):
     assert find("some/model") is not None
 
 
-def test_optional_parts_are_left_out(hub):
+def test_optional_parts_are_left_out(hub) -> None:
     list(fetch(hub, without=("text_encoder_3",)))
     assert not any("text_encoder_3" in path for path, _ in hub.asked)
     assert find("some/model") is None
     assert find("some/model", without=("text_encoder_3",)) is not None
 
 
-def test_one_download_of_a_model_at_a_time(hub):
+def test_one_download_of_a_model_at_a_time(hub) -> None:
     first = fetch(hub)
     next(first)
     with pytest.raises(DownloadError, match="already"):
@@ -213,7 +213,7 @@ def test_one_download_of_a_model_at_a_time(hub):
     next(fetch(hub))
 
 
-def test_no_room_is_said_before_anything_large_is_fetched(hub, tmp_path, monkeypatch):
+def test_no_room_is_said_before_anything_large_is_fetched(hub, tmp_path, monkeypatch) -> None:
     usage = download.shutil.disk_usage(tmp_path)._replace(free=10_000)
     monkeypatch.setattr(download.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(DownloadError, match="Make room"):
@@ -221,14 +221,14 @@ def test_no_room_is_said_before_anything_large_is_fetched(hub, tmp_path, monkeyp
     assert not any(path.endswith(".safetensors") for path, _ in hub.asked)
 
 
-def test_pickles_are_never_fetched(hub):
+def test_pickles_are_never_fetched(hub) -> None:
     name = "vae/diffusion_pytorch_model"
     hub.files[f"{name}.bin"] = hub.files.pop(f"{name}.safetensors")
     with pytest.raises(UnsuitableModelError, match="Pickled weights can run code"):
         list(fetch(hub))
 
 
-def test_single_files_such_as_a_small_decoder(hub, monkeypatch):
+def test_single_files_such_as_a_small_decoder(hub, monkeypatch) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
     monkeypatch.setattr(
         huggingface_hub.constants,
@@ -241,7 +241,7 @@ def test_single_files_such_as_a_small_decoder(hub, monkeypatch):
     assert (folder_of("some/model", "main") / "vae" / "config.json").is_file()
 
 
-def test_a_gate_and_a_wrong_revision_are_explained(hub):
+def test_a_gate_and_a_wrong_revision_are_explained(hub) -> None:
     with pytest.raises(OSError) as caught:
         list(fetch(hub, revision="nowhere"))
     assert "no such revision" in explain(caught.value, "some/model")
@@ -251,14 +251,14 @@ def test_a_gate_and_a_wrong_revision_are_explained(hub):
     assert "accept its terms" in explain(caught.value, "some/model")
 
 
-def test_an_unreachable_hub_is_explained(monkeypatch):
+def test_an_unreachable_hub_is_explained(monkeypatch) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     with pytest.raises(Exception) as caught:
         list(fetch_model("some/model", endpoint="http://127.0.0.1:9"))
     assert "could not be reached" in explain(caught.value, "some/model")
 
 
-def test_offline_is_explained(monkeypatch):
+def test_offline_is_explained(monkeypatch) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ConnectionError) as caught:
         list(fetch_model("some/model"))

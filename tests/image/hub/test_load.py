@@ -30,7 +30,7 @@ def put(shelf: Shelf, key: str, size: int) -> Model:
         return model
 
 
-def test_a_second_large_model_takes_the_first_ones_place():
+def test_a_second_large_model_takes_the_first_ones_place() -> None:
     shelf = Shelf(large=100)
     first = put(shelf, "first", 500)
     assert put(shelf, "first", 500) is first
@@ -40,7 +40,7 @@ def test_a_second_large_model_takes_the_first_ones_place():
     assert not second.closed
 
 
-def test_the_room_is_made_before_the_new_model_is_loaded():
+def test_the_room_is_made_before_the_new_model_is_loaded() -> None:
     shelf = Shelf(large=100)
     first = put(shelf, "first", 500)
 
@@ -52,7 +52,7 @@ def test_the_room_is_made_before_the_new_model_is_loaded():
         pass
 
 
-def test_small_models_stay_beside_a_large_one_and_the_least_recently_used_leaves():
+def test_small_models_stay_beside_a_large_one_and_the_least_recently_used_leaves() -> None:
     shelf = Shelf(large=100)
     put(shelf, "large", 500)
     a, b = put(shelf, "a", 5), put(shelf, "b", 5)
@@ -64,7 +64,7 @@ def test_small_models_stay_beside_a_large_one_and_the_least_recently_used_leaves
     assert shelf.keys == ["a", "c", "larger"]
 
 
-def test_running_out_of_memory_drops_the_model_and_frees_it():
+def test_running_out_of_memory_drops_the_model_and_frees_it() -> None:
     shelf = Shelf(large=100)
     alive = weakref.ref(put(shelf, "model", 500))
     with pytest.raises(torch.OutOfMemoryError), shelf.borrow("model", 500, Model):
@@ -75,7 +75,7 @@ def test_running_out_of_memory_drops_the_model_and_frees_it():
     assert put(shelf, "model", 500) is not None
 
 
-def test_running_out_of_memory_while_loading_leaves_the_shelf_usable():
+def test_running_out_of_memory_while_loading_leaves_the_shelf_usable() -> None:
     shelf = Shelf(large=100)
 
     def load():
@@ -87,14 +87,14 @@ def test_running_out_of_memory_while_loading_leaves_the_shelf_usable():
     put(shelf, "model", 500)
 
 
-def test_other_errors_leave_the_model_loaded():
+def test_other_errors_leave_the_model_loaded() -> None:
     shelf = Shelf(large=100)
     with pytest.raises(ValueError, match="prompt"), shelf.borrow("model", 500, Model):
         raise ValueError("prompt")
     assert shelf.keys == ["model"]
 
 
-def test_borrowers_wait_for_one_another():
+def test_borrowers_wait_for_one_another() -> None:
     shelf, order, inside = Shelf(), [], threading.Event()
 
     def second():
@@ -112,7 +112,7 @@ def test_borrowers_wait_for_one_another():
     assert order == ["first", "second"]
 
 
-def test_clear_lets_all_go():
+def test_clear_lets_all_go() -> None:
     shelf = Shelf(large=100)
     models = [put(shelf, "large", 500), put(shelf, "small", 5)]
     shelf.clear()
@@ -131,17 +131,17 @@ def test_clear_lets_all_go():
         (ValueError("out of memory"), False),
     ],
 )
-def test_what_is_out_of_memory(error, answer):
+def test_what_is_out_of_memory(error, answer) -> None:
     assert is_out_of_memory(error) is answer
 
 
-def test_torch_says_it_in_those_words():
+def test_torch_says_it_in_those_words() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60)
     assert is_out_of_memory(caught.value)
 
 
-def test_a_caught_error_holds_nothing_back():
+def test_a_caught_error_holds_nothing_back() -> None:
     def work():
         large = Model()
         alive.append(weakref.ref(large))

@@ -22,7 +22,7 @@ class LinearVae:
         return SimpleNamespace(latent=latents)
 
 
-def test_the_fit_is_exact_for_a_linear_autoencoder():
+def test_the_fit_is_exact_for_a_linear_autoencoder() -> None:
     preview = fit_linear_preview(LinearVae())
     assert preview.error < 1e-3
     colours = torch.rand(1, 3, 16, 16) * 2 - 1
@@ -30,7 +30,7 @@ def test_the_fit_is_exact_for_a_linear_autoencoder():
     assert torch.allclose(seen, avg_pool2d(colours, 8), atol=5e-3)
 
 
-def test_the_mosaic_shows_many_colours_and_is_always_the_same():
+def test_the_mosaic_shows_many_colours_and_is_always_the_same() -> None:
     picture = mosaic()
     assert picture.shape == (2, 3, 256, 256)
     assert torch.equal(picture, mosaic())
@@ -41,7 +41,7 @@ def test_the_mosaic_shows_many_colours_and_is_always_the_same():
 
 
 @pytest.mark.parametrize("name", ["SD3", "Flux2", "Sana", "QwenImage"])
-def test_every_kind_of_autoencoder_is_fitted(tiny_model, name):
+def test_every_kind_of_autoencoder_is_fitted(tiny_model, name) -> None:
     """The fit leaves less over than the best constant colour does."""
     vae = tiny_model(name).pipe.vae
     preview = fit_linear_preview(vae, 64)
@@ -49,7 +49,7 @@ def test_every_kind_of_autoencoder_is_fitted(tiny_model, name):
     assert 0 < preview.error < mosaic(64).std()
 
 
-def test_a_small_decoder_gets_latents_as_the_network_sees_them(tiny_model, generator):
+def test_a_small_decoder_gets_latents_as_the_network_sees_them(tiny_model, generator) -> None:
     pipe = tiny_model("SD3").pipe  # scaling 1.5, shift 0.1
     latents = torch.randn(1, 4, 8, 8, generator=generator)
     seen = for_tiny_decoder(pipe, latents / 1.5 + 0.1)
@@ -66,7 +66,7 @@ def test_a_small_decoder_gets_latents_as_the_network_sees_them(tiny_model, gener
     assert picture.abs().max() <= 1
 
 
-def test_an_autoencoder_that_waits_on_the_cpu_gets_pictures_where_it_will_run():
+def test_an_autoencoder_that_waits_on_the_cpu_gets_pictures_where_it_will_run() -> None:
     """Under offloading its hook moves it to the accelerator, but not what it is given."""
 
     class Offloaded:

@@ -45,7 +45,7 @@ SD3 = networks_of_card(card("stabilityai/stable-diffusion-3-medium-diffusers"))
 
 @pytest.mark.parametrize("name", MACHINES)
 @pytest.mark.parametrize("model", CARDS, ids=lambda model: model.title)
-def test_a_plan_claims_no_more_than_there_is(model, name):
+def test_a_plan_claims_no_more_than_there_is(model, name) -> None:
     here = MACHINES[name]
     choice = choose_plan(networks_of_card(model), here, model.side)
     assert choice.ways
@@ -63,7 +63,7 @@ def test_a_plan_claims_no_more_than_there_is(model, name):
 
 
 @pytest.mark.parametrize("model", CARDS, ids=lambda model: model.title)
-def test_more_memory_never_makes_a_plan_slower(model):
+def test_more_memory_never_makes_a_plan_slower(model) -> None:
     order = list(Placement)
     last = (True, True, len(order))
     for gib in (2, 4, 6, 8, 12, 16, 24, 40, 80):
@@ -83,14 +83,14 @@ def test_more_memory_never_makes_a_plan_slower(model):
         (1.5, Placement.PROCESSOR),
     ],
 )
-def test_flux_goes_from_resident_to_the_processor_as_memory_shrinks(gib, placement):
+def test_flux_goes_from_resident_to_the_processor_as_memory_shrinks(gib, placement) -> None:
     plan = choose_plan(FLUX, machine(gpu(gib), ram=128)).plan
     assert plan is not None
     assert plan.placement is placement
     assert plan.device == ("cpu" if placement is Placement.PROCESSOR else "cuda:0")
 
 
-def test_two_cards_hold_what_one_cannot():
+def test_two_cards_hold_what_one_cannot() -> None:
     one, two = machine(gpu(26.5), ram=128), machine(gpu(26.5), gpu(26.5, 1), ram=128)
     assert choose_plan(FLUX, one).plan.placement is Placement.MODEL_OFFLOAD
     plan = choose_plan(FLUX, two).plan
@@ -99,13 +99,13 @@ def test_two_cards_hold_what_one_cannot():
     assert "2 accelerators" in plan.reasons[0]
 
 
-def test_two_cards_do_not_split_one_network():
+def test_two_cards_do_not_split_one_network() -> None:
     # 23.8 GB of transformer: more than either card holds, less than both together
     plan = choose_plan(FLUX, machine(gpu(18), gpu(18, 1), ram=128)).plan
     assert plan.placement is Placement.GROUP_OFFLOAD
 
 
-def test_quantisation_needs_bitsandbytes_and_cuda():
+def test_quantisation_needs_bitsandbytes_and_cuda() -> None:
     with_it = choose_plan(FLUX, machine(gpu(23.5), ram=128, quantiser=True)).plan
     assert (with_it.placement, with_it.quantised) == (Placement.RESIDENT, "8 bits")
     assert "quality" in with_it.reasons[0]
@@ -115,7 +115,7 @@ def test_quantisation_needs_bitsandbytes_and_cuda():
         assert choose_plan(FLUX, other).plan.quantised == ""
 
 
-def test_sd3_drops_its_t5_only_where_nothing_else_fits():
+def test_sd3_drops_its_t5_only_where_nothing_else_fits() -> None:
     here = machine(gpu(7), ram=10)
     plan = choose_plan(SD3, here).plan
     assert plan.dropped == ("text_encoder_3",)
@@ -123,7 +123,7 @@ def test_sd3_drops_its_t5_only_where_nothing_else_fits():
     assert choose_plan(replace(SD3, optional=()), here).plan is None
 
 
-def test_number_formats_follow_the_device_and_the_model():
+def test_number_formats_follow_the_device_and_the_model() -> None:
     new, old = gpu(79), gpu(79, bf16=False)
     assert choose_plan(FLUX, machine(new)).plan.dtype == "bfloat16"
     assert choose_plan(SD3, machine(old)).plan.dtype == "float16"
@@ -134,7 +134,7 @@ def test_number_formats_follow_the_device_and_the_model():
     assert choose_plan(SD3, machine(ram=64)).plan.dtype == "float32"
 
 
-def test_after_an_overflow_in_float16_a_format_of_longer_range_is_named():
+def test_after_an_overflow_in_float16_a_format_of_longer_range_is_named() -> None:
     choice = choose_plan(SD3, machine(gpu(24, bf16=False)))
     assert choice.plan.dtype == "float16"
     assert wider(choice.plan, choice).title == "processor on cpu, float32"
@@ -144,18 +144,18 @@ def test_after_an_overflow_in_float16_a_format_of_longer_range_is_named():
     assert wider(roomy.plan, roomy) is None
 
 
-def test_apples_shared_memory_is_not_offloaded_to_itself():
+def test_apples_shared_memory_is_not_offloaded_to_itself() -> None:
     choice = choose_plan(FLUX, machine(gpu(20, kind="mps"), ram=32))
     assert {way.placement for way in choice.ways} == {Placement.RESIDENT, Placement.PROCESSOR}
     assert choice.plan is None
 
 
-def test_offload_needs_main_memory_for_all_weights():
+def test_offload_needs_main_memory_for_all_weights() -> None:
     assert choose_plan(FLUX, machine(gpu(30), ram=20)).plan is None
     assert choose_plan(FLUX, machine(gpu(30), ram=64)).plan.placement is Placement.MODEL_OFFLOAD
 
 
-def test_tiles_are_used_only_where_they_make_the_difference():
+def test_tiles_are_used_only_where_they_make_the_difference() -> None:
     total = sum(count for _, count in FLUX.parts) * 2
     tight = (total + activation_bytes(1024, 1, tiling=True) + 10**8) / USABLE / GIB
     loose = (total + activation_bytes(1024, 1, tiling=False) + 10**8) / USABLE / GIB
@@ -163,7 +163,7 @@ def test_tiles_are_used_only_where_they_make_the_difference():
     assert not choose_plan(FLUX, machine(gpu(loose), ram=128)).plan.tiling
 
 
-def test_out_of_memory_offers_what_needs_less_until_nothing_is_left():
+def test_out_of_memory_offers_what_needs_less_until_nothing_is_left() -> None:
     choice = choose_plan(SD3, machine(gpu(79), ram=128, quantiser=True))
     plan, seen = choice.plan, []
     while plan is not None:
@@ -178,7 +178,7 @@ def test_out_of_memory_offers_what_needs_less_until_nothing_is_left():
     assert next_smaller(seen[-1], choice) is None
 
 
-def test_a_larger_batch_or_picture_needs_more():
+def test_a_larger_batch_or_picture_needs_more() -> None:
     needs = [
         choose_plan(SD3, machine(gpu(79)), side, count).ways[0].accelerator_bytes
         for side, count in ((512, 1), (1024, 1), (1024, 2), (1536, 2))
@@ -186,7 +186,7 @@ def test_a_larger_batch_or_picture_needs_more():
     assert needs == sorted(set(needs))
 
 
-def test_weights_must_be_weights():
+def test_weights_must_be_weights() -> None:
     with pytest.raises(ValueError, match="at least one parameter"):
         Networks(())
     with pytest.raises(ValueError, match="at least one parameter"):

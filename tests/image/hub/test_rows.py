@@ -40,7 +40,7 @@ def settings(**changes) -> Settings:
     return replace(Settings(SD3, prompt="a red fox", steps=(1, 3), side=32), **changes)
 
 
-def test_rows_come_step_by_step(stocked):
+def test_rows_come_step_by_step(stocked) -> None:
     events = list(sample_rows(settings()))
     assert isinstance(events[0], Loaded)
     assert events[0].plan.device == "cpu" or torch.cuda.is_available()
@@ -57,7 +57,7 @@ def test_rows_come_step_by_step(stocked):
     assert torch.equal(first[0], first[1])
 
 
-def test_the_outlook_of_every_card(stocked):
+def test_the_outlook_of_every_card(stocked) -> None:
     seen = {one.name: one for one in catalogue(HERE)}
     assert set(seen) == {known.id for known in CARDS}
     assert seen[SD3].ready
@@ -67,20 +67,20 @@ def test_the_outlook_of_every_card(stocked):
     assert seen["Qwen/Qwen-Image"].found is None
 
 
-def test_a_model_without_its_optional_part_is_run_without_it(stocked):
+def test_a_model_without_its_optional_part_is_run_without_it(stocked) -> None:
     shutil.rmtree(folder_of(SD3, card(SD3).revision) / "text_encoder_3")
     assert outlook(SD3, HERE).ready
     assert isinstance(list(sample_rows(settings()))[-1], Finished)
 
 
-def test_a_model_without_a_needed_part_is_not_there(stocked):
+def test_a_model_without_a_needed_part_is_not_there(stocked) -> None:
     shutil.rmtree(folder_of(SD3, card(SD3).revision) / "vae")
     assert not outlook(SD3, HERE).ready
     with pytest.raises(ValueError, match="Fetch it first"):
         list(sample_rows(settings()))
 
 
-def test_a_model_stays_loaded_and_another_takes_its_place(stocked):
+def test_a_model_stays_loaded_and_another_takes_its_place(stocked) -> None:
     shelf = Shelf(large=1)
     list(sample_rows(settings(steps=(1,)), shelf))
     (first,) = shelf.keys
@@ -91,7 +91,7 @@ def test_a_model_stays_loaded_and_another_takes_its_place(stocked):
     assert second != first
 
 
-def test_stopping_in_the_middle_keeps_the_model(stocked):
+def test_stopping_in_the_middle_keeps_the_model(stocked) -> None:
     events = sample_rows(settings(steps=(100,)))
     for event in events:
         if isinstance(event, StepShown):
@@ -101,7 +101,7 @@ def test_stopping_in_the_middle_keeps_the_model(stocked):
     assert isinstance(list(sample_rows(settings(steps=(1,))))[-1], Finished)
 
 
-def test_out_of_memory_names_the_next_smaller_way_and_life_goes_on(stocked, monkeypatch):
+def test_out_of_memory_names_the_next_smaller_way_and_life_goes_on(stocked, monkeypatch) -> None:
     from diffusers import SD3Transformer2DModel
 
     real = SD3Transformer2DModel.forward
@@ -121,7 +121,7 @@ def test_out_of_memory_names_the_next_smaller_way_and_life_goes_on(stocked, monk
     assert isinstance(events[-1], Finished)
 
 
-def test_an_infinite_weight_stops_the_run_with_a_sentence_and_life_goes_on(stocked):
+def test_an_infinite_weight_stops_the_run_with_a_sentence_and_life_goes_on(stocked) -> None:
     spoilt = folder_of(SD3, card(SD3).revision) / "transformer" / "diffusion_pytorch_model.safetensors"
     numbers = load_file(spoilt)
     numbers["proj_out.weight"][0, 0] = torch.inf
@@ -135,7 +135,7 @@ def test_an_infinite_weight_stops_the_run_with_a_sentence_and_life_goes_on(stock
     assert isinstance(list(sample_rows(settings(model=KLEIN, steps=(1,))))[-1], Finished)
 
 
-def test_a_picture_says_how_it_is_made_again_alone(stocked):
+def test_a_picture_says_how_it_is_made_again_alone(stocked) -> None:
     row = settings(steps=(2,), seed=7, count=3)
     three = list(sample_rows(row))[-1]
     for k, made in enumerate(row.each_alone(three.request, "a" * 40)):
@@ -159,19 +159,19 @@ def test_a_picture_says_how_it_is_made_again_alone(stocked):
         ({"steps": (0,)}, "1 … 200"),
     ],
 )
-def test_settings_that_make_no_sense(stocked, changes, message):
+def test_settings_that_make_no_sense(stocked, changes, message) -> None:
     with pytest.raises(ValueError, match=message):
         list(sample_rows(settings(**changes)))
 
 
-def test_guidance_starts_where_the_pipeline_lets_it():
+def test_guidance_starts_where_the_pipeline_lets_it() -> None:
     prx = card("Photoroom/prx-512-t2i-sft-distilled")
     seen = Outlook(prx.id, "main", prx, None, "", None)
     with pytest.raises(ValueError, match="takes guidance from 1"):
         settings(model=prx.id, guidance=0.0).check_against(seen)
 
 
-def test_a_folder_of_this_machine_if_the_owner_allows(stocked, tiny_folder, monkeypatch):
+def test_a_folder_of_this_machine_if_the_owner_allows(stocked, tiny_folder, monkeypatch) -> None:
     folder = str(tiny_folder("AuraFlow"))
     with pytest.raises(ValueError, match="FMSTUDIO_HUB=any"):
         outlook(folder, HERE)
@@ -190,7 +190,7 @@ def test_a_folder_of_this_machine_if_the_owner_allows(stocked, tiny_folder, monk
         outlook("some/other", HERE, "../x")
 
 
-def test_a_folder_that_cannot_run_is_not_called_ready(tiny_folder, tmp_path, monkeypatch):
+def test_a_folder_that_cannot_run_is_not_called_ready(tiny_folder, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("FMSTUDIO_HUB", "any")
     folder = tmp_path / "named"
     shutil.copytree(tiny_folder("Flux"), folder)
@@ -200,7 +200,7 @@ def test_a_folder_that_cannot_run_is_not_called_ready(tiny_folder, tmp_path, mon
         outlook(str(folder), HERE)
 
 
-def test_a_seed_that_is_none_is_refused_before_anything_is_loaded():
+def test_a_seed_that_is_none_is_refused_before_anything_is_loaded() -> None:
     with pytest.raises(ValueError, match="seed: expected a whole number"):
         next(sample_rows(settings(seed=-3)))
 
@@ -222,7 +222,7 @@ sys.exit(len(known) != 4)
 
 
 @pytest.mark.slow
-def test_visitors_who_ask_for_a_class_at_once_all_get_it(tiny_folder):
+def test_visitors_who_ask_for_a_class_at_once_all_get_it(tiny_folder) -> None:
     """In a process of its own: only the first import of a class can go wrong."""
     asked = [sys.executable, "-c", ASKED_AT_ONCE, str(tiny_folder("Flux"))]
     assert subprocess.run(asked, capture_output=True, check=False).returncode == 0

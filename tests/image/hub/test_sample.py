@@ -39,7 +39,7 @@ def run(model: HubModel, **changes) -> tuple[list[StepRecord], Finished]:
 
 
 @pytest.mark.parametrize(("name", "solver"), EVERY_SOLVER)
-def test_every_step_count_makes_that_many_real_steps(tiny_model, name, solver):
+def test_every_step_count_makes_that_many_real_steps(tiny_model, name, solver) -> None:
     model = tiny_model(name)
     for n in range(1, 9):
         records, finished = run(model, step_count=n, solver=solver)
@@ -58,7 +58,7 @@ def test_every_step_count_makes_that_many_real_steps(tiny_model, name, solver):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_step_by_hand(tiny_model, name):
+def test_a_step_by_hand(tiny_model, name) -> None:
     """x_next = x − (σ − σ_next) v, x̂₀ = x − σ v, and one step from σ = 1 lands on x̂₀."""
     model = tiny_model(name)
     records, _ = run(model, step_count=3)
@@ -98,7 +98,7 @@ class Oracle:
 
 
 @pytest.mark.parametrize(("name", "solver"), EVERY_SOLVER)
-def test_conventions_of_each_class(tiny_model, name, solver, monkeypatch):
+def test_conventions_of_each_class(tiny_model, name, solver, monkeypatch) -> None:
     """A network that knows the data is x₀ = 0, in its class's sign and time, is read as v = x₁, x̂₀ = 0."""
     model = tiny_model(name)
     part = "unet" if name == tiny.INSTAFLOW else "transformer"
@@ -119,7 +119,7 @@ def test_conventions_of_each_class(tiny_model, name, solver, monkeypatch):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_the_pictures_are_the_decoded_end_of_the_trajectory(tiny_model, name):
+def test_the_pictures_are_the_decoded_end_of_the_trajectory(tiny_model, name) -> None:
     """Unpacked and scaled by `decodable`, the last latents decode to the pipeline's own pictures."""
     model = tiny_model(name)
     records, finished = run(model, step_count=2, seed=3)
@@ -135,7 +135,7 @@ def test_the_pictures_are_the_decoded_end_of_the_trajectory(tiny_model, name):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_look_at_every_step(tiny_model, name):
+def test_a_look_at_every_step(tiny_model, name) -> None:
     model = tiny_model(name)
     records, _ = run(model, step_count=2)
     for record in records:
@@ -146,7 +146,7 @@ def test_a_look_at_every_step(tiny_model, name):
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY if name not in (tiny.INSTAFLOW, "PRX")])
-def test_the_recorder_changes_nothing(tiny_model, name):
+def test_the_recorder_changes_nothing(tiny_model, name) -> None:
     """A plain call of the untouched pipeline with the same σ and seed makes the same picture.
 
     InstaFlow and PRX are left out: their own calls take no σ.
@@ -179,7 +179,7 @@ def test_the_recorder_changes_nothing(tiny_model, name):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_guidance_seed_and_shift_matter(tiny_model, name):
+def test_guidance_seed_and_shift_matter(tiny_model, name) -> None:
     model = tiny_model(name)
     plain, _ = run(model, step_count=2)
     seeded, _ = run(model, step_count=2, seed=1)
@@ -194,14 +194,14 @@ def test_guidance_seed_and_shift_matter(tiny_model, name):
 
 
 @pytest.mark.parametrize("name", ["SD3", "Flux", "PRX", "InstaFlow"])
-def test_two_pictures_at_once(tiny_model, name):
+def test_two_pictures_at_once(tiny_model, name) -> None:
     _, finished = run(tiny_model(name), step_count=1, count=2)
     assert finished.pictures.shape[0] == 2
     assert not torch.equal(finished.pictures[0], finished.pictures[1])
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_stopping_ends_the_run_and_frees_the_model(tiny_model, name, monkeypatch):
+def test_stopping_ends_the_run_and_frees_the_model(tiny_model, name, monkeypatch) -> None:
     model = tiny_model(name)
     part = "unet" if name == tiny.INSTAFLOW else "transformer"
     counted = Oracle(name, getattr(model.pipe, part), delay=0.005)
@@ -217,7 +217,7 @@ def test_stopping_ends_the_run_and_frees_the_model(tiny_model, name, monkeypatch
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_each_picture_of_several_has_a_seed_and_comes_out_alone(tiny_model, name):
+def test_each_picture_of_several_has_a_seed_and_comes_out_alone(tiny_model, name) -> None:
     """The same noise to the last bit; the same picture but for the rounding of products of another size."""
     model = tiny_model(name)
     together, three = run(model, step_count=2, seed=5, count=3)
@@ -230,7 +230,7 @@ def test_each_picture_of_several_has_a_seed_and_comes_out_alone(tiny_model, name
         assert (one.pictures[0].int() - three.pictures[k].int()).abs().max() <= 1
 
 
-def test_latents_that_are_not_finite_stop_the_run_at_their_step(tiny_folder):
+def test_latents_that_are_not_finite_stop_the_run_at_their_step(tiny_folder) -> None:
     """Sums of numbers times 60,000 are numbers in float32 and inf in float16: there the picture is black."""
     for dtype in ("float32", "float16"):
         model = load_model(describe(tiny_folder("SD3")), Plan(Placement.PROCESSOR, "cpu", dtype), "tiny")
@@ -246,7 +246,7 @@ def test_latents_that_are_not_finite_stop_the_run_at_their_step(tiny_folder):
         model.wait()
 
 
-def test_the_first_step_that_fails_is_the_one_that_is_named(tiny_model, monkeypatch):
+def test_the_first_step_that_fails_is_the_one_that_is_named(tiny_model, monkeypatch) -> None:
     model = tiny_model("SD3")
     forward, asked = model.pipe.transformer.forward, []
 
@@ -265,7 +265,7 @@ def test_the_first_step_that_fails_is_the_one_that_is_named(tiny_model, monkeypa
 
 
 @pytest.mark.parametrize("name", ["SD3", tiny.INSTAFLOW])
-def test_a_decoder_that_answers_with_no_number_is_named(tiny_model, name, monkeypatch):
+def test_a_decoder_that_answers_with_no_number_is_named(tiny_model, name, monkeypatch) -> None:
     model = tiny_model(name)
     decode = model.pipe.vae.decode
     monkeypatch.setattr(model.pipe.vae, "decode", lambda *a, **k: (decode(*a, **k)[0] * math.nan,))
@@ -273,7 +273,7 @@ def test_a_decoder_that_answers_with_no_number_is_named(tiny_model, name, monkey
         list(model.sample(request(step_count=1)))
 
 
-def test_an_error_inside_a_pipeline_reaches_the_reader_and_leaves_it_usable(tiny_model, monkeypatch):
+def test_an_error_inside_a_pipeline_reaches_the_reader_and_leaves_it_usable(tiny_model, monkeypatch) -> None:
     model = tiny_model("SD3")
     own = model.pipe.scheduler
 
@@ -297,6 +297,6 @@ def test_an_error_inside_a_pipeline_reaches_the_reader_and_leaves_it_usable(tiny
         ({"count": 0}, "one picture or more"),
     ],
 )
-def test_requests_that_make_no_sense(changes, message):
+def test_requests_that_make_no_sense(changes, message) -> None:
     with pytest.raises(ValueError, match=message):
         request(**changes)

@@ -24,7 +24,7 @@ def follow(scheduler, velocity, x, n) -> list[StepRecord]:
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_x0_hat_is_the_data_on_a_straight_path(solver, generator):
+def test_x0_hat_is_the_data_on_a_straight_path(solver, generator) -> None:
     data, noise = (torch.randn(2, 4, 8, 8, generator=generator) for _ in range(2))
     records = follow(make_scheduler({"shift": 3.0}, solver, 5), lambda *_: noise - data, noise, 5)
     for record in records:
@@ -34,7 +34,7 @@ def test_x0_hat_is_the_data_on_a_straight_path(solver, generator):
     assert measure_trajectory(records).straightness < 1e-6
 
 
-def test_inverted_sigmas_are_turned_back(generator):
+def test_inverted_sigmas_are_turned_back(generator) -> None:
     """OmniGen's scheduler counts s = 1 − σ upwards and its network answers x₀ − x₁."""
     data, noise = (torch.randn(1, 4, 4, 4, generator=generator) for _ in range(2))
     scheduler = make_scheduler({"invert_sigmas": True, "num_train_timesteps": 1}, EULER, 4)
@@ -46,7 +46,7 @@ def test_inverted_sigmas_are_turned_back(generator):
         assert torch.allclose(record.x0_hat, data, atol=1e-5)
 
 
-def test_records_are_copies_in_float32(generator):
+def test_records_are_copies_in_float32(generator) -> None:
     noise = torch.randn(1, 4, 4, 4, generator=generator).bfloat16()
     (record,) = follow(make_scheduler({}, EULER, 1), lambda x, _: x, noise, 1)
     noise.zero_()
@@ -54,14 +54,14 @@ def test_records_are_copies_in_float32(generator):
     assert record.x.dtype == record.v.dtype == record.x_next.dtype == torch.float32
 
 
-def test_a_scheduler_steps_as_before_when_nobody_listens():
+def test_a_scheduler_steps_as_before_when_nobody_listens() -> None:
     scheduler = make_scheduler({}, EULER, 1)
     with recorded(scheduler, lambda _: None):
         assert "step" in vars(scheduler)
     assert "step" not in vars(scheduler)
 
 
-def test_straightness_of_a_quarter_circle():
+def test_straightness_of_a_quarter_circle() -> None:
     """x = cos(πt/2) x₀ + sin(πt/2) x₁ with x₀ ⊥ x₁ of length 1: (π²/4 + 2 − 4)/2 = π²/8 − 1."""
     steps = 4000
     ends = torch.eye(2)
@@ -86,7 +86,7 @@ def test_straightness_of_a_quarter_circle():
     assert result.steps[0].speed == pytest.approx(torch.pi / 2 / 2**0.5, abs=1e-5)
 
 
-def test_one_step_is_straight_and_none_is_no_trajectory(generator):
+def test_one_step_is_straight_and_none_is_no_trajectory(generator) -> None:
     noise = torch.randn(1, 4, 4, 4, generator=generator)
     records = follow(make_scheduler({}, EULER, 1), lambda x, _: 3 * x, noise, 1)
     assert measure_trajectory(records).straightness < 1e-10
