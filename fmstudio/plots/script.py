@@ -44,7 +44,8 @@ def linked(entry: Path, given: Mapping[str, str] | None = None) -> str:
         A script in strict mode and a scope of its own. It holds no "</script", so it may stand inside a page.
 
     Raises:
-        ValueError: modules import each other in a circle, or say import or export in another way.
+        ValueError: modules import each other in a circle or what is not exported, or say import or export in
+            another way.
         FileNotFoundError: a module that is imported is not there.
     """
     done: dict[Path, str] = {}
@@ -61,8 +62,12 @@ def _link(module: Path, chain: tuple[Path, ...], done: dict[Path, str], given: M
         source = "".join(f"export const {name} = {_literal(text)};\n" for name, text in given.items())
     else:
         source = _COMMENT.sub("", module.read_text("utf-8"))
-    for _, address in _IMPORT.findall(source):
-        _link((module.parent / address).resolve(), (*chain, module), done, given)
+    for names, address in _IMPORT.findall(source):
+        other = (module.parent / address).resolve()
+        _link(other, (*chain, module), done, given)
+        for name in re.findall(r"(\w+)(?: as \w+)?", names):
+            if name not in re.findall(r"\w+", done[other].rpartition("return {")[2]):
+                raise ValueError(f"{module.name}: {other.name} has no export that begins a line with {name}.")
     exports = ", ".join(_EXPORT.findall(source))
     body = _EXPORT.sub("", _IMPORT.sub(lambda m: _taken(m, module), source))
     if left := _LEFT.search(body):

@@ -89,6 +89,7 @@ export const count = () => ++asked;
         ),
         ('import * as all from "./other.js";\n', "", "import \\* as all"),
         ('import { a } from "./other.js";\n', "export let a = 1;\n", "export let"),
+        ('import { b } from "./other.js";\n', "export const a = 1, b = 2;\n", "other.js has no export .* b"),
         ('export { a } from "./other.js";\n', "", "export \\{ a"),
     ],
 )

@@ -363,7 +363,7 @@ def test_exports(page: Any, browser: Any, tmp_path: Path) -> None:
     offline = exported("Offline player")
     plays_offline(browser, offline)
     # What was on screen is on screen there.
-    options = offline.read_text("utf-8").rsplit('getElementById("player"), ', 1)[1]
+    options = offline.read_text("utf-8").rsplit('module: "offline", given: ', 1)[1]
     assert '"colour":"start"' in options
     assert '"arrows"' in options
 

@@ -1,7 +1,9 @@
 // The clock: t falls from the scene's first time to its last within a sweep, waits there, and begins again.
 
-/** Milliseconds of a sweep at speed 1, and of the wait at the data. */
-export const SWEEP = 4000, HOLD = 1000;
+/** Milliseconds of a sweep at speed 1. */
+export const SWEEP = 4000;
+/** Milliseconds of the wait at the data. */
+export const HOLD = 1000;
 
 /** @typedef {import("./player.js").Player} Player */
 

@@ -110,8 +110,10 @@ function rootBytes(values, peak) {
   return bytes;
 }
 
-/** Cells a side of the plane's marginal, and bins of a coordinate's. */
-export const CELLS = 64, BINS = 128;
+/** Cells a side of the plane's marginal. */
+export const CELLS = 64;
+/** Bins of a coordinate's. */
+export const BINS = 128;
 
 /**
  * The slices of frames that were worked out, each when it is first asked for.
