@@ -108,7 +108,7 @@ class Path(ABC):
 
     @property
     def written(self) -> Written | None:
-        """The same coefficients as text; None where nobody has written them: no browser computes them then."""
+        """The same coefficients as text; None where nobody has written them: it is not live then."""
         return None
 
     def position(self, x0: Tensor, x1: Tensor, t: Tensor, z: Tensor | None = None) -> Tensor:

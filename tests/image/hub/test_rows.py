@@ -40,6 +40,7 @@ def settings(**changes) -> Settings:
     return replace(Settings(SD3, prompt="a red fox", steps=(1, 3), side=32), **changes)
 
 
+@pytest.mark.slow
 def test_rows_come_step_by_step(stocked) -> None:
     events = list(sample_rows(settings()))
     assert isinstance(events[0], Loaded)
@@ -67,6 +68,7 @@ def test_the_outlook_of_every_card(stocked) -> None:
     assert seen["Qwen/Qwen-Image"].found is None
 
 
+@pytest.mark.slow
 def test_a_model_without_its_optional_part_is_run_without_it(stocked) -> None:
     shutil.rmtree(folder_of(SD3, card(SD3).revision) / "text_encoder_3")
     assert outlook(SD3, HERE).ready
@@ -80,6 +82,7 @@ def test_a_model_without_a_needed_part_is_not_there(stocked) -> None:
         list(sample_rows(settings()))
 
 
+@pytest.mark.slow
 def test_a_model_stays_loaded_and_another_takes_its_place(stocked) -> None:
     shelf = Shelf(large=1)
     list(sample_rows(settings(steps=(1,)), shelf))
@@ -91,6 +94,7 @@ def test_a_model_stays_loaded_and_another_takes_its_place(stocked) -> None:
     assert second != first
 
 
+@pytest.mark.slow
 def test_stopping_in_the_middle_keeps_the_model(stocked) -> None:
     events = sample_rows(settings(steps=(100,)))
     for event in events:
@@ -101,6 +105,7 @@ def test_stopping_in_the_middle_keeps_the_model(stocked) -> None:
     assert isinstance(list(sample_rows(settings(steps=(1,))))[-1], Finished)
 
 
+@pytest.mark.slow
 def test_out_of_memory_names_the_next_smaller_way_and_life_goes_on(stocked, monkeypatch) -> None:
     from diffusers import SD3Transformer2DModel
 
@@ -121,6 +126,7 @@ def test_out_of_memory_names_the_next_smaller_way_and_life_goes_on(stocked, monk
     assert isinstance(events[-1], Finished)
 
 
+@pytest.mark.slow
 def test_an_infinite_weight_stops_the_run_with_a_sentence_and_life_goes_on(stocked) -> None:
     spoilt = folder_of(SD3, card(SD3).revision) / "transformer" / "diffusion_pytorch_model.safetensors"
     numbers = load_file(spoilt)

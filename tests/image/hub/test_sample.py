@@ -38,6 +38,7 @@ def run(model: HubModel, **changes) -> tuple[list[StepRecord], Finished]:
     return records, finished
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "solver"), EVERY_SOLVER)
 def test_every_step_count_makes_that_many_real_steps(tiny_model, name, solver) -> None:
     model = tiny_model(name)
@@ -178,6 +179,7 @@ def test_the_recorder_changes_nothing(tiny_model, name) -> None:
     assert (plain * 255 - finished.pictures).abs().max() <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 def test_guidance_seed_and_shift_matter(tiny_model, name) -> None:
     model = tiny_model(name)
@@ -216,6 +218,7 @@ def test_stopping_ends_the_run_and_frees_the_model(tiny_model, name, monkeypatch
     assert len(records) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 def test_each_picture_of_several_has_a_seed_and_comes_out_alone(tiny_model, name) -> None:
     """The same noise to the last bit; the same picture but for the rounding of products of another size."""
@@ -230,6 +233,7 @@ def test_each_picture_of_several_has_a_seed_and_comes_out_alone(tiny_model, name
         assert (one.pictures[0].int() - three.pictures[k].int()).abs().max() <= 1
 
 
+@pytest.mark.slow
 def test_latents_that_are_not_finite_stop_the_run_at_their_step(tiny_folder) -> None:
     """Sums of numbers times 60,000 are numbers in float32 and inf in float16: there the picture is black."""
     for dtype in ("float32", "float16"):
