@@ -31,4 +31,4 @@ The package reads like a book; each chapter imports only those above it:
 - :mod:`fmstudio.ui`     the page (gradio)
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

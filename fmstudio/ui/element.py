@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from abc import ABCMeta
@@ -67,21 +68,33 @@ class Element(gr.HTML, metaclass=QuietMeta):
         return "html"
 
 
-@cache
 def script_address() -> str:
     """Where the page finds the elements' script: a file of this process, served by Gradio.
 
     Gradio loads a script with an address once, whichever and however many elements ask for it; one without
     stands in the page again with every element.
     """
-    folder = Path(tempfile.mkdtemp(prefix="fmstudio-script-")).resolve()
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return f"gradio_api/file={script_file().as_posix()}"
+
+
+def script_file() -> Path:
+    """The script's file, in the folder of the page that is built, and gone with it."""
+    return _written(os.environ.get("GRADIO_TEMP_DIR"))
+
+
+@cache
+def _written(named: str | None) -> Path:
+    if named is None:
+        folder = Path(tempfile.mkdtemp(prefix="fmstudio-script-")).resolve()
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    else:
+        folder = Path(named).resolve()
     script = studio_script().encode()
     # Another script has another name, whatever a browser has kept.
     file = folder / f"studio-{hashlib.sha256(script).hexdigest()[:16]}.js"
     file.write_bytes(script)
     gr.set_static_paths([file])
-    return f"gradio_api/file={file.as_posix()}"
+    return file
 
 
 def preload() -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import gradio as gr
 
+from fmstudio.ui.element import script_file
+
 EVERY, KEPT = 1_800.0, 21_600.0
 """Every so many seconds, files that were made for visitors this many seconds ago are deleted.
 
@@ -39,8 +41,11 @@ def start(folder: Path, page: gr.Blocks, stop: threading.Event | None = None) ->
 
 
 def opening_files(page: gr.Blocks) -> set[Path]:
-    """What the page shows before anybody has asked for anything."""
-    return {Path(file) for part in page.blocks.values() for file in getattr(part, "keep_in_cache", ())}
+    """What the page shows before anybody has asked for anything, and its script."""
+    shown = {
+        Path(file).resolve() for part in page.blocks.values() for file in getattr(part, "keep_in_cache", ())
+    }
+    return shown | {script_file()}
 
 
 def sweep(folder: Path, staying: set[Path], age: float = KEPT, now: float | None = None) -> None:
@@ -53,7 +58,9 @@ def sweep(folder: Path, staying: set[Path], age: float = KEPT, now: float | None
         now: the time of day, as ``time.time`` has it; that of the clock without one.
     """
     before = (time.time() if now is None else now) - age
-    for found in sorted(folder.rglob("*"), reverse=True):  # What is in a folder comes before the folder.
+    for found in sorted(
+        folder.resolve().rglob("*"), reverse=True
+    ):  # What is in a folder comes before the folder.
         try:
             # A copy has the time of its original, but its place on the disk is new.
             at = found.stat()

@@ -52,7 +52,7 @@ def derivative(values: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
 
 
 def test_every_kind_of_path_is_tested() -> None:
-    ours = {kind for kind in Path.__subclasses__() if kind.__module__.startswith("fmstudio.")}
+    ours = {kind for kind in Path.__subclasses__() if kind.__module__.startswith("fmstudio.flow.")}
     assert {type(path) for path in PATHS} == ours
 
 
