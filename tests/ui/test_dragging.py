@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fmstudio.learn.fields import domain
+from fmstudio.learn.experiment import domain
 
 PLACES = """() => {
   const { scene } = document.querySelector('#paths-player .fm-player').__player.player;
@@ -16,7 +16,7 @@ PLACES = """() => {
   const place = (q, i) => (i % 2 ? cy + hy * q / 32767 : cx + hx * q / 32767);
   return scene.panes.map((pane) => Array.from(pane.positions, place));
 }"""
-STATE = "() => document.querySelector('#paths-player .fm-player').__player"
+STATE = "() => document.querySelector('#paths-player .fm-player')?.__player"
 PAUSE = "() => document.querySelector('#paths-player .fm-player').__player.player.setPlaying(false)"
 
 
@@ -51,7 +51,10 @@ def test_a_dragged_slider_moves_the_picture_without_the_server(
     page.on("request", lambda request: asked.append(request.url))
     slider = page.locator(f"#experiment input[type=range][aria-label*='{domain(field)['label']}']")
     slider.evaluate(
-        "(range, value) => { range.value = value; range.dispatchEvent(new Event('input')); }",
+        "(range, value) => {"
+        "  range.value = value;"
+        "  range.dispatchEvent(new Event('input', { bubbles: true }));"
+        "}",
         value,
     )
     page.wait_for_function(f"{state}.reworked > 0", timeout=60_000)
@@ -81,7 +84,7 @@ def test_a_dragged_component_takes_its_points_along(browser: Any, studio_url: st
     page.wait_for_function(f"{state}?.loads > 0", timeout=120_000)
     before = places(page)[0]
     labels = np.array(page.evaluate(f"Array.from({state}.player.scene.labels)"))
-    board = page.locator(".board canvas").first
+    board = page.locator("#board canvas")
     box = board.bounding_box()
     assert box is not None
 
