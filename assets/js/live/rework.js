@@ -13,7 +13,7 @@ import { path } from "./path.js";
 
 const STEPS = 32767;
 /** Heun steps of P while something is dragged: two evaluations each. */
-const DRAGGED = 20;
+export const DRAGGED = 20;
 
 /**
  * Compute a scene again with a change, in place.

@@ -1,6 +1,6 @@
 // While something is dragged the player computes its scene itself, once a frame; when it is let go, one comes.
 
-import { rework } from "../live/rework.js";
+import { DRAGGED, rework } from "../live/rework.js";
 
 /**
  * @typedef {import("./player.js").Player} Player
@@ -20,6 +20,9 @@ export function follow(player) {
   if (!scene || !change || !rework(scene, change)) return;
   player.overlay(null);
   player.renderer.load(scene);
+  scene.panes.forEach((pane, i) => {
+    if (pane.shows === "flow") player.title(player.boxes[i], { ...pane, caption: `u in ${DRAGGED} Heun steps while you drag` }, scene.count);
+  });
   player.strip.stale();
   player.recolour();
   player.reworked++;
