@@ -27,6 +27,8 @@ export function rework(scene, { numbers = {}, data }) {
   const moved = law && data && scene.labels && data.length === law.data.length ? data : null;
   if (!law || !(mine.length || moved)) return false;
   scene.ends ??= endPoints(scene, law);
+  // A latent of strength 0 has left no trace in the frames: its scene comes when the slider is let go.
+  if (!scene.ends.z && law.path.gamma_squared !== "0") return false;
   for (const [name, value] of mine) law.path.numbers[name] = value;
   if (moved && scene.labels) {
     moveAlong(scene.ends.x0, scene.labels, law.data, moved);
