@@ -13,7 +13,7 @@ import { mount as plot } from "./plot.js";
 /**
  * @typedef {object} How what an element is given
  * @property {any} given by Python, once
- * @property {{ value: any, overlay?: any }} props
+ * @property {{ value: any, overlay?: any, measured?: any }} props
  * @property {(name: string, then: () => void) => void} watch calls when a prop has changed
  * @property {(event: string, data: unknown) => void} trigger
  *

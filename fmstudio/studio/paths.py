@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from fmstudio.flow.densities.mixture import GaussianMixture
 from fmstudio.flow.oracle.oracle_for import EmpiricalOracle
 from fmstudio.flow.solve.fields import VelocityField
-from fmstudio.learn.build import path_of
+from fmstudio.learn.build import density_of, path_of
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.fields import fields_of
 from fmstudio.learn.nets.net_card import Chosen, NetCard, choose, exact_field, has_closed_form
 from fmstudio.learn.simulate import (
     Distances,
+    Motion,
     Pairs,
     distances,
     draw_pairs,
@@ -26,8 +29,8 @@ from fmstudio.learn.simulate import (
 )  # fmt: skip
 from fmstudio.learn.training.checkpoints import Checkpoint
 from fmstudio.plots.probe_panel import Probe
-from fmstudio.plots.scene.rooms import paths_scene
-from fmstudio.plots.scene.scene import Scene
+from fmstudio.plots.scene.rooms import distance_curves, paths_scene
+from fmstudio.plots.scene.scene import Curves, Scene
 from fmstudio.studio.session import Visitor
 
 PROBED_PATHS = 140
@@ -35,6 +38,9 @@ PROBED_PATHS = 140
 
 CLOUD_STEPS = 16
 """Midpoint steps along a point cloud's exact flow in the Paths room; its caption gives the NFE."""
+
+ENTER = 400
+"""Particles of each cloud that enter the measured distance."""
 
 NO_NET = "There is no trained net for this experiment yet: train one, or sample the exact field."
 
@@ -85,23 +91,64 @@ _SEEN = (*fields_of("data", "source", "path", "coupling", "view"), "conditional"
 @lru_cache(maxsize=64)
 def exact_paths(experiment: Experiment, view: str) -> Scene:
     """The Paths room without a net: a frozen scene, the same for everybody who asks."""
-    return _paths(experiment, view, exact_field(experiment) if has_closed_form(experiment) else None, None)
+    if not has_closed_form(experiment):
+        return _paths(experiment, view, None)
+    if _of_mixtures(experiment):
+        return _paths(experiment, view, None, awaits=_name(experiment))
+    return _paths(experiment, view, exact_field(experiment))
 
 
-def _paths(experiment: Experiment, view: str, field: VelocityField | None, net: NetCard | None) -> Scene:
-    times = frame_times(experiment)
-    pairs = draw_pairs(experiment, experiment.particles)
-    original = original_paths(experiment, pairs, times)
-    given = None
-    if view != VIEWS[0]:
-        target = pairs.x0[:1].expand_as(pairs.x0)
-        given = original_paths(experiment, Pairs(target, pairs.x1, None), times, stream=2)
+def _paths(
+    experiment: Experiment,
+    view: str,
+    field: VelocityField | None,
+    net: NetCard | None = None,
+    awaits: str = "",
+) -> Scene:
+    """The room with the flow of a field made here, or, with a distance to come, left to the browser."""
+    times, pairs = frame_times(experiment), draw_pairs(experiment, experiment.particles)
     motion = measured = None
     if field is not None:
-        motion = follow(field, original[0], _shown_steps(experiment, field), times)
+        motion = _flow(experiment, field, pairs, times)
         measured = _compare(experiment, motion.positions, times)
-    shown = motion if view != VIEWS[1] or given is None else None
-    return paths_scene(experiment, times, pairs, original, given, shown, measured, net)
+    return paths_scene(
+        experiment, times, pairs, motion, measured, net,
+        one=view != VIEWS[0], flow=view != VIEWS[1], awaits=awaits,
+    )  # fmt: skip
+
+
+def _of_mixtures(experiment: Experiment) -> bool:
+    """Whether the browser follows the mean velocity: that of a smooth path between mixtures."""
+    path = path_of(experiment)
+    return path.smooth and path.written is not None and isinstance(density_of(experiment), GaussianMixture)
+
+
+def _name(experiment: Experiment) -> str:
+    """A name under which what is measured of an experiment comes after its scene."""
+    return hashlib.sha256(repr(experiment).encode()).hexdigest()[:16]
+
+
+def later_curves(visitor: Visitor, name: str) -> Curves | None:
+    """The distance between the clouds of the Paths room; None where the visitor has gone on."""
+    experiment = visitor.experiment.only(_SEEN)
+    if name != _name(experiment):
+        return None
+    return distance_curves(flow_distances(experiment), "exact")
+
+
+@lru_cache(maxsize=256)
+def flow_distances(experiment: Experiment) -> Distances:
+    """Distance between Q and the exact flow of mixtures, of as many of the shown particles as enter it."""
+    times, pairs = frame_times(experiment), draw_pairs(experiment, experiment.particles)
+    few = Pairs(pairs.x0[:ENTER], pairs.x1[:ENTER], None)
+    motion = _flow(experiment, exact_field(experiment), few, times)
+    return _compare(experiment, motion.positions, times)
+
+
+def _flow(experiment: Experiment, field: VelocityField, pairs: Pairs, times: Tensor) -> Motion:
+    # A chain draws its way from noise: where it starts depends on how many steps it takes.
+    start = original_paths(experiment, pairs, times)[0]
+    return follow(field, start, _shown_steps(experiment, field), times)
 
 
 def _shown_steps(experiment: Experiment, field: VelocityField) -> Experiment:

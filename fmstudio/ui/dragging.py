@@ -1,22 +1,60 @@
-"""While a slider of the path is dragged, the browser computes the picture; the server is told at the end."""
+"""What is chosen or dragged of path and data moves the picture in the browser; the server is told after."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import gradio as gr
 from gradio.components import Component
 
+from fmstudio.learn.catalogue.data import GAUSSIAN_STD
+from fmstudio.learn.catalogue.paths import PATHS
+from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.fields import fields_of
 
-_SAY = """(value) => {{
-  document.dispatchEvent(new CustomEvent("fm-drag", {{ detail: {{ numbers: {{ {name}: value }} }} }}));
+_SAY = 'document.dispatchEvent(new CustomEvent("fm-drag", {{ detail: {} }}));'
+_MOVED = "(value) => {{ {} }}"
+_CHOSEN = """(path, around, ...values) => {{
+  const names = {names}, written = {written}, chosen = written[`${{path}}/${{around}}`] ?? written[path];
+  const numbers = Object.fromEntries(names.map((name, k) => [name, values[k]]));
+  if (chosen) {say}
 }}"""
 
 
 def wire_dragging(controls: Mapping[str, Component]) -> None:
-    """Tell the players of every move of a slider that belongs to a path; no request is made."""
-    for name in fields_of("path"):
-        slider = controls.get(name)
-        if isinstance(slider, gr.Slider):
-            slider.input(None, slider, None, js=_SAY.format(name=name), show_progress="hidden")
+    """Tell the players of every move and every choice of a path; no request is made."""
+    sliders = {n: part for n in fields_of("path") if isinstance(part := controls.get(n), gr.Slider)}
+    numbers = list(sliders)
+    for name, slider in sliders.items():
+        _says(slider, f"{{ numbers: {{ {name}: value }} }}")
+    _says(controls["data_noise"], f"{{ spread: Math.hypot({GAUSSIAN_STD}, value) }}")
+    chosen = _CHOSEN.format(
+        names=json.dumps(numbers),
+        written=json.dumps(_written()),
+        say=_SAY.format("{ path: chosen, numbers }"),
+    )
+    path = controls["path"]
+    assert isinstance(path, gr.Radio)
+    given = [path, controls["around"], *(sliders[name] for name in numbers)]
+    path.input(None, given, None, js=chosen, show_progress="hidden")
+
+
+def _says(slider: Component, change: str) -> None:
+    assert isinstance(slider, gr.Slider)
+    slider.input(None, slider, None, js=_MOVED.format(_SAY.format(change)), show_progress="hidden")
+
+
+def _written() -> dict[str, dict[str, object]]:
+    """The paths' coefficients as text: by name, or by name/around; none of those that are typed or chains."""
+    texts: dict[str, dict[str, object]] = {}
+    for name, member in PATHS.items():
+        if member.chain or name == "custom":
+            continue
+        for around in member.around or ("",):
+            experiment = Experiment().but(path=name, **({"around": around} if around else {}))
+            written = member.make(experiment).written
+            if written is not None:
+                texts[f"{name}/{around}" if around else name] = asdict(written)
+    return texts

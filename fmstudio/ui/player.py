@@ -16,8 +16,8 @@ import gradio as gr
 import numpy as np
 from gradio.data_classes import FileData, GradioModel
 
-from fmstudio.plots.scene.file import encode
-from fmstudio.plots.scene.scene import Scene
+from fmstudio.plots.scene.file import curves_entry, encode
+from fmstudio.plots.scene.scene import Curves, Scene
 from fmstudio.ui.element import Element
 from fmstudio.ui.events import sent
 
@@ -98,7 +98,7 @@ class Player(Element):
 
     As an output it takes a Scene (or the bytes of a scene file). ``Player(overlay=answer.to_json())``
     returned for the same output shows the answer to a probe and leaves the scene alone;
-    ``Player(overlay={})`` takes it away.
+    ``Player(overlay={})`` takes it away. ``Player(measured=…)`` brings the curves that a scene awaits.
 
     Args:
         value: the first scene, or None.
@@ -111,6 +111,7 @@ class Player(Element):
             there (the last two clicked) and asks nothing. None: a click probes.
         names: other names of layers, such as {"lines": "the flow's lines"}.
         overlay: the answer to a probe, from :meth:`Answer.to_json`.
+        measured: curves that came later, from :func:`later`.
         backend: "canvas2d" draws without WebGL, "webgl2" with it even where it runs on the CPU; None decides
             in the browser.
 
@@ -119,7 +120,7 @@ class Player(Element):
     """
 
     module = "player"
-    triggers = ("probe",)
+    triggers = ("probe", "rest")
     data_model = PlayerData
 
     def __init__(
@@ -134,6 +135,7 @@ class Player(Element):
         follow: Sequence[int] | None = None,
         names: dict[str, str] | None = None,
         overlay: dict[str, Any] | None = None,
+        measured: dict[str, Any] | None = None,
         backend: str | None = None,
         visible: bool = True,
         elem_id: str | None = None,
@@ -161,11 +163,14 @@ class Player(Element):
             elem_classes=elem_classes,
             render=render,
             overlay=overlay,
+            measured=measured,
         )
 
     if TYPE_CHECKING:
         probe: Callable[..., Any]
         """``player.probe(fn, inputs, outputs)``: a point was clicked; read it with :func:`read_probe`."""
+        rest: Callable[..., Any]
+        """``player.rest(fn, inputs, outputs)``: a scene awaits its curves; read it with :func:`read_rest`."""
 
     def preprocess(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, payload: PlayerData | None
@@ -217,6 +222,16 @@ def cache_scene(data: bytes, folder: Path) -> Path:
         file.write(data)
     os.replace(name, target)
     return target
+
+
+def later(name: str, curves: Curves) -> dict[str, Any]:
+    """The curves that the scene of this name awaits, for ``Player(measured=…)``."""
+    return {"of": name, "curves": curves_entry(curves)}
+
+
+def read_rest(event: gr.EventData) -> str:
+    """The name of what a scene awaits."""
+    return str(sent(event).get("awaits", ""))
 
 
 def read_probe(event: gr.EventData, panes: int = 3) -> Probe:

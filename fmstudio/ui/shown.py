@@ -11,7 +11,7 @@ from gradio.components import Component
 
 from fmstudio.learn.build import density_of, path_of
 from fmstudio.learn.experiment import Experiment
-from fmstudio.plots.coefficients import coefficients_svg
+from fmstudio.plots.coefficients import coefficients_html
 from fmstudio.studio.names import class_names
 from fmstudio.ui import words
 from fmstudio.ui.sidebar import Sidebar, around_options, number_choices, shown_fields
@@ -77,7 +77,7 @@ def shown_of(experiment: Experiment, parts: Parts) -> dict[str, dict[str, object
     of_the_rest: dict[str, dict[str, object]] = {
         "query": {"value": _link(experiment)},
         "data note": {"value": words.data_note(experiment)},
-        "coefficients": {"value": coefficients_svg(path_of(experiment), words.path_formula(experiment))},
+        "coefficients": {"value": coefficients_html(path_of(experiment), words.path_formula(experiment))},
         "path note": {"value": note, "visible": bool(note)},
         "board": {"visible": drawn or experiment.data == "mixture"},
         "upload": {"visible": drawn},

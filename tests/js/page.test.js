@@ -7,7 +7,7 @@ import { ellipse } from "../../assets/js/board-drawing.js";
 import { nearest, widened } from "../../assets/js/board.js";
 import { bars, facts } from "../../assets/js/film.js";
 import { hashOf, searchOf } from "../../assets/js/page/address.js";
-import { valueAt } from "../../assets/js/page/coefficients.js";
+import { Curves } from "../../assets/js/page/coefficients.js";
 import { within } from "../../assets/js/page/inputs.js";
 import { themed } from "../../assets/js/plot.js";
 
@@ -22,8 +22,13 @@ test("a number beyond a slider's ends becomes the end, and none the lower one", 
   assert.deepEqual(["7", "-7", "0.5", "", "1e"].map((typed) => within(typed, -1, 1)), [1, -1, 0.5, -1, -1]);
 });
 
-test("coefficients are read between the rows of their table", () => {
-  assert.deepEqual([0, 0.25, 0.5, 1, 2, -1].map((t) => valueAt([0, 10, 40], t)), [0, 5, 10, 40, 40, 0]);
+test("the drawing of a path runs from noise at the left to data at the right, in a box that holds both curves", () => {
+  const { points, low, high } = new Curves({ a: "1 - t", b: "2 * t ^ 2 - t", gamma_squared: "0", numbers: {} });
+  assert.ok(Math.abs(low + 1 / 8) < 1e-9 && high === 1);
+  // Points come by t: the first is t = 0, the data's end at the right.
+  const zero = (10 + 84 / 1.125).toFixed(1);
+  assert.deepEqual(points.map((text) => text.split(" ")[0]), ["220.0,10.0", `220.0,${zero}`]);
+  assert.deepEqual(points.map((text) => text.split(" ")[80]), [`12.0,${zero}`, "12.0,10.0"]);
 });
 
 test("a figure's variables are looked up, wherever they stand, and nothing else changes", () => {

@@ -7,7 +7,7 @@ export const panes = (frames, row) => Array.from({ length: frames }, () => row);
  * @param {{ positions?: number[][], times?: number[], dim?: number, version?: number, labels?: number[] }} given
  * @returns {ArrayBuffer}
  */
-export function sceneFile({ times = [1, 0.5, 0], positions = panes(times.length, [0, 0, 0, 0]), dim = 2, version = 2, labels } = {}) {
+export function sceneFile({ times = [1, 0.5, 0], positions = panes(times.length, [0, 0, 0, 0]), dim = 2, version = 3, labels } = {}) {
   const numbers = [...positions.flat(), ...(labels ?? [])], size = positions.flat().length;
   const head = {
     format: "fm-scene", version, dim, frames: times.length, count: 2, times, a: times.map((t) => 1 - t), b: times,

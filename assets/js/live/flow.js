@@ -7,23 +7,27 @@ import { steps } from "./solve.js";
 /** @typedef {import("./mixture.js").Component} Component */
 /** @typedef {import("./path.js").Coefficients} Coefficients */
 /** @typedef {import("./path.js").PathTexts} PathTexts */
+/** End points of the particles, and the latents of a path that has them, each (n, 2). @typedef {{ x0: Float32Array, x1: Float32Array, z: Float32Array | null }} Ends */
 /**
- * What a scene is made of, as fmstudio/plots/scene/live.py writes it.
- * @typedef {object} Law
+ * What particles are moved by, as fmstudio/plots/scene/live.py writes it.
+ * @typedef {object} Motion
  * @property {PathTexts} path
- * @property {Component[]} data
- * @property {Component[]} source
+ * @property {Component[] | null} data the law of x₀, where the mean velocity is followed
+ * @property {Component[] | null} source the law of x₁, likewise
  * @property {import("./solve.js").Tableau} tableau
  * @property {number} steps of the solver
  */
-/** End points of the particles, and the latents of a path that has them, each (n, 2). @typedef {{ x0: Float32Array, x1: Float32Array, z: Float32Array | null }} Ends */
-/** @typedef {Law & Ends} Live */
+/**
+ * `file` is what the scene's file says of it, to know it again.
+ * @typedef {Motion & Ends & { file?: string }} Live
+ */
 
-/** The field u at a time. @param {Law} live @returns {import("./solve.js").Field} */
-export function field(live) {
-  const at = path(live.path);
+/** The field u at a time. @param {Motion} motion with both laws @returns {import("./solve.js").Field} */
+export function field({ path: texts, data, source }) {
+  if (!data || !source) throw new Error("The mean velocity is not known here.");
+  const at = path(texts);
   return (t) => {
-    const numbers = prepared(live.data, live.source, at(t));
+    const numbers = prepared(data, source, at(t));
     return (x, u) => velocity(numbers, x, u);
   };
 }

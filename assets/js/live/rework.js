@@ -1,14 +1,16 @@
-// A scene's particles, arrows and coefficients computed again after a change, in place of those of the file.
+// A scene's particles, arrows and coefficients, computed here; and again after a change.
 
-import { field, flowFrames, moveAlong, original, originalFrames } from "./flow.js";
+import { field, flowFrames, moveAlong, originalFrames } from "./flow.js";
 import { path } from "./path.js";
 
 /** @typedef {import("../player/scene.js").Scene} Scene */
 /** @typedef {import("../player/scene.js").Pane} Pane */
 /** @typedef {import("./flow.js").Live} Live */
+/** @typedef {import("./mixture.js").Component} Component */
+/** @typedef {import("./path.js").PathTexts} PathTexts */
 /**
- * What has moved: numbers of the path by name, or the components of the data.
- * @typedef {{ numbers?: Record<string, number>, data?: import("./mixture.js").Component[] }} Change
+ * What has moved: the path, numbers of it by name, the components of the data, or the standard deviation of all.
+ * @typedef {{ path?: PathTexts, numbers?: Record<string, number>, data?: Component[], spread?: number }} Change
  */
 
 const STEPS = 32767;
@@ -16,69 +18,72 @@ const STEPS = 32767;
 export const DRAGGED = 20;
 
 /**
+ * Compute what a scene leaves to the browser.
+ * @param {Scene} scene
+ * @param {number} [most] steps of the solver
+ */
+export function fill(scene, most = Infinity) {
+  const { live, times } = scene;
+  if (!live) return;
+  live.file ??= said(live);
+  const coefficients = times.map(path(live.path));
+  scene.a = coefficients.map(({ a }) => a.re);
+  scene.b = coefficients.map(({ b }) => b.re);
+  const capped = { ...live, steps: Math.min(live.steps, most) };
+  for (const pane of scene.panes) if (pane.shows) show(scene, pane, capped);
+}
+
+/**
+ * A path with a change, or null where the change is none of it.
+ * @param {PathTexts} texts @param {Change} change @returns {PathTexts | null}
+ */
+export function withChange(texts, { path: other, numbers = {} }) {
+  const { numbers: old, ...rest } = other ?? texts, mine = Object.entries(numbers).filter(([name]) => name in old);
+  return other || mine.length ? { ...rest, numbers: { ...old, ...Object.fromEntries(mine) } } : null;
+}
+
+/** The components of the data with a change, or null likewise. @param {Component[]} data @param {Change} change @returns {Component[] | null} */
+function dataWith(data, { data: moved, spread }) {
+  if (moved) return moved.length === data.length ? moved : null;
+  return spread ? data.map((part) => ({ ...part, covariance: [spread ** 2, 0, 0, spread ** 2] })) : null;
+}
+
+/**
  * Compute a scene again with a change, in place.
  * @param {Scene} scene
  * @param {Change} change
  * @returns {boolean} whether the change is one of this scene, and was made
  */
-export function rework(scene, { numbers = {}, data }) {
-  const law = scene.live;
-  const mine = law ? Object.entries(numbers).filter(([name]) => name in law.path.numbers) : [];
-  const moved = law && data && scene.labels && data.length === law.data.length ? data : null;
-  if (!law || !(mine.length || moved)) return false;
-  scene.ends ??= endPoints(scene, law);
-  // A latent of strength 0 has left no trace in the frames: its scene comes when the slider is let go.
-  if (!scene.ends.z && law.path.gamma_squared !== "0") return false;
-  for (const [name, value] of mine) law.path.numbers[name] = value;
-  if (moved && scene.labels) {
-    moveAlong(scene.ends.x0, scene.labels, law.data, moved);
-    law.data = moved;
+export function rework(scene, change) {
+  const { live, labels } = scene;
+  if (!live) return false;
+  const changed = withChange(live.path, change), data = live.data && labels && dataWith(live.data, change);
+  if (!(changed || data) || (changed && changed.gamma_squared !== "0" && !live.z)) return false;
+  if (changed) live.path = changed;
+  if (live.data && labels && data) {
+    moveAlong(live.x0, labels, live.data, data);
+    live.data = data;
   }
-  const coefficients = scene.times.map(path(law.path));
-  scene.a = coefficients.map(({ a }) => a.re);
-  scene.b = coefficients.map(({ b }) => b.re);
-  const live = { ...law, ...scene.ends };
-  for (const pane of scene.panes) show(scene, pane, live);
+  fill(scene, DRAGGED);
   return true;
 }
+
+/** Whether a scene is another than its file's. @param {Scene} scene */
+export const moved = ({ live }) => Boolean(live) && said(live) !== live?.file;
+
+/** What can be dragged of it. @param {Live | null} live */
+export const said = (live) => JSON.stringify([live?.path, live?.data]);
 
 /** @param {Scene} scene @param {Pane} pane @param {Live} live */
 function show(scene, pane, live) {
   pane.counted = {};
   if (pane.shows === "flow") {
-    pack(scene, pane, flowFrames({ ...live, steps: Math.min(live.steps, DRAGGED) }, scene.times));
+    pack(scene, pane, flowFrames(live, scene.times));
+    point(scene, pane, live);
   } else {
     pack(scene, pane, originalFrames(pane.shows === "one" ? toOne(live) : live, scene.times));
     trace(scene, pane);
   }
-  point(scene, pane, live);
-}
-
-/**
- * End points and latents of the particles, from the frames of their paths: x₀ stands in the last, x₁ in the first, z
- * in between.
- * @param {Scene} scene
- * @param {import("./flow.js").Law} law
- */
-function endPoints(scene, law) {
-  const at = path(law.path), middle = scene.frames >> 1;
-  const x0 = places(scene, scene.last), x1 = places(scene, 0), between = places(scene, middle);
-  const first = at(scene.times[0]), c = at(scene.times[middle]);
-  const carried = new Float64Array(x0.length);
-  original({ x0, x1: new Float32Array(x1.length), z: null }, first, carried);
-  // Where a₁ is not 0, x₁ is what is left of the first frame.
-  x1.forEach((x, i) => (x1[i] = (x - carried[i]) / first.b.re));
-  if (!c.gamma) return { x0, x1, z: null };
-  original({ x0, x1, z: null }, c, carried);
-  return { x0, x1, z: between.map((x, i) => (x - carried[i]) / c.gamma) };
-}
-
-/** The places of a frame of the original paths; on a line the second coordinate is 0. @param {Scene} scene @param {number} k */
-function places({ panes: [{ positions }], count, box: [cx, cy, hx, hy], dim }, k) {
-  return Float32Array.from({ length: 2 * count }, (_, i) => {
-    const q = positions[2 * k * count + i] / STEPS;
-    return i % 2 ? (dim === 2 ? cy + hy * q : 0) : cx + hx * q;
-  });
 }
 
 /** All particles on their way to the first one's data point. @param {Live} live @returns {Live} */

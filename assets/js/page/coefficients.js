@@ -1,48 +1,76 @@
-// The drawing of a_t and b_t follows the player's clock.
+// The drawing of a_t and b_t: curves of the path's formulas, and a dot on each that follows the player's clock.
 
-/** A value between the rows of a table over t in [0, 1]. @param {number[]} values @param {number} t */
-export function valueAt(values, t) {
-  const last = values.length - 1, at = Math.min(last, Math.max(0, t * last)), low = Math.floor(at), high = Math.min(last, low + 1);
-  return values[low] + (values[high] - values[low]) * (at - low);
-}
+import { path } from "../live/path.js";
+import { withChange } from "../live/rework.js";
 
-/** Put the dots, the line and the numbers where t is. @param {SVGElement} drawing @param {number} t */
-function place(drawing, t) {
-  const { left, width, bottom, low, high, height } = Object.fromEntries(Object.entries(drawing.dataset).map(([name, value]) => [name, Number(value)]));
-  /** @type {Record<string, number[]>} */
-  const rows = JSON.parse(drawing.dataset.rows ?? "{}");
-  const x = String(left + (1 - t) * width);
-  for (const name of ["a", "b"]) {
-    const dot = drawing.querySelector(`.dot-${name}`), value = valueAt(rows[name], t);
-    dot?.setAttribute("cx", x);
-    dot?.setAttribute("cy", String(bottom - ((value - low) / (high - low)) * height));
-    const out = document.querySelector(`.fm-coefficients .value-${name}`);
-    if (out) out.textContent = value.toFixed(2);
+/** @typedef {import("../live/path.js").PathTexts} PathTexts */
+
+/** The box of the curves in the drawing's own units. */
+const LEFT = 12, TOP = 10, WIDTH = 208, HEIGHT = 84;
+const SAMPLES = 81;
+/** @type {("a" | "b")[]} */
+const NAMES = ["a", "b"];
+
+/** The real parts of a and b, and where they stand on the drawing. */
+export class Curves {
+  /** @param {PathTexts} texts */
+  constructor(texts) {
+    this.at = path(texts);
+    const times = Array.from({ length: SAMPLES }, (_, k) => k / (SAMPLES - 1)), values = times.map((t) => this.at(t));
+    const all = [0, 1, ...values.flatMap(({ a, b }) => [a.re, b.re])];
+    this.low = Math.min(...all);
+    this.high = Math.max(...all);
+    this.points = NAMES.map((name) => times.map((t, k) => this.place(t, values[k][name].re).map((v) => v.toFixed(1)).join()).join(" "));
   }
-  const line = drawing.querySelector(".clock");
-  line?.setAttribute("x1", x);
-  line?.setAttribute("x2", x);
+
+  /** @param {number} t @param {number} value */
+  place(t, value) {
+    return [LEFT + (1 - t) * WIDTH, TOP + HEIGHT - ((value - this.low) / (this.high - this.low)) * HEIGHT];
+  }
 }
 
+/** @param {Element} drawing @param {Curves} curves @param {number} t */
+function draw(drawing, curves, t) {
+  const now = curves.at(t), one = (/** @type {string} */ selector) => drawing.querySelector(selector);
+  NAMES.forEach((name, i) => {
+    const [x, y] = curves.place(t, now[name].re);
+    if (one(`.curve-${name}`)?.getAttribute("points") !== curves.points[i]) one(`.curve-${name}`)?.setAttribute("points", curves.points[i]);
+    one(`.dot-${name}`)?.setAttribute("cx", String(x));
+    one(`.dot-${name}`)?.setAttribute("cy", String(y));
+    const out = one(`.value-${name}`);
+    // Only what is new is written: the page is watched for changes.
+    if (out && out.textContent !== now[name].re.toFixed(2)) out.textContent = now[name].re.toFixed(2);
+  });
+  for (const end of ["x1", "x2"]) one(".clock")?.setAttribute(end, String(LEFT + (1 - t) * WIDTH));
+}
+
+/** Draw the curves of the path that the page shows, while it is dragged too, and let the dots follow the clock. */
 export function followClock() {
-  let t = 1;
-  /** @type {SVGElement | null} */
-  let drawn = null;
-  /** @type {string | undefined} */
-  let curves;
-  const find = () => /** @type {SVGElement | null} */ (document.querySelector(".fm-coefficients svg"));
-  const follow = () => {
-    drawn = find();
-    curves = drawn?.dataset.rows;
-    if (drawn) place(drawn, t);
+  let t = 1, told = "";
+  /** @type {PathTexts | null} */
+  let texts = null;
+  /** @type {Curves | null} */
+  let curves = null;
+  const show = () => {
+    const drawing = document.querySelector(".fm-coefficients"), given = drawing?.getAttribute("data-path") ?? "";
+    if (given && given !== told) {
+      told = given;
+      texts = /** @type {PathTexts} */ (JSON.parse(given));
+      curves = new Curves(texts);
+    }
+    if (drawing && curves) draw(drawing, curves, t);
   };
   window.addEventListener("fm-clock", (event) => {
     t = /** @type {CustomEvent<{ t: number }>} */ (event).detail.t;
-    follow();
+    show();
   });
-  // A new drawing, or new curves in the old one, come without the clock, which may be paused.
-  new MutationObserver(() => {
-    const drawing = find();
-    if (drawing !== drawn || drawing?.dataset.rows !== curves) follow();
-  }).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-rows"] });
+  document.addEventListener("fm-drag", (event) => {
+    const changed = texts && withChange(texts, /** @type {CustomEvent} */ (event).detail);
+    if (!changed) return;
+    texts = changed;
+    curves = new Curves(changed);
+    show();
+  });
+  // A new path comes without the clock, which may be paused.
+  new MutationObserver(show).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-path"] });
 }

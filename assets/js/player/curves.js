@@ -79,15 +79,16 @@ export class Strip {
     });
   }
 
-  /** What is drawn belongs to the scene before: it is pale, and says so, until the next scene comes. */
-  stale() {
-    if (!this.curves || this.card.classList.contains("fm-stale")) return;
+  /** What is drawn belongs to the scene before: it is pale, and says so, until its own curves come. @param {string} says */
+  stale(says) {
+    if (!this.curves) return;
     this.card.classList.add("fm-stale");
-    this.caption.textContent = "measured anew when you let go";
+    if (this.caption.textContent !== says) this.caption.textContent = says;
   }
 
   /** @param {Scene} scene */
-  load({ curves }) {
+  load({ curves, awaits }) {
+    if (!curves && awaits) return this.stale("being measured");
     this.card.classList.remove("fm-stale");
     this.card.classList.toggle("fm-without", !curves);
     this.curves = curves;

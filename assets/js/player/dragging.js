@@ -1,15 +1,20 @@
-// While something is dragged the player computes its scene itself, once a frame; when it is let go, one comes.
+// While something is dragged the player computes its scene itself, once a frame, in few steps; when it rests, in all.
 
-import { DRAGGED, rework } from "../live/rework.js";
+import { DRAGGED, fill, moved, rework } from "../live/rework.js";
+import { settle } from "./resting.js";
 
 /**
  * @typedef {import("./player.js").Player} Player
+ * @typedef {import("./scene.js").Scene} Scene
  * @typedef {import("../live/rework.js").Change} Change
  */
 
+/** Milliseconds without a move after which a drag rests. */
+const REST = 200;
+
 /** Something is dragged: the next frame shows the scene with it. @param {Player} player @param {Change} change */
-export function drag(player, { numbers, data }) {
-  player.change = { numbers: { ...player.change?.numbers, ...numbers }, data: data ?? player.change?.data };
+export function drag(player, change) {
+  player.change = { ...player.change, ...change, numbers: { ...player.change?.numbers, ...change.numbers } };
   player.wake();
 }
 
@@ -18,12 +23,20 @@ export function follow(player) {
   const { scene, change } = player;
   player.change = null;
   if (!scene || !change || !rework(scene, change)) return;
+  shown(player, scene, (pane) => (pane.shows === "flow" ? `u in ${DRAGGED} Heun steps while you drag` : pane.shows ? "" : "follows when you let go"));
+  player.strip.stale("measured anew when you let go");
+  player.reworked++;
+  settle(player, () => {
+    fill(scene);
+    shown(player, scene, () => "");
+    if (!moved(scene)) player.strip.load(scene);
+  }, REST);
+}
+
+/** Show a scene that was computed in place. @param {Player} player @param {Scene} scene @param {(pane: import("./scene.js").Pane) => string} says another caption */
+function shown(player, scene, says) {
   player.overlay(null);
   player.renderer.load(scene);
-  scene.panes.forEach((pane, i) => {
-    if (pane.shows === "flow") player.title(player.boxes[i], { ...pane, caption: `u in ${DRAGGED} Heun steps while you drag` }, scene.count);
-  });
-  player.strip.stale();
+  scene.panes.forEach((pane, i) => player.title(player.boxes[i], { ...pane, caption: says(pane) || pane.caption }, scene.count));
   player.recolour();
-  player.reworked++;
 }

@@ -2,6 +2,7 @@
 
 import { drag } from "./dragging.js";
 import { Player } from "./player.js";
+import { takeCurves } from "./resting.js";
 
 /** @type {Set<Player>} */
 const players = new Set();
@@ -26,7 +27,9 @@ export function play(places) {
 /** @param {HTMLElement} element @param {import("../studio.js").How} how `given`: the player's options */
 export function mount(element, { props, watch, trigger, given }) {
   const root = element.querySelector(".fm-player") || element.appendChild(document.createElement("div"));
-  const player = new Player(/** @type {HTMLElement} */ (root), { ...given, onProbe: (probe) => trigger("probe", probe) });
+  const player = new Player(/** @type {HTMLElement} */ (root), {
+    ...given, onProbe: (probe) => trigger("probe", probe), onRest: (asked) => trigger("rest", asked),
+  });
   players.add(player);
   /** @type {string | null} */
   let shown = null;
@@ -46,15 +49,15 @@ export function mount(element, { props, watch, trigger, given }) {
     player.later = answer;
     setTimeout(() => !player.loading && player.scene && player.open(), 100);
   };
-  const both = () => {
+  const all = () => {
     take();
     lay();
+    takeCurves(player, props.measured);
   };
   const dragged = (/** @type {Event} */ event) => drag(player, /** @type {CustomEvent} */ (event).detail);
   document.addEventListener("fm-drag", dragged);
-  watch("value", both);
-  watch("overlay", both);
-  both();
+  for (const prop of ["value", "overlay", "measured"]) watch(prop, all);
+  all();
   return () => {
     document.removeEventListener("fm-drag", dragged);
     players.delete(player);

@@ -5,12 +5,14 @@ import { advance } from "./clock.js";
 import { colourise, readTheme } from "./colour.js";
 import { LAYERS, paneMarkup, playerMarkup, reflect, typeset } from "./controls.js";
 import { Strip } from "./curves.js";
+import { fill } from "../live/rework.js";
 import { follow } from "./dragging.js";
 import { draw } from "./draw.js";
 import { Input } from "./input.js";
 import { layout, viewOf } from "./layout.js";
 import { clamp } from "./numbers.js";
 import { fresh, rendererFor } from "./renderer.js";
+import { askForCurves } from "./resting.js";
 import { locate, readScene } from "./scene.js";
 import { seen } from "./seen.js";
 
@@ -22,7 +24,8 @@ const COSTLY = 6, GIVE_WAY = 400;
  * @typedef {import("./probe.js").Probe} Probe
  * @typedef {import("./probe.js").Answer} Answer
  * @typedef {{ layers?: string[], colour?: string, panes?: number, height?: number, curves?: boolean, backend?: string | null,
- *   follow?: number[] | null, names?: Record<string, string>, id?: string | null, onProbe?: (probe: Probe) => void }} Options
+ *   follow?: number[] | null, names?: Record<string, string>, id?: string | null, onProbe?: (probe: Probe) => void,
+ *   onRest?: (asked: { awaits: string }) => void }} Options
  * @typedef {Player & { scene: Scene }} Loaded a player that has its scene
  */
 
@@ -57,6 +60,7 @@ export class Player {
   loading = false; exporting = false; away = false; gone = false; skips = false;
   /** The animation frame that was asked for. */ pending = 0;
   /** Milliseconds of a frame, and until when all are left out. */ cost = 0; waits = 0;
+  /** What waits for the finger to rest. @type {ReturnType<typeof setTimeout> | undefined} */ resting = undefined;
   /** What has been dragged since the last frame. @type {import("../live/rework.js").Change | null} */ change = null;
   /** When the last frame was drawn. @type {number | undefined} */ last = undefined;
 
@@ -145,6 +149,8 @@ export class Player {
   /** Play a scene's file. @param {ArrayBuffer} buffer */
   load(buffer) {
     const scene = readScene(buffer), was = this.scene;
+    clearTimeout(this.resting);
+    fill(scene);
     this.scene = scene;
     this.first = scene.times[0];
     this.end = scene.times[scene.last];
@@ -168,6 +174,7 @@ export class Player {
     this.slider.min = "0";
     this.slider.max = String(this.first - this.end);
     this.open();
+    askForCurves(this);
   }
 
   /** @param {HTMLElement} box @param {import("./scene.js").Pane} pane @param {number} count */
@@ -290,6 +297,7 @@ export class Player {
   dispose() {
     if (this.gone) return;
     this.gone = true;
+    clearTimeout(this.resting);
     cancelAnimationFrame(this.pending);
     this.input.dispose();
     this.renderer.dispose();

@@ -13,11 +13,12 @@ import { clamp, scramble } from "./numbers.js";
  * @typedef {{ label: string, caption: string, series: Curve[], band: (number | null)[][] | null, bandName: string }} Curves
  * @typedef {{ dim: 1 | 2, frames: number, count: number, times: number[], a: number[], b: number[], bounds: number[],
  *   box: number[], panes: Pane[], labels: Int16Array | null, curves: Curves | null, buffer: ArrayBuffer, last: number,
- *   live: import("../live/flow.js").Law | null, ends?: import("../live/flow.js").Ends }} Scene
+ *   live: import("../live/flow.js").Live | null, awaits: string }} Scene
  */
 
 /**
- * Reads the binary file of fmstudio/plots/scene/file.py. Arrays are views on the buffer: nothing is copied.
+ * Reads the binary file of fmstudio/plots/scene/file.py. Arrays are views on the buffer: nothing is copied but end
+ * points, which move. What the browser computes has room, and is not filled yet.
  * @param {ArrayBuffer} buffer
  * @returns {Scene}
  */
@@ -29,28 +30,37 @@ export function readScene(buffer) {
   } catch {
     throw new Error("This file is not a scene.");
   }
-  if (head.format !== "fm-scene" || head.version !== 2) throw new Error("This scene is of a version the player does not know.");
+  if (head.format !== "fm-scene" || head.version !== 3) throw new Error("This scene is of a version the player does not know.");
   const start = 4 + length;
   /** @param {{ at: number, shape: number[] }} entry */
   const view = ({ at, shape }) => ({ data: new Int16Array(buffer, start + at, shape.reduce((product, n) => product * n, 1)), shape });
+  const room = (/** @type {number} */ points) => new Int16Array(2 * head.frames * points);
+  const ends = (/** @type {{ at: number, shape: number[] } | null} */ entry) =>
+    entry && new Float32Array(buffer.slice(start + entry.at, start + entry.at + 8 * entry.shape[0]));
+  /** @type {(arrows: any) => Arrows} */
+  const arrows = ({ points, vectors, scale = 1, role }) => ({
+    points: view(points).data, vectors: vectors ? view(vectors).data : room(points.shape[0]), scale, role,
+  });
   /** @type {Pane[]} */
-  const panes = head.panes.map((/** @type {any} */ pane) => ({
-    title: pane.title,
-    caption: pane.caption,
-    shows: pane.shows,
-    positions: view(pane.positions).data,
-    arrows: pane.arrows
-      ? { points: view(pane.arrows.points).data, vectors: view(pane.arrows.vectors).data, scale: pane.arrows.scale, role: pane.arrows.role }
-      : null,
-    lines: pane.lines ? view(pane.lines) : null,
-    counted: {},
-  }));
+  const panes = head.panes.map((/** @type {any} */ pane) => {
+    const traced = Math.min(pane.traced, head.count);
+    return {
+      title: pane.title,
+      caption: pane.caption,
+      shows: pane.shows,
+      positions: pane.positions ? view(pane.positions).data : room(head.count),
+      arrows: pane.arrows ? arrows(pane.arrows) : null,
+      lines: pane.lines ? view(pane.lines) : traced && head.dim === 2 ? { data: room(traced), shape: [traced, head.frames] } : null,
+      counted: {},
+    };
+  });
   // In one dimension the second coordinate only spreads the dots, so that they can be told apart.
   if (head.dim === 1)
     for (const { positions } of panes)
       for (let k = 0; k < head.frames; k++) for (let i = 0; i < head.count; i++) positions[2 * (k * head.count + i) + 1] = (scramble(i) - 0.5) * 9000;
   const labels = head.labels ? view(head.labels).data : null;
-  return { ...head, panes, labels, buffer, last: head.frames - 1 };
+  const live = head.live && { ...head.live, x0: ends(head.live.x0), x1: ends(head.live.x1), z: ends(head.live.z) };
+  return { ...head, panes, labels, live, buffer, last: head.frames - 1 };
 }
 
 /**

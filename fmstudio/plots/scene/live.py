@@ -1,7 +1,6 @@
-"""What the browser needs to compute a scene itself: the path as text, and the laws of both ends.
+"""What the browser computes a scene from: the path as text, end points, and the laws of both ends.
 
-Where data and source are mixtures and the path is smooth, the velocity is a sum over pairs of components. The
-end points of the particles it takes from the scene's own first and last frames.
+Where data and source are mixtures and the path is smooth, the velocity is a sum over pairs of components.
 """
 
 from __future__ import annotations
@@ -9,18 +8,31 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
 from fmstudio.flow.densities.mixture import GaussianMixture
 from fmstudio.flow.paths.path import Path
 from fmstudio.flow.solve.tableaux import Tableau
 
 
 @dataclass(frozen=True)
+class Laws:
+    """The exact velocity of mixtures: the laws of x₀ and x₁."""
+
+    data: GaussianMixture
+    source: GaussianMixture
+
+
+@dataclass(frozen=True)
 class Live:
-    """A flow that the browser computes.
+    """Particles that the browser moves: along their own paths, and along the mean velocity where it is known.
 
     Args:
         path: a smooth one.
-        data, source: the laws of x₀ and x₁.
+        x0, x1, z: end points of the particles, shape (n, d); the latent of a path that has one, or None.
+        laws: of both ends, where the mean velocity is to be followed.
         tableau, steps: the solver of P, and its equal steps from t = 1 to 0.
 
     Raises:
@@ -28,8 +40,10 @@ class Live:
     """
 
     path: Path
-    data: GaussianMixture
-    source: GaussianMixture
+    x0: Tensor
+    x1: Tensor
+    z: Tensor | None
+    laws: Laws | None
     tableau: Tableau
     steps: int
 
@@ -38,13 +52,13 @@ class Live:
             raise ValueError("Live is a path with a velocity and with coefficients as text.")
 
     def header(self) -> dict[str, Any]:
-        """All of it, for JSON."""
+        """All but the end points, for JSON."""
         written = self.path.written
         assert written is not None
         return {
             "path": asdict(written),
-            "data": components(self.data),
-            "source": components(self.source),
+            "data": self.laws and components(self.laws.data),
+            "source": self.laws and components(self.laws.source),
             "tableau": {
                 "a": [[float(x) for x in row] for row in self.tableau.a],
                 "b": [float(x) for x in self.tableau.b],
@@ -52,6 +66,15 @@ class Live:
             },
             "steps": self.steps,
         }
+
+    def ends(self) -> dict[str, NDArray[np.float32] | None]:
+        """The end points by name, shape (n, 2); on a line the second coordinate is 0."""
+        return {"x0": _plane(self.x0), "x1": _plane(self.x1), "z": None if self.z is None else _plane(self.z)}
+
+
+def _plane(points: Tensor) -> NDArray[np.float32]:
+    array = points.detach().cpu().numpy().astype(np.float32)
+    return array if array.shape[1] == 2 else np.column_stack([array, np.zeros_like(array)])
 
 
 def components(mixture: GaussianMixture) -> list[dict[str, Any]]:

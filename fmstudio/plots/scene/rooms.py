@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -14,8 +13,8 @@ from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.learn.build import density_of, oracle_of, path_of, source_of
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.nets.net_card import Chosen, NetCard
-from fmstudio.learn.simulate import Distances, Motion, Pairs
-from fmstudio.plots.scene.live import Live
+from fmstudio.learn.simulate import Distances, Motion, Pairs, generator_of, original_paths
+from fmstudio.plots.scene.live import Laws, Live
 from fmstudio.plots.scene.scene import Arrows, Curve, Curves, Pane, Role, Scene, frame_bounds
 
 LINES = 120
@@ -26,8 +25,8 @@ ARROWS = 15
 
 
 def paths_scene(
-    experiment: Experiment, times: Tensor, pairs: Pairs, original: Tensor, given: Tensor | None,
-    motion: Motion | None, measured: Distances | None, net: NetCard | None,
+    experiment: Experiment, times: Tensor, pairs: Pairs, motion: Motion | None, measured: Distances | None,
+    net: NetCard | None, *, one: bool, flow: bool, awaits: str,
 ) -> Scene:  # fmt: skip
     """Q at the left; then the paths to one data point and the flow of the mean velocity, where asked for.
 
@@ -35,33 +34,56 @@ def paths_scene(
         experiment: what is shown.
         times: of the frames, shape (T,).
         pairs: end points of Q's paths.
-        original: their positions, shape (T, n, d).
-        given: positions on paths that all end in one data point, same shape, or None.
-        motion: particles on the flow P, or None where it is not shown or not known.
+        motion: particles on the flow P; None where it is not known, or the browser's.
         measured: distance between the two clouds, or None.
         net: whose flow P is; None for the exact u.
+        one, flow: whether the paths to one data point are shown, and the flow.
+        awaits: where the browser makes the flow, under which name the distance comes later; else empty.
     """
-    panes = [replace(_original_pane(experiment, original), shows="paths")]
+    live = live_of(experiment, pairs, flow=bool(awaits))
+    original = original_paths(experiment, pairs, times[[0, len(times) // 2, -1]] if live else times)
     bounds = _bounds(experiment, original, motion)
-    if given is not None:
-        paired = "q_t averages such clouds"
-        if experiment.coupling != "independent":
-            paired = "as if paired at random"
-        panes.append(Pane("Paths to one x₀", paired, _array(given), lines=_lines(given), shows="one"))
-    if motion is not None:
+    panes = [_original_pane(experiment, None if live else original)]
+    if one:
+        panes.append(_one_pane(experiment, times, pairs, live))
+    title = "The flow P"
+    if flow and live and live.laws:
+        follows = f"follows the mean velocity u, NFE {2 * live.steps}"
+        grid = None if experiment.dim == 1 else Arrows(_array(_grid(bounds)), None)
+        panes.append(Pane(title, follows, None, arrows=grid, shows="flow"))
+    elif flow and motion is not None:
         arrows = None if net or experiment.dim == 1 else _arrows(experiment, times, bounds)
         follows = f"follows {f'a {net.name}' if net else 'the mean velocity u'}, NFE {motion.nfe}"
-        panes.append(Pane("The flow P", follows, _array(motion.positions), arrows=arrows, shows="flow"))
-    scene = _scene(experiment, times, pairs, panes, bounds, measured, net is not None)
-    return scene if net else replace(scene, live=_live(experiment))
+        panes.append(Pane(title, follows, _array(motion.positions), arrows=arrows))
+    return _scene(experiment, times, pairs, panes, bounds, measured, net is not None, live, awaits)
 
 
-def _live(experiment: Experiment) -> Live | None:
-    """What the browser computes the panes from, where path and laws allow it."""
-    path, data = path_of(experiment), density_of(experiment)
-    if not path.smooth or path.written is None or not isinstance(data, GaussianMixture):
+def live_of(experiment: Experiment, pairs: Pairs, *, flow: bool) -> Live | None:
+    """What the browser computes of an experiment with these end points; None of paths without a velocity.
+
+    Args:
+        experiment: what is shown.
+        pairs: end points of Q's paths.
+        flow: whether it follows the mean velocity, too: data and source are mixtures.
+    """
+    path = path_of(experiment)
+    if not path.smooth or path.written is None:
         return None
-    return Live(path, data, source_of(experiment), SOLVERS["heun"], experiment.frames - 1)
+    z = path.latent(pairs.x0, generator_of(experiment, 1))
+    data = density_of(experiment)
+    laws = Laws(data, source_of(experiment)) if flow and isinstance(data, GaussianMixture) else None
+    return Live(path, pairs.x0, pairs.x1, z, laws, SOLVERS["heun"], experiment.frames - 1)
+
+
+def _one_pane(experiment: Experiment, times: Tensor, pairs: Pairs, live: Live | None) -> Pane:
+    """Paths that all end in the first data point."""
+    paired = "q_t averages such clouds" if experiment.coupling == "independent" else "as if paired at random"
+    title = "Paths to one x₀"
+    if live:
+        return Pane(title, paired, None, shows="one", traced=LINES)
+    target = pairs.x0[:1].expand_as(pairs.x0)
+    given = original_paths(experiment, Pairs(target, pairs.x1, None), times, stream=2)
+    return Pane(title, paired, _array(given), lines=_lines(given))
 
 
 def sample_scene(
@@ -89,22 +111,26 @@ def sample_scene(
     return _scene(experiment, times, pairs, panes, bounds, measured, net is not None)
 
 
-def _original_pane(experiment: Experiment, original: Tensor, whose: str = "") -> Pane:
+def _original_pane(experiment: Experiment, original: Tensor | None, whose: str = "") -> Pane:
+    """Particles on their own paths; None leaves them to the browser."""
     keeps = "each particle keeps its partner" if path_of(experiment).smooth else "a Markov chain: no velocity"
     title = f"Q of {whose}" if whose else "Original paths Q"
+    if original is None:
+        return Pane(title, keeps, None, shows="paths", traced=LINES)
     return Pane(title, keeps, _array(original), lines=_lines(original))
 
 
 def _scene(
     experiment: Experiment, times: Tensor, pairs: Pairs, panes: list[Pane],
     bounds: tuple[float, float, float, float], measured: Distances | None, learned: bool,
+    live: Live | None = None, awaits: str = "",
 ) -> Scene:  # fmt: skip
     c = path_of(experiment).at(times)
     return Scene(
         times=_array(times), panes=tuple(panes), a=_array(c.a.real), b=_array(c.b.real), bounds=bounds,
         labels=None if pairs.labels is None else _array(pairs.labels),
-        curves=None if measured is None else _curves(measured, "learned" if learned else "exact"),
-        dim=_dim(experiment),
+        curves=None if measured is None else distance_curves(measured, "learned" if learned else "exact"),
+        dim=_dim(experiment), live=live, awaits=awaits,
     )  # fmt: skip
 
 
@@ -139,9 +165,7 @@ def _lines(original: Tensor) -> np.ndarray | None:
 
 
 def _arrows(experiment: Experiment, times: Tensor, bounds: tuple[float, float, float, float]) -> Arrows:
-    axis = torch.linspace(bounds[0], bounds[1], ARROWS + 2)[1:-1]
-    points = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1).reshape(-1, 2)
-    oracle = oracle_of(experiment)
+    points, oracle = _grid(bounds), oracle_of(experiment)
     with torch.no_grad():
         # u changes slowly beside the frames: every fourth is asked, the others lie between.
         asked = torch.linspace(0, len(times) - 1, len(times) // 4 + 2)
@@ -152,7 +176,13 @@ def _arrows(experiment: Experiment, times: Tensor, bounds: tuple[float, float, f
     return Arrows(_array(points), _array(vectors), "exact")
 
 
-def _curves(measured: Distances, role: Role) -> Curves:
+def _grid(bounds: tuple[float, float, float, float]) -> Tensor:
+    axis = torch.linspace(bounds[0], bounds[1], ARROWS + 2)[1:-1]
+    return torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1).reshape(-1, 2)
+
+
+def distance_curves(measured: Distances, role: Role) -> Curves:
+    """The distance between the two clouds as the strip shows it."""
     return Curves(
         label="distance between p_t and q_t",
         caption=f"energy distance, {measured.count:,} particles each; two fresh samples of q_t stay in the "

@@ -49,18 +49,20 @@ class Arrows:
 
     Args:
         points: shape (G, 2).
-        vectors: v = dx/dt at the points, shape (T, G, 2). All frames share one length scale.
+        vectors: v = dx/dt at the points, shape (T, G, 2). All frames share one length scale. None: the
+            browser computes them.
         role: whose velocity it is; it sets the colour.
     """
 
     points: Floats
-    vectors: Floats
+    vectors: Floats | None
     role: Role = "exact"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points", _floats(self.points, "Arrows.points", (None, 2)))
-        shape = (None, len(self.points), 2)
-        object.__setattr__(self, "vectors", _floats(self.vectors, "Arrows.vectors", shape))
+        if self.vectors is not None:
+            shape = (None, len(self.points), 2)
+            object.__setattr__(self, "vectors", _floats(self.vectors, "Arrows.vectors", shape))
         _check_role(self.role)
 
 
@@ -70,22 +72,27 @@ class Pane:
 
     Args:
         title, caption: heading, and a few words beside it.
-        positions: shape (T, N, 2), or (T, N, 1) in a one-dimensional scene.
+        positions: shape (T, N, 2), or (T, N, 1) in a one-dimensional scene; None where the browser
+            computes them from the scene's ``live``.
         arrows: velocities on a grid.
-        shows: what the browser computes for this pane where the scene is live: "paths" of the particles,
-            "one" where all end in the first one's data point, "flow"; None where it computes nothing.
         lines: original trajectories to draw in grey, shape (L, S, 2); their S points are at the times
             linspace(1, 0, S).
+        shows: what the browser computes: "paths" of the particles, "one" where all end in the first one's
+            data point, "flow"; None where it computes nothing.
+        traced: of computed positions, how many of the first particles have their trajectories in grey.
     """
 
     title: str
     caption: str
-    positions: Floats
+    positions: Floats | None
     arrows: Arrows | None = None
     lines: Floats | None = None
     shows: Literal["paths", "one", "flow"] | None = None
+    traced: int = 0
 
     def __post_init__(self) -> None:
+        if self.positions is None:
+            return
         positions = _floats(self.positions, "Pane.positions", (None, None, None))
         frames, count, coordinates = positions.shape
         if coordinates not in (1, 2):
@@ -144,7 +151,8 @@ class Scene:
         bounds: what the panes show: (left, right, bottom, top).
         labels: class of each particle, shape (N,), integers ≥ 0, or None.
         curves: the strip under the panes, or None.
-        live: what the browser needs to compute the panes itself while something is dragged, or None.
+        live: what the browser computes panes from, and computes anew while something is dragged, or None.
+        awaits: curves that are not there yet come under this name, once the browser asks; empty: none do.
         dim: 1 or 2. In a scene of dimension 1 only the first coordinate counts, and the player opens in
             the space–time view.
 
@@ -161,6 +169,7 @@ class Scene:
     curves: Curves | None = None
     dim: Literal[1, 2] = 2
     live: Live | None = None
+    awaits: str = ""
 
     def __post_init__(self) -> None:
         times = _floats(self.times, "Scene.times", (None,))
@@ -193,17 +202,25 @@ class Scene:
     @property
     def count(self) -> int:
         """N, the number of particles in each pane."""
-        return self.panes[0].positions.shape[1]
+        positions = self.panes[0].positions
+        if positions is not None:
+            return positions.shape[1]
+        if self.live is None:
+            raise ValueError("Positions that the browser computes need the scene's live.")
+        return len(self.live.x0)
 
     @staticmethod
     def _check_pane(pane: Pane, frames: int, count: int) -> None:
-        if pane.positions.shape[:2] != (frames, count):
+        if pane.positions is None and pane.shows is None:
+            raise ValueError(f"Pane {pane.title!r} has no positions and does not say what it shows.")
+        if pane.positions is not None and pane.positions.shape[:2] != (frames, count):
             raise ValueError(
                 f"Every pane needs positions of shape ({frames}, {count}, 2), one clock and one set of "
                 f"particles; pane {pane.title!r} has {pane.positions.shape}."
             )
-        if pane.arrows and len(pane.arrows.vectors) != frames:
-            length = len(pane.arrows.vectors)
+        vectors = None if pane.arrows is None else pane.arrows.vectors
+        if vectors is not None and len(vectors) != frames:
+            length = len(vectors)
             raise ValueError(f"Pane {pane.title!r}: arrows has {length} frames, the scene has {frames}.")
 
 

@@ -9,7 +9,7 @@ from fmstudio.plots.probe_panel import probe_html
 from fmstudio.studio import paths
 from fmstudio.studio.session import Visitor
 from fmstudio.ui import words
-from fmstudio.ui.player import Player, read_probe
+from fmstudio.ui.player import Player, later, read_probe, read_rest
 from fmstudio.ui.room import Room
 from fmstudio.ui.rooms.probed import answer_of
 from fmstudio.ui.told import warn
@@ -68,7 +68,13 @@ def build(visitor: gr.State) -> Room:
         overlay = answer_of(point, found).to_json()
         return {room.player: Player(overlay=overlay), room.panel: probe_html(found)}
 
+    def measure(state: Visitor, event: gr.EventData) -> Updates:
+        name = read_rest(event)
+        curves = paths.later_curves(state, name)
+        return {} if curves is None else {room.player: Player(measured=later(name, curves))}
+
     room.player.probe(probe, visitor, [room.player, room.panel], **LAST)
+    room.player.rest(measure, visitor, room.player, **LAST)
     return Room(
         repaint=repaint,
         outputs=[room.player, room.panel, room.what, room.view],
