@@ -9,10 +9,12 @@ from dataclasses import asdict
 import gradio as gr
 from gradio.components import Component
 
+from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.learn.catalogue.data import GAUSSIAN_STD
 from fmstudio.learn.catalogue.paths import PATHS
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.fields import fields_of
+from fmstudio.plots.scene.live import solver_header
 
 _SAY = 'document.dispatchEvent(new CustomEvent("fm-drag", {{ detail: {} }}));'
 _MOVED = "(value) => {{ {} }}"
@@ -39,6 +41,16 @@ def wire_dragging(controls: Mapping[str, Component]) -> None:
     assert isinstance(path, gr.Radio)
     given = [path, controls["around"], *(sliders[name] for name in numbers)]
     path.input(None, given, None, js=chosen, show_progress="hidden")
+
+
+def wire_sampling(controls: Mapping[str, Component]) -> None:
+    """Tell the Sample room's player of its solver and number of steps as they are moved."""
+    steps, solver = controls["sample_steps"], controls["solver"]
+    assert isinstance(solver, gr.Radio)
+    known = {name: solver_header(name) for name, tableau in SOLVERS.items() if not tableau.adaptive}
+    _says(steps, '{ player: "sample-player", steps: value }')
+    choice = f'{{ player: "sample-player", solver: ({json.dumps(known)})[value] }}'
+    solver.input(None, solver, None, js=_MOVED.format(_SAY.format(choice)), show_progress="hidden")
 
 
 def _says(slider: Component, change: str) -> None:

@@ -7,7 +7,7 @@ import gradio as gr
 from fmstudio.folders import ASSETS
 from fmstudio.studio.session import Visitor
 from fmstudio.ui import api, code_dialog, sidebar
-from fmstudio.ui.dragging import wire_dragging
+from fmstudio.ui.dragging import wire_dragging, wire_sampling
 from fmstudio.ui.experiment_link import wire_experiment
 from fmstudio.ui.lessons import Lessons
 from fmstudio.ui.live_plot import PLOTLY_JS
@@ -72,5 +72,6 @@ def build() -> gr.Blocks:
         painting = wire_painting(visitor, tabs, rooms)
         wire_experiment(page, visitor, side, list(rooms.values()), lessons, painting)
         wire_dragging(side.controls)
+        wire_sampling(rooms["Sample"].controls)
         code_dialog.build(visitor)
     return page

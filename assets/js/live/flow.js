@@ -5,6 +5,7 @@ import { path } from "./path.js";
 import { steps } from "./solve.js";
 
 /** @typedef {import("./mixture.js").Component} Component */
+/** @typedef {import("./solve.js").Tableau} Tableau */
 /** @typedef {import("./path.js").Coefficients} Coefficients */
 /** @typedef {import("./path.js").PathTexts} PathTexts */
 /** End points of the particles, and the latents of a path that has them, each (n, 2). @typedef {{ x0: Float32Array, x1: Float32Array, z: Float32Array | null }} Ends */
@@ -14,12 +15,13 @@ import { steps } from "./solve.js";
  * @property {PathTexts} path
  * @property {Component[] | null} data the law of x₀, where the mean velocity is followed
  * @property {Component[] | null} source the law of x₁, likewise
- * @property {import("./solve.js").Tableau} tableau
+ * @property {Tableau} solver
  * @property {number} steps of the solver
+ * @property {Tableau | null} [judge] what a fine solution is made with, where the distance to it is told
  */
 /**
- * `file` is what the scene's file says of it, to know it again.
- * @typedef {Motion & Ends & { file?: string }} Live
+ * `file` is what the scene's file says of it, to know it again; `fine` the ends of the first particles, to judge by.
+ * @typedef {Motion & Ends & { file?: string, fine?: Float64Array }} Live
  */
 
 /** The field u at a time. @param {Motion} motion with both laws @returns {import("./solve.js").Field} */
@@ -70,7 +72,7 @@ export function flowFrames(live, times) {
   const knots = Array.from({ length: live.steps + 1 }, (_, k) => 1 - k / live.steps);
   const start = new Float64Array(live.x1.length);
   original(live, path(live.path)(1), start);
-  const walked = [...steps(field(live), start, knots, live.tableau)];
+  const walked = [...steps(field(live), start, knots, live.solver)];
   return times.map((t) => {
     const after = Math.min(live.steps, Math.max(1, Math.ceil((1 - t) * live.steps - 1e-9)));
     const share = (knots[after - 1] - t) / (knots[after - 1] - knots[after]);
@@ -104,4 +106,22 @@ export function moveAlong(x0, parts, before, after) {
 function lower([xx, xy, , yy]) {
   const p = Math.sqrt(xx), q = xy / p;
   return [p, q, Math.sqrt(yy - q * q)];
+}
+
+/** Particles that are judged, and the steps of what they are judged by. */
+const JUDGED = 200, FINE = 100;
+
+/**
+ * How far the first particles' ends are from those of a fine solution at most.
+ * @param {Live} live `fine` is filled once @param {Float64Array} ends of P @returns {number}
+ */
+export function largestError(live, ends) {
+  const count = Math.min(ends.length, 2 * JUDGED);
+  if (!live.fine) {
+    const few = { ...live, x0: live.x0.slice(0, count), x1: live.x1.slice(0, count), z: live.z && live.z.slice(0, count) };
+    live.fine = flowFrames({ ...few, solver: live.judge ?? live.solver, steps: FINE }, [0])[0];
+  }
+  let most = 0;
+  for (let i = 0; i < count; i += 2) most = Math.max(most, Math.hypot(ends[i] - live.fine[i], ends[i + 1] - live.fine[i + 1]));
+  return most;
 }

@@ -1,6 +1,6 @@
 // A scene's particles, arrows and coefficients, computed here; and again after a change.
 
-import { field, flowFrames, moveAlong, originalFrames } from "./flow.js";
+import { field, flowFrames, largestError, moveAlong, originalFrames } from "./flow.js";
 import { path } from "./path.js";
 
 /** @typedef {import("../player/scene.js").Scene} Scene */
@@ -9,8 +9,10 @@ import { path } from "./path.js";
 /** @typedef {import("./mixture.js").Component} Component */
 /** @typedef {import("./path.js").PathTexts} PathTexts */
 /**
- * What has moved: the path, numbers of it by name, the components of the data, or the standard deviation of all.
- * @typedef {{ path?: PathTexts, numbers?: Record<string, number>, data?: Component[], spread?: number }} Change
+ * What has moved: the path, numbers of it by name, the components of the data, the standard deviation of all; or, of
+ * one player, the solver of P and its steps.
+ * @typedef {{ path?: PathTexts, numbers?: Record<string, number>, data?: Component[], spread?: number, player?: string,
+ *   solver?: import("./solve.js").Tableau, steps?: number }} Change
  */
 
 const STEPS = 32767;
@@ -29,7 +31,7 @@ export function fill(scene, most = Infinity) {
   const coefficients = times.map(path(live.path));
   scene.a = coefficients.map(({ a }) => a.re);
   scene.b = coefficients.map(({ b }) => b.re);
-  const capped = { ...live, steps: Math.min(live.steps, most) };
+  const capped = live.steps > most ? { ...live, steps: most } : live;
   for (const pane of scene.panes) if (pane.shows) show(scene, pane, capped);
 }
 
@@ -58,13 +60,16 @@ export function rework(scene, change) {
   const { live, labels } = scene;
   if (!live) return false;
   const changed = withChange(live.path, change), data = live.data && labels && dataWith(live.data, change);
-  if (!(changed || data) || (changed && changed.gamma_squared !== "0" && !live.z)) return false;
+  const sampler = live.judge && (change.solver || change.steps);
+  if (!(changed || data || sampler) || (changed && changed.gamma_squared !== "0" && !live.z)) return false;
   if (changed) live.path = changed;
   if (live.data && labels && data) {
     moveAlong(live.x0, labels, live.data, data);
     live.data = data;
   }
-  fill(scene, DRAGGED);
+  if (sampler) Object.assign(live, { solver: change.solver ?? live.solver, steps: change.steps ?? live.steps });
+  if (changed || data) delete live.fine;
+  fill(scene, live.judge ? Infinity : DRAGGED);
   return true;
 }
 
@@ -72,18 +77,27 @@ export function rework(scene, change) {
 export const moved = ({ live }) => Boolean(live) && said(live) !== live?.file;
 
 /** What can be dragged of it. @param {Live | null} live */
-export const said = (live) => JSON.stringify([live?.path, live?.data]);
+export const said = (live) => JSON.stringify([live?.path, live?.data, live?.solver.name, live?.steps]);
 
 /** @param {Scene} scene @param {Pane} pane @param {Live} live */
 function show(scene, pane, live) {
   pane.counted = {};
   if (pane.shows === "flow") {
-    pack(scene, pane, flowFrames(live, scene.times));
+    const frames = flowFrames(live, scene.times);
+    pack(scene, pane, frames);
+    if (live.judge) judge(pane, live, frames[scene.last]);
     point(scene, pane, live);
   } else {
     pack(scene, pane, originalFrames(pane.shows === "one" ? toOne(live) : live, scene.times));
     trace(scene, pane);
   }
+}
+
+/** Say of P what it cost and how far it is off. @param {Pane} pane @param {Live} live @param {Float64Array} ends */
+function judge(pane, live, ends) {
+  const { solver: { name, b }, steps } = live, off = largestError(live, ends);
+  pane.field ??= pane.caption;
+  pane.caption = `${pane.field}, ${name}, NFE ${b.length * steps}, largest error ${off < 1e-3 ? "< 0.001" : off.toFixed(3)}`;
 }
 
 /** All particles on their way to the first one's data point. @param {Live} live @returns {Live} */

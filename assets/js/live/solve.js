@@ -1,6 +1,6 @@
 // Following a field with an explicit Runge–Kutta tableau, step by step.
 
-/** @typedef {{a: number[][], b: number[], c: number[]}} Tableau */
+/** @typedef {{name?: string, a: number[][], b: number[], c: number[]}} Tableau */
 /** @typedef {(t: number) => (x: Float64Array, u: Float64Array) => void} Field the field at a time, ready for points */
 
 /**

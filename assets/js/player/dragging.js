@@ -14,6 +14,7 @@ const REST = 200;
 
 /** Something is dragged: the next frame shows the scene with it. @param {Player} player @param {Change} change */
 export function drag(player, change) {
+  if (change.player && change.player !== player.options.id) return;
   player.change = { ...player.change, ...change, numbers: { ...player.change?.numbers, ...change.numbers } };
   player.wake();
 }
@@ -23,13 +24,17 @@ export function follow(player) {
   const { scene, change } = player;
   player.change = null;
   if (!scene || !change || !rework(scene, change)) return;
-  shown(player, scene, (pane) => (pane.shows === "flow" ? `u in ${DRAGGED} Heun steps while you drag` : pane.shows ? "" : "follows when you let go"));
+  const coarse = scene.live?.judge ? "" : `u in ${DRAGGED} Heun steps while you drag`;
+  shown(player, scene, (pane) => (pane.shows === "flow" ? coarse : pane.shows ? "" : "follows when you let go"));
   player.strip.stale("measured anew when you let go");
+  markMeasured(player, true);
   player.reworked++;
   settle(player, () => {
     fill(scene);
     shown(player, scene, () => "");
-    if (!moved(scene)) player.strip.load(scene);
+    if (moved(scene)) return;
+    player.strip.load(scene);
+    markMeasured(player, false);
   }, REST);
 }
 
@@ -39,4 +44,9 @@ function shown(player, scene, says) {
   player.renderer.load(scene);
   scene.panes.forEach((pane, i) => player.title(player.boxes[i], { ...pane, caption: says(pane) || pane.caption }, scene.count));
   player.recolour();
+}
+
+/** Mark what was measured of a player's scene, elsewhere on the page, as that of another. @param {Player} player @param {boolean} stale */
+export function markMeasured({ options: { id } }, stale) {
+  for (const part of document.querySelectorAll(`.fm-of-${id}`)) part.classList.toggle("fm-stale", stale);
 }

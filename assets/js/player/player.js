@@ -6,7 +6,7 @@ import { colourise, readTheme } from "./colour.js";
 import { LAYERS, paneMarkup, playerMarkup, reflect, typeset } from "./controls.js";
 import { Strip } from "./curves.js";
 import { fill } from "../live/rework.js";
-import { follow } from "./dragging.js";
+import { follow, markMeasured } from "./dragging.js";
 import { draw } from "./draw.js";
 import { Input } from "./input.js";
 import { layout, viewOf } from "./layout.js";
@@ -150,6 +150,7 @@ export class Player {
   load(buffer) {
     const scene = readScene(buffer), was = this.scene;
     clearTimeout(this.resting);
+    markMeasured(this, false);
     fill(scene);
     this.scene = scene;
     this.first = scene.times[0];

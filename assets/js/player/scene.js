@@ -7,7 +7,7 @@ import { clamp, scramble } from "./numbers.js";
  * @typedef {{ data: Int16Array<ArrayBuffer>, shape: number[] }} Table
  * @typedef {{ slice: (k: number) => Uint8Array<ArrayBuffer>, shape: number[] }} Field bytes of frame k; [frames, height, width]
  * @typedef {{ points: Int16Array, vectors: Int16Array, scale: number, role: string, typical?: number }} Arrows
- * @typedef {{ title: string, caption: string, positions: Int16Array<ArrayBuffer>, arrows: Arrows | null, lines: Table | null,
+ * @typedef {{ title: string, caption: string, field?: string, positions: Int16Array<ArrayBuffer>, arrows: Arrows | null, lines: Table | null,
  *   shows: "paths" | "one" | "flow" | null, counted: Record<string, Field> }} Pane
  * @typedef {{ name: string, role: string, values: (number | null)[] }} Curve
  * @typedef {{ label: string, caption: string, series: Curve[], band: (number | null)[][] | null, bandName: string }} Curves

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fmstudio.flow.densities.mixture import GaussianMixture
 from fmstudio.flow.paths.path import Path
-from fmstudio.flow.solve.tableaux import Tableau
+from fmstudio.flow.solve.tableaux import SOLVERS
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Live:
         path: a smooth one.
         x0, x1, z: end points of the particles, shape (n, d); the latent of a path that has one, or None.
         laws: of both ends, where the mean velocity is to be followed.
-        tableau, steps: the solver of P, and its equal steps from t = 1 to 0.
+        solver, steps: of P: its name in ``SOLVERS``, and equal steps from t = 1 to 0.
+        judged: whether its distance to a fine solution is told.
 
     Raises:
         ValueError: a path without a velocity, or without its coefficients as text.
@@ -44,8 +45,9 @@ class Live:
     x1: Tensor
     z: Tensor | None
     laws: Laws | None
-    tableau: Tableau
+    solver: str
     steps: int
+    judged: bool = False
 
     def __post_init__(self) -> None:
         if not self.path.smooth or self.path.written is None:
@@ -59,17 +61,25 @@ class Live:
             "path": asdict(written),
             "data": self.laws and components(self.laws.data),
             "source": self.laws and components(self.laws.source),
-            "tableau": {
-                "a": [[float(x) for x in row] for row in self.tableau.a],
-                "b": [float(x) for x in self.tableau.b],
-                "c": [float(x) for x in self.tableau.c],
-            },
+            "solver": solver_header(self.solver),
             "steps": self.steps,
+            "judge": solver_header("rk4") if self.judged else None,
         }
 
     def ends(self) -> dict[str, NDArray[np.float32] | None]:
         """The end points by name, shape (n, 2); on a line the second coordinate is 0."""
         return {"x0": _plane(self.x0), "x1": _plane(self.x1), "z": None if self.z is None else _plane(self.z)}
+
+
+def solver_header(name: str) -> dict[str, Any]:
+    """A solver of equal steps for JSON."""
+    tableau = SOLVERS[name]
+    return {
+        "name": name,
+        "a": [[float(x) for x in row] for row in tableau.a],
+        "b": [float(x) for x in tableau.b],
+        "c": [float(x) for x in tableau.c],
+    }
 
 
 def _plane(points: Tensor) -> NDArray[np.float32]:

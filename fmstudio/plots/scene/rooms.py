@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.learn.build import density_of, oracle_of, path_of, source_of
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.nets.net_card import Chosen, NetCard
-from fmstudio.learn.simulate import Distances, Motion, Pairs, generator_of, original_paths
+from fmstudio.learn.simulate import Distances, Motion, Pairs, asked_density, generator_of, original_paths
 from fmstudio.plots.scene.live import Laws, Live
 from fmstudio.plots.scene.scene import Arrows, Curve, Curves, Pane, Role, Scene, frame_bounds
 
@@ -49,8 +50,7 @@ def paths_scene(
     title = "The flow P"
     if flow and live and live.laws:
         follows = f"follows the mean velocity u, NFE {2 * live.steps}"
-        grid = None if experiment.dim == 1 else Arrows(_array(_grid(bounds)), None)
-        panes.append(Pane(title, follows, None, arrows=grid, shows="flow"))
+        panes.append(Pane(title, follows, None, arrows=_computed_arrows(experiment, bounds), shows="flow"))
     elif flow and motion is not None:
         arrows = None if net or experiment.dim == 1 else _arrows(experiment, times, bounds)
         follows = f"follows {f'a {net.name}' if net else 'the mean velocity u'}, NFE {motion.nfe}"
@@ -72,7 +72,7 @@ def live_of(experiment: Experiment, pairs: Pairs, *, flow: bool) -> Live | None:
     z = path.latent(pairs.x0, generator_of(experiment, 1))
     data = density_of(experiment)
     laws = Laws(data, source_of(experiment)) if flow and isinstance(data, GaussianMixture) else None
-    return Live(path, pairs.x0, pairs.x1, z, laws, SOLVERS["heun"], experiment.frames - 1)
+    return Live(path, pairs.x0, pairs.x1, z, laws, "heun", experiment.frames - 1)
 
 
 def _one_pane(experiment: Experiment, times: Tensor, pairs: Pairs, live: Live | None) -> Pane:
@@ -98,17 +98,32 @@ def sample_scene(
         whose: what that class is called; an empty text for all data.
     """
     experiment, net = chosen.experiment, chosen.card
-    field = f"{net.name}, step {net.step:,}" if net else "exact u"
-    by = f"SDE η = {experiment.sde_noise:g}" if experiment.sde_noise else experiment.solver
-    push = f"guidance {chosen.guidance:g}, " if chosen.guidance != 1 else ""
+    live, bounds = _sampled_live(chosen, pairs), _bounds(experiment, original, motion)
     # Short beside a class, so that the caption keeps its room.
     title = f"P of {whose}" if whose else "Sampled P"
-    panes = [
-        _original_pane(experiment, original, whose),
-        Pane(title, f"{push}{field}, {by}, NFE {motion.nfe}", _array(motion.positions)),
-    ]
-    bounds = _bounds(experiment, original, motion)
-    return _scene(experiment, times, pairs, panes, bounds, measured, net is not None)
+    if live:
+        sampled = Pane(title, "exact u", None, arrows=_computed_arrows(experiment, bounds), shows="flow")
+    else:
+        field = f"{net.name}, step {net.step:,}" if net else "exact u"
+        by = f"SDE η = {experiment.sde_noise:g}" if experiment.sde_noise else experiment.solver
+        push = f"guidance {chosen.guidance:g}, " if chosen.guidance != 1 else ""
+        sampled = Pane(title, f"{push}{field}, {by}, NFE {motion.nfe}", _array(motion.positions))
+    panes = [_original_pane(experiment, None if live else original, whose), sampled]
+    return _scene(experiment, times, pairs, panes, bounds, measured, net is not None, live)
+
+
+def _sampled_live(chosen: Chosen, pairs: Pairs) -> Live | None:
+    """What the browser samples itself: the exact flow of mixtures, by equal steps, without a push."""
+    e = chosen.experiment
+    live = live_of(e, pairs, flow=True)
+    if chosen.card or e.sde_noise or chosen.guidance != 1 or SOLVERS[e.solver].adaptive:
+        return None
+    if live is None or live.laws is None:
+        return None
+    data = asked_density(e)
+    assert isinstance(data, GaussianMixture)
+    laws = Laws(data, live.laws.source)
+    return replace(live, laws=laws, solver=e.solver, steps=e.sample_steps, judged=True)
 
 
 def _original_pane(experiment: Experiment, original: Tensor | None, whose: str = "") -> Pane:
@@ -174,6 +189,10 @@ def _arrows(experiment: Experiment, times: Tensor, bounds: tuple[float, float, f
         low = place.floor().long().clamp(max=len(some) - 2)
         vectors = torch.lerp(some[low], some[low + 1], (place - low)[:, None, None])
     return Arrows(_array(points), _array(vectors), "exact")
+
+
+def _computed_arrows(experiment: Experiment, bounds: tuple[float, float, float, float]) -> Arrows | None:
+    return None if experiment.dim == 1 else Arrows(_array(_grid(bounds)), None)
 
 
 def _grid(bounds: tuple[float, float, float, float]) -> Tensor:

@@ -9,7 +9,7 @@ from fmstudio.ui import words
 from fmstudio.ui.live_plot import LivePlot
 from fmstudio.ui.player import Player
 from fmstudio.ui.report import facts
-from fmstudio.ui.sidebar import numbers, pills, slider
+from fmstudio.ui.sidebar import pills, slider
 
 _FIELDS = (("exact u", False), ("trained net", True))
 
@@ -32,7 +32,9 @@ class Controls:
                     self._lay_sampler()
                 with gr.Column(elem_classes=["fm-card"], min_width=0):
                     gr.Markdown("#### Measured")
-                    self.measured = gr.HTML(facts([]), elem_id="sample-facts")
+                    self.measured = gr.HTML(
+                        facts([]), elem_id="sample-facts", elem_classes=["fm-of-sample-player"]
+                    )
                 with gr.Column(elem_classes=["fm-card"], min_width=0):
                     gr.Markdown(words.text("sample"))
 
@@ -58,7 +60,7 @@ class Controls:
         )  # fmt: skip
         put["solver"] = pills("solver", "solver")
         put["solver"].elem_id = "sample-solver"
-        put["sample_steps"] = numbers("sample_steps", "steps, 1 … 200", (1, 2, 4, 8, 16, 32, 100, 200))
+        put["sample_steps"] = slider("sample_steps", "steps", 1)
         put["sde_noise"] = slider("sde_noise", "SDE noise η, g = ησₜ", 0.05)
         put["label"] = gr.Dropdown(
             [("every class", -1)], value=-1, label="class", interactive=True, visible=False
