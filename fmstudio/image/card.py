@@ -19,7 +19,7 @@ from pathlib import Path
 
 FILE_NAME = "card.json"
 
-Value = tuple[float, float] | tuple[float]
+Value = tuple[float, ...]
 """The mean over seeds and, with more than one, the standard deviation between them."""
 
 
@@ -125,9 +125,8 @@ class Card:
         def key(t: Table) -> tuple[object, ...]:
             return t.model, t.count, {row.guidance for row in t.rows}
 
-        if not any(key(other) == key(table) for other in self.tables):
-            return replace(self, tables=(*self.tables, table))
-        return replace(self, tables=tuple(table if key(t) == key(table) else t for t in self.tables))
+        kept = [table if key(other) == key(table) else other for other in self.tables]
+        return replace(self, tables=tuple(kept if table in kept else [*kept, table]))
 
 
 def header() -> tuple[str, str]:
@@ -174,12 +173,7 @@ def load_card(folder: Path) -> Card | None:
 
 
 def _figure(values: dict[str, Sequence[float]]) -> Figure:
-    distance, accuracy, recall = (_value(values[name]) for name in ("distance", "accuracy", "recall"))
-    return Figure(distance, accuracy, recall)
-
-
-def _value(numbers: Sequence[float]) -> Value:
-    return (numbers[0], numbers[1]) if len(numbers) > 1 else (numbers[0],)
+    return Figure(**{name: tuple(numbers) for name, numbers in values.items()})
 
 
 def save_card(folder: Path, card: Card) -> None:

@@ -39,12 +39,10 @@ from fmstudio.image.networks import (
 from fmstudio.image.publish import push_model, write_card
 from fmstudio.image.questions.gallery import picture_of
 from fmstudio.image.reflow import load_pairs
-from fmstudio.image.sampling.field import GuidedField, draw_noise
-from fmstudio.image.sampling.grid import GridRow, grid_labels, step_grid
-from fmstudio.image.sampling.sampling import sample
+from fmstudio.image.sampling.grid import class_samples
 from fmstudio.image.scores.classifier import FeatureNet, judge, load_classifier
 from fmstudio.image.scores.metrics import frechet_distance
-from fmstudio.image.training.data import ImageSet, load_images
+from fmstudio.image.training.data import ImageSet, load_images, to_bytes
 from fmstudio.image.training.loop import Progress, Run, TrainSettings, choose_precision, write_atomically
 from fmstudio.image.training.objective import TIME_LAWS, ReflowPairs
 
@@ -67,13 +65,8 @@ class Meter:
 
     def __call__(self, net: VelocityNet) -> float:
         """The distance of `count` samples of the network; few samples make it larger than many would."""
-        labels = grid_labels(range(net.no_class), self.count)
-        noise = draw_noise((self.count, *net.image_shape), 0)
-        made = [
-            sample(GuidedField(net, some), start.to(net.device), self.step_count).cpu()
-            for some, start in zip(labels.split(250), noise.split(250), strict=True)
-        ]
-        features = judge(self.classifier, torch.cat(made).clamp(-1, 1)).features
+        made = class_samples(net, self.count, self.step_count)
+        features = judge(self.classifier, made.clamp(-1, 1)).features
         return frechet_distance(features, self.reference)
 
 
@@ -156,9 +149,8 @@ def look_at_samples(run: Run, out: Path, meter: Meter | None) -> None:
 
 def draw_samples(net: VelocityNet, columns: int = 10) -> Tensor:
     """One picture, uint8 (channels, height, width): rows of 1, 4 and 16 Euler steps, the classes in turn."""
-    made = step_grid(net, (1, 4, 16), range(net.no_class), count=columns)
-    rows = [torch.cat(list(row.images), dim=2) for row in made if isinstance(row, GridRow)]
-    return torch.cat(rows, dim=1)
+    made = [to_bytes(class_samples(net, columns, step_count)) for step_count in (1, 4, 16)]
+    return torch.cat([torch.cat(list(row), dim=2) for row in made], dim=1)
 
 
 def checked_tracker(name: str) -> str | None:

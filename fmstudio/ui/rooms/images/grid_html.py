@@ -11,7 +11,7 @@ from fmstudio.image.models import repository_models, title_of
 from fmstudio.image.progress import count_of_steps
 from fmstudio.image.questions.compare import Comparison
 from fmstudio.image.questions.gallery import GAP, data_uri, strip_of
-from fmstudio.image.sampling.sampling import AdaptivePlan, FixedPlan, plan_words
+from fmstudio.image.sampling.sampling import AdaptivePlan, StepPlan
 from fmstudio.image.scores.grid import Closest, has_metric, has_training, measures
 from fmstudio.image.training.data import to_bytes
 from fmstudio.plots.image_figures import NfeCurve, copies_figure, error_figure, quality_figure
@@ -35,7 +35,7 @@ def grid_html(done: Comparison, timed: bool = True) -> str:
     return f'<div class="fm-grid sides-{len(sides)}">{top}{"".join(rows)}</div>'
 
 
-def _how(done: Comparison, place: int, plan: FixedPlan | AdaptivePlan) -> str:
+def _how(done: Comparison, place: int, plan: StepPlan) -> str:
     made = [row for key, row in sorted(done.rows.items()) if key[0] == place]
     if isinstance(plan, AdaptivePlan):
         steps = " / ".join(str(row.step_count) for row in made)
@@ -63,7 +63,7 @@ def _cell(done: Comparison, place: int, side: int, timed: bool) -> str:
                 f"copies <b>{share.value:.0%}</b> (real images {share.real:.1%}, N = {share.count})"
             )
         images, said_, pale = row.images, " · ".join(figures), ""
-        alt = f"{len(images)} images of {title_of(done.models[side])} after {plan_words(row.plan)}"
+        alt = f"{len(images)} images of {title_of(done.models[side])} after {row.plan.words}"
     elif key in done.previews:
         step = done.previews[key]
         of = f" of {step.steps}" if step.steps else ""
@@ -135,7 +135,7 @@ def summary(done: Comparison) -> str:
     for key, share in sorted(done.copies.items(), reverse=True):
         made = done.rows[key]
         text += (
-            f" After {plan_words(made.plan)} {share.value:.0%} of {share.count} samples are copies; of the "
+            f" After {made.plan.words} {share.value:.0%} of {share.count} samples are copies; of the "
             f"training images, each left out in turn, {share.real:.1%}."
         )
         break
