@@ -100,6 +100,7 @@ def test_the_ends_of_an_interpolation_are_the_images_of_both_seeds() -> None:
     assert made.norms[1][1] < 0.8 < 0.95 < made.norms[0][1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["euler", "dopri5"])
 def test_progress_rises_to_the_end(picture, solver) -> None:
     settings = ImageSettings(solver=solver)

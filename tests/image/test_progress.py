@@ -52,4 +52,3 @@ def test_what_is_done_never_falls_back() -> None:
     before = pace.now("").share
     add(pace, "slow", 3, 1, 5.0)
     assert pace.now("").share >= before
-
