@@ -143,9 +143,8 @@ def line(first: str, second: str, figure: Figure) -> str:
     def cell(value: Value) -> str:
         return " ± ".join(f"{number:.3f}" for number in value)
 
-    return (
-        f"| {first} | {second} | {cell(figure.distance)} | {cell(figure.accuracy)} | {cell(figure.recall)} |"
-    )
+    cells = [first, second, cell(figure.distance), cell(figure.accuracy), cell(figure.recall)]
+    return f"| {' | '.join(cells)} |"
 
 
 def load_card(folder: Path) -> Card | None:
@@ -161,13 +160,15 @@ def load_card(folder: Path) -> Card | None:
         values = json.loads(file.read_text(encoding="utf-8"))
         tables = [
             Table(
-                t["model"], t["count"], tuple(t["seeds"]), t["precision"],
-                _figure(t["real"]) if t["real"] else None,
-                tuple(Row(r["guidance"], r["steps"], _figure(r["figure"])) for r in t["rows"]),
+                **t | {
+                    "seeds": tuple(t["seeds"]),
+                    "real": t["real"] and _figure(t["real"]),
+                    "rows": tuple(Row(**row | {"figure": _figure(row["figure"])}) for row in t["rows"]),
+                }
             )
             for t in values["tables"]
         ]  # fmt: skip
-        return Card(values["title"], values["short_title"], values["introduction"], tuple(tables))
+        return Card(**values | {"tables": tuple(tables)})
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"{file} is not a model's card: {error!r}.") from error
 

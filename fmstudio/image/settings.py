@@ -75,15 +75,15 @@ class ImageSettings:
             raise ValueError(f"solver: expected one of {', '.join(SOLVERS)}; got {short(self.solver)}.")
         if not isinstance(self.bf16, bool):
             raise ValueError(f"bf16: expected true or false; got {short(self.bf16)}.")
-        object.__setattr__(self, "steps", tuple(whole("steps", v) for v in _some("steps", self.steps)))
-        object.__setattr__(
-            self, "tolerances", tuple(number("tolerance", v) for v in _some("tolerances", self.tolerances))
-        )
-        object.__setattr__(self, "label", whole("label", self.label, NO_CLASS, 10**6))
-        for name in ("seed", "count"):
-            object.__setattr__(self, name, whole(name, getattr(self, name)))
-        for name in ("guidance", "shift"):
-            object.__setattr__(self, name, number(name, getattr(self, name)))
+        checked = {
+            "steps": tuple(whole("steps", v) for v in _some("steps", self.steps)),
+            "tolerances": tuple(number("tolerance", v) for v in _some("tolerances", self.tolerances)),
+            "label": whole("label", self.label, NO_CLASS, 10**6),
+            **{name: whole(name, getattr(self, name)) for name in ("seed", "count")},
+            **{name: number(name, getattr(self, name)) for name in ("guidance", "shift")},
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> ImageSettings:
