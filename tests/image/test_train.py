@@ -50,14 +50,18 @@ def same_weights(first: Run, second: Run) -> bool:
     )
 
 
-def test_the_same_seed_gives_the_same_weights(tiny_images) -> None:
-    first, second = finish(new_run(tiny_images)), finish(new_run(tiny_images))
-    assert same_weights(first, second)
-    assert not same_weights(first, finish(new_run(tiny_images, replace(SETTINGS, seed=4))))
+@pytest.fixture(scope="module")
+def whole(tiny_images) -> Run:
+    """A run from its beginning to its end."""
+    return finish(new_run(tiny_images))
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(tiny_images, tmp_path) -> None:
-    whole = finish(new_run(tiny_images))
+def test_the_same_seed_gives_the_same_weights(whole, tiny_images) -> None:
+    assert same_weights(whole, finish(new_run(tiny_images)))
+    assert not same_weights(whole, finish(new_run(tiny_images, replace(SETTINGS, seed=4))))
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(whole, tiny_images, tmp_path) -> None:
     begun = new_run(tiny_images)
     for _ in range(3):
         begun._one_step(begun.settings.rate(begun.step, begun._spent()))
@@ -70,17 +74,16 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tiny_images, tmp_path) -> Non
     assert same_weights(finish(resumed), whole)
 
 
-def test_another_recipe_is_not_resumed(tiny_images) -> None:
-    state = new_run(tiny_images).state()
+def test_another_recipe_is_not_resumed(whole, tiny_images) -> None:
+    state = whole.state()
     other = new_run(tiny_images, replace(SETTINGS, learning_rate=5e-4, steps=9))
     with pytest.raises(ValueError, match=r"learning_rate 0\.001 there, 0\.0005 here"):
         other.restore(state)
 
 
-def test_a_longer_budget_may_be_resumed(tiny_images) -> None:
-    state = finish(new_run(tiny_images)).state()
+def test_a_longer_budget_may_be_resumed(whole, tiny_images) -> None:
     longer = new_run(tiny_images, replace(SETTINGS, steps=8))
-    longer.restore(state)
+    longer.restore(whole.state())
     assert finish(longer).step == 8
 
 
