@@ -185,10 +185,7 @@ def further_scores(
 def _more_images(
     settings: ImageSettings, row: GridRow, count: int, pace: Pace
 ) -> Generator[Progress, None, Tensor]:
-    """Returns the row's images and as many more as it takes to have `count`, float32 on the CPU.
-
-    They are further noises of the same seed's stream, the classes in turn from where the row ended.
-    """
+    """Returns the row's images and more, the classes in turn from where it ended, until there are `count`."""
     made, wanted = [row.ends], count - settings.count
     if wanted > 0:
         model = backbone(settings.model)

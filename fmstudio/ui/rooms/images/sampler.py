@@ -156,13 +156,10 @@ class Sampler:
 
 
 class _Following:
-    """A choice whose list follows another control, and may not have done so yet when a button is pressed.
-
-    Gradio would refuse a value of the list before; here whoever reads it says what it means.
-    """
+    """A choice whose list follows another control, and may not have done so yet when a button is pressed."""
 
     def preprocess(self, payload: Any) -> Any:
-        """The value as it came."""
+        """The value as it came: Gradio would refuse one of the list before; its reader knows better."""
         return payload
 
 
