@@ -19,7 +19,7 @@ from pathlib import Path
 
 FILE_NAME = "card.json"
 
-Value = tuple[float, float] | tuple[float]
+Value = tuple[float, ...]
 """The mean over seeds and, with more than one, the standard deviation between them."""
 
 
@@ -125,9 +125,8 @@ class Card:
         def key(t: Table) -> tuple[object, ...]:
             return t.model, t.count, {row.guidance for row in t.rows}
 
-        if not any(key(other) == key(table) for other in self.tables):
-            return replace(self, tables=(*self.tables, table))
-        return replace(self, tables=tuple(table if key(t) == key(table) else t for t in self.tables))
+        kept = [table if key(other) == key(table) else other for other in self.tables]
+        return replace(self, tables=tuple(kept if table in kept else [*kept, table]))
 
 
 def header() -> tuple[str, str]:
@@ -144,9 +143,8 @@ def line(first: str, second: str, figure: Figure) -> str:
     def cell(value: Value) -> str:
         return " ± ".join(f"{number:.3f}" for number in value)
 
-    return (
-        f"| {first} | {second} | {cell(figure.distance)} | {cell(figure.accuracy)} | {cell(figure.recall)} |"
-    )
+    cells = [first, second, cell(figure.distance), cell(figure.accuracy), cell(figure.recall)]
+    return f"| {' | '.join(cells)} |"
 
 
 def load_card(folder: Path) -> Card | None:
@@ -162,24 +160,21 @@ def load_card(folder: Path) -> Card | None:
         values = json.loads(file.read_text(encoding="utf-8"))
         tables = [
             Table(
-                t["model"], t["count"], tuple(t["seeds"]), t["precision"],
-                _figure(t["real"]) if t["real"] else None,
-                tuple(Row(r["guidance"], r["steps"], _figure(r["figure"])) for r in t["rows"]),
+                **t | {
+                    "seeds": tuple(t["seeds"]),
+                    "real": t["real"] and _figure(t["real"]),
+                    "rows": tuple(Row(**row | {"figure": _figure(row["figure"])}) for row in t["rows"]),
+                }
             )
             for t in values["tables"]
         ]  # fmt: skip
-        return Card(values["title"], values["short_title"], values["introduction"], tuple(tables))
+        return Card(**values | {"tables": tuple(tables)})
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"{file} is not a model's card: {error!r}.") from error
 
 
 def _figure(values: dict[str, Sequence[float]]) -> Figure:
-    distance, accuracy, recall = (_value(values[name]) for name in ("distance", "accuracy", "recall"))
-    return Figure(distance, accuracy, recall)
-
-
-def _value(numbers: Sequence[float]) -> Value:
-    return (numbers[0], numbers[1]) if len(numbers) > 1 else (numbers[0],)
+    return Figure(**{name: tuple(numbers) for name, numbers in values.items()})
 
 
 def save_card(folder: Path, card: Card) -> None:

@@ -9,9 +9,10 @@ expected to do better. With `--card` the table goes into the model's card.
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import torch
@@ -21,9 +22,7 @@ from fmstudio.device import chosen_device, has_bf16
 from fmstudio.folders import MODELS
 from fmstudio.image.card import Card, Figure, Row, Table, Value, header, line, load_card, save_card
 from fmstudio.image.folder import ImageModel, load_model
-from fmstudio.image.sampling.field import GuidedField, draw_noise
-from fmstudio.image.sampling.grid import grid_labels
-from fmstudio.image.sampling.sampling import sample
+from fmstudio.image.sampling.grid import class_samples, grid_labels
 from fmstudio.image.scores.classifier import FeatureNet, Judgement, judge, load_classifier
 from fmstudio.image.scores.metrics import class_accuracy, frechet_distance, nearest_recall
 from fmstudio.image.training.data import FASHION_FOLDER, ImageSet, fashion_mnist
@@ -84,14 +83,9 @@ def score_model(
         bf16: compute the network in bfloat16.
         batch: images at a time.
     """
-    labels = grid_labels(range(len(model.class_names)), count)
-    noise = draw_noise((count, *model.net.image_shape), seed)
-    made = [
-        sample(GuidedField(model.net, some, guidance, bf16), start.to(model.net.device), step_count)
-        for some, start in zip(labels.split(batch), noise.split(batch), strict=True)
-    ]
-    images = torch.cat(made).clamp(-1, 1).cpu()
-    return score(judge(classifier, images), labels, real)
+    made = class_samples(model.net, count, step_count, guidance, seed, bf16, batch)
+    labels = grid_labels(range(model.net.no_class), count)
+    return score(judge(classifier, made.clamp(-1, 1)), labels, real)
 
 
 def score_real(images: ImageSet, classifier: FeatureNet, real: Tensor, count: int, seed: int) -> Figures:
@@ -111,31 +105,22 @@ def score_table(
     bf16: bool,
 ) -> Iterator[tuple[float, int, list[Figures]]]:
     """Guidance, step count and the figures of every seed, row by row (arguments as in `score_model`)."""
-    for guidance in guidances:
-        for step_count in steps:
-            yield (
-                guidance,
-                step_count,
-                [
-                    score_model(model, classifier, real, step_count, guidance, count, seed, bf16)
-                    for seed in seeds
-                ],
-            )
+    for guidance, step_count in itertools.product(guidances, steps):
+        figures = [
+            score_model(model, classifier, real, step_count, guidance, count, seed, bf16) for seed in seeds
+        ]
+        yield guidance, step_count, figures
 
 
 def over_seeds(figures: Sequence[Figures]) -> Figure:
     """The mean over seeds, and with more than one the standard deviation between them."""
 
-    def value(numbers: list[float]) -> Value:
+    def value(numbers: tuple[float, ...]) -> Value:
         column = torch.tensor(numbers, dtype=torch.float64)
         mean = round(float(column.mean()), 4)
         return (mean, round(float(column.std()), 4)) if len(numbers) > 1 else (mean,)
 
-    return Figure(
-        value([f.distance for f in figures]),
-        value([f.accuracy for f in figures]),
-        value([f.recall for f in figures]),
-    )
+    return Figure(*map(value, zip(*map(astuple, figures), strict=True)))
 
 
 def main() -> None:

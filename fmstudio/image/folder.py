@@ -86,6 +86,11 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> ImageModel:
         network = DiTTransformer2DModel.from_pretrained(
             folder, subfolder="transformer", torch_dtype=torch.float32
         )
-    names: dict[str, str] = described["class_names"]
     net = VelocityNet(network, described["patch_size"]).to(device).eval().requires_grad_(False)
-    return ImageModel(net, tuple(names[str(label)] for label in range(len(names))))
+    return ImageModel(net, names_in(described))
+
+
+def names_in(index: dict[str, Any]) -> tuple[str, ...]:
+    """The name of each label, of what a model_index.json says."""
+    names: dict[str, str] = index["class_names"]
+    return tuple(names[str(label)] for label in range(len(names)))

@@ -20,13 +20,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from fmstudio.device import chosen_device, has_bf16
 from fmstudio.image.folder import ImageModel, load_model
-from fmstudio.image.sampling.field import GuidedField, draw_noise
-from fmstudio.image.sampling.grid import grid_labels
-from fmstudio.image.sampling.sampling import sample
+from fmstudio.image.sampling.grid import class_samples
 from fmstudio.image.training.data import ImageSet, load_images, to_bytes
 
 TRAINING_FILE = "training.safetensors"
@@ -84,15 +83,14 @@ def _rows(pixels: Tensor) -> Tensor:
     return flat / flat.shape[1] ** 0.5
 
 
-def _two_nearest(rows: Tensor, identical: float = 1e-4) -> tuple[Tensor, Tensor]:
-    """Distances and indices, each (count, 2), of the nearest two rows that are not the row's own image."""
-    distances, indices = [], []
+def _nearest(rows: Tensor, known: Tensor, count: int, nearer_is_same: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Distances and indices, each (rows, count), of the nearest known rows that are another image."""
+    found: list[tuple[Tensor, Tensor]] = []
     for part in rows.split(500):
-        apart = torch.cdist(part, rows, compute_mode="donot_use_mm_for_euclid_dist")
-        apart[apart < identical] = torch.inf
-        found = apart.topk(2, largest=False)
-        distances.append(found.values)
-        indices.append(found.indices)
+        apart = torch.cdist(part, known, compute_mode="donot_use_mm_for_euclid_dist")
+        apart[apart < nearer_is_same] = torch.inf
+        found.append(apart.topk(count, largest=False))
+    distances, indices = zip(*found, strict=True)
     return torch.cat(distances), torch.cat(indices)
 
 
@@ -102,7 +100,8 @@ def prepare(data: ImageSet) -> TrainingImages:
     Args:
         data: at least three different images. The work grows with the square of their number.
     """
-    distances, indices = _two_nearest(_rows(data.pixels))
+    rows = _rows(data.pixels)
+    distances, indices = _nearest(rows, rows, 2, nearer_is_same=1e-4)
     reach = distances[:, 0].contiguous()
     # Without image i its nearest image n has another reach where i was what n was nearest to.
     index = indices[:, 0]
@@ -126,22 +125,13 @@ def find_nearest(training: TrainingImages, images: Tensor) -> Nearest:
             f"The training images have shape {tuple(training.pixels.shape[1:])}; got"
             f" {tuple(images.shape[1:])}."
         )
-    known = _rows(training.pixels)
-    found = [
-        torch.cdist(part, known, compute_mode="donot_use_mm_for_euclid_dist").min(dim=1)
-        for part in _rows(images).split(500)
-    ]
-    distance = torch.cat([part.values for part in found])
-    index = torch.cat([part.indices for part in found])
+    distance, index = (found[:, 0] for found in _nearest(_rows(images), _rows(training.pixels), 1))
     return Nearest(index, distance, distance / training.reach[index])
 
 
 def save_training(path: Path, training: TrainingImages) -> None:
     """Write training images and their reach as one safetensors file."""
-    from safetensors.torch import save_file
-
-    tensors = {field.name: getattr(training, field.name) for field in fields(TrainingImages)}
-    save_file(tensors, path)
+    save_file(vars(training), path)
 
 
 def load_training(path: Path) -> TrainingImages:
@@ -150,8 +140,6 @@ def load_training(path: Path) -> TrainingImages:
     Raises:
         ValueError: the file holds something else.
     """
-    from safetensors.torch import load_file
-
     tensors = load_file(path)
     if tensors.keys() != {field.name for field in fields(TrainingImages)}:
         raise ValueError(
@@ -164,14 +152,8 @@ def load_training(path: Path) -> TrainingImages:
 def sample_bytes(
     model: ImageModel, count: int, step_count: int, guidance: float, seed: int, bf16: bool
 ) -> Tensor:
-    """`count` samples as bytes, the classes in turn (arguments as in `fmstudio.image.evaluate`)."""
-    labels = grid_labels(range(len(model.class_names)), count)
-    noise = draw_noise((count, *model.net.image_shape), seed)
-    made = [
-        to_bytes(sample(GuidedField(model.net, some, guidance, bf16), start.to(model.net.device), step_count))
-        for some, start in zip(labels.split(100), noise.split(100), strict=True)
-    ]
-    return torch.cat(made).cpu()
+    """`count` samples as bytes, the classes in turn (arguments as in `class_samples`)."""
+    return to_bytes(class_samples(model.net, count, step_count, guidance, seed, bf16, batch=100))
 
 
 def side_by_side(training: TrainingImages, images: Tensor, nearest: Nearest) -> Tensor:

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 
 from fmstudio.device import chosen_device
 from fmstudio.folders import MODELS
 from fmstudio.image.card import Card, load_card
-from fmstudio.image.folder import ImageModel, load_model
+from fmstudio.image.folder import ImageModel, load_model, names_in
 from fmstudio.image.memorising import TRAINING_FILE, TrainingImages, load_training
 from fmstudio.image.scores.classifier import FeatureNet, load_classifier
+from fmstudio.image.scores.reference import FILE_NAME as REFERENCE_FILE
 from fmstudio.image.scores.reference import Reference, load_reference
+
+T = TypeVar("T")
 
 PIPELINE_CLASS = "RectifiedFlowPipeline"
 
@@ -69,6 +74,8 @@ class ModelEntry:
 class Backbones:
     """The models in one folder, each loaded at most once.
 
+    A name that no model has is a KeyError, whose message names those there are.
+
     Args:
         folder: its sub-folders with a `model_index.json` of this project's pipeline are models.
         device: where they are loaded to; None chooses.
@@ -77,10 +84,13 @@ class Backbones:
     def __init__(self, folder: Path = MODELS, device: torch.device | None = None):
         self._folder, self._device = folder, device
         self._lock = threading.Lock()
-        self._models: dict[str, ImageModel] = {}
-        self._classifiers: dict[str, FeatureNet] = {}
-        self._references: dict[str, Reference] = {}
-        self._training: dict[str, TrainingImages] = {}
+        self._kept: dict[tuple[Callable[[Path], Any], Path], Any] = {}
+
+    def _once(self, read: Callable[[Path], T], path: Path) -> T:
+        with self._lock:
+            if (read, path) not in self._kept:
+                self._kept[read, path] = read(path)
+            return self._kept[read, path]
 
     @property
     def device(self) -> torch.device:
@@ -93,17 +103,11 @@ class Backbones:
         for index in sorted(self._folder.glob("*/model_index.json")):
             described = json.loads(index.read_text(encoding="utf-8"))
             if described.get("_class_name") == PIPELINE_CLASS:
-                names: dict[str, str] = described["class_names"]
-                ordered = tuple(names[str(label)] for label in range(len(names)))
-                found.append(ModelEntry(index.parent.name, index.parent, ordered))
+                found.append(ModelEntry(index.parent.name, index.parent, names_in(described)))
         return found
 
     def entry(self, name: str) -> ModelEntry:
-        """The model of that name, not loaded.
-
-        Raises:
-            KeyError: there is no such model; the message names those there are.
-        """
+        """The model of that name, not loaded."""
         entries = {entry.name: entry for entry in self.entries()}
         if name not in entries:
             known = ", ".join(entries) or "none"
@@ -111,16 +115,11 @@ class Backbones:
         return entries[name]
 
     def load(self, name: str) -> ImageModel:
-        """The model of that name, loaded on the first call.
+        """The model of that name, loaded on the first call."""
+        return self._once(self._load, self.entry(name).folder)
 
-        Raises:
-            KeyError: there is no such model; the message names those there are.
-        """
-        entry = self.entry(name)
-        with self._lock:
-            if name not in self._models:
-                self._models[name] = load_model(entry.folder, self.device)
-            return self._models[name]
+    def _load(self, folder: Path) -> ImageModel:
+        return load_model(folder, self.device)
 
     def classifier(self, name: str = "fashion-metric") -> FeatureNet:
         """The metric's classifier in the folder `name`, loaded on the first call, on the CPU.
@@ -128,10 +127,7 @@ class Backbones:
         Raises:
             FileNotFoundError: there is none.
         """
-        with self._lock:
-            if name not in self._classifiers:
-                self._classifiers[name] = load_classifier(self._folder / name)
-            return self._classifiers[name]
+        return self._once(load_classifier, self._folder / name)
 
     def reference(self, name: str) -> Reference:
         """The real images of the metric in the folder `name`, loaded on the first call.
@@ -140,44 +136,28 @@ class Backbones:
             FileNotFoundError: there is none.
             ValueError: it belongs to another classifier.
         """
-        with self._lock:
-            if name not in self._references:
-                self._references[name] = load_reference(self._folder / name)
-            return self._references[name]
+        return self._once(load_reference, self._folder / name)
 
     def training(self, name: str) -> TrainingImages | None:
         """The images that a model was trained on, where its folder holds them; read on the first call.
 
         Raises:
-            KeyError: there is no such model.
             ValueError: the file holds something else.
         """
         entry = self.entry(name)
-        with self._lock:
-            if name not in self._training and entry.has_training:
-                self._training[name] = load_training(entry.folder / TRAINING_FILE)
-            return self._training.get(name)
+        return self._once(load_training, entry.folder / TRAINING_FILE) if entry.has_training else None
 
     def metric_of(self, name: str) -> str | None:
-        """The metric that knows a model's classes: the folder whose classifier has the same ones, or None.
-
-        Raises:
-            KeyError: there is no such model.
-        """
+        """The metric that knows a model's classes: the folder whose classifier has the same ones, or None."""
         names = list(self.entry(name).class_names)
         for config in sorted(self._folder.glob("*/config.json")):
-            if not (config.parent / "reference.safetensors").is_file():
-                continue
-            if json.loads(config.read_text(encoding="utf-8")).get("class_names") == names:
+            described = json.loads(config.read_text(encoding="utf-8"))
+            if (config.parent / REFERENCE_FILE).is_file() and described.get("class_names") == names:
                 return config.parent.name
         return None
 
     def siblings(self, name: str) -> list[ModelEntry]:
-        """The other models of the same classes, which can stand beside this one.
-
-        Raises:
-            KeyError: there is no such model.
-        """
+        """The other models of the same classes, which can stand beside this one."""
         names = self.entry(name).class_names
         return [entry for entry in self.entries() if entry.class_names == names and entry.name != name]
 
@@ -194,27 +174,15 @@ def backbone_names() -> tuple[str, ...]:
 
 
 def class_names(name: str) -> tuple[str, ...]:
-    """The classes of a model of the repository, without loading its weights.
-
-    Raises:
-        KeyError: there is no such model.
-    """
+    """The classes of a model of the repository, without loading its weights."""
     return repository_models().entry(name).class_names
 
 
 def title_of(name: str) -> str:
-    """What a model's column is headed.
-
-    Raises:
-        KeyError: there is no such model.
-    """
+    """What the column of a model of the repository is headed."""
     return repository_models().entry(name).card.short_title
 
 
 def backbone(name: str) -> ImageModel:
-    """A model of the repository, loaded on the first call.
-
-    Raises:
-        KeyError: there is no such model.
-    """
+    """A model of the repository, loaded on the first call."""
     return repository_models().load(name)

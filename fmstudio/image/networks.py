@@ -116,9 +116,7 @@ class VelocityNet(nn.Module):
     def no_class(self) -> int:
         """The label that stands for "no class"."""
         config = self.network.config
-        if self.part == "transformer":
-            return int(config["num_embeds_ada_norm"])
-        return int(config["num_class_embeds"]) - 1
+        return int(config.get("num_embeds_ada_norm") or config["num_class_embeds"] - 1)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -189,12 +187,11 @@ def build_transformer(design: TransformerDesign) -> VelocityNet:
         num_embeds_ada_norm=design.class_count,
     )
     zeroed = [transformer.proj_out_1, transformer.proj_out_2]
-    for module in transformer.modules():
-        if isinstance(module, AdaLayerNormZero):
-            zeroed.append(module.linear)
-        if isinstance(module, LabelEmbedding):
-            nn.init.normal_(module.embedding_table.weight, std=0.02)
+    zeroed += [module.linear for module in transformer.modules() if isinstance(module, AdaLayerNormZero)]
     for layer in zeroed:
         nn.init.zeros_(layer.weight)
         nn.init.zeros_(layer.bias)
+    for module in transformer.modules():
+        if isinstance(module, LabelEmbedding):
+            nn.init.normal_(module.embedding_table.weight, std=0.02)
     return VelocityNet(transformer, patch=1)

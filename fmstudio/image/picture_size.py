@@ -6,10 +6,7 @@ bytes a pixel, as everything is drawn with transparency somewhere, or more where
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from PIL import Image
+from PIL import Image
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 """What is read. Pillow knows more, but some of those run other programs or hold many pictures."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -15,6 +15,9 @@ REMEMBERED = 64
 
 OUTLIER = 3
 """A step that took so many times the median is not counted in it."""
+
+ROUNDING = 1e-9
+"""Units that are left by it alone."""
 
 
 def count_of_steps(count: int) -> str:
@@ -52,15 +55,11 @@ class Pace:
 
     def add(self, kind: str, units: float, seconds: float) -> None:
         """One step: so many units were done in so many seconds."""
-        self.remaining[kind] = max(self.remaining.get(kind, 0.0) - units, 0.0)
+        left = self.remaining.get(kind, 0.0) - units
+        self.remaining[kind] = left if left > ROUNDING else 0.0
         self._spent += seconds
         if units > 0:
             self._steps.setdefault(kind, deque(maxlen=REMEMBERED)).append((units, seconds))
-
-    def drop(self, kinds: Mapping[str, float]) -> None:
-        """Take units off the list without having done them, such as what was found in a cache."""
-        for kind, units in kinds.items():
-            self.remaining[kind] = max(self.remaining.get(kind, 0.0) - units, 0.0)
 
     def now(self, what: str) -> Progress:
         """Where the action stands. A kind hardly measured yet is taken to be as slow as the rest."""

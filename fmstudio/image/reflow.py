@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from fmstudio.device import chosen_device, has_bf16
 from fmstudio.image.folder import ImageModel, load_model
@@ -59,16 +60,12 @@ def make_pairs(
 def join_pairs(parts: list[ReflowPairs]) -> ReflowPairs:
     """All the pairs of a non-empty list."""
 
-    def joined(name: str) -> Tensor:
-        return torch.cat([getattr(part, name) for part in parts])
-
-    return ReflowPairs(joined("x0"), joined("x1"), joined("labels"), parts[0].class_names)
+    x0, x1, labels = (torch.cat([getattr(part, name) for part in parts]) for name in ("x0", "x1", "labels"))
+    return ReflowPairs(x0, x1, labels, parts[0].class_names)
 
 
 def save_pairs(path: Path, pairs: ReflowPairs) -> None:
     """Write pairs as one safetensors file, class names in its header."""
-    from safetensors.torch import save_file
-
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {"x0": pairs.x0, "x1": pairs.x1, "labels": pairs.labels}
     save_file(tensors, path, {"class_names": json.dumps(pairs.class_names)})
@@ -76,11 +73,9 @@ def save_pairs(path: Path, pairs: ReflowPairs) -> None:
 
 def load_pairs(path: Path) -> ReflowPairs:
     """Read what `save_pairs` wrote."""
-    from safetensors import safe_open
-
     with safe_open(path, framework="pt") as file:
-        names = tuple(json.loads(file.metadata()["class_names"]))
-        return ReflowPairs(file.get_tensor("x0"), file.get_tensor("x1"), file.get_tensor("labels"), names)
+        x0, x1, labels = (file.get_tensor(name) for name in ("x0", "x1", "labels"))
+        return ReflowPairs(x0, x1, labels, tuple(json.loads(file.metadata()["class_names"])))
 
 
 def main() -> None:
@@ -99,8 +94,7 @@ def main() -> None:
     device = chosen_device(single_precision=True)
     model = load_model(options.model, device)
     started, parts = time.monotonic(), []
-    made = make_pairs(model, options.count, options.steps, options.seed, bf16=has_bf16(device))
-    for part in made:
+    for part in make_pairs(model, options.count, options.steps, options.seed, bf16=has_bf16(device)):
         parts.append(part)
         minutes = (time.monotonic() - started) / 60
         print(f"{sum(map(len, parts)):6d} pairs  {minutes:6.2f} min", flush=True)

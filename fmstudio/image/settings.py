@@ -16,7 +16,7 @@ from fmstudio.image.folder import ImageModel
 from fmstudio.image.models import backbone_names
 from fmstudio.image.sampling.field import GuidedField, draw_noise
 from fmstudio.image.sampling.grid import grid_labels
-from fmstudio.image.sampling.sampling import AdaptivePlan, FixedPlan
+from fmstudio.image.sampling.sampling import AdaptivePlan, FixedPlan, StepPlan
 
 MOST_STEPS = 128
 MOST_ROWS = 8
@@ -75,15 +75,15 @@ class ImageSettings:
             raise ValueError(f"solver: expected one of {', '.join(SOLVERS)}; got {short(self.solver)}.")
         if not isinstance(self.bf16, bool):
             raise ValueError(f"bf16: expected true or false; got {short(self.bf16)}.")
-        object.__setattr__(self, "steps", tuple(whole("steps", v) for v in _some("steps", self.steps)))
-        object.__setattr__(
-            self, "tolerances", tuple(number("tolerance", v) for v in _some("tolerances", self.tolerances))
-        )
-        object.__setattr__(self, "label", whole("label", self.label, NO_CLASS, 10**6))
-        for name in ("seed", "count"):
-            object.__setattr__(self, name, whole(name, getattr(self, name)))
-        for name in ("guidance", "shift"):
-            object.__setattr__(self, name, number(name, getattr(self, name)))
+        checked = {
+            "steps": tuple(whole("steps", v) for v in _some("steps", self.steps)),
+            "tolerances": tuple(number("tolerance", v) for v in _some("tolerances", self.tolerances)),
+            "label": whole("label", self.label, NO_CLASS, 10**6),
+            **{name: whole(name, getattr(self, name)) for name in ("seed", "count")},
+            **{name: number(name, getattr(self, name)) for name in ("guidance", "shift")},
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> ImageSettings:
@@ -107,12 +107,21 @@ class ImageSettings:
         """Whether the solver chooses its own steps."""
         return SOLVERS[self.solver].adaptive
 
-    def plans(self) -> list[FixedPlan | AdaptivePlan]:
-        """How each row is made."""
+    @property
+    def passes(self) -> int:
+        """What an evaluation takes for each image: guidance asks with the class and without."""
+        return 1 if self.guidance == 1 else 2
+
+    def plan(self, step_count: int, tolerance: float) -> StepPlan:
+        """How images are made by so many steps, or within a tolerance where the solver is adaptive."""
         solver = SOLVERS[self.solver]
-        if solver.adaptive:
-            return [AdaptivePlan(tolerance, solver) for tolerance in self.tolerances]
-        return [FixedPlan(n, solver, self.shift) for n in self.steps]
+        return AdaptivePlan(tolerance, solver) if self.adaptive else FixedPlan(step_count, solver, self.shift)
+
+    def plans(self) -> list[StepPlan]:
+        """How each row is made."""
+        if self.adaptive:
+            return [self.plan(0, tolerance) for tolerance in self.tolerances]
+        return [self.plan(n, 0) for n in self.steps]
 
     def labels(self, model: ImageModel, count: int | None = None) -> Tensor:
         """The label of each image in a row, or of the first `count` images of a longer one.

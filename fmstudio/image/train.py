@@ -29,22 +29,14 @@ from accelerate.utils import LoggerType, set_seed
 from torch import Tensor
 
 from fmstudio.image.folder import load_model, save_model
-from fmstudio.image.networks import (
-    TransformerDesign,
-    UNetDesign,
-    VelocityNet,
-    build_transformer,
-    build_unet,
-)
+from fmstudio.image.networks import TransformerDesign, UNetDesign, VelocityNet, build_transformer, build_unet
 from fmstudio.image.publish import push_model, write_card
 from fmstudio.image.questions.gallery import picture_of
 from fmstudio.image.reflow import load_pairs
-from fmstudio.image.sampling.field import GuidedField, draw_noise
-from fmstudio.image.sampling.grid import GridRow, grid_labels, step_grid
-from fmstudio.image.sampling.sampling import sample
+from fmstudio.image.sampling.grid import class_samples
 from fmstudio.image.scores.classifier import FeatureNet, judge, load_classifier
 from fmstudio.image.scores.metrics import frechet_distance
-from fmstudio.image.training.data import ImageSet, load_images
+from fmstudio.image.training.data import ImageSet, load_images, to_bytes
 from fmstudio.image.training.loop import Progress, Run, TrainSettings, choose_precision, write_atomically
 from fmstudio.image.training.objective import TIME_LAWS, ReflowPairs
 
@@ -67,13 +59,8 @@ class Meter:
 
     def __call__(self, net: VelocityNet) -> float:
         """The distance of `count` samples of the network; few samples make it larger than many would."""
-        labels = grid_labels(range(net.no_class), self.count)
-        noise = draw_noise((self.count, *net.image_shape), 0)
-        made = [
-            sample(GuidedField(net, some), start.to(net.device), self.step_count).cpu()
-            for some, start in zip(labels.split(250), noise.split(250), strict=True)
-        ]
-        features = judge(self.classifier, torch.cat(made).clamp(-1, 1)).features
+        made = class_samples(net, self.count, self.step_count)
+        features = judge(self.classifier, made.clamp(-1, 1)).features
         return frechet_distance(features, self.reference)
 
 
@@ -156,9 +143,8 @@ def look_at_samples(run: Run, out: Path, meter: Meter | None) -> None:
 
 def draw_samples(net: VelocityNet, columns: int = 10) -> Tensor:
     """One picture, uint8 (channels, height, width): rows of 1, 4 and 16 Euler steps, the classes in turn."""
-    made = step_grid(net, (1, 4, 16), range(net.no_class), count=columns)
-    rows = [torch.cat(list(row.images), dim=2) for row in made if isinstance(row, GridRow)]
-    return torch.cat(rows, dim=1)
+    made = [to_bytes(class_samples(net, columns, step_count)) for step_count in (1, 4, 16)]
+    return torch.cat([torch.cat(list(row), dim=2) for row in made], dim=1)
 
 
 def checked_tracker(name: str) -> str | None:
@@ -175,6 +161,17 @@ def checked_tracker(name: str) -> str | None:
     if name not in [str(kind) for kind in get_available_trackers()]:
         raise ValueError(f"--report-to {name} needs its package: pip install {name}.")
     return name
+
+
+RECIPE = {
+    "batch": "images per step, over all processes",
+    "accumulate": "backward passes per step and process",
+    "learning_rate": "AdamW's highest",
+    "ema_decay": "of the moving average of the weights",
+    "label_drop": "share of labels dropped, for guidance",
+    "seed": "of the weights and of every batch",
+}
+"""Options that are settings of the run, with its defaults."""
 
 
 def _arguments(given: list[str] | None) -> argparse.Namespace:
@@ -197,13 +194,10 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=192, help="transformer: width of a token")
     parser.add_argument("--heads", type=int, default=3, help="transformer: attention heads")
     parser.add_argument("--patch", type=int, default=4, help="transformer: side of a token in pixels")
-    parser.add_argument("--batch", type=int, default=64, help="images per step, over all processes")
-    parser.add_argument("--accumulate", type=int, default=1, help="backward passes per step and process")
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--ema-decay", type=float, default=0.999, help="of the moving average of the weights")
-    parser.add_argument("--label-drop", type=float, default=0.1, help="share of labels dropped, for guidance")
-    parser.add_argument("--time-law", choices=sorted(TIME_LAWS), default="mixed")
-    parser.add_argument("--seed", type=int, default=0)
+    for name, words in RECIPE.items():
+        default = getattr(TrainSettings, name)
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default, help=words)
+    parser.add_argument("--time-law", choices=sorted(TIME_LAWS), default=TrainSettings.time_law)
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
     parser.add_argument("--cpu", action="store_true", help="train on the CPU even where there is a GPU")
     parser.add_argument("--save-every", type=float, default=120.0, help="seconds between saved states")
@@ -223,16 +217,11 @@ def _first_weights(options: argparse.Namespace, data: ImageSet | ReflowPairs) ->
     channels, height, width = data.shape
     if height != width:
         raise ValueError(f"The network works on squares; the images are {height} × {width}.")
-    classes = len(data.class_names)
+    shape, layers = (height, channels, len(data.class_names)), options.layers
     if options.network == "dit":
-        return build_transformer(
-            TransformerDesign(
-                height, channels, classes, options.patch, options.width, options.layers or 8, options.heads
-            )
-        )
-    return build_unet(
-        UNetDesign(height, channels, classes, channels=tuple(options.channels), layers=options.layers or 1)
-    )
+        design = TransformerDesign(*shape, options.patch, options.width, layers or 8, options.heads)
+        return build_transformer(design)
+    return build_unet(UNetDesign(*shape, channels=tuple(options.channels), layers=layers or 1))
 
 
 def main(given: list[str] | None = None) -> None:
@@ -240,22 +229,18 @@ def main(given: list[str] | None = None) -> None:
     options = _arguments(given)
     if options.threads:
         torch.set_num_threads(options.threads)
-    settings = TrainSettings(
-        **{
-            field.name: getattr(options, field.name)
-            for field in fields(TrainSettings)
-            if field.name in options
-        }
-    )
+    recipe = {f.name: getattr(options, f.name) for f in fields(TrainSettings) if f.name in options}
+    settings = TrainSettings(**recipe)
     accelerator = Accelerator(
         mixed_precision=choose_precision(options.cpu),
         cpu=options.cpu,
         log_with=checked_tracker(options.report_to),
         project_dir=options.out,
     )
-    data = (
-        load_images(options.data, options.size, options.labels) if options.data else load_pairs(options.pairs)
-    )
+    if options.data:
+        data = load_images(options.data, options.size, options.labels)
+    else:
+        data = load_pairs(options.pairs)
     set_seed(options.seed)
     run = Run(_first_weights(options, data), data, settings, accelerator)
     accelerator.init_trackers(

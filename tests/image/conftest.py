@@ -21,7 +21,7 @@ def tiny_net() -> VelocityNet:
     return build_unet(TINY).eval().requires_grad_(False)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_images() -> ImageSet:
     """Three classes, each a band of the square at another height, with a little noise."""
     generator = torch.Generator().manual_seed(0)

@@ -12,7 +12,6 @@ from fmstudio.image.sampling.field import GuidedField
 from fmstudio.image.sampling.sampling import AdaptivePlan, FixedPlan, sample
 from fmstudio.image.scores import grid as scores
 from fmstudio.image.scores.classifier import judge
-from fmstudio.image.scores.grid import guessed_evaluations
 from fmstudio.image.settings import ImageSettings
 
 SETTINGS = ImageSettings(steps=(1, 3), count=2, seed=7, bf16=False)
@@ -97,7 +96,7 @@ def test_what_an_adaptive_row_may_cost_is_guessed_from_its_tolerance() -> None:
     settings = replace(SETTINGS, solver="dopri5", tolerances=tolerances)
     rows = kinds(compare(settings, MODELS[:1], distances=False), Row)
     for row, tolerance in zip(rows, tolerances, strict=True):
-        assert 0.5 < guessed_evaluations(AdaptivePlan(tolerance)) / row.made.nfe < 2
+        assert 0.5 < AdaptivePlan(tolerance).evaluations / row.made.nfe < 2
 
 
 def test_a_curve_of_rows_that_cost_the_same_keeps_their_order() -> None:

@@ -81,6 +81,7 @@ def test_progress_ends_with_nothing_left() -> None:
     assert shares[-1] == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["heun", "dopri5"])
 def test_progress_of_a_film_ends_with_its_image(solver) -> None:
     settings = replace(SETTINGS, solver=solver, tolerances=(0.03,), shift=4.0)

@@ -16,7 +16,7 @@ from fmstudio.flow.solve.tableaux import EULER, HEUN
 from fmstudio.image.networks import TransformerDesign, UNetDesign, VelocityNet, build_transformer, build_unet
 from fmstudio.image.sampling.field import GuidedField, draw_noise
 from fmstudio.image.sampling.graphs import MOST_GRAPHS, GraphedForward
-from fmstudio.image.sampling.sampling import sample, sample_adaptive, sample_steps
+from fmstudio.image.sampling.sampling import AdaptivePlan, FixedPlan, sample
 from fmstudio.image.training.loop import Run, TrainSettings
 
 pytestmark = [
@@ -67,12 +67,12 @@ def test_captured_sampling_equals_eager_sampling_at_every_size(net, guidance, bf
 def test_every_way_of_sampling_runs(net) -> None:
     field, noise = field_and_noise(net, 4, 2.0)
     for solver in (EULER, HEUN):
-        *_, end = sample_steps(field, noise, 3, solver)
+        *_, end = FixedPlan(3, solver).run(field, noise)
         assert end.x.isfinite().all()
         assert end.t == 0
-    *_, end = sample_adaptive(field, noise, 1e-2)
+    *_, end = AdaptivePlan(1e-2).run(field, noise)
     assert end.x.isfinite().all()
-    *_, back = sample_steps(field, end.x, 4, EULER, start=0.0, end=1.0)
+    *_, back = FixedPlan(4, EULER).run(field, end.x, start=0.0, end=1.0)
     assert back.t == 1
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
+from fmstudio.flow.solve.tableaux import RK4
 from fmstudio.image.models import backbone, repository_models
 from fmstudio.image.progress import Progress
 from fmstudio.image.questions import inversion as module
@@ -53,7 +54,7 @@ def test_the_noise_is_what_the_flow_makes_the_picture_of(picture) -> None:
     made = last(invert(settings, picture, SNEAKER, 8), Inversion)
     model = backbone(settings.model)
     field = settings.field(model, torch.tensor([SNEAKER]), exact=True)
-    again = sample(field, made.noise[None], 8, module.SOLVERS["rk4"])[0]
+    again = sample(field, made.noise[None], 8, RK4)[0]
     assert torch.allclose(again, made.back, atol=1e-5)
 
 
@@ -99,6 +100,7 @@ def test_the_ends_of_an_interpolation_are_the_images_of_both_seeds() -> None:
     assert made.norms[1][1] < 0.8 < 0.95 < made.norms[0][1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["euler", "dopri5"])
 def test_progress_rises_to_the_end(picture, solver) -> None:
     settings = ImageSettings(solver=solver)

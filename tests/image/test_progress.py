@@ -52,11 +52,3 @@ def test_what_is_done_never_falls_back() -> None:
     before = pace.now("").share
     add(pace, "slow", 3, 1, 5.0)
     assert pace.now("").share >= before
-
-
-def test_work_found_done_is_dropped() -> None:
-    pace = Pace({"float32": 10})
-    pace.add("float32", 2, 1.0)
-    pace.drop({"float32": 8})
-    assert pace.now("").left == pytest.approx(0.0)
-    assert pace.now("").share == pytest.approx(1.0)

@@ -8,8 +8,8 @@ from fmstudio.flow.solve.tableaux import EULER, HEUN, MIDPOINT, RK4
 from fmstudio.image.finite import NotFiniteError
 from fmstudio.image.models import backbone, backbone_names
 from fmstudio.image.sampling.field import GuidedField, draw_noise
-from fmstudio.image.sampling.grid import GridRow, grid_labels, step_grid
-from fmstudio.image.sampling.sampling import SampleStep, sample, sample_adaptive, sample_steps, shifted_times
+from fmstudio.image.sampling.grid import GridRow, grid_labels, grid_row
+from fmstudio.image.sampling.sampling import AdaptivePlan, FixedPlan, SampleStep, sample, shifted_times
 
 LABELS = torch.tensor([0, 2])
 
@@ -31,7 +31,7 @@ def test_an_image_of_a_row_is_the_same_in_a_longer_row_and_not_to_be_had_alone(n
 @pytest.mark.parametrize("adaptive", [False, True])
 def test_numbers_that_are_not_finite_stop_the_run(tiny_net, adaptive: bool, bf16: bool) -> None:
     field = GuidedField(tiny_net, LABELS, bf16=bf16)
-    runs = sample_adaptive(field, noise(), 1e-2) if adaptive else sample_steps(field, noise(), 3)
+    runs = (AdaptivePlan(1e-2) if adaptive else FixedPlan(3)).run(field, noise())
     assert next(runs).x.isfinite().all()
     with torch.no_grad():
         next(iter(tiny_net.parameters())).fill_(torch.inf)
@@ -92,7 +92,7 @@ def test_a_seed_means_the_same_picture_on_every_device(tiny_net) -> None:
 def test_every_evaluation_is_counted(tiny_net, solver, stages) -> None:
     calls = []
     tiny_net.register_forward_hook(lambda *_: calls.append(1))
-    states = list(sample_steps(GuidedField(tiny_net, LABELS, 2.0), noise(), 3, solver))
+    states = list(FixedPlan(3, solver).run(GuidedField(tiny_net, LABELS, 2.0), noise()))
     assert len(calls) == 3 * stages
     assert [state.nfe for state in states] == [stages, 2 * stages, 3 * stages]
     assert [state.index for state in states] == [1, 2, 3]
@@ -119,7 +119,7 @@ def test_every_solver_follows_the_flow_from_noise_to_data(solver, bound) -> None
 def test_the_predicted_image_is_x_minus_t_v(tiny_net) -> None:
     field = GuidedField(tiny_net, LABELS)
     x, t = noise(), 1.0
-    for state in sample_steps(field, noise(), 4):
+    for state in FixedPlan(4).run(field, noise()):
         v = field(x, torch.tensor(t))
         assert torch.allclose(state.v, v, atol=1e-6)
         assert torch.allclose(state.x0_hat, x - t * v, atol=1e-6)
@@ -127,8 +127,15 @@ def test_the_predicted_image_is_x_minus_t_v(tiny_net) -> None:
 
 
 def test_the_single_step_lands_on_the_first_prediction(tiny_net) -> None:
-    (state,) = sample_steps(GuidedField(tiny_net, LABELS), noise(), 1)
+    (state,) = FixedPlan(1).run(GuidedField(tiny_net, LABELS), noise())
     assert torch.allclose(state.x, state.x0_hat, atol=1e-6)
+
+
+def step_grid(net, steps, classes, guidance=1.0, seed=0, count=10):
+    field = GuidedField(net, grid_labels(classes, count), guidance)
+    start = draw_noise((count, *net.image_shape), seed)
+    for plan in map(FixedPlan, steps):
+        yield from grid_row(plan, plan.run(field, start))
 
 
 def test_a_grid_has_one_row_per_step_count_from_one_noise(tiny_net) -> None:
@@ -193,19 +200,19 @@ def test_a_shift_that_is_no_positive_number_is_refused(shift) -> None:
 
 
 def test_adaptive_steps_follow_the_flow_within_the_tolerance() -> None:
-    events = list(sample_adaptive(GuidedField(Growth(), LABELS), noise(), 1e-4))
+    events = list(AdaptivePlan(1e-4).run(GuidedField(Growth(), LABELS), noise()))
     exact = noise() * math.exp(-0.5)
     assert (events[-1].x - exact).abs().max() < 1e-3
     assert events[-1].t == 0.0
     assert [event.index for event in events] == list(range(1, len(events) + 1))
     assert all(event.steps is None for event in events)
-    loose = list(sample_adaptive(GuidedField(Growth(), LABELS), noise(), 1e-1))
+    loose = list(AdaptivePlan(1e-1).run(GuidedField(Growth(), LABELS), noise()))
     assert loose[-1].nfe < events[-1].nfe
 
 
 @pytest.mark.slow
 def test_there_and_back_is_where_it_began(tiny_net) -> None:
     field = GuidedField(tiny_net, LABELS)
-    there = list(sample_steps(field, noise(), 20, RK4))[-1].x
-    back = list(sample_steps(field, there, 20, RK4, start=0.0, end=1.0))[-1].x
+    there = list(FixedPlan(20, RK4).run(field, noise()))[-1].x
+    back = list(FixedPlan(20, RK4).run(field, there, start=0.0, end=1.0))[-1].x
     assert torch.allclose(back, noise(), atol=1e-3)

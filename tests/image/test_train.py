@@ -50,14 +50,18 @@ def same_weights(first: Run, second: Run) -> bool:
     )
 
 
-def test_the_same_seed_gives_the_same_weights(tiny_images) -> None:
-    first, second = finish(new_run(tiny_images)), finish(new_run(tiny_images))
-    assert same_weights(first, second)
-    assert not same_weights(first, finish(new_run(tiny_images, replace(SETTINGS, seed=4))))
+@pytest.fixture(scope="module")
+def whole(tiny_images) -> Run:
+    """A run from its beginning to its end."""
+    return finish(new_run(tiny_images))
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(tiny_images, tmp_path) -> None:
-    whole = finish(new_run(tiny_images))
+def test_the_same_seed_gives_the_same_weights(whole, tiny_images) -> None:
+    assert same_weights(whole, finish(new_run(tiny_images)))
+    assert not same_weights(whole, finish(new_run(tiny_images, replace(SETTINGS, seed=4))))
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(whole, tiny_images, tmp_path) -> None:
     begun = new_run(tiny_images)
     for _ in range(3):
         begun._one_step(begun.settings.rate(begun.step, begun._spent()))
@@ -70,17 +74,16 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tiny_images, tmp_path) -> Non
     assert same_weights(finish(resumed), whole)
 
 
-def test_another_recipe_is_not_resumed(tiny_images) -> None:
-    state = new_run(tiny_images).state()
+def test_another_recipe_is_not_resumed(whole, tiny_images) -> None:
+    state = whole.state()
     other = new_run(tiny_images, replace(SETTINGS, learning_rate=5e-4, steps=9))
     with pytest.raises(ValueError, match=r"learning_rate 0\.001 there, 0\.0005 here"):
         other.restore(state)
 
 
-def test_a_longer_budget_may_be_resumed(tiny_images) -> None:
-    state = finish(new_run(tiny_images)).state()
+def test_a_longer_budget_may_be_resumed(whole, tiny_images) -> None:
     longer = new_run(tiny_images, replace(SETTINGS, steps=8))
-    longer.restore(state)
+    longer.restore(whole.state())
     assert finish(longer).step == 8
 
 
@@ -91,13 +94,20 @@ def test_accumulated_parts_make_the_same_step(tiny_images) -> None:
         assert torch.allclose(a, b, atol=2e-4)
 
 
+@pytest.fixture(scope="module")
+def learned(tiny_images):
+    """A run of 150 steps and its losses."""
+    run = new_run(tiny_images, TrainSettings(steps=150, batch=16, warmup=5, learning_rate=3e-3))
+    return run, [progress.loss for progress in run.advance()]
+
+
 @pytest.mark.slow
-def test_training_learns_the_three_classes(tiny_images) -> None:
-    run = new_run(tiny_images, TrainSettings(steps=100, batch=16, warmup=5, learning_rate=3e-3))
-    losses = [progress.loss for progress in run.advance()]
+def test_training_learns_the_three_classes(learned) -> None:
+    _, losses = learned
     assert losses[-1] < 0.7 * losses[0]
 
 
+@pytest.mark.slow
 def test_a_run_leaves_state_log_model_and_samples(tiny_images, tmp_path) -> None:
     for _ in train(new_run(tiny_images), tmp_path, tiny_images.class_names):
         pass
@@ -162,8 +172,12 @@ def write_pictures(folder):
 
 def command(folder, out, steps, *launcher):
     start = launcher or (sys.executable, "-m")
-    options = ("--data", folder, "--size", "8", "--out", out, "--steps", str(steps), "--channels", "16", "16")
-    return [*map(str, (*start, "fmstudio.image.train", *options)), "--batch", "8", "--threads", "1", "--cpu"]
+    return [*start, "fmstudio.image.train", *options(folder, out, steps)]
+
+
+def options(folder, out, steps):
+    given = ("--data", folder, "--size", 8, "--out", out, "--steps", steps, "--channels", 16, 16)
+    return [*map(str, given), "--batch", "8", "--threads", "1", "--cpu"]
 
 
 def environment():
@@ -174,10 +188,10 @@ def environment():
 def test_a_killed_command_ends_with_the_weights_of_one_that_was_not(tmp_path) -> None:
     write_pictures(tmp_path / "data")
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    steps = 400
-    subprocess.run(command(tmp_path / "data", whole, steps), env=environment(), check=True, timeout=240)
-    again = [*command(tmp_path / "data", killed, steps), "--save-every", "0"]
-    begun = subprocess.Popen(again, env=environment(), stdout=subprocess.DEVNULL)
+    steps, often = 200, ("--save-every", "0")
+    main(options(tmp_path / "data", whole, steps))
+    command_line = [*command(tmp_path / "data", killed, steps), *often]
+    begun = subprocess.Popen(command_line, env=environment(), stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not (killed / "state.pt").is_file() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -185,7 +199,7 @@ def test_a_killed_command_ends_with_the_weights_of_one_that_was_not(tmp_path) ->
     assert begun.wait() == -signal.SIGKILL
     reached = torch.load(killed / "state.pt", weights_only=True)["step"]
     assert 0 < reached < steps
-    subprocess.run(again, env=environment(), check=True, timeout=240)
+    main([*options(tmp_path / "data", killed, steps), *often])
     lines = [json.loads(line) for line in (killed / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines].count(50) == 1  # it went on, it did not start again
     first, second = (torch.load(out / "state.pt", weights_only=True) for out in (whole, killed))
@@ -238,12 +252,11 @@ def test_trackers_get_loss_rate_pictures_and_the_distance(tiny_images, tmp_path)
 
 
 @pytest.mark.slow
-def test_the_meter_sees_how_near_samples_are_to_the_images(tiny_images, tmp_path) -> None:
+def test_the_meter_sees_how_near_samples_are_to_the_images(learned, tiny_images, tmp_path) -> None:
     save_classifier(tmp_path, FeatureNet(1, 3), tiny_images.class_names)
     meter = replace(build_meter(tmp_path, tiny_images), count=48)
     fresh = new_run(tiny_images).averaged()
-    run = finish(new_run(tiny_images, TrainSettings(steps=150, batch=16, warmup=5, learning_rate=3e-3)))
-    assert meter(run.averaged()) < 0.5 * meter(fresh)
+    assert meter(learned[0].averaged()) < 0.5 * meter(fresh)
 
 
 def test_a_tracker_that_is_not_there_is_refused() -> None:
@@ -292,8 +305,7 @@ def test_a_transformer_is_trained_by_the_same_command_and_uploaded_on_request(tm
 def test_nothing_is_uploaded_unasked(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("huggingface_hub.HfApi", lambda: pytest.fail("the Hub was called"))
     write_pictures(tmp_path / "data")
-    options = ("--data", tmp_path / "data", "--size", 8, "--out", tmp_path / "run", "--steps", 1)
-    main([*map(str, options), "--channels", "16", "16", "--batch", "4", "--cpu"])
+    main(options(tmp_path / "data", tmp_path / "run", 1))
     assert not (tmp_path / "run" / "model" / "README.md").exists()
 
 
@@ -301,9 +313,7 @@ def test_nothing_is_uploaded_unasked(tmp_path, monkeypatch) -> None:
 def test_two_processes_make_the_weights_of_one(tmp_path) -> None:
     write_pictures(tmp_path / "data")
     launcher = (sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "-m")
-    subprocess.run(
-        command(tmp_path / "data", tmp_path / "one", 3), env=environment(), check=True, timeout=120
-    )
+    main(options(tmp_path / "data", tmp_path / "one", 3))
     two = command(tmp_path / "data", tmp_path / "two", 3, *launcher)
     subprocess.run(two, env=environment(), check=True, timeout=240)
     one, both = (torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("one", "two"))

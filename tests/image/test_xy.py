@@ -9,7 +9,7 @@ from fmstudio.image.progress import Progress
 from fmstudio.image.questions.gallery import settings_in
 from fmstudio.image.questions.xy import AXES, DEFAULT_VALUES, XYGrid, read_axis, xy_grid
 from fmstudio.image.sampling.field import draw_noise
-from fmstudio.image.sampling.sampling import sample_steps
+from fmstudio.image.sampling.sampling import FixedPlan
 from fmstudio.image.settings import ImageSettings
 from fmstudio.image.training.data import to_bytes
 
@@ -25,7 +25,8 @@ def alone(settings: ImageSettings) -> torch.Tensor:
     model = backbone(MODEL)
     field = settings.field(model, torch.tensor([settings.label]))
     noise = draw_noise((1, 1, 28, 28), settings.seed)
-    *_, last = sample_steps(field, noise, settings.steps[0], SOLVERS[settings.solver], settings.shift)
+    plan = FixedPlan(settings.steps[0], SOLVERS[settings.solver], settings.shift)
+    *_, last = plan.run(field, noise)
     return to_bytes(last.x[0])
 
 

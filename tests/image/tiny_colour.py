@@ -6,7 +6,7 @@ import torch
 
 from fmstudio.image.card import Card, save_card
 from fmstudio.image.folder import save_model
-from fmstudio.image.memorising import TRAINING_FILE, TrainingImages, prepare, save_training
+from fmstudio.image.memorising import TRAINING_FILE, TrainingImages, load_training, prepare, save_training
 from fmstudio.image.models import repository_models
 from fmstudio.image.networks import UNetDesign, build_unet
 from fmstudio.image.training.data import ImageSet
@@ -22,7 +22,7 @@ def put_in_place(folder: Path, monkeypatch) -> Path:
     save_model(folder / NAME, net.eval(), CLASSES)
     save_card(folder / NAME, Card("Tiny", "1-RF"))
     models = repository_models()
-    for name, value in (("_folder", folder), ("_models", {}), ("_training", {})):
+    for name, value in (("_folder", folder), ("_kept", {})):
         monkeypatch.setattr(models, name, value)
     train_on(folder / NAME, torch.zeros(0, 3, 8, 8, dtype=torch.uint8))
     return folder / NAME
@@ -35,5 +35,5 @@ def train_on(folder: Path, images: torch.Tensor) -> TrainingImages:
     pixels = torch.cat([images, others])
     training = prepare(ImageSet(pixels, torch.arange(len(pixels)) % 3, CLASSES))
     save_training(folder / TRAINING_FILE, training)
-    repository_models()._training.clear()
+    repository_models()._kept.pop((load_training, folder / TRAINING_FILE), None)
     return training

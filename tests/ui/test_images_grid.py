@@ -130,6 +130,7 @@ def test_menus_name_kind_and_folder() -> None:
     assert ("DiT · fashion-dit", "fashion-dit") in model_choices()
 
 
+@pytest.mark.slow
 def test_an_action_tells_its_place_its_errors_and_its_last_word_in_its_status() -> None:
     with gr.Blocks():
         state, status, picture = gr.State(), gr.HTML(), gr.HTML()

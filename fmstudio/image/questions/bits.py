@@ -16,22 +16,19 @@ a model that was trained on whole values may make it as large as it likes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from time import perf_counter
 
 import torch
 from torch import Tensor
 
-from fmstudio.flow.solve.adaptive import adaptive_steps
 from fmstudio.flow.solve.fields import velocity_and_probed_divergence
 from fmstudio.flow.solve.likelihood import Probes
-from fmstudio.flow.solve.solvers import steps
-from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.image.models import backbone
 from fmstudio.image.progress import Pace, Progress
 from fmstudio.image.questions.inversion import INVERSION_TOLERANCE
-from fmstudio.image.sampling.sampling import shifted_times
+from fmstudio.image.sampling.field import GuidedField
+from fmstudio.image.sampling.sampling import follow
 from fmstudio.image.settings import ImageSettings
 from fmstudio.image.training.objective import generator_of
 
@@ -73,6 +70,29 @@ class Bits:
         return float(self.draws.std() / math.sqrt(len(self.draws))) if len(self.draws) > 1 else math.nan
 
 
+@dataclass(frozen=True)
+class _WithDivergence:
+    """The flow of (x, ∫ div v dt), rows of D + 1 numbers; the divergence is probed with the signs."""
+
+    field: GuidedField
+    shape: tuple[int, ...]
+    signs: Tensor
+
+    @property
+    def dtype(self) -> str:
+        return self.field.dtype
+
+    def prepare(self, x: Tensor) -> None:
+        pass
+
+    def __call__(self, state: Tensor, t: Tensor, /) -> Tensor:
+        v, divergence = velocity_and_probed_divergence(self._flat, state[:, :-1], t, self.signs)
+        return torch.cat([v, divergence[:, None]], dim=1)
+
+    def _flat(self, x: Tensor, t: Tensor) -> Tensor:
+        return self.field.recorded(x.reshape(self.shape), t).flatten(1)
+
+
 def bits_per_dimension(
     settings: ImageSettings, picture: Tensor, label: int, step_count: int, draws: int, dequantise: bool = True
 ) -> Iterator[Progress | Bits]:
@@ -91,67 +111,18 @@ def bits_per_dimension(
         Progress at every step, then the bits.
     """
     model = backbone(settings.model)
-    device, shape = model.net.device, (draws, *picture.shape)
-    field = settings.field(model, torch.full((draws,), label), exact=True)
-    generator = generator_of(settings.seed, 71)
+    shape, generator = (draws, *picture.shape), generator_of(settings.seed, 71)
     x = picture[None].expand(shape).reshape(draws, -1)
     if dequantise:
         x = x + (torch.rand(x.shape, generator=generator) - 0.5) / LEVEL
-    signs = Probes(1).draw(x, generator).to(device)
+    signs = Probes(1).draw(x, generator).to(model.net.device)
+    field = _WithDivergence(settings.field(model, torch.full((draws,), label), exact=True), shape, signs)
+    state = torch.cat([x, x.new_zeros(draws, 1)], dim=1).to(model.net.device)
+    way = settings.plan(step_count, INVERSION_TOLERANCE).run(field, state, start=0.0, end=1.0)
+    last = yield from follow(Pace({"way": 1.0}), way, lambda step: f"t = {step.t:.2f}, NFE {step.nfe}")
+    end, divergence = last.x[:, :-1].cpu(), last.x[:, -1].cpu()
     dim = x.shape[1]
-
-    def flat(at: Tensor, t: Tensor) -> Tensor:
-        return field.recorded(at.reshape(shape), t).flatten(1)
-
-    def carried(state: Tensor, t: Tensor) -> Tensor:
-        v, divergence = velocity_and_probed_divergence(flat, state[:, :dim], t, signs)
-        return torch.cat([v, divergence[:, None]], dim=1)
-
-    state = torch.cat([x, x.new_zeros(draws, 1)], dim=1).to(device)
-    pace = Pace({"way": 1.0})
-    nfe, before = 0, 0.0
-    timed = _Timed(carried)
-    for reached in _walk(timed, state, settings, step_count):
-        way, time, state, nfe = reached
-        pace.add("way", way - before, timed.spent())
-        before = way
-        yield pace.now(f"t = {time:.2f}, NFE {nfe}")
-    end = state[:, :dim].cpu()
     log_prior = -0.5 * end.square().sum(dim=1) - 0.5 * dim * math.log(2 * math.pi)
     scale = dim * math.log(2)
-    yield Bits(
-        -log_prior / scale, -state[:, dim].cpu() / scale, dequantise, nfe, float(end.square().mean().sqrt())
-    )
-
-
-def _walk(
-    field: Callable[[Tensor, Tensor], Tensor], state: Tensor, settings: ImageSettings, step_count: int
-) -> Iterator[tuple[float, float, Tensor, int]]:
-    """(share of the way, time, state, NFE) after every step from data to noise."""
-    solver, tolerance = SOLVERS[settings.solver], INVERSION_TOLERANCE
-    if solver.adaptive:
-        ends = torch.tensor([0.0, 1.0])
-        for step in adaptive_steps(field, state, ends, rtol=tolerance, atol=tolerance, tableau=solver):
-            yield step.time, step.time, step.x, step.nfe
-        return
-    times = shifted_times(step_count, settings.shift, 0.0, 1.0)
-    for step in steps(field, state, times, solver):
-        yield step.index / step_count, step.time, step.x, step.nfe
-
-
-class _Timed:
-    """A field that knows how long it was at work since it was last asked."""
-
-    def __init__(self, field: Callable[[Tensor, Tensor], Tensor]):
-        self._field, self._seconds = field, 0.0
-
-    def __call__(self, x: Tensor, t: Tensor, /) -> Tensor:
-        started = perf_counter()
-        v = self._field(x, t)
-        self._seconds += perf_counter() - started
-        return v
-
-    def spent(self) -> float:
-        """Seconds since the last call of this."""
-        seconds, self._seconds = self._seconds, 0.0
-        return seconds
+    reached = float(end.square().mean().sqrt())
+    yield Bits(-log_prior / scale, -divergence / scale, dequantise, last.nfe, reached)

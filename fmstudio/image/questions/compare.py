@@ -7,50 +7,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 from torch import Tensor
 
 from fmstudio.image.models import backbone, title_of
 from fmstudio.image.progress import Pace, Progress
 from fmstudio.image.questions.gallery import Picture
-from fmstudio.image.sampling.grid import GridRow, grid_row
-from fmstudio.image.sampling.sampling import AdaptivePlan, SampleStep, plan_words, step_words
+from fmstudio.image.sampling.grid import GridRow
+from fmstudio.image.sampling.sampling import AdaptivePlan, SampleStep, step_words
 from fmstudio.image.scores.grid import (
     Closest,
     CopyShare,
     Distance,
+    OfRow,
     Quality,
     closest,
     expected_work,
     further_scores,
-    paced,
+    paced_row,
     reference_images,
 )
 from fmstudio.image.settings import ImageSettings
 
 
 @dataclass(frozen=True)
-class Row:
-    """A finished row.
+class Row(OfRow):
+    """A finished row."""
 
-    Args:
-        place: which row, from 0.
-        side: which model, from 0.
-        made: its images, NFE and time.
-    """
-
-    place: int
-    side: int
     made: GridRow
 
 
 @dataclass(frozen=True)
-class Preview:
+class Preview(OfRow):
     """A row that is being made, with its last step."""
 
-    place: int
-    side: int
     step: SampleStep
 
 
@@ -80,22 +71,22 @@ class Comparison:
 
     def take(self, event: Event) -> None:
         """Enter an event."""
-        if isinstance(event, Progress):
-            return
-        key = (event.place, event.side)
-        if isinstance(event, Row):
-            self.rows[key] = event.made
-            self.previews.pop(key, None)
-        elif isinstance(event, Preview):
-            self.previews[key] = event.step
-        elif isinstance(event, Distance):
-            self.distances[key] = event.value
-        elif isinstance(event, Closest):
-            self.closest[key] = event
-        elif isinstance(event, CopyShare):
-            self.copies[key] = event
-        else:
-            self.qualities[key] = event
+        match event:
+            case Row(place, side, made):
+                self.rows[place, side] = made
+                self.previews.pop((place, side), None)
+            case Preview(place, side, step):
+                self.previews[place, side] = step
+            case Distance(place, side, value):
+                self.distances[place, side] = value
+            case Closest(place, side):
+                self.closest[place, side] = event
+            case CopyShare(place, side):
+                self.copies[place, side] = event
+            case Quality(place, side):
+                self.qualities[place, side] = event
+            case Progress():
+                pass
 
     def curve(self, side: int, what: Literal["distance", "quality", "copies"]) -> list[tuple[int, float]]:
         """(NFE, value) of one model's rows that have the figure, by NFE and then in the rows' order."""
@@ -115,25 +106,17 @@ class Comparison:
         """Every image of every finished row, ready to keep."""
         out: list[Picture] = []
         for (place, side), row in sorted(self.rows.items()):
-            model = self.models[side]
-            settings = replace(self.settings, model=model)
-            if isinstance(row.plan, AdaptivePlan):
-                own: dict[str, Any] = {"tolerances": [row.plan.tolerance]}
+            model, plan = self.models[side], row.plan
+            if isinstance(plan, AdaptivePlan):
+                settings = replace(self.settings, model=model, tolerances=(plan.tolerance,))
             else:
-                own = {"steps": [row.step_count]}
-            names = backbone(model).class_names
-            labels = settings.labels(backbone(model)).tolist()
+                settings = replace(self.settings, model=model, steps=(plan.step_count,))
+            names, labels = backbone(model).class_names, settings.labels(backbone(model)).tolist()
             for number, (image, label) in enumerate(zip(row.images, labels, strict=True)):
                 called = names[label] if label < len(names) else "no class"
-                how = plan_words(row.plan)
-                out.append(
-                    Picture(
-                        f"{model}-{place:02d}-{how.replace(' ', '-')}-{number:02d}",
-                        f"{title_of(model)}, {how}: {called}",
-                        image,
-                        settings.to_dict() | own | {"image": number, "class": called, "nfe": row.nfe},
-                    )
-                )
+                name = f"{model}-{place:02d}-{plan.words.replace(' ', '-')}-{number:02d}"
+                made = settings.to_dict() | {"image": number, "class": called, "nfe": row.nfe}
+                out.append(Picture(name, f"{title_of(model)}, {plan.words}: {called}", image, made))
         return out
 
 
@@ -167,26 +150,25 @@ def compare(
     each = [replace(settings, model=name) for name in models]
     plans = settings.plans()
     pace = Pace(expected_work(each, distances, figures))
-    ends: dict[tuple[int, int], GridRow] = {}
+    rows: dict[tuple[int, int], GridRow] = {}
     for place, plan in enumerate(plans):
         for side, (some, model) in enumerate(zip(each, loaded, strict=True)):
-            guided = some.field(model, some.labels(model))
-            for event in paced(grid_row(guided, some.noise(model), plan), some, plan, pace):
+            for event in paced_row(some, plan, some.labels(model), some.noise(model), pace):
                 if isinstance(event, GridRow):
-                    ends[place, side] = event
+                    rows[place, side] = event
                     yield Row(place, side, event)
-                elif isinstance(event, SampleStep):
+                else:
                     yield Preview(place, side, event)
                     yield pace.now(f"{title_of(some.model)}, {step_words(plan, event)}")
     if nearest:
-        for (place, side), row in ends.items():
+        for (place, side), row in rows.items():
             yield from closest(place, side, each[side], row)
     if distances:
-        for side, (some, model) in enumerate(zip(each, loaded, strict=True)):
-            exact = yield from reference_images(some, model, pace)
+        for side, some in enumerate(each):
+            exact = yield from reference_images(some, pace)
             for place in range(len(plans)):
-                gap = (ends[place, side].ends - exact).square().mean().sqrt()
+                gap = (rows[place, side].ends - exact).square().mean().sqrt()
                 yield Distance(place, side, float(gap))
     if figures:
-        for (place, side), row in ends.items():
-            yield from further_scores(place, side, each[side], loaded[side], row, figures, pace)
+        for (place, side), row in rows.items():
+            yield from further_scores(place, side, each[side], row, figures, pace)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fmstudio.image.models import backbone
 from fmstudio.image.progress import Pace, Progress
-from fmstudio.image.sampling.sampling import SampleStep, way_done
+from fmstudio.image.sampling.sampling import SampleStep, follow, paced
 from fmstudio.image.settings import ImageSettings
 from fmstudio.image.training.data import to_bytes
 
@@ -42,6 +42,17 @@ class Film:
     v: list[Tensor] = field(default_factory=list)
     halved: Tensor | None = None
     finished: bool = False
+
+    def enter(self, t: float, x: Tensor, step: SampleStep | None = None) -> None:
+        """The next frame, and the step from it; the last one is its own expected end and has no step."""
+        image = x[0].float().cpu()
+        self.t.append(t)
+        self.x.append(image)
+        self.x0_hat.append(image if step is None else step.x0_hat[0].float().cpu())
+        if step is None:
+            self.finished = True
+        else:
+            self.v.append(step.v[0].float().cpu())
 
     @property
     def speed(self) -> list[float]:
@@ -90,39 +101,23 @@ def film(settings: ImageSettings) -> Iterator[Film | Progress]:
     """
     settings = replace(settings, count=1)
     model = backbone(settings.model)
-    plan = settings.plans()[0]
     guided, noise = settings.field(model, settings.labels(model)), settings.noise(model)
     made = Film(settings)
     half = None if settings.adaptive else settings.steps[0] // 2
     pace = Pace({"way": 1.5 if half else 1.0})
-    last: SampleStep | None = None
-    for step in plan.run(guided, noise):
-        way = way_done(step) - (way_done(last) if last else 0.0)
-        pace.add("way", way, step.seconds - (last.seconds if last else 0.0))
-        _enter(made, 1.0 if last is None else last.t, noise if last is None else last.x, step)
-        last = step
+
+    def words(step: SampleStep) -> str:
+        return f"step {step.index}" + (f" of {step.steps}" if step.steps else f", t = {step.t:.2f}")
+
+    t, x = 1.0, noise
+    for step in paced(pace, settings.plans()[0].run(guided, noise)):
+        made.enter(t, x, step)
+        t, x = step.t, step.x
         yield made
-        yield pace.now(f"step {step.index}" + (f" of {step.steps}" if step.steps else f", t = {step.t:.2f}"))
-    if last is None:
-        raise RuntimeError("The solver took no step.")
-    end = last.x[0].float().cpu()
-    made.t.append(last.t)
-    made.x.append(end)
-    made.x0_hat.append(end)
-    made.finished = True
+        yield pace.now(words(step))
+    made.enter(t, x)
     if half:
-        shorter = replace(settings, steps=(half,)).plans()[0]
-        seconds = 0.0
-        for step in shorter.run(guided, noise):
-            pace.add("way", 0.5 / half, step.seconds - seconds)
-            seconds = step.seconds
-            yield pace.now(f"half as many: step {step.index} of {half}")
-            made.halved = step.x[0].float().cpu()
+        shorter = settings.plan(half, 0).run(guided, noise)
+        last = yield from follow(pace, shorter, lambda step: f"half as many: {words(step)}", 0.5)
+        made.halved = last.x[0].float().cpu()
     yield made
-
-
-def _enter(made: Film, t: float, x: Tensor, step: SampleStep) -> None:
-    made.t.append(t)
-    made.x.append(x[0].float().cpu())
-    made.x0_hat.append(step.x0_hat[0].float().cpu())
-    made.v.append(step.v[0].float().cpu())

@@ -29,7 +29,7 @@ def image_grid(
     field, noise = settings.field(model, settings.labels(model)), settings.noise(model)
     rows: list[dict[str, Any]] = []
     for plan in settings.plans():
-        for made in grid_row(field, noise, plan):
+        for made in grid_row(plan, plan.run(field, noise)):
             progress(made)
             if isinstance(made, GridRow):
                 rows.append(_row(made))

@@ -14,11 +14,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.image.models import backbone
 from fmstudio.image.progress import Pace, Progress
 from fmstudio.image.sampling.field import GuidedField, draw_noise
-from fmstudio.image.sampling.sampling import SampleStep, sample_adaptive, sample_steps, way_done
+from fmstudio.image.sampling.sampling import SampleStep, follow
 from fmstudio.image.settings import ImageSettings
 from fmstudio.image.training.data import square_of, to_unit
 
@@ -27,8 +26,6 @@ EDIT_TIMES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 INVERSION_TOLERANCE, BETWEEN_TOLERANCE = 1e-3, 0.03
 """Of the adaptive solver, for a picture and between two noises."""
-
-MOST_STEPS = 128
 
 
 def fit_picture(
@@ -50,23 +47,12 @@ def fit_picture(
     return to_unit(255 - pixels if negative else pixels)
 
 
-def follow(
+def _run(
     field: GuidedField, x: Tensor, settings: ImageSettings, steps: int, start: float, end: float
 ) -> Iterator[SampleStep]:
-    """The flow from one time to another with the settings' solver and shift.
-
-    Args:
-        field: in float32.
-        x: images at `start`.
-        settings: for the solver and the shift.
-        steps: for the whole way from 0 to 1; a part takes its share, rounded up.
-        start, end: different times in [0, 1].
-    """
-    solver = SOLVERS[settings.solver]
-    if solver.adaptive:
-        return sample_adaptive(field, x, INVERSION_TOLERANCE, solver, start=start, end=end)
+    """The flow from one time to another; of the whole way's steps a part takes its share, rounded up."""
     count = max(math.ceil(abs(end - start) * steps - 1e-9), 1)
-    return sample_steps(field, x, count, solver, settings.shift, start=start, end=end)
+    return settings.plan(count, INVERSION_TOLERANCE).run(field, x, start=start, end=end)
 
 
 @dataclass(frozen=True)
@@ -110,17 +96,14 @@ def invert(
     """
     model = backbone(settings.model)
     field = settings.field(model, torch.tensor([label]), exact=True)
-    pace = Pace({"steps": 2.0 * steps})
+    pace = Pace({"way": 2.0})
     x, nfe = picture[None].to(model.net.device), 0
     ends: list[Tensor] = []
     for name, start, end in (("to its noise", 0.0, 1.0), ("back", 1.0, 0.0)):
-        seconds, last = 0.0, None
-        for last in follow(field, x, settings, steps, start, end):
-            share = (len(ends) + way_done(last, start, end)) / 2
-            _count(pace, 2.0 * steps, share, last.seconds - seconds)
-            seconds = last.seconds
-            yield pace.now(f"{name}: step {last.index}, t = {last.t:.2f}")
-        assert last is not None
+        way = _run(field, x, settings, steps, start, end)
+        last = yield from follow(
+            pace, way, lambda step, to=name: f"{to}: step {step.index}, t = {step.t:.2f}"
+        )
         x, nfe = last.x, nfe + last.nfe
         ends.append(x[0].float().cpu())
     yield Inversion(picture, ends[0], ends[1], nfe)
@@ -166,29 +149,18 @@ def edit(
     down = settings.field(model, torch.tensor([target, target]), exact=True)
     noise = draw_noise((1, *picture.shape), settings.seed).to(device)
     x0 = picture[None].to(device)
-    whole = EDIT_TIMES[-1] + sum(EDIT_TIMES)
-    pace = Pace({"steps": whole * steps})
-    own, before, done = x0, 0.0, 0.0
+    pace = Pace({"way": EDIT_TIMES[-1] + sum(EDIT_TIMES)})
+    own, before = x0, 0.0
     noised: list[Tensor] = []
     fresh: list[Tensor] = []
     kept: list[Tensor] = []
     for t in EDIT_TIMES:
-        seconds, last = 0.0, None
-        for last in follow(up, own, settings, steps, before, t):
-            at = done + (t - before) * way_done(last, before, t)
-            _count(pace, whole * steps, at / whole, last.seconds - seconds)
-            seconds = last.seconds
-            yield pace.now(f"toward noise, t = {last.t:.2f}")
-        assert last is not None
-        own, done, before = last.x, done + t - before, t
+        way = _run(up, own, settings, steps, before, t)
+        last = yield from follow(pace, way, lambda step: f"toward noise, t = {step.t:.2f}", t - before)
+        own, before = last.x, t
         mixed = (1 - t) * x0 + t * noise
-        seconds = 0.0
-        for last in follow(down, torch.cat([mixed, own]), settings, steps, t, 0.0):
-            at = done + t * way_done(last, t)
-            _count(pace, whole * steps, at / whole, last.seconds - seconds)
-            seconds = last.seconds
-            yield pace.now(f"down from t = {t:g}: step {last.index}")
-        done += t
+        way = _run(down, torch.cat([mixed, own]), settings, steps, t, 0.0)
+        last = yield from follow(pace, way, lambda step, t=t: f"down from t = {t:g}: step {step.index}", t)
         noised.append(mixed[0].cpu())
         fresh.append(last.x[0].float().cpu())
         kept.append(last.x[1].float().cpu())
@@ -247,21 +219,10 @@ def interpolate(
     arc = torch.stack([slerp(first, second, s) for s in shares])
     line = torch.stack([torch.lerp(first, second, s) for s in shares])
     field = settings.field(model, torch.full((2 * points,), label))
-    plan = replace(settings, steps=(steps,), tolerances=(BETWEEN_TOLERANCE,)).plans()[0]
-    pace = Pace({"steps": float(steps)})
-    seconds, last = 0.0, None
-    for last in plan.run(field, torch.cat([arc, line]).to(model.net.device)):
-        _count(pace, float(steps), way_done(last), last.seconds - seconds)
-        seconds = last.seconds
-        yield pace.now(f"step {last.index}, t = {last.t:.2f}")
-    assert last is not None
+    way = settings.plan(steps, BETWEEN_TOLERANCE).run(field, torch.cat([arc, line]).to(model.net.device))
+    pace = Pace({"way": 1.0})
+    last = yield from follow(pace, way, lambda step: f"step {step.index}, t = {step.t:.2f}")
     made = last.x.float().cpu()
     fade = torch.stack([torch.lerp(made[0], made[points - 1], s) for s in shares])
     norms = [[float(x.square().mean().sqrt()) for x in row] for row in (arc, line)]
     yield Interpolation(made[:points], made[points:], fade, (norms[0], norms[1]))
-
-
-def _count(pace: Pace, total: float, share: float, seconds: float) -> None:
-    """Enter work whose share of the whole is known; an adaptive solver's steps are not alike."""
-    done = total - pace.remaining["steps"]
-    pace.add("steps", max(share * total - done, 0.0), seconds)

@@ -19,6 +19,7 @@ from torch import Tensor
 from fmstudio.image.models import backbone, title_of
 from fmstudio.image.progress import Pace, Progress
 from fmstudio.image.sampling.field import draw_noise
+from fmstudio.image.sampling.sampling import paced, shifted_times
 from fmstudio.image.settings import ImageSettings
 from fmstudio.image.training.data import to_bytes
 from fmstudio.image.training.objective import generator_of
@@ -147,20 +148,19 @@ def flow_map(settings: ImageSettings, models: Sequence[str], samples: int) -> It
         raise ValueError(f"Models side by side need images of one shape; {', '.join(models)} differ.")
     labels = settings.labels(loaded[0], samples)
     noise = draw_noise((samples, *loaded[0].net.image_shape), settings.seed)
-    pace = Pace({"images": float(settings.steps[0] * samples * len(models))})
-    runs, hats, times = [], [], [1.0]
+    pace = Pace({"images": float(samples * len(models))})
+    runs: list[Tensor] = []
+    hats: list[Tensor] = []
     for name, model in zip(models, loaded, strict=True):
-        parts, expected = [], []
+        parts: list[Tensor] = []
+        expected: list[Tensor] = []
         for some, start in zip(labels.split(BATCH), noise.split(BATCH), strict=True):
+            frames, means = [start], list[Tensor]()
             field = replace(settings, model=name).field(model, some)
-            frames, means, seconds = [start], [], 0.0
-            for step in plan.run(field, start.to(model.net.device)):
+            way = plan.run(field, start.to(model.net.device))
+            for step in paced(pace, way, len(some), "images"):
                 frames.append(step.x.float().cpu())
                 means.append(step.x0_hat.float().cpu())
-                if len(times) <= step.index:
-                    times.append(step.t)
-                pace.add("images", len(some), step.seconds - seconds)
-                seconds = step.seconds
                 yield pace.now(f"{title_of(name)}, {len(parts) * BATCH + len(some)} of {samples} images")
             parts.append(torch.stack(frames))
             expected.append(torch.stack([*means, frames[-1]]))
@@ -171,7 +171,7 @@ def flow_map(settings: ImageSettings, models: Sequence[str], samples: int) -> It
     yield FlowMap(
         settings,
         tuple(models),
-        torch.tensor(times),
+        shifted_times(settings.steps[0], settings.shift),
         tuple(plane.project(run) for run in runs),
         labels,
         loaded[0].class_names,

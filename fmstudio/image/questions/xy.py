@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -13,7 +14,7 @@ from fmstudio.image.models import backbone, class_names, title_of
 from fmstudio.image.progress import Pace, Progress
 from fmstudio.image.questions.gallery import Picture
 from fmstudio.image.sampling.field import draw_noise
-from fmstudio.image.sampling.sampling import FixedPlan
+from fmstudio.image.sampling.sampling import follow
 from fmstudio.image.settings import ImageSettings, number, split, whole
 from fmstudio.image.training.data import to_bytes
 
@@ -166,28 +167,20 @@ def xy_grid(settings: ImageSettings, x: Axis, y: Axis) -> Iterator[Progress | XY
     grid = XYGrid(replace(settings, count=1), x, y)
     model = backbone(settings.model)
     batches: dict[ImageSettings, list[tuple[int, int]]] = {}
-    for row in range(len(y.labels)):
-        for column in range(len(x.labels)):
-            alike = replace(grid.at(row, column), label=0, seed=0)
-            batches.setdefault(alike, []).append((row, column))
-    plans = {alike: alike.plans()[0] for alike in batches}
-    pace = Pace({"images": 0.0})
-    weights: dict[ImageSettings, float] = {}
-    for alike, places in batches.items():
-        plan = plans[alike]
-        assert isinstance(plan, FixedPlan)
-        weights[alike] = plan.solver.evaluations * len(places) * (1 if alike.guidance == 1 else 2)
-        pace.remaining["images"] += weights[alike] * plan.step_count
+    for place in itertools.product(range(len(y.labels)), range(len(x.labels))):
+        batches.setdefault(replace(grid.at(*place), label=0, seed=0), []).append(place)
+    work = {
+        alike: float(alike.plans()[0].evaluations * len(places) * alike.passes)
+        for alike, places in batches.items()
+    }
+    pace = Pace({"images": sum(work.values())})
     for alike, places in batches.items():
         cells = [grid.at(*place) for place in places]
         labels = torch.cat([cell.labels(model, 1) for cell in cells])
         noise = torch.stack([draw_noise(model.net.image_shape, cell.seed) for cell in cells])
-        seconds, last = 0.0, None
-        for last in plans[alike].run(alike.field(model, labels), noise.to(model.net.device)):
-            pace.add("images", weights[alike], last.seconds - seconds)
-            seconds = last.seconds
-            yield pace.now(f"{len(grid.cells)} of {len(x.labels) * len(y.labels)} images")
-        assert last is not None
+        way = alike.plans()[0].run(alike.field(model, labels), noise.to(model.net.device))
+        words = f"{len(grid.cells)} of {len(x.labels) * len(y.labels)} images"
+        last = yield from follow(pace, way, words, work[alike], "images")
         for place, image in zip(places, to_bytes(last.x).cpu(), strict=True):
             grid.cells[place] = image
         yield grid

@@ -89,18 +89,3 @@ class GuidedField:
             with_class, without = v.chunk(2)
             v = torch.lerp(without, with_class, self._guidance)
         return v
-
-
-class FirstVelocity:
-    """A field that remembers the velocity at the start of each step."""
-
-    def __init__(self, field: GuidedField):
-        self._field = field
-        self.v: Tensor | None = None
-
-    def __call__(self, x: Tensor, t: Tensor, /) -> Tensor:
-        """v(x, t) of the field; the first one is kept."""
-        v = self._field(x, t)
-        if self.v is None:
-            self.v = v.clone()
-        return v

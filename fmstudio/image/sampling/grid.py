@@ -1,4 +1,4 @@
-"""Step grids: one row of pictures for each number of steps, from the same noise."""
+"""Rows of pictures as a step grid shows them, and as many pictures as a figure needs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fmstudio.flow.solve.tableaux import EULER, Tableau
 from fmstudio.image.networks import VelocityNet
 from fmstudio.image.sampling.field import GuidedField, draw_noise
-from fmstudio.image.sampling.sampling import FixedPlan, SampleStep, StepPlan
+from fmstudio.image.sampling.sampling import SampleStep, StepPlan, sample
 from fmstudio.image.training.data import to_bytes
 
 
@@ -21,19 +20,22 @@ class GridRow:
 
     Args:
         step_count: steps that made this row.
-        images: uint8 on the CPU, shape (count, channels, side, side).
         nfe: evaluations of the field, each on the whole row.
         seconds: what they took.
-        ends: the same images as float32 on the CPU, not clipped to [−1, 1].
+        ends: its images as float32 on the CPU, not clipped to [−1, 1], shape (count, channels, side, side).
         plan: how they were made.
     """
 
     step_count: int
-    images: Tensor
     nfe: int
     seconds: float
     ends: Tensor
     plan: StepPlan
+
+    @property
+    def images(self) -> Tensor:
+        """The images as uint8, same shape."""
+        return to_bytes(self.ends)
 
 
 def grid_labels(classes: Sequence[int], count: int) -> Tensor:
@@ -48,48 +50,46 @@ def grid_labels(classes: Sequence[int], count: int) -> Tensor:
     return torch.tensor([classes[index % len(classes)] for index in range(count)])
 
 
-def step_grid(
-    net: VelocityNet,
-    steps: Sequence[int],
-    classes: Sequence[int],
-    guidance: float = 1.0,
-    seed: int = 0,
-    count: int = 10,
-    solver: Tableau = EULER,
-    bf16: bool = False,
-) -> Iterator[GridRow | SampleStep]:
-    """The same noise sampled with several step counts: every step as it happens, then the finished row.
-
-    Args:
-        net: the velocity network.
-        steps: step counts, one row each, in this order.
-        classes: labels, repeated in turn along a row.
-        guidance: w.
-        seed: of the one noise that all rows start from.
-        count: images per row.
-        solver: a fixed-step method.
-        bf16: compute the network in bfloat16.
-
-    Yields:
-        For each row, its `SampleStep`s and then its `GridRow`.
-    """
-    field = GuidedField(net, grid_labels(classes, count), guidance, bf16)
-    noise = draw_noise((count, *net.image_shape), seed).to(net.device)
-    for step_count in steps:
-        yield from grid_row(field, noise, FixedPlan(step_count, solver))
-
-
-def grid_row(field: GuidedField, noise: Tensor, plan: StepPlan) -> Iterator[GridRow | SampleStep]:
+def grid_row(plan: StepPlan, steps: Iterator[SampleStep]) -> Iterator[GridRow | SampleStep]:
     """One row: its steps as they happen, then the finished row.
 
     Args:
-        field: the velocity field with its labels.
-        noise: that the row starts from, on the network's device.
         plan: how it is made.
+        steps: of that plan.
     """
-    last: SampleStep | None = None
-    for last in plan.run(field, noise):
-        yield last
-    if last is not None:
-        ends = last.x.float().cpu()
-        yield GridRow(last.index, to_bytes(ends), last.nfe, last.seconds, ends, plan)
+    for step in steps:
+        yield step
+        if step.way == 1:
+            yield GridRow(step.index, step.nfe, step.seconds, step.x.float().cpu(), plan)
+
+
+def class_samples(
+    net: VelocityNet,
+    count: int,
+    step_count: int,
+    guidance: float = 1.0,
+    seed: int = 0,
+    bf16: bool = False,
+    batch: int = 250,
+) -> Tensor:
+    """So many images, the classes in turn, by Euler steps, `batch` at a time.
+
+    Args:
+        net: the velocity network.
+        count: images, ≥ 1.
+        step_count: Euler steps.
+        guidance: w.
+        seed: of the noise.
+        bf16: compute the network in bfloat16.
+        batch: images at a time.
+
+    Returns:
+        Float32 on the CPU, not clipped to [−1, 1], shape (count, channels, side, side).
+    """
+    labels = grid_labels(range(net.no_class), count)
+    noise = draw_noise((count, *net.image_shape), seed)
+    made = [
+        sample(GuidedField(net, some, guidance, bf16), start.to(net.device), step_count).cpu()
+        for some, start in zip(labels.split(batch), noise.split(batch), strict=True)
+    ]
+    return torch.cat(made)

@@ -11,9 +11,9 @@ Everything here is a generator: whoever reads it can show each step, and stops t
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,8 +23,9 @@ from fmstudio.flow.solve.adaptive import adaptive_steps
 from fmstudio.flow.solve.solvers import path_times, steps
 from fmstudio.flow.solve.tableaux import DOPRI5, EULER, Tableau
 from fmstudio.image.finite import check_finite, remedy
-from fmstudio.image.progress import count_of_steps
-from fmstudio.image.sampling.field import FirstVelocity, GuidedField
+from fmstudio.image.progress import Pace, Progress, count_of_steps
+
+T = TypeVar("T")
 
 
 def shifted_times(step_count: int, shift: float = 1.0, start: float = 1.0, end: float = 0.0) -> Tensor:
@@ -57,6 +58,23 @@ def shifted_times(step_count: int, shift: float = 1.0, start: float = 1.0, end: 
     return times.float()
 
 
+class Flow(Protocol):
+    """What is followed: v(x, t), such as a `GuidedField`."""
+
+    @property
+    def dtype(self) -> str:
+        """What it computes in."""
+        ...
+
+    def prepare(self, x: Tensor) -> None:
+        """Get ready for such an x, so that no step waits for it."""
+        ...
+
+    def __call__(self, x: Tensor, t: Tensor, /) -> Tensor:
+        """The velocity, shape of x, at a time of shape ()."""
+        ...
+
+
 @dataclass(frozen=True)
 class SampleStep:
     """One step of sampling.
@@ -64,6 +82,7 @@ class SampleStep:
     Args:
         index: steps taken so far, 1 … n.
         steps: n, or None where the solver chooses.
+        way: the share of the way done, by steps, or by time where the solver chooses them.
         t: the time reached; 0 after the last step.
         x: images at that time, shape (batch, channels, side, side).
         v: the velocity at the start of the step, same shape.
@@ -74,6 +93,7 @@ class SampleStep:
 
     index: int
     steps: int | None
+    way: float
     t: float
     x: Tensor
     v: Tensor
@@ -82,122 +102,19 @@ class SampleStep:
     seconds: float
 
 
-def way_done(step: SampleStep, start: float = 1.0, end: float = 0.0) -> float:
-    """The share of the way from one time to another: by steps, or by time where the solver chooses them."""
-    return step.index / step.steps if step.steps else abs(step.t - start) / abs(end - start)
-
-
-class _Clock:
-    """Seconds spent at work, without the pauses in which the reader has the word."""
-
-    def __init__(self, device: torch.device):
-        self._device, self._spent, self._started = device, 0.0, time.perf_counter()
-
-    def pause(self) -> float:
-        """All work so far; what a GPU was asked is done."""
-        finish(self._device)
-        self._spent += time.perf_counter() - self._started
-        return self._spent
-
-    def go_on(self) -> None:
-        """The reader is back."""
-        self._started = time.perf_counter()
-
-
-def sample_steps(
-    field: GuidedField,
-    noise: Tensor,
-    step_count: int,
-    solver: Tableau = EULER,
-    shift: float = 1.0,
-    *,
-    start: float = 1.0,
-    end: float = 0.0,
-) -> Iterator[SampleStep]:
-    """Carry noise to images, handing out every step.
+def timed(made: Iterable[T], device: torch.device) -> Iterator[tuple[T, float]]:
+    """Each thing with the seconds that all so far took, without what the reader does between them.
 
     Args:
-        field: the velocity field with its labels.
-        noise: x at t = start, shape (batch, channels, side, side), on the network's device.
-        step_count: n ≥ 1.
-        solver: a fixed-step Runge–Kutta method, such as EULER, MIDPOINT, HEUN or RK4 of
-            `fmstudio.flow.solve.solvers`.
-        shift: time shift (see `shifted_times`).
-        start, end: 1 and 0 generate, 0 and 1 invert.
-
-    Yields:
-        n records; the last one's x is the result.
-
-    Raises:
-        NotFiniteError: at the first step whose images are not finite.
+        made: one by one.
+        device: where the work is done; what a GPU was asked is waited for.
     """
-    field.prepare(noise)
-    recorder = FirstVelocity(field)
-    times = shifted_times(step_count, shift, start, end)
-    start_x, clock = noise, _Clock(noise.device)
-    for state in steps(recorder, noise, times, solver):
-        if recorder.v is None:
-            raise RuntimeError(f"The solver {solver.name} took a step without asking for a velocity.")
-        x0_hat = start_x - float(times[state.index - 1]) * recorder.v
-        seconds = clock.pause()
-        t = float(times[state.index - 1])
-        step = f"step {state.index} of {step_count} (t = {t:.3f})"
-        check_finite(state.x, step, field.dtype, remedy(field.dtype))
-        yield SampleStep(state.index, step_count, state.time, state.x, recorder.v, x0_hat, state.nfe, seconds)
-        start_x, recorder.v = state.x, None
-        clock.go_on()
-
-
-def sample_adaptive(
-    field: GuidedField,
-    noise: Tensor,
-    tolerance: float,
-    solver: Tableau = DOPRI5,
-    *,
-    start: float = 1.0,
-    end: float = 0.0,
-) -> Iterator[SampleStep]:
-    """Carry noise to images by steps whose error stays within a tolerance.
-
-    One step size serves the whole batch. The images are the end of the last step.
-
-    Args:
-        field: the velocity field with its labels, in float32: bfloat16's rounding is an error that no
-            step size removes.
-        noise: x at t = start.
-        tolerance: relative and absolute, in pixels of [−1, 1].
-        solver: an adaptive one.
-        start, end: 1 and 0 generate, 0 and 1 invert.
-
-    Yields:
-        The accepted steps; rejected ones count in `nfe`.
-
-    Raises:
-        NotFiniteError: the network answered with inf or NaN.
-        RuntimeError: the tolerance asks for steps that are too short.
-    """
-    field.prepare(noise)
-    clock = _Clock(noise.device)
-    ends = torch.tensor([start, end])
-
-    def checked(x: Tensor, t: Tensor) -> Tensor:
-        v = field(x, t)
-        check_finite(v, f"the network at t = {float(t):.3f}", field.dtype, remedy(field.dtype))
-        return v
-
-    for step in adaptive_steps(checked, noise, ends, rtol=tolerance, atol=tolerance, tableau=solver):
-        x0_hat = step.before - step.start * step.velocity
-        seconds = clock.pause()
-        yield SampleStep(step.index, None, step.time, step.x, step.velocity, x0_hat, step.nfe, seconds)
-        clock.go_on()
-
-
-class StepPlan(Protocol):
-    """How one row of a grid is made."""
-
-    def run(self, field: GuidedField, noise: Tensor) -> Iterator[SampleStep]:
-        """Every step from noise to images."""
-        ...
+    spent, started = 0.0, time.perf_counter()
+    for one in made:
+        finish(device)
+        spent += time.perf_counter() - started
+        yield one, spent
+        started = time.perf_counter()
 
 
 @dataclass(frozen=True)
@@ -206,8 +123,9 @@ class FixedPlan:
 
     Args:
         step_count: n ≥ 1.
-        solver: the method.
-        shift: time shift.
+        solver: a fixed-step Runge–Kutta method, such as EULER, MIDPOINT, HEUN or RK4 of
+            `fmstudio.flow.solve.tableaux`.
+        shift: time shift (see `shifted_times`).
     """
 
     step_count: int
@@ -215,49 +133,154 @@ class FixedPlan:
     shift: float = 1.0
 
     @property
+    def words(self) -> str:
+        """How a row is made, such as "4 steps"."""
+        return count_of_steps(self.step_count)
+
+    @property
     def evaluations(self) -> int:
         """How often the field will be asked."""
         return self.step_count * self.solver.evaluations
 
-    def run(self, field: GuidedField, noise: Tensor) -> Iterator[SampleStep]:
-        """Every step from noise to images."""
-        return sample_steps(field, noise, self.step_count, self.solver, self.shift)
+    def run(
+        self, field: Flow, noise: Tensor, *, start: float = 1.0, end: float = 0.0
+    ) -> Iterator[SampleStep]:
+        """Carry noise to images, handing out every step.
+
+        Args:
+            field: the velocity field with its labels.
+            noise: x at t = start, shape (batch, channels, side, side), on the network's device.
+            start, end: 1 and 0 generate, 0 and 1 invert.
+
+        Yields:
+            n records; the last one's x is the result.
+
+        Raises:
+            NotFiniteError: at the first step whose images are not finite.
+        """
+        field.prepare(noise)
+        first: list[Tensor] = []
+
+        def recorded(x: Tensor, t: Tensor) -> Tensor:
+            v = field(x, t)
+            if not first:
+                first.append(v.clone())
+            return v
+
+        times, before = shifted_times(self.step_count, self.shift, start, end), noise
+        for state, seconds in timed(steps(recorded, noise, times, self.solver), noise.device):
+            k, n, t, v = state.index, self.step_count, float(times[state.index - 1]), first.pop()
+            check_finite(state.x, f"step {k} of {n} (t = {t:.3f})", field.dtype, remedy(field.dtype))
+            yield SampleStep(k, n, k / n, state.time, state.x, v, before - t * v, state.nfe, seconds)
+            before = state.x
 
 
 @dataclass(frozen=True)
 class AdaptivePlan:
-    """As many steps as a tolerance asks for.
+    """As many steps as a tolerance asks for; one step size serves the whole batch.
 
     Args:
-        tolerance, solver: see `sample_adaptive`.
+        tolerance: relative and absolute, in pixels of [−1, 1].
+        solver: an adaptive one.
     """
 
     tolerance: float
     solver: Tableau = DOPRI5
 
-    def run(self, field: GuidedField, noise: Tensor) -> Iterator[SampleStep]:
-        """Every accepted step from noise to images."""
-        return sample_adaptive(field, noise, self.tolerance, self.solver)
+    @property
+    def words(self) -> str:
+        """How a row is made, such as "tolerance 0.1"."""
+        return f"tolerance {self.tolerance:g}"
+
+    @property
+    def evaluations(self) -> float:
+        """How often the field may be asked: a method of order 5 takes tolerance^(−1/5) as many steps."""
+        return GUESSED_EVALUATIONS * self.tolerance**-0.2
+
+    def run(
+        self, field: Flow, noise: Tensor, *, start: float = 1.0, end: float = 0.0
+    ) -> Iterator[SampleStep]:
+        """Carry noise to images, handing out every accepted step; rejected ones count in `nfe`.
+
+        Args:
+            field: the velocity field with its labels, in float32: bfloat16's rounding is an error that no
+                step size removes.
+            noise, start, end: as in `FixedPlan.run`.
+
+        Raises:
+            NotFiniteError: the network answered with inf or NaN.
+            RuntimeError: the tolerance asks for steps that are too short.
+        """
+        field.prepare(noise)
+
+        def checked(x: Tensor, t: Tensor) -> Tensor:
+            v = field(x, t)
+            check_finite(v, f"the network at t = {float(t):.3f}", field.dtype, remedy(field.dtype))
+            return v
+
+        ends, close = torch.tensor([start, end]), self.tolerance
+        made = adaptive_steps(checked, noise, ends, rtol=close, atol=close, tableau=self.solver)
+        for step, seconds in timed(made, noise.device):
+            way, x0_hat = abs(step.time - start) / abs(end - start), step.before - step.start * step.velocity
+            yield SampleStep(
+                step.index, None, way, step.time, step.x, step.velocity, x0_hat, step.nfe, seconds
+            )
 
 
-def sample(field: GuidedField, noise: Tensor, step_count: int, solver: Tableau = EULER) -> Tensor:
-    """The images that `sample_steps` ends with, shape of the noise, not clipped to [−1, 1]."""
+StepPlan = FixedPlan | AdaptivePlan
+"""How one row of a grid is made."""
+
+GUESSED_EVALUATIONS = 10
+"""What an adaptive row of tolerance 1 is taken to cost before it has started."""
+
+
+def paced(
+    pace: Pace, steps: Iterator[SampleStep], units: float = 1.0, kind: str = "way"
+) -> Iterator[SampleStep]:
+    """The same steps, each entered into the pace of an action.
+
+    Args:
+        pace: of the whole action.
+        steps: of one way.
+        units: of the action's work that the whole way is.
+        kind: of these units.
+    """
+    way, seconds = 0.0, 0.0
+    for step in steps:
+        pace.add(kind, units * (step.way - way), step.seconds - seconds)
+        way, seconds = step.way, step.seconds
+        yield step
+
+
+def follow(
+    pace: Pace,
+    steps: Iterator[SampleStep],
+    words: str | Callable[[SampleStep], str],
+    units: float = 1.0,
+    kind: str = "way",
+) -> Generator[Progress, None, SampleStep]:
+    """Take steps, saying after each where the action stands; returns the last one.
+
+    Args:
+        pace, steps, units, kind: as in `paced`.
+        words: what is being done, in all steps or in each.
+    """
+    last = None
+    for last in paced(pace, steps, units, kind):
+        yield pace.now(words if isinstance(words, str) else words(last))
+    assert last is not None  # no way is without a step
+    return last
+
+
+def sample(field: Flow, noise: Tensor, step_count: int, solver: Tableau = EULER) -> Tensor:
+    """The images that so many steps end with, shape of the noise, not clipped to [−1, 1]."""
     x = noise
-    for state in sample_steps(field, noise, step_count, solver):
-        x = state.x
+    for step in FixedPlan(step_count, solver).run(field, noise):
+        x = step.x
     return x
-
-
-def plan_words(plan: StepPlan) -> str:
-    """How a row is made: "4 steps" or "tolerance 0.1"."""
-    if isinstance(plan, AdaptivePlan):
-        return f"tolerance {plan.tolerance:g}"
-    if isinstance(plan, FixedPlan):
-        return count_of_steps(plan.step_count)
-    raise TypeError(f"Expected a plan with steps or a tolerance; got {plan!r}.")
 
 
 def step_words(plan: StepPlan, step: SampleStep) -> str:
     """Where a row that is being made stands: "4 steps: step 3"."""
     where = f", t = {step.t:.2f}" if isinstance(plan, AdaptivePlan) else ""
-    return f"{plan_words(plan)}: step {step.index}{where}"
+    return f"{plan.words}: step {step.index}{where}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pixel_unshuffle
 
@@ -30,6 +31,7 @@ class FeatureNet(nn.Module):
 
     def __init__(self, channels: int, class_count: int):
         super().__init__()
+        self.channels = channels
         widths, strides = (4 * channels, 32, 32, 64, 64, 128), (1, 1, 2, 1, 2)
         blocks: list[nn.Module] = []
         for before, after, stride in zip(widths[:-1], widths[1:], strides, strict=True):
@@ -116,22 +118,15 @@ def train_classifier(
 
 def save_classifier(folder: Path, net: FeatureNet, class_names: tuple[str, ...]) -> None:
     """Write weights (safetensors) and their description (json) into `folder`."""
-    from safetensors.torch import save_file
-
     folder.mkdir(parents=True, exist_ok=True)
-    first = next(net.trunk.parameters())
-    described = {"channels": first.shape[1] // 4, "class_names": list(class_names)}
+    described = {"channels": net.channels, "class_names": list(class_names)}
     (folder / "config.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
-    save_file(
-        {name: value.contiguous() for name, value in net.state_dict().items()}, folder / "model.safetensors"
-    )
+    save_file(net.state_dict(), folder / "model.safetensors")
 
 
 def load_classifier(folder: Path) -> FeatureNet:
     """The classifier that `save_classifier` wrote, ready to judge."""
-    from safetensors.torch import load_file
-
-    described = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
+    described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     net = FeatureNet(described["channels"], len(described["class_names"]))
-    net.load_state_dict(load_file(Path(folder) / "model.safetensors"))
+    net.load_state_dict(load_file(folder / "model.safetensors"))
     return net.eval().requires_grad_(False)

@@ -9,7 +9,7 @@ repeats (see `memorising`), beside the share that training images score left out
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,13 +17,12 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.solve.tableaux import HEUN
-from fmstudio.image.folder import ImageModel
 from fmstudio.image.memorising import find_nearest
-from fmstudio.image.models import repository_models, title_of
+from fmstudio.image.models import backbone, repository_models, title_of
 from fmstudio.image.progress import Pace, Progress
 from fmstudio.image.sampling.field import draw_noise
 from fmstudio.image.sampling.grid import GridRow, grid_row
-from fmstudio.image.sampling.sampling import AdaptivePlan, FixedPlan, SampleStep, StepPlan, step_words
+from fmstudio.image.sampling.sampling import FixedPlan, SampleStep, StepPlan, paced, step_words
 from fmstudio.image.scores.classifier import judge
 from fmstudio.image.settings import ImageSettings
 from fmstudio.image.training.data import to_bytes
@@ -31,57 +30,54 @@ from fmstudio.image.training.data import to_bytes
 REFERENCE = FixedPlan(128, HEUN)
 """What a row's images are compared with; in float32."""
 
-GUESSED_EVALUATIONS = 10
-"""What an adaptive row of tolerance 1 is taken to cost before it has started; see `guessed_evaluations`."""
-
+MOST_REFERENCES = 32
 BATCH = 100
 
 
 @dataclass(frozen=True)
-class Distance:
-    """Root mean squared distance of a row's pixels, in [−1, 1], to the reference's."""
+class OfRow:
+    """Something of the row `place` of the model `side`, both from 0."""
 
     place: int
     side: int
+
+
+@dataclass(frozen=True)
+class Distance(OfRow):
+    """Root mean squared distance of a row's pixels, in [−1, 1], to the reference's."""
+
     value: float
 
 
 @dataclass(frozen=True)
-class Quality:
+class Quality(OfRow):
     """Fréchet distance of `count` images to real ones, and what `count` real images get."""
 
-    place: int
-    side: int
     value: float
     count: int
     real: float
 
 
 @dataclass(frozen=True)
-class Closest:
+class CopyShare(OfRow):
+    """The share of copies among `count` images, and among the training images, each left out in turn."""
+
+    value: float
+    count: int
+    real: float
+
+
+@dataclass(frozen=True)
+class Closest(OfRow):
     """The nearest training image of each of a row's images.
 
     Args:
-        place, side: the row.
         images: uint8, shape (row's count, channels, side, side).
         copies: which of the row's images are copies of them, bool, shape (row's count,).
     """
 
-    place: int
-    side: int
     images: Tensor
     copies: Tensor
-
-
-@dataclass(frozen=True)
-class CopyShare:
-    """The share of copies among `count` images, and among the training images, each left out in turn."""
-
-    place: int
-    side: int
-    value: float
-    count: int
-    real: float
 
 
 def has_metric(model: str) -> bool:
@@ -99,6 +95,24 @@ def measures(settings: ImageSettings) -> bool:
     return settings.label < 0 and has_metric(settings.model)
 
 
+def paced_row(
+    settings: ImageSettings, plan: StepPlan, labels: Tensor, noise: Tensor, pace: Pace, exact: bool = False
+) -> Iterator[GridRow | SampleStep]:
+    """A row's steps, entered into the pace of the whole action, and then the row.
+
+    Args:
+        settings: of it.
+        plan: how it is made.
+        labels, noise: of each image.
+        pace: of the whole action.
+        exact: compute in float32 whatever the settings say.
+    """
+    model = backbone(settings.model)
+    steps = plan.run(settings.field(model, labels, exact=exact), noise.to(model.net.device))
+    units = plan.evaluations * len(labels) * settings.passes
+    return grid_row(plan, paced(pace, steps, units, _kind(settings, exact)))
+
+
 def closest(place: int, side: int, settings: ImageSettings, row: GridRow) -> Iterator[Closest]:
     """What a row's images are nearest to among the training images; nothing where there are none."""
     training = repository_models().training(settings.model)
@@ -107,84 +121,48 @@ def closest(place: int, side: int, settings: ImageSettings, row: GridRow) -> Ite
         yield Closest(place, side, training.pixels[found.index], found.copies)
 
 
-class References:
-    """The latest references, worked out once for everybody.
+REFERENCES: dict[ImageSettings, Tensor] = {}
+"""The latest references' images, worked out once for everybody; the one asked for last stands last."""
 
-    Args:
-        most: how many are kept.
-    """
-
-    def __init__(self, most: int = 32) -> None:
-        self._most, self._lock = most, threading.Lock()
-        self._ends: OrderedDict[ImageSettings, Tensor] = OrderedDict()
-
-    def __contains__(self, settings: ImageSettings) -> bool:
-        """Whether the reference of some settings is there."""
-        return _reference_key(settings) in self._ends
-
-    def find(self, settings: ImageSettings) -> Tensor | None:
-        """The reference of some settings, if it is there."""
-        key = _reference_key(settings)
-        with self._lock:
-            if key in self._ends:
-                self._ends.move_to_end(key)
-            return self._ends.get(key)
-
-    def keep(self, settings: ImageSettings, ends: Tensor) -> None:
-        """Add one; the one that was not asked for the longest leaves."""
-        with self._lock:
-            self._ends[_reference_key(settings)] = ends
-            while len(self._ends) > self._most:
-                self._ends.popitem(last=False)
-
-    def clear(self) -> None:
-        """Forget all."""
-        with self._lock:
-            self._ends.clear()
-
-
-REFERENCES = References()
-"""Those of this process."""
+_LOCK = threading.Lock()
 
 
 def _reference_key(settings: ImageSettings) -> ImageSettings:
     """The settings that the reference depends on; all others at their defaults."""
-    return ImageSettings(
-        model=settings.model,
-        label=settings.label,
-        guidance=settings.guidance,
-        seed=settings.seed,
-        count=settings.count,
-    )
+    names = ("model", "label", "guidance", "seed", "count")
+    return ImageSettings(**{name: getattr(settings, name) for name in names})
 
 
-def reference_images(
-    settings: ImageSettings, model: ImageModel, pace: Pace
-) -> Generator[Progress, None, Tensor]:
+def reference_images(settings: ImageSettings, pace: Pace) -> Generator[Progress, None, Tensor]:
     """Returns the reference's images; the same settings are worked out once for everybody."""
-    known = REFERENCES.find(settings)
-    if known is not None:
-        return known
-    guided = settings.field(model, settings.labels(model), exact=True)
-    end = torch.empty(0)
-    for event in paced(grid_row(guided, settings.noise(model), REFERENCE), settings, REFERENCE, pace, True):
-        if isinstance(event, GridRow):
-            end = event.ends
-        else:
-            yield pace.now(f"{title_of(settings.model)}, reference: step {event.index} of {event.steps}")
-    REFERENCES.keep(settings, end)
-    return end
+    key = _reference_key(settings)
+    with _LOCK:
+        ends = REFERENCES.get(key)
+    if ends is None:
+        model = backbone(settings.model)
+        row = paced_row(settings, REFERENCE, settings.labels(model), settings.noise(model), pace, exact=True)
+        for event in row:
+            if isinstance(event, GridRow):
+                ends = event.ends
+            else:
+                yield pace.now(f"{title_of(settings.model)}, reference: step {event.index} of {event.steps}")
+        assert ends is not None
+    with _LOCK:
+        REFERENCES.pop(key, None)
+        REFERENCES[key] = ends
+        while len(REFERENCES) > MOST_REFERENCES:
+            del REFERENCES[next(iter(REFERENCES))]
+    return ends
 
 
 def further_scores(
-    place: int, side: int, settings: ImageSettings, model: ImageModel, row: GridRow, count: int, pace: Pace
+    place: int, side: int, settings: ImageSettings, row: GridRow, count: int, pace: Pace
 ) -> Iterator[Quality | CopyShare | Progress]:
     """FD and share of copies of a row, as far as its model has them.
 
     Args:
         place, side: the row.
         settings: of it.
-        model: its model.
         row: what there is already.
         count: how many images; those that the row lacks are sampled.
         pace: of the whole action.
@@ -193,7 +171,7 @@ def further_scores(
     training = repository_models().training(settings.model)
     if metric is None and training is None:
         return
-    ends = yield from _more_images(settings, model, row, count, pace)
+    ends = yield from _more_images(settings, row, count, pace)
     if metric is not None and len(ends) >= 2:
         classifier, real = repository_models().classifier(metric), repository_models().reference(metric)
         features = judge(classifier, ends.clamp(-1, 1)).features
@@ -205,60 +183,22 @@ def further_scores(
 
 
 def _more_images(
-    settings: ImageSettings, model: ImageModel, row: GridRow, count: int, pace: Pace
+    settings: ImageSettings, row: GridRow, count: int, pace: Pace
 ) -> Generator[Progress, None, Tensor]:
-    """Returns the row's images and as many more as it takes to have `count`, float32 on the CPU.
-
-    They are further noises of the same seed's stream, the classes in turn from where the row ended.
-    """
-    made, plan = [row.ends], row.plan
-    wanted = max(count - settings.count, 0)
-    if wanted:
-        labels = settings.labels(model, settings.count + wanted)[settings.count :]
+    """Returns the row's images and more, the classes in turn from where it ended, until there are `count`."""
+    made, wanted = [row.ends], count - settings.count
+    if wanted > 0:
+        model = backbone(settings.model)
+        labels = settings.labels(model, count)[settings.count :]
         noise = draw_noise((wanted, *model.net.image_shape), settings.seed + 2**31)
         for some, start in zip(labels.split(BATCH), noise.split(BATCH), strict=True):
-            rows = grid_row(settings.field(model, some), start.to(model.net.device), plan)
-            for event in paced(rows, settings, plan, pace, images=len(some)):
+            for event in paced_row(settings, row.plan, some, start, pace):
                 if isinstance(event, GridRow):
                     made.append(event.ends)
                 else:
-                    title = title_of(settings.model)
-                    yield pace.now(f"{title}, measured on {count} images: {step_words(plan, event)}")
+                    words = f"measured on {count} images: {step_words(row.plan, event)}"
+                    yield pace.now(f"{title_of(settings.model)}, {words}")
     return torch.cat(made)
-
-
-def paced(
-    events: Iterator[GridRow | SampleStep],
-    settings: ImageSettings,
-    plan: StepPlan,
-    pace: Pace,
-    exact: bool = False,
-    images: int | None = None,
-) -> Iterator[GridRow | SampleStep]:
-    """The same events, with their work and time entered into the pace.
-
-    Args:
-        events: of a row.
-        settings, plan: of the row.
-        pace: of the whole action.
-        exact: whether the row is computed in float32 whatever the settings say.
-        images: in the row; the settings' count unless given.
-    """
-    kind = _kind(settings, exact)
-    size = (settings.count if images is None else images) * _guided(settings)
-    nfe, seconds = 0, 0.0
-    for event in events:
-        if isinstance(event, SampleStep):
-            pace.add(kind, (event.nfe - nfe) * size, event.seconds - seconds)
-            nfe, seconds = event.nfe, event.seconds
-        elif isinstance(plan, AdaptivePlan):
-            pace.drop({kind: max(guessed_evaluations(plan) - event.nfe, 0) * size})
-        yield event
-
-
-def guessed_evaluations(plan: AdaptivePlan) -> float:
-    """What an adaptive row may cost: a method of order 5 takes tolerance^(−1/5) as many steps."""
-    return GUESSED_EVALUATIONS * plan.tolerance**-0.2
 
 
 def expected_work(each: Sequence[ImageSettings], distances: bool, figures: int) -> dict[str, float]:
@@ -268,26 +208,16 @@ def expected_work(each: Sequence[ImageSettings], distances: bool, figures: int) 
         each: the settings of every model.
         distances, figures: as in `compare.compare`.
     """
-    remaining: dict[str, float] = {}
-
-    def more(kind: str, units: float) -> None:
-        remaining[kind] = remaining.get(kind, 0.0) + units
-
+    remaining: dict[str, float] = defaultdict(float)
     for settings in each:
-        factor = _guided(settings)
-        measured = measures(settings) or has_training(settings.model)
-        extra = max(figures - settings.count, 0) if measured else 0
+        count = settings.count
+        images = max(figures, count) if measures(settings) or has_training(settings.model) else count
         for plan in settings.plans():
-            evaluations = plan.evaluations if isinstance(plan, FixedPlan) else guessed_evaluations(plan)
-            more(_kind(settings, False), evaluations * (settings.count + extra) * factor)
-        if distances and settings not in REFERENCES:
-            more(_kind(settings, True), REFERENCE.evaluations * settings.count * factor)
+            remaining[_kind(settings, False)] += plan.evaluations * images * settings.passes
+        if distances and _reference_key(settings) not in REFERENCES:
+            remaining[_kind(settings, True)] += REFERENCE.evaluations * count * settings.passes
     return remaining
 
 
 def _kind(settings: ImageSettings, exact: bool) -> str:
     return "float32" if exact or settings.adaptive or not settings.bf16 else "bfloat16"
-
-
-def _guided(settings: ImageSettings) -> int:
-    return 1 if settings.guidance == 1 else 2

@@ -76,12 +76,8 @@ def nearest_recall(real: Tensor, generated: Tensor, neighbours: int = 3) -> floa
             f"Recall with {neighbours} neighbours needs more than {neighbours} generated rows, at least 1"
             f" neighbour; got {len(generated)} rows."
         )
-    reach = torch.cat(
-        [
-            torch.cdist(part, generated).kthvalue(neighbours + 1, dim=1).values
-            for part in generated.split(1000)
-        ]
-    )
+    each = [torch.cdist(part, generated).kthvalue(neighbours + 1).values for part in generated.split(1000)]
+    reach = torch.cat(each)
     covered = [(torch.cdist(part, generated) <= reach).any(dim=1) for part in real.split(1000)]
     return float(torch.cat(covered).double().mean())
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from fmstudio.folders import MODELS
@@ -84,9 +86,8 @@ def make_reference(classifier: FeatureNet, digest: str, train: ImageSet, test: I
     """
     features = judge(classifier, test.images(torch.arange(len(test)))).features.double()
     rows = _classes_in_turn(train, REAL_FEATURES)
-    kept = torch.cat(
-        [(test.labels == label).nonzero()[:PICTURES_PER_CLASS, 0] for label in range(len(test.class_names))]
-    )
+    of_each = [(test.labels == k).nonzero()[:PICTURES_PER_CLASS, 0] for k in range(len(test.class_names))]
+    kept = torch.cat(of_each)
     return Reference(
         features.mean(dim=0).float(),
         torch.cov(features.T).float(),
@@ -108,17 +109,13 @@ def _classes_in_turn(images: ImageSet, count: int) -> Tensor:
 
 def weights_digest(folder: Path) -> str:
     """SHA-256 of the classifier's weights in a metric's folder."""
-    return hashlib.sha256((Path(folder) / "model.safetensors").read_bytes()).hexdigest()
+    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
 
 
 def save_reference(folder: Path, reference: Reference) -> None:
     """Write `reference.safetensors` into the metric's folder."""
-    from safetensors.torch import save_file
-
-    tensors = {
-        name: getattr(reference, name) for name in ("mean", "covariance", "real", "pictures", "labels")
-    }
-    save_file(tensors, Path(folder) / FILE_NAME, {"classifier": reference.classifier})
+    tensors = {name: value for name, value in vars(reference).items() if name != "classifier"}
+    save_file(tensors, folder / FILE_NAME, {"classifier": reference.classifier})
 
 
 def load_reference(folder: Path) -> Reference:
@@ -128,9 +125,7 @@ def load_reference(folder: Path) -> Reference:
         FileNotFoundError: there is none.
         ValueError: it belongs to other weights than the classifier's beside it.
     """
-    from safetensors import safe_open
-
-    path = Path(folder) / FILE_NAME
+    path = folder / FILE_NAME
     if not path.is_file():
         raise FileNotFoundError(
             f"No {FILE_NAME} in {folder}. Make it with python -m fmstudio.image.scores.reference."

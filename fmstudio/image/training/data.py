@@ -9,41 +9,24 @@ import csv
 import gzip
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from PIL import Image, ImageOps
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from PIL import Image
+from fmstudio.image.picture_size import check_size
 
 FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package `dataset-fashion-mnist` puts its files."""
 
 FASHION_CLASSES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"})
 
-_IDX_TYPES = {
-    0x08: np.dtype(np.uint8),
-    0x09: np.dtype(np.int8),
-    0x0B: np.dtype(">i2"),
-    0x0C: np.dtype(">i4"),
-    0x0D: np.dtype(">f4"),
-    0x0E: np.dtype(">f8"),
-}
+_IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
 def to_unit(pixels: Tensor) -> Tensor:
@@ -125,11 +108,10 @@ def read_idx(path: Path) -> Tensor:
     Raises:
         ValueError: the header is not an idx header, or the file is shorter or longer than it says.
     """
-    path = Path(path)
     raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in _IDX_TYPES:
         raise ValueError(f"{path} is not an idx file: it starts with {raw[:4].hex(' ') or 'nothing'}.")
-    kind, rank = _IDX_TYPES[raw[2]], raw[3]
+    kind, rank = np.dtype(_IDX_TYPES[raw[2]]), raw[3]
     start = 4 + 4 * rank
     if len(raw) < start:
         raise ValueError(f"{path} ends inside its header of {start} bytes; it has {len(raw)}.")
@@ -154,8 +136,8 @@ def fashion_mnist(folder: Path = FASHION_FOLDER, train: bool = True) -> ImageSet
     Source: Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747 (MIT licence, © 2017 Zalando SE).
     """
     stem = "train" if train else "t10k"
-    pixels = read_idx(_idx_path(Path(folder), f"{stem}-images-idx3-ubyte"))
-    labels = read_idx(_idx_path(Path(folder), f"{stem}-labels-idx1-ubyte"))
+    pixels = read_idx(_idx_path(folder, f"{stem}-images-idx3-ubyte"))
+    labels = read_idx(_idx_path(folder, f"{stem}-labels-idx1-ubyte"))
     return ImageSet(pixels[:, None], labels.long(), FASHION_CLASSES)
 
 
@@ -171,8 +153,6 @@ def _idx_path(folder: Path, name: str) -> Path:
 
 def eight_bit(picture: Image.Image) -> Image.Image:
     """The picture with at most 8 bits a channel; Pillow would take all above 255 for white."""
-    from PIL import Image
-
     if not picture.mode.startswith("I"):
         return picture
     return Image.fromarray((np.asarray(picture) // 257).clip(0, 255).astype(np.uint8))
@@ -190,8 +170,6 @@ def square_of(picture: Image.Image, size: int, channels: int, backdrop: str = "w
     Returns:
         uint8, shape (channels, size, size).
     """
-    from PIL import Image, ImageOps
-
     upright = ImageOps.exif_transpose(picture)
     side = min(upright.size)
     left, top = (upright.width - side) // 2, (upright.height - side) // 2
@@ -205,10 +183,6 @@ def square_of(picture: Image.Image, size: int, channels: int, backdrop: str = "w
 
 
 def _open_square(path: Path, size: int, channels: int) -> Tensor:
-    from PIL import Image
-
-    from fmstudio.image.picture_size import check_size
-
     with Image.open(path) as picture:
         check_size(picture, 2 * size)
         return square_of(picture, size, channels)
@@ -234,7 +208,6 @@ def image_folder(
         FileNotFoundError: no picture found, or one that the CSV lists is missing.
         ValueError: the CSV lacks a column, or the size is not positive.
     """
-    folder = Path(folder)
     if size < 1:
         raise ValueError(f"The image size is at least 1 pixel; got {size}.")
     named = _labels_from_csv(folder, labels_csv) if labels_csv is not None else _labels_from_folders(folder)
@@ -251,8 +224,6 @@ def image_folder(
 
 
 def _is_grey(path: Path) -> bool:
-    from PIL import Image
-
     with Image.open(path) as picture:
         return picture.mode in ("1", "L", "LA", "I;16", "I", "F")
 
@@ -264,7 +235,7 @@ def _labels_from_folders(folder: Path) -> list[tuple[Path, str]]:
 
 
 def _labels_from_csv(folder: Path, labels_csv: Path) -> list[tuple[Path, str]]:
-    with Path(labels_csv).open(newline="", encoding="utf-8") as handle:
+    with labels_csv.open(newline="", encoding="utf-8") as handle:
         reader = csv.DictReader(handle)
         missing = {"file", "label"} - set(reader.fieldnames or ())
         if missing:
@@ -289,7 +260,6 @@ def load_images(
         labels_csv: labels of a folder of pictures (see `image_folder`).
         train: which half of the idx files; a folder of pictures has only one.
     """
-    path = Path(path)
     if not path.is_dir():
         raise FileNotFoundError(f"{path} is not a folder. Give a folder of idx files or of pictures.")
     if any(path.glob("*-idx3-ubyte*")):

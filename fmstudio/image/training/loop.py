@@ -12,6 +12,7 @@ import math
 import os
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -164,11 +165,8 @@ class Run:
         total = torch.zeros((), device=accelerator.device)
         for index in range(parts):
             piece = share.part(index, parts).to(accelerator.device)
-            if index < parts - 1:
-                with accelerator.no_sync(self.net):
-                    loss = velocity_loss(self.net, piece) / parts
-                    accelerator.backward(loss)
-            else:
+            # Processes tell each other their gradients with the last part alone.
+            with accelerator.no_sync(self.net) if index < parts - 1 else nullcontext():
                 loss = velocity_loss(self.net, piece) / parts
                 accelerator.backward(loss)
             total += loss.detach()

@@ -107,8 +107,7 @@ class Batch:
     def part(self, index: int, count: int) -> Batch:
         """The index-th of `count` equal parts."""
         size = len(self.t) // count
-        rows = slice(index * size, (index + 1) * size)
-        return Batch(self.x0[rows], self.x1[rows], self.t[rows], self.labels[rows])
+        return Batch(*(part[index * size : (index + 1) * size] for part in self._all()))
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device; from pinned memory the copy does not hold up this thread."""

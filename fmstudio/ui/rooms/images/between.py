@@ -8,13 +8,13 @@ import gradio as gr
 
 from fmstudio.folders import ASSETS
 from fmstudio.image.progress import Progress
-from fmstudio.image.questions.inversion import BETWEEN_TOLERANCE, Interpolation, interpolate
+from fmstudio.image.questions.inversion import BETWEEN_TOLERANCE, interpolate
 from fmstudio.image.settings import whole
 from fmstudio.ui import words
 from fmstudio.ui.report import said
-from fmstudio.ui.rooms.images.parts import LOADING, Values, go_and_stop
+from fmstudio.ui.rooms.images.parts import LOADING, Values, go_and_stop, outcome
 from fmstudio.ui.rooms.images.results import interpolation_html
-from fmstudio.ui.rooms.images.sampler import Sampler, one_label, steps_follow
+from fmstudio.ui.rooms.images.sampler import Sampler, one_label
 from fmstudio.ui.wiring import Updates
 
 OPENING = ASSETS / "pictures" / "images-between.html"
@@ -32,24 +32,18 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
             points = gr.Slider(
                 3, 13, value=SHOWN_POINTS, step=1, label="images", interactive=True, min_width=120
             )
-            steps = gr.Slider(
-                1, 64, value=SHOWN_STEPS, step=1, label="steps", interactive=True, min_width=120
-            )
+            steps = sampler.steps(1, 64, SHOWN_STEPS, 120, BETWEEN_TOLERANCE)
             buttons = go_and_stop("Interpolate", "between")
         status = gr.HTML(said("Shown: seeds 0 and 1 of the default settings, sampled beforehand."))
-        rows = gr.HTML(OPENING.read_text("utf-8") if OPENING.exists() else "", elem_id="between-rows")
+        rows = gr.HTML(OPENING.read_text("utf-8"), elem_id="between-rows")
         gr.Markdown(words.text("images-between"))
 
     def draw(values: Values) -> Generator[Progress | Updates]:
         settings = sampler.read(values)
         label, seed = one_label(settings), whole("seed", values[other] or 0)
         yield LOADING
-        for event in interpolate(settings, seed, label, int(values[points]), int(values[steps])):
-            if isinstance(event, Interpolation):
-                yield {status: said("Done."), rows: interpolation_html(event)}
-            else:
-                yield event
+        made = yield from outcome(interpolate(settings, seed, label, int(values[points]), int(values[steps])))
+        yield {status: said("Done."), rows: interpolation_html(made)}
 
     inputs, stopped = [other, points, steps], "Stopped. The images before stay."
     sampler.wire(buttons, visitor, draw, inputs, status, [rows], stopped)
-    steps_follow(sampler, steps, BETWEEN_TOLERANCE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
@@ -41,12 +40,21 @@ def files_card(visitor: gr.State, result: gr.State) -> None:
         )  # fmt: skip
 
     def write(values: Values) -> Generator[Updates]:
-        made = write_files(values[result], Path(gallery.GRADIO_CACHE))
+        done: Comparison | XYGrid | None = values[result]
+        pictures = done.pictures() if done is not None else []
+        if done is None or not pictures:
+            raise ValueError("There is no grid of yours yet: press Sample first.")
+        cache = Path(gallery.GRADIO_CACHE)
+        cache.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="images-", dir=cache))
+        made = done.settings.to_dict() | {"models": list(done.models)}
+        (folder / "grid.png").write_bytes(png_of(sheet_of(done.sheet()), made))
+        files = [(str(path), words) for path, words in write_pictures(pictures[:GALLERY_LIMIT], folder)]
         yield {
-            kept: said(made.text),
-            gallery: gr.update(value=made.pictures, visible=True),
-            sheet: gr.update(value=str(made.sheet), interactive=True),
-            archive: gr.update(value=str(made.archive), interactive=True),
+            kept: said(words_of(len(pictures))),
+            gallery: gr.update(value=files, visible=True),
+            sheet: gr.update(value=str(folder / "grid.png"), interactive=True),
+            archive: gr.update(value=str(write_zip(pictures, made, folder / "images.zip")), interactive=True),
         }
 
     def another_grid() -> Updates:
@@ -60,46 +68,11 @@ def files_card(visitor: gr.State, result: gr.State) -> None:
     result.change(another_grid, None, shown, **QUIET)
 
 
-@dataclass(frozen=True)
-class Files:
-    """A grid as files.
-
-    Args:
-        pictures: path and words of each image, as a gallery takes them.
-        sheet, archive: all of them as one PNG, and in a zip.
-        text: what there is to say of them.
-    """
-
-    pictures: list[tuple[str, str]]
-    sheet: Path
-    archive: Path
-    text: str
-
-
-def write_files(done: Comparison | XYGrid | None, cache: Path) -> Files:
-    """Everything finished as files: images one by one, one sheet, one zip.
-
-    Args:
-        done: the grid, or None.
-        cache: a folder that Gradio serves files from.
-
-    Raises:
-        ValueError: nothing is finished.
-    """
-    pictures = done.pictures() if done is not None else []
-    if done is None or not pictures:
-        raise ValueError("There is no grid of yours yet: press Sample first.")
-    cache.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="images-", dir=cache))
-    settings = done.settings.to_dict() | {"models": list(done.models)}
-    archive = write_zip(pictures, settings, folder / "images.zip")
-    sheet = folder / "grid.png"
-    sheet.write_bytes(png_of(sheet_of(done.sheet()), settings))
-    files = [(str(path), words) for path, words in write_pictures(pictures[:GALLERY_LIMIT], folder)]
-    more = f" The gallery shows {GALLERY_LIMIT}; the zip has all." if len(pictures) > GALLERY_LIMIT else ""
-    text = (
-        f"{len(pictures)} images. Each PNG holds its settings in a text chunk, as JSON. A row has one seed: "
+def words_of(count: int) -> str:
+    """What there is to say of so many images as files."""
+    more = f" The gallery shows {GALLERY_LIMIT}; the zip has all." if count > GALLERY_LIMIT else ""
+    return (
+        f"{count} images. Each PNG holds its settings in a text chunk, as JSON. A row has one seed: "
         "image k comes out again as image k of a row with that seed, not alone (with dopri5 only in a row as "
         f"long, for its steps are chosen for all).{more}"
     )
-    return Files(files, sheet, archive, text)

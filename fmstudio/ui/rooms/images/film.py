@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Generator
 from dataclasses import replace
-from typing import Any
 
 import gradio as gr
 
 from fmstudio.folders import ASSETS
 from fmstudio.image.progress import Progress
 from fmstudio.image.questions.film import Film, film
-from fmstudio.image.questions.gallery import data_uri, picture_of
 from fmstudio.image.training.data import to_bytes
 from fmstudio.studio.running import Pulse
 from fmstudio.ui import words
 from fmstudio.ui.film_strip import FilmStrip, film_json
 from fmstudio.ui.report import said
 from fmstudio.ui.rooms.images.parts import LOADING, YIELD_EVERY, Values, go_and_stop
-from fmstudio.ui.rooms.images.sampler import Sampler, chosen_class, steps_follow
+from fmstudio.ui.rooms.images.results import captioned
+from fmstudio.ui.rooms.images.sampler import Sampler, chosen_class
 from fmstudio.ui.wiring import Updates
 
 OPENING = ASSETS / "pictures" / "images-film.json"
@@ -31,19 +30,16 @@ FILM_TOLERANCE = 0.03
 
 def build(visitor: gr.State, sampler: Sampler) -> None:
     """Lay the sub-tab out."""
-    opening = json.loads(OPENING.read_text("utf-8")) if OPENING.exists() else {}
+    opening = json.loads(OPENING.read_text("utf-8"))
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         with gr.Row(elem_classes=["fm-controls"]):
-            steps = gr.Slider(
-                2, 64, value=SHOWN_STEPS, step=2, label="steps", interactive=True, min_width=160,
-                elem_id="film-steps",
-            )  # fmt: skip
+            steps = sampler.steps(2, 64, SHOWN_STEPS, 160, FILM_TOLERANCE, step=2, elem_id="film-steps")
             buttons = go_and_stop("Sample", "film")
         status = gr.HTML(said("Shown: the default settings, sampled beforehand. Drag the scrubber."))
-        strip = FilmStrip(opening.get("film"), elem_id="film-strip")
+        strip = FilmStrip(opening["film"], elem_id="film-strip")
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### Half of the steps is not half as many steps")
-        halves = gr.HTML(opening.get("halves", ""), elem_id="film-halves")
+        halves = gr.HTML(opening["halves"], elem_id="film-halves")
         gr.Markdown(words.text("images-film"))
 
     def draw(values: Values) -> Generator[Progress | Updates]:
@@ -64,7 +60,6 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
 
     stopped = "Stopped. The frames so far stay."
     sampler.wire(buttons, visitor, draw, [steps], status, [strip, halves], stopped)
-    steps_follow(sampler, steps, FILM_TOLERANCE)
 
 
 def summary(made: Film) -> str:
@@ -88,13 +83,11 @@ def halves_html(made: Film) -> str:
         (made.halved, f"{half} of {half} steps", "the end"),
         (end, f"{n} of {n} steps", "the end"),
     ]
-    cells = "".join(
-        f'<figure><img alt="{first}, {second.split("<")[0]}" src="{data_uri(picture_of(to_bytes(x)))}">'
-        f"<figcaption><b>{first}</b><br>{second}<br>off by {_gap(x, end):.3f}</figcaption></figure>"
+    return captioned(
+        (
+            to_bytes(x),
+            f"{first}, {second.split('<')[0]}",
+            f"<b>{first}</b><br>{second}<br>off by {float((x - end).square().mean().sqrt()):.3f}",
+        )
         for x, first, second in shown
     )
-    return f'<div class="fm-shots">{cells}</div>'
-
-
-def _gap(x: Any, end: Any) -> float:
-    return float((x - end).square().mean().sqrt())

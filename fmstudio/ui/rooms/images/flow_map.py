@@ -10,13 +10,13 @@ import gradio as gr
 from fmstudio.folders import ASSETS
 from fmstudio.image.models import repository_models
 from fmstudio.image.progress import Progress
-from fmstudio.image.questions.gallery import data_uri, picture_of
 from fmstudio.image.questions.projection import FlowMap, flow_map
 from fmstudio.image.settings import ImageSettings
 from fmstudio.plots.scene.image import map_scene
 from fmstudio.ui.player import Player, read_probe
 from fmstudio.ui.report import failed, said
-from fmstudio.ui.rooms.images.parts import LOADING, Values, go_and_stop
+from fmstudio.ui.rooms.images.parts import LOADING, Values, go_and_stop, outcome
+from fmstudio.ui.rooms.images.results import captioned
 from fmstudio.ui.rooms.images.sampler import Sampler, beside_dropdown, side_by_side
 from fmstudio.ui.rooms.images.words import map_text
 from fmstudio.ui.wiring import QUIET, Updates
@@ -37,9 +37,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
             samples = gr.Slider(
                 50, 600, value=SHOWN_SAMPLES, step=50, label="images", interactive=True, min_width=140
             )
-            steps = gr.Slider(
-                4, 64, value=SHOWN_STEPS, step=1, label="steps", interactive=True, min_width=140
-            )
+            steps = sampler.steps(4, 64, SHOWN_STEPS, 140)
             beside = beside_dropdown(sampler)
             buttons = go_and_stop("Draw the map", "map")
         status = gr.HTML(
@@ -47,7 +45,7 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
             elem_id="map-status",
         )
         player = Player(
-            OPENING.read_bytes() if OPENING.exists() else None,
+            OPENING.read_bytes(),
             layers=("particles", "trails", "lines"),
             colour="class",
             panes=2,
@@ -64,17 +62,14 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
         models = side_by_side(settings.model, values[beside])
         yield LOADING
         yield {looked: ""}
-        for event in flow_map(settings, models, int(values[samples])):
-            if isinstance(event, FlowMap):
-                yield {
-                    status: said("Click into a pane: the image that is there."),
-                    player: map_scene(event),
-                    legend: legend_html(event.class_names),
-                    looked: "",
-                    result: event,
-                }
-            else:
-                yield event
+        made = yield from outcome(flow_map(settings, models, int(values[samples])))
+        yield {
+            status: said("Click into a pane: the image that is there."),
+            player: map_scene(made),
+            legend: legend_html(made.class_names),
+            looked: "",
+            result: made,
+        }
 
     inputs, outputs = [samples, steps, beside], [player, legend, looked, result]
     sampler.wire(buttons, visitor, draw, inputs, status, outputs, "Stopped. The map before stays.")
@@ -97,11 +92,7 @@ def _look(made: FlowMap | None, event: gr.EventData) -> str:
         (made.expected[probe.pane][frame, sample], "expected from there, x̂<sub>0</sub>"),
         (made.frames[probe.pane][-1, sample], f"its image: {escape(called)}"),
     )
-    cells = "".join(
-        f'<figure><img alt="" src="{data_uri(picture_of(image))}"><figcaption>{text}</figcaption></figure>'
-        for image, text in shown
-    )
-    return f'<div class="fm-shots">{cells}</div>'
+    return captioned((image, "", text) for image, text in shown)
 
 
 def legend_html(names: tuple[str, ...]) -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
-from dataclasses import dataclass
 
 import gradio as gr
-from gradio.blocks import Block
 
 from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.folders import ASSETS
@@ -40,35 +38,99 @@ HEADINGS = {"FD": "#### FD (own features)", "copies": "#### Share of copies", ""
 """Of the middle figure, by `figure_kind`."""
 
 
-@dataclass(frozen=True)
-class Controls:
-    """What is compared, and what is measured of it."""
+class StepGrid:
+    """The sub-tab: its controls, the rows as they come, and what is measured of them."""
 
-    steps: gr.Textbox
-    tolerances: gr.Textbox
-    count: gr.Slider
-    beside: gr.Dropdown
-    measured: gr.Dropdown
-    nearest: gr.Checkbox
-    buttons: GoAndStop
+    def __init__(self, visitor: gr.State, sampler: Sampler):
+        self.sampler, self.result = sampler, gr.State(None)
+        with gr.Column(elem_classes=["fm-card"], min_width=0):
+            buttons = self._controls()
+            self.status = gr.HTML(
+                said(
+                    "Shown: the default settings, sampled and measured beforehand, elsewhere: what a row "
+                    "takes here stands under it once you sample."
+                ),
+                elem_id="images-status",
+            )
+            self.grid = gr.HTML(OPENING.read_text("utf-8"), elem_id="images-grid")
+            self.below = gr.Markdown(grid_text(ImageSettings().model), elem_id="images-below")
+        self._figures()
+        files_card(visitor, self.result)
+        given = [self.steps, self.tolerances, self.count, self.beside, self.measured, self.nearest]
+        stopped = "Stopped. Finished rows stay; a pale row shows the images expected so far."
+        outputs = [self.grid, self.result, self.error, self.middle, self.heading, self.quality, self.reading]
+        sampler.wire(buttons, visitor, self._draw, given, self.status, outputs, stopped)
+        rows, followers = [self.steps, self.tolerances], [self.measured, self.nearest, self.below]
+        sampler.solver.change(self._other_solver, sampler.solver, rows, **QUIET)
+        sampler.model.change(self._other_model, sampler.model, followers, **QUIET)
 
+    def _controls(self) -> GoAndStop:
+        default = ImageSettings()
+        with gr.Row(elem_classes=["fm-controls"]):
+            self.steps = gr.Textbox(
+                " ".join(map(str, default.steps)), label="step counts, each 1…128", max_lines=1, min_width=150
+            )
+            self.tolerances = gr.Textbox(
+                " ".join(f"{t:g}" for t in default.tolerances), label="tolerances of dopri5", max_lines=1,
+                visible=False, min_width=150,
+            )  # fmt: skip
+            self.count = gr.Slider(
+                1, 20, value=SHOWN_COUNT, step=1, label="images a row", interactive=True, min_width=140
+            )
+            self.beside = beside_dropdown(self.sampler)
+            self.measured = gr.Dropdown(
+                MEASURED_CHOICES, value=SHOWN_MEASURED, label="FD on", interactive=True, min_width=140,
+                elem_id="images-fd",
+            )  # fmt: skip
+            self.nearest = gr.Checkbox(
+                True, label="nearest training images", visible=False, interactive=True, min_width=130,
+                elem_id="images-nearest", elem_classes=["fm-low"],
+            )  # fmt: skip
+            return go_and_stop("Sample", "images")
 
-@dataclass(frozen=True)
-class Figures:
-    """The plots under the grid, with the headings and words that follow the model."""
+    def _figures(self) -> None:
+        opening = json.loads(OPENING_FIGURES.read_text("utf-8"))
+        with gr.Row(elem_classes=["fm-thirds"]):
+            with gr.Column(elem_classes=["fm-card"], min_width=0):
+                gr.Markdown("#### Distance to 128 Heun steps")
+                self.error = LivePlot(opening["error"], height=270, elem_id="images-error")
+            with gr.Column(elem_classes=["fm-card"], min_width=0) as self.middle:
+                self.heading = gr.Markdown(HEADINGS["FD"], elem_id="images-middle")
+                self.quality = LivePlot(opening["quality"], height=270, elem_id="images-quality")
+            with gr.Column(elem_classes=["fm-card"], min_width=0):
+                gr.Markdown("#### Published: FID on CIFAR-10")
+                LivePlot(published_figure(), height=270, elem_id="images-published")
+        with gr.Column(elem_classes=["fm-card"], min_width=0):
+            self.reading = gr.Markdown(figures_text("FD"))
 
-    error: LivePlot
-    middle: gr.Column
-    heading: gr.Markdown
-    quality: LivePlot
-    reading: gr.Markdown
+    def _draw(self, values: Values) -> Generator[Progress | Updates]:
+        settings = self.sampler.read(
+            values, steps=parse_steps(values[self.steps]), count=values[self.count],
+            tolerances=tuple(number("tolerance", part) for part in split(values[self.tolerances])),
+        )  # fmt: skip
+        done = Comparison(settings, side_by_side(settings.model, values[self.beside]))
+        measured = values[self.measured]
+        # Nothing else is drawn before the first row: it is what the visitor waits for.
+        yield LOADING
+        yield {self.result: done}
+        pulse = Pulse(YIELD_EVERY)
+        wanted = 0 if measured == 0 else max(measured, settings.count)
+        for event in compare(settings, done.models, nearest=bool(values[self.nearest]), figures=wanted):
+            done.take(event)
+            if isinstance(event, Progress):
+                yield event
+                continue
+            if isinstance(event, Preview) and (event.step.index == event.step.steps or not pulse.due()):
+                continue
+            changed: Updates = {self.grid: grid_html(done)}
+            second = isinstance(event, Row) and len(done.rows) == 2
+            if second or isinstance(event, Distance | Quality | CopyShare):
+                changed |= self._drawn(done)
+            yield changed
+        last = {self.status: said(summary(done)), self.grid: grid_html(done), self.result: done}
+        yield last | self._drawn(done)
 
-    @property
-    def outputs(self) -> list[Block]:
-        """All of them."""
-        return [self.error, self.middle, self.heading, self.quality, self.reading]
-
-    def drawn(self, done: Comparison) -> Updates:
+    def _drawn(self, done: Comparison) -> Updates:
         """Both plots of what there is so far, with their words."""
         error, quality = (figure_json(figure) for figure in figures_of(done))
         kind = figure_kind(done.settings.model)
@@ -80,136 +142,14 @@ class Figures:
             self.reading: figures_text(kind),
         }
 
-
-def build(visitor: gr.State, sampler: Sampler) -> None:
-    """Lay the sub-tab out."""
-    model = ImageSettings().model
-    result = gr.State(None)
-    with gr.Column(elem_classes=["fm-card"], min_width=0):
-        controls = _controls(sampler)
-        status = gr.HTML(
-            said(
-                "Shown: the default settings, sampled and measured beforehand, elsewhere: what a row takes "
-                "here stands under it once you sample."
-            ),
-            elem_id="images-status",
-        )
-        grid = gr.HTML(OPENING.read_text("utf-8") if OPENING.exists() else "", elem_id="images-grid")
-        below = gr.Markdown(grid_text(model), elem_id="images-below")
-    figures = _figures()
-    files_card(visitor, result)
-    work = Sampling(controls, sampler, figures, status, grid, result)
-    given: list[Block] = [controls.steps, controls.tolerances, controls.count, controls.beside]
-    given += [controls.measured, controls.nearest]
-    stopped = "Stopped. Finished rows stay; a pale row shows the images expected so far."
-    outputs = [grid, result, *figures.outputs]
-    sampler.wire(controls.buttons, visitor, work.draw, given, status, outputs, stopped)
-    _follow(controls, sampler, below)
-
-
-def _controls(sampler: Sampler) -> Controls:
-    default = ImageSettings()
-    with gr.Row(elem_classes=["fm-controls"]):
-        steps = gr.Textbox(
-            " ".join(map(str, default.steps)), label="step counts, each 1…128", max_lines=1, min_width=150
-        )
-        tolerances = gr.Textbox(
-            " ".join(f"{t:g}" for t in default.tolerances), label="tolerances of dopri5", max_lines=1,
-            visible=False, min_width=150,
-        )  # fmt: skip
-        count = gr.Slider(
-            1, 20, value=SHOWN_COUNT, step=1, label="images a row", interactive=True, min_width=140
-        )
-        beside = beside_dropdown(sampler)
-        measured = gr.Dropdown(
-            MEASURED_CHOICES, value=SHOWN_MEASURED, label="FD on", interactive=True, min_width=140,
-            elem_id="images-fd",
-        )  # fmt: skip
-        nearest = gr.Checkbox(
-            True, label="nearest training images", visible=False, interactive=True, min_width=130,
-            elem_id="images-nearest", elem_classes=["fm-low"],
-        )  # fmt: skip
-        buttons = go_and_stop("Sample", "images")
-    return Controls(steps, tolerances, count, beside, measured, nearest, buttons)
-
-
-def _figures() -> Figures:
-    opening = json.loads(OPENING_FIGURES.read_text("utf-8")) if OPENING_FIGURES.exists() else {}
-    with gr.Row(elem_classes=["fm-thirds"]):
-        with gr.Column(elem_classes=["fm-card"], min_width=0):
-            gr.Markdown("#### Distance to 128 Heun steps")
-            error = LivePlot(opening.get("error"), height=270, elem_id="images-error")
-        with gr.Column(elem_classes=["fm-card"], min_width=0) as middle:
-            heading = gr.Markdown(HEADINGS["FD"], elem_id="images-middle")
-            quality = LivePlot(opening.get("quality"), height=270, elem_id="images-quality")
-        with gr.Column(elem_classes=["fm-card"], min_width=0):
-            gr.Markdown("#### Published: FID on CIFAR-10")
-            LivePlot(published_figure(), height=270, elem_id="images-published")
-    with gr.Column(elem_classes=["fm-card"], min_width=0):
-        reading = gr.Markdown(figures_text("FD"))
-    return Figures(error, middle, heading, quality, reading)
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """The comparison, row by row."""
-
-    controls: Controls
-    sampler: Sampler
-    figures: Figures
-    status: gr.HTML
-    grid: gr.HTML
-    result: gr.State
-
-    def draw(self, values: Values) -> Generator[Progress | Updates]:
-        """What changes on the page as rows and figures come."""
-        given, figures = self.controls, self.figures
-        settings = self.sampler.read(
-            values, steps=parse_steps(values[given.steps]), count=values[given.count],
-            tolerances=tuple(number("tolerance", part) for part in split(values[given.tolerances])),
-        )  # fmt: skip
-        done = Comparison(settings, side_by_side(settings.model, values[given.beside]))
-        measured = values[given.measured]
-        # Nothing else is drawn before the first row: it is what the visitor waits for.
-        yield LOADING
-        yield {self.result: done}
-        pulse = Pulse(YIELD_EVERY)
-        wanted = 0 if measured == 0 else max(measured, settings.count)
-        for event in compare(settings, done.models, nearest=bool(values[given.nearest]), figures=wanted):
-            done.take(event)
-            if isinstance(event, Progress):
-                yield event
-                continue
-            if isinstance(event, Preview) and (event.step.index == event.step.steps or not pulse.due()):
-                continue
-            changed: Updates = {self.grid: grid_html(done)}
-            if isinstance(event, Distance | Quality | CopyShare) or (
-                isinstance(event, Row) and len(done.rows) == 2
-            ):
-                changed |= figures.drawn(done)
-            yield changed
-        last = {self.status: said(summary(done)), self.grid: grid_html(done), self.result: done}
-        yield last | figures.drawn(done)
-
-
-def _follow(controls: Controls, sampler: Sampler, below: gr.Markdown) -> None:
-    """Let the controls follow the solver and the model."""
-
-    def other_solver(solver: str) -> Updates:
+    def _other_solver(self, solver: str) -> Updates:
         adaptive = SOLVERS[solver].adaptive
-        return {
-            controls.steps: gr.update(visible=not adaptive),
-            controls.tolerances: gr.update(visible=adaptive),
-        }
+        return {self.steps: gr.update(visible=not adaptive), self.tolerances: gr.update(visible=adaptive)}
 
-    def other_model(model: str) -> Updates:
+    def _other_model(self, model: str) -> Updates:
         kind = figure_kind(model)
         return {
-            controls.measured: gr.update(label=f"{kind} on", visible=bool(kind)),
-            controls.nearest: gr.update(visible=has_training(model)),
-            below: grid_text(model),
+            self.measured: gr.update(label=f"{kind} on", visible=bool(kind)),
+            self.nearest: gr.update(visible=has_training(model)),
+            self.below: grid_text(model),
         }
-
-    sampler.solver.change(other_solver, sampler.solver, [controls.steps, controls.tolerances], **QUIET)
-    followers = [controls.measured, controls.nearest, below]
-    sampler.model.change(other_model, sampler.model, followers, **QUIET)

@@ -11,7 +11,7 @@ from fmstudio.image.models import repository_models, title_of
 from fmstudio.image.progress import count_of_steps
 from fmstudio.image.questions.compare import Comparison
 from fmstudio.image.questions.gallery import GAP, data_uri, strip_of
-from fmstudio.image.sampling.sampling import AdaptivePlan, FixedPlan, plan_words
+from fmstudio.image.sampling.sampling import AdaptivePlan, StepPlan
 from fmstudio.image.scores.grid import Closest, has_metric, has_training, measures
 from fmstudio.image.training.data import to_bytes
 from fmstudio.plots.image_figures import NfeCurve, copies_figure, error_figure, quality_figure
@@ -35,16 +35,15 @@ def grid_html(done: Comparison, timed: bool = True) -> str:
     return f'<div class="fm-grid sides-{len(sides)}">{top}{"".join(rows)}</div>'
 
 
-def _how(done: Comparison, place: int, plan: FixedPlan | AdaptivePlan) -> str:
-    made = [row for key, row in sorted(done.rows.items()) if key[0] == place]
+def _how(done: Comparison, place: int, plan: StepPlan) -> str:
     if isinstance(plan, AdaptivePlan):
-        steps = " / ".join(str(row.step_count) for row in made)
-        nfe = " / ".join(str(row.nfe) for row in made)
-        return (
-            f"<div><b>{plan.tolerance:g}</b> tol.<small>{steps} steps</small><small>NFE {nfe}</small></div>"
-        )
-    word = "step" if plan.step_count == 1 else "steps"
-    return f"<div><b>{plan.step_count}</b> {word}<small>NFE {plan.evaluations}</small></div>"
+        made = [row for key, row in sorted(done.rows.items()) if key[0] == place]
+        steps, nfe = (" / ".join(map(str, n)) for n in ([r.step_count for r in made], [r.nfe for r in made]))
+        first, lines = f"<b>{plan.tolerance:g}</b> tol.", (f"{steps} steps", f"NFE {nfe}")
+    else:
+        count, word = plan.words.split(" ")
+        first, lines = f"<b>{count}</b> {word}", (f"NFE {plan.evaluations}",)
+    return f"<div>{first}{''.join(f'<small>{line}</small>' for line in lines)}</div>"
 
 
 def _cell(done: Comparison, place: int, side: int, timed: bool) -> str:
@@ -63,7 +62,7 @@ def _cell(done: Comparison, place: int, side: int, timed: bool) -> str:
                 f"copies <b>{share.value:.0%}</b> (real images {share.real:.1%}, N = {share.count})"
             )
         images, said_, pale = row.images, " · ".join(figures), ""
-        alt = f"{len(images)} images of {title_of(done.models[side])} after {plan_words(row.plan)}"
+        alt = f"{len(images)} images of {title_of(done.models[side])} after {row.plan.words}"
     elif key in done.previews:
         step = done.previews[key]
         of = f" of {step.steps}" if step.steps else ""
@@ -132,11 +131,11 @@ def summary(done: Comparison) -> str:
     text = f"Done: {count_of_steps(steps)} in {seconds:.1f} s."
     if has_metric(done.settings.model) and not measures(done.settings):
         text += " No FD: it compares with images of all classes, and these are of one."
-    for key, share in sorted(done.copies.items(), reverse=True):
-        made = done.rows[key]
+    if done.copies:
+        last = max(done.copies)
+        share = done.copies[last]
         text += (
-            f" After {plan_words(made.plan)} {share.value:.0%} of {share.count} samples are copies; of the "
-            f"training images, each left out in turn, {share.real:.1%}."
+            f" After {done.rows[last].plan.words} {share.value:.0%} of {share.count} samples are copies; of "
+            f"the training images, each left out in turn, {share.real:.1%}."
         )
-        break
     return text

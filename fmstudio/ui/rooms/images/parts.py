@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 from gradio.blocks import Block
@@ -20,6 +20,8 @@ from fmstudio.studio.line import IMAGES, Line
 from fmstudio.studio.running import Failed, Halted, Pulse, Reports, Waits
 from fmstudio.ui.report import failed, said
 from fmstudio.ui.wiring import Updates, pooled
+
+T = TypeVar("T")
 
 Values = dict[Block, Any]
 """What a handler of a set of inputs is given: the value of each."""
@@ -80,6 +82,17 @@ def duration(seconds: float) -> str:
 
 LOADING = Progress("Loading the model", 0.0, None)
 """The first word of an action that needs a model of the repository."""
+
+
+def outcome(events: Iterable[Progress | T]) -> Generator[Progress, None, T]:
+    """Pass progress on; returns what comes last."""
+    last: Progress | T | None = None
+    for last in events:
+        if isinstance(last, Progress):
+            yield last
+    if last is None or isinstance(last, Progress):
+        raise RuntimeError("The action ended without a result.")
+    return last
 
 
 def long_action(

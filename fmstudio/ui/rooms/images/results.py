@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from torch import Tensor
 
 from fmstudio.image.questions.bits import LEVEL, Bits
-from fmstudio.image.questions.gallery import data_uri, picture_of, strip_of
+from fmstudio.image.questions.gallery import data_uri, strip_of
 from fmstudio.image.questions.inversion import Edit, Interpolation, Inversion
 from fmstudio.image.settings import ImageSettings
 from fmstudio.image.training.data import to_bytes
@@ -88,10 +88,15 @@ def bits_html(made: Bits, picture: Tensor, steps: int, settings: ImageSettings) 
 
 def shots(shown: Sequence[tuple[Tensor, str, str]]) -> str:
     """Images side by side with a name and a remark under each."""
+    named = [(to_bytes(x), escape(name), f"<b>{escape(name)}</b><br>{escape(r)}") for x, name, r in shown]
+    return captioned(named)
+
+
+def captioned(shown: Iterable[tuple[Tensor, str, str]]) -> str:
+    """Images (uint8) side by side, each with the words in its place and those under it, as HTML."""
     cells = "".join(
-        f'<figure><img alt="{escape(name)}" src="{data_uri(picture_of(to_bytes(image)))}">'
-        f"<figcaption><b>{escape(name)}</b><br>{escape(remark)}</figcaption></figure>"
-        for image, name, remark in shown
+        f'<figure><img alt="{alt}" src="{data_uri(image)}"><figcaption>{under}</figcaption></figure>'
+        for image, alt, under in shown
     )
     return f'<div class="fm-shots">{cells}</div>'
 

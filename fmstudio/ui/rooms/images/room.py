@@ -12,7 +12,7 @@ from fmstudio.ui.room import Room
 from fmstudio.ui.rooms.hub import room as hub
 from fmstudio.ui.rooms.images import between, film, flow_map, grid, picture, xy
 from fmstudio.ui.rooms.images.parts import warm_up
-from fmstudio.ui.rooms.images.sampler import Sampler, build_sampler
+from fmstudio.ui.rooms.images.sampler import Sampler
 from fmstudio.ui.rooms.images.words import model_text
 from fmstudio.ui.wiring import QUIET, Updates
 
@@ -20,11 +20,11 @@ from fmstudio.ui.wiring import QUIET, Updates
 def both_ways(visitor: gr.State, sampler: Sampler) -> None:
     """The flow run both ways: between two noises, and from a picture to its noise and back."""
     between.build(visitor, sampler)
-    picture.build(visitor, sampler)
+    picture.PictureCard(visitor, sampler)
 
 
 SUB_TABS = (
-    ("Step grid", grid.build),
+    ("Step grid", grid.StepGrid),
     ("Film strip", film.build),
     ("Map of the flow", flow_map.build),
     ("Interpolate, invert, edit", both_ways),
@@ -42,7 +42,7 @@ def build(visitor: gr.State) -> Room:
     """Lay the room out in the current tab."""
     with gr.Row(elem_classes=["fm-columns", "fm-images"]):
         with gr.Column(elem_classes=["fm-aside"], elem_id="images-side"):
-            sampler = build_sampler()
+            sampler = Sampler()
             with gr.Column(elem_classes=["fm-card", "fm-last"], min_width=0):
                 about = gr.Markdown(model_text(ImageSettings().model), elem_id="images-about")
             sampler.model.change(model_text, sampler.model, about, **QUIET)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from typing import Any
 
 import gradio as gr
@@ -26,22 +25,57 @@ ALL_IN_TURN, WITHOUT_CLASS = "all in turn", "no class"
 """Choices of a class that are none."""
 
 
-@dataclass(frozen=True)
 class Sampler:
-    """The card with the model and how it is sampled: controls by the names of the settings they hold."""
+    """The card with the model and how it is sampled, laid out in the current column."""
 
-    model: gr.Dropdown
-    label: gr.Dropdown
-    guidance: gr.Slider
-    solver: gr.Dropdown
-    shift: gr.Slider
-    seed: gr.Number
-    bf16: gr.Checkbox
+    def __init__(self) -> None:
+        default = ImageSettings()
+        with gr.Column(elem_classes=["fm-card", "fm-first"], min_width=0, elem_id="images-sampler"):
+            gr.Markdown("#### Model and sampler")
+            self.model = gr.Dropdown(
+                model_choices(), value=default.model, label="model", interactive=True, elem_id="images-model"
+            )
+            label = FollowingMenu(
+                classes_of(default.model), value=ALL_IN_TURN, label="class", interactive=True,
+                elem_id="images-class",
+            )  # fmt: skip
+            guidance = gr.Slider(
+                *LIMITS["guidance"], value=default.guidance, step=0.1, label="guidance w", interactive=True
+            )
+            self.solver = gr.Dropdown(
+                [(name + " (adaptive)" * tableau.adaptive, name) for name, tableau in SOLVERS.items()],
+                value=default.solver, label="solver", interactive=True, elem_id="images-solver",
+            )  # fmt: skip
+            shift = gr.Slider(*LIMITS["shift"], value=default.shift, step=0.1, label=SHIFT, interactive=True)
+            with gr.Row():
+                seed = gr.Number(default.seed, label="seed", precision=0, interactive=True, min_width=80)
+                another = gr.Button("Another", size="sm", min_width=60, elem_classes=["fm-low"])
+            bf16 = gr.Checkbox(default.bf16, label=BF16, interactive=True)
+        self.settings: dict[str, Component] = {
+            "model": self.model, "label": label, "guidance": guidance, "solver": self.solver,
+            "shift": shift, "seed": seed, "bf16": bf16,
+        }  # fmt: skip
+
+        def other_solver(name: str) -> Updates:
+            """An adaptive one asks for neither the time shift nor the precision."""
+            fixed = not SOLVERS[name].adaptive
+            own_times, exact = f"time shift: {name} has its own times", f"bfloat16: {name} needs float32"
+            return {
+                shift: gr.update(interactive=fixed, label=SHIFT if fixed else own_times),
+                bf16: gr.update(interactive=fixed, label=BF16 if fixed else exact),
+            }
+
+        def other_model(name: str, chosen: str) -> Any:
+            return followed(classes_of(name), chosen, ALL_IN_TURN)
+
+        self.solver.change(other_solver, self.solver, [shift, bf16], **QUIET)
+        another.click(lambda value: int(value or 0) + 1, seed, seed, **QUIET)
+        self.model.input(other_model, [self.model, label], label, **LAST)
 
     @property
     def inputs(self) -> set[Block]:
-        """All of them."""
-        return {getattr(self, field.name) for field in fields(self)}
+        """All controls."""
+        return set(self.settings.values())
 
     def read(self, values: Values, **more: Any) -> ImageSettings:
         """Settings from what a handler is given; `more` are settings that a sub-tab has of its own.
@@ -49,10 +83,41 @@ class Sampler:
         Raises:
             ValueError: the sentence of whatever is out of bounds.
         """
-        given = {field.name: values[getattr(self, field.name)] for field in fields(self)}
+        given = {name: values[control] for name, control in self.settings.items()}
         given["label"] = label_of(given["model"], given["label"])
         given["seed"] = given["seed"] or 0
         return ImageSettings(**given | more)
+
+    def steps(
+        self,
+        low: int,
+        high: int,
+        value: int,
+        width: int,
+        tolerance: float | None = None,
+        step: int = 1,
+        elem_id: str | None = None,
+    ) -> gr.Slider:
+        """A number of steps in the current row, which says that an adaptive solver does not take it.
+
+        Args:
+            low, high, value, step, elem_id: of the slider.
+            width: in pixels, at least.
+            tolerance: what an adaptive solver takes in their place; None where there can be none.
+        """
+        steps = gr.Slider(
+            low, high, value=value, step=step, label="steps", interactive=True, min_width=width,
+            elem_id=elem_id,
+        )  # fmt: skip
+
+        def follow(solver: str) -> Any:
+            fixed = not SOLVERS[solver].adaptive
+            text = "steps" if fixed else f"steps: {solver}'s own, tolerance {tolerance:g}"
+            return gr.update(interactive=fixed, label=text)
+
+        if tolerance is not None:
+            self.solver.change(follow, self.solver, steps, **QUIET)
+        return steps
 
     def wire(
         self,
@@ -78,17 +143,23 @@ class Sampler:
         handler = long_action(work, visitor, buttons.name, status, stopped)
         buttons.go.click(handler, {visitor, *inputs, *self.inputs}, [status, *outputs], **POOLED)
         stoppable(buttons.stop, visitor, status, buttons.name)
-        remind(self, status, buttons.go.value)
+        self.remind(status, buttons.go.value)
+
+    def remind(self, status: Component, action: str) -> None:
+        """Say in a status that what is shown is not of the model that was just chosen.
+
+        The browser does it by itself: an answer of a busy server could come after what was sampled since.
+        """
+        words = json.dumps(said(f"Shown: what was sampled before. Press {action} for MODEL."))
+        told = f"(name) => {words}.replace('MODEL', name)"
+        self.model.input(None, self.model, status, js=told, **QUIET)
 
 
 class _Following:
-    """A choice whose list follows another control, and may not have done so yet when a button is pressed.
-
-    Gradio would refuse a value of the list before; here whoever reads it says what it means.
-    """
+    """A choice whose list follows another control, and may not have done so yet when a button is pressed."""
 
     def preprocess(self, payload: Any) -> Any:
-        """The value as it came."""
+        """The value as it came: Gradio would refuse one of the list before; its reader knows better."""
         return payload
 
 
@@ -159,67 +230,6 @@ def beside_dropdown(sampler: Sampler) -> gr.Dropdown:
     return beside
 
 
-def build_sampler() -> Sampler:
-    """Lay the card out in the current column."""
-    default = ImageSettings()
-    with gr.Column(elem_classes=["fm-card", "fm-first"], min_width=0, elem_id="images-sampler"):
-        gr.Markdown("#### Model and sampler")
-        model = gr.Dropdown(
-            model_choices(), value=default.model, label="model", interactive=True, elem_id="images-model"
-        )
-        label = FollowingMenu(
-            classes_of(default.model), value=ALL_IN_TURN, label="class", interactive=True,
-            elem_id="images-class",
-        )  # fmt: skip
-        guidance = gr.Slider(
-            *LIMITS["guidance"], value=default.guidance, step=0.1, label="guidance w",
-            interactive=True,
-        )  # fmt: skip
-        solver = gr.Dropdown(
-            [(name + " (adaptive)" * tableau.adaptive, name) for name, tableau in SOLVERS.items()],
-            value=default.solver, label="solver", interactive=True, elem_id="images-solver",
-        )  # fmt: skip
-        shift = gr.Slider(*LIMITS["shift"], value=default.shift, step=0.1, label=SHIFT, interactive=True)
-        with gr.Row():
-            seed = gr.Number(default.seed, label="seed", precision=0, interactive=True, min_width=80)
-            another = gr.Button("Another", size="sm", min_width=60, elem_classes=["fm-low"])
-        bf16 = gr.Checkbox(default.bf16, label=BF16, interactive=True)
-
-    def other_solver(name: str) -> Updates:
-        """An adaptive one asks for neither the time shift nor the precision."""
-        fixed = not SOLVERS[name].adaptive
-        own_times, exact = f"time shift: {name} has its own times", f"bfloat16: {name} needs float32"
-        return {
-            shift: gr.update(interactive=fixed, label=SHIFT if fixed else own_times),
-            bf16: gr.update(interactive=fixed, label=BF16 if fixed else exact),
-        }
-
-    def other_model(name: str, chosen: str) -> Any:
-        return followed(classes_of(name), chosen, ALL_IN_TURN)
-
-    solver.change(other_solver, solver, [shift, bf16], **QUIET)
-    another.click(lambda value: int(value or 0) + 1, seed, seed, **QUIET)
-    model.input(other_model, [model, label], label, **LAST)
-    return Sampler(model, label, guidance, solver, shift, seed, bf16)
-
-
-def steps_follow(sampler: Sampler, steps: gr.Slider, tolerance: float) -> None:
-    """Let a number of steps say that an adaptive solver does not take it.
-
-    Args:
-        sampler: with the solver.
-        steps: labelled "steps".
-        tolerance: what the solver takes in their place.
-    """
-
-    def follow(solver: str) -> Any:
-        fixed = not SOLVERS[solver].adaptive
-        text = "steps" if fixed else f"steps: {solver}'s own, tolerance {tolerance:g}"
-        return gr.update(interactive=fixed, label=text)
-
-    sampler.solver.change(follow, sampler.solver, steps, **QUIET)
-
-
 def chosen_class(settings: ImageSettings) -> int:
     """One class for an action that shows one image: "all in turn" means the first."""
     return 0 if settings.label == ALL_CLASSES else settings.label
@@ -229,12 +239,3 @@ def one_label(settings: ImageSettings) -> int:
     """The one label of an action that has one class."""
     label = chosen_class(settings)
     return len(class_names(settings.model)) if label == NO_CLASS else label
-
-
-def remind(sampler: Sampler, status: Component, action: str) -> None:
-    """Say in a status that what is shown is not of the model that was just chosen.
-
-    The browser does it by itself: an answer of a busy server could come after what was sampled since.
-    """
-    words = json.dumps(said(f"Shown: what was sampled before. Press {action} for MODEL."))
-    sampler.model.input(None, sampler.model, status, js=f"(name) => {words}.replace('MODEL', name)", **QUIET)

@@ -12,7 +12,7 @@ from fmstudio.image.models import backbone, class_names, repository_models
 from fmstudio.image.progress import Pace, Progress
 from fmstudio.image.questions.gallery import data_uri, strip_of
 from fmstudio.image.questions.inversion import fit_picture
-from fmstudio.image.sampling.sampling import way_done
+from fmstudio.image.sampling.sampling import follow
 from fmstudio.image.settings import NO_CLASS, ImageSettings
 from fmstudio.image.training.data import to_bytes, to_unit
 from fmstudio.ui.rooms.images.sampler import chosen_class
@@ -81,18 +81,12 @@ def obtain(settings: ImageSettings, source: Source) -> Iterator[Progress | tuple
             )
         yield to_unit(reference.pictures[source.number]), int(reference.labels[source.number])
         return
-    alone = replace(
-        settings, label=chosen_class(settings), count=1, steps=(SAMPLE_STEPS,), tolerances=(0.03,)
-    )
+    alone = replace(settings, label=chosen_class(settings), count=1)
     labels = alone.labels(model)
-    pace, seconds, before = Pace({"way": 1.0}), 0.0, 0.0
-    for step in alone.plans()[0].run(alone.field(model, labels), alone.noise(model)):
-        pace.add("way", way_done(step) - before, step.seconds - seconds)
-        seconds, before, x = step.seconds, way_done(step), step.x
-        yield pace.now(f"sampling: step {step.index}")
-        if step.t == 0:
-            # Rounded to whole pixel values, as a picture has.
-            yield to_unit(to_bytes(x[0]).cpu()), int(labels[0])
+    way = alone.plan(SAMPLE_STEPS, 0.03).run(alone.field(model, labels), alone.noise(model))
+    last = yield from follow(Pace({"way": 1.0}), way, lambda step: f"sampling: step {step.index}")
+    # Rounded to whole pixel values, as a picture has.
+    yield to_unit(to_bytes(last.x[0]).cpu()), int(labels[0])
 
 
 def backdrop_of(model: str) -> str:

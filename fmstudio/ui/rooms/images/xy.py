@@ -10,7 +10,7 @@ import gradio as gr
 
 from fmstudio.folders import ASSETS
 from fmstudio.image.progress import Progress
-from fmstudio.image.questions.gallery import data_uri, picture_of
+from fmstudio.image.questions.gallery import data_uri
 from fmstudio.image.questions.xy import AXES, DEFAULT_VALUES, XYGrid, read_axis, xy_grid
 from fmstudio.ui import words
 from fmstudio.ui.report import said
@@ -34,15 +34,13 @@ def build(visitor: gr.State, sampler: Sampler) -> None:
             x_values = gr.Textbox("all", label="its values", max_lines=1, min_width=150)
             y_name = gr.Dropdown(list(AXES), value="guidance", label="down", interactive=True, min_width=100)
             y_values = gr.Textbox(DEFAULT_VALUES["guidance"], label="its values", max_lines=1, min_width=150)
-            steps = gr.Slider(
-                1, 64, value=SHOWN_STEPS, step=1, label="steps", interactive=True, min_width=130
-            )
+            steps = sampler.steps(1, 64, SHOWN_STEPS, 130)
             buttons = go_and_stop("Sample", "xy")
         status = gr.HTML(
             said("Shown: guidance over classes, sampled beforehand. Choose two settings and sample."),
             elem_id="xy-status",
         )
-        grid = gr.HTML(OPENING.read_text("utf-8") if OPENING.exists() else "", elem_id="xy-grid")
+        grid = gr.HTML(OPENING.read_text("utf-8"), elem_id="xy-grid")
         gr.Markdown(words.text("images-xy"))
     files_card(visitor, result)
 
@@ -90,4 +88,4 @@ def _cell(grid: XYGrid, row: int, column: int) -> str:
     if image is None:
         return "<td></td>"
     alt = f"{grid.y.name} {grid.y.labels[row]}, {grid.x.name} {grid.x.labels[column]}"
-    return f'<td><img alt="{escape(alt)}" src="{data_uri(picture_of(image))}"></td>'
+    return f'<td><img alt="{escape(alt)}" src="{data_uri(image)}"></td>'
