@@ -34,8 +34,8 @@ class Controls:
         with gr.Column(elem_classes=["fm-card", "note-head"]):
             gr.Markdown(
                 f"#### {number} · section {claim.section} of the note\n"
-                f"### {claim.title}\n{words_html(claim.sentence)}\n\n"
-                f"$${claim.formula}$$",
+                f"### {claim.title}\n{words_html(claim.said('sentence'))}\n\n"
+                f"$${claim.said('formula')}$$",
                 latex_delimiters=LATEX,
             )
             self.outcome = gr.HTML("", elem_id=f"outcome-{number}")
@@ -116,6 +116,6 @@ def _texts(claim: Claim) -> None:
         gr.Markdown(words.text(f"note/{claim.number.lower()}"), latex_delimiters=LATEX)
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown(
-            f"#### What would break it\n{words_html(claim.breaks)}\n\n"
-            f"#### A question\n{words_html(claim.question)}"
+            f"#### What would break it\n{words_html(claim.said('breaks'))}\n\n"
+            f"#### A question\n{words_html(claim.said('question'))}"
         )

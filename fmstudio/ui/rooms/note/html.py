@@ -95,7 +95,7 @@ def _row(visitor: Visitor, result: Result, own: bool) -> str:
         f'<button type="button" class="note-row" data-claim="{claim.number}">'
         f'<span class="sign" style="--v:var(--fm-{role})">{sign}</span>'
         f'<span class="what"><b>{claim.number} · {escape(claim.title)}</b>'
-        f"<small>{words_html(claim.sentence)}</small></span>"
+        f"<small>{words_html(claim.said('sentence'))}</small></span>"
         f'<span class="figures">{figures}</span></button>'
     )
 
