@@ -48,6 +48,11 @@ class Result:
     seconds: float = 0.0
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Of the prediction, then of the measurement."""
+        return tuple(note for part in (self.prediction, self.measurement) if part for note in part.notes)
+
+    @property
     def panels(self) -> tuple[Panel, ...]:
         """The prediction drawn first, the measurement over it."""
         return () if self.prediction is None else merge(self.prediction, self.measurement)

@@ -125,17 +125,12 @@ def page_html(report: Report) -> str:
             body += checks_html(result.verdict) if result.verdict else ""
             parts.append(f"<details><summary>What would break it</summary>{body}</details>")
             continue
-        notes = (
-            (*result.prediction.notes, *(result.measurement.notes if result.measurement else ()))
-            if result.prediction
-            else ()
-        )
         parts.append(
             f"<h2>{claim.number} · {escape(claim.title)} <small>section {claim.section}</small></h2>"
             f"<p>{words_html(claim.said('sentence'))}</p><p><code>{escape(claim.said('formula'))}</code></p>"
             f"{panels_html(result)}{verdict_html(result)}"
             f"{checks_html(result.verdict) if result.verdict else ''}"
-            f"<p class='soft'>{escape(' '.join(notes))}</p>"
+            f"<p class='soft'>{escape(' '.join(result.notes))}</p>"
             f"<p><b>A question.</b> {words_html(claim.said('question'))}</p>"
         )
     if report.lineage is not None:

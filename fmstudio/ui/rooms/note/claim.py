@@ -10,6 +10,7 @@ from gradio.components import Component
 from fmstudio.note.claim import Claim
 from fmstudio.note.report import Result
 from fmstudio.plots.svg.figures import words_html
+from fmstudio.plots.svg.page import panels_html
 from fmstudio.studio import note
 from fmstudio.studio.running import Begins, Done, Event, Reports, Waits
 from fmstudio.studio.session import Visitor
@@ -58,7 +59,7 @@ class Controls:
     def figures(self, state: Visitor, result: Result, own: bool) -> Updates:
         """Panels, verdict and numbers of a result."""
         return {
-            self.panels: html.figures_html(result),
+            self.panels: "" if result.refusal else panels_html(result),
             self.outcome: html.outcome_html(state, result, own),
             self.numbers: html.numbers_html(result, own),
         }
