@@ -53,7 +53,7 @@ def test_holds_for_another_path_and_data_set(number) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("cheap")
+@pytest.mark.usefixtures("cheaper")
 @pytest.mark.parametrize("number", CLAIMS)
 def test_fails_when_broken(number) -> None:
     verdict = _verdict(number, DEFAULT, broken=True)

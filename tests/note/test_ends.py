@@ -27,7 +27,7 @@ ENDS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.usefixtures("cheap")
+@pytest.mark.usefixtures("cheaper")
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "changes"), ENDS, ids=lambda value: str(value))
 def test_a_claim_holds_or_declines_with_a_figure_and_its_twin_does_not_hold(

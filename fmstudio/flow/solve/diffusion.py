@@ -33,7 +33,7 @@ from fmstudio.flow.paths.path import Path, act, draw_like
 from fmstudio.flow.paths.zigzag import ZigZag
 from fmstudio.flow.regress.translate import from_v
 from fmstudio.flow.solve.fields import Counted, VelocityField
-from fmstudio.flow.solve.solvers import Step, Trajectory, check_times
+from fmstudio.flow.solve.solvers import Step, Trajectory, check_times, recorded
 
 #: Score(x, t): ∇ log q_t at points (n, d) and a time of shape (), shape (n, d).
 Score = Callable[[Tensor, Tensor], Tensor]
@@ -110,9 +110,12 @@ class ChainNoise:
     path: Path
 
     def __post_init__(self) -> None:
-        around = self.path.around if isinstance(self.path, ZigZag) else self.path
-        if not isinstance(around, Spherical | VariancePreserving):
+        if not isinstance(self._around, Spherical | VariancePreserving):
             raise ValueError("The zig-zag chain is defined for the spherical or variance-preserving path.")
+
+    @property
+    def _around(self) -> Path:
+        return self.path.around if isinstance(self.path, ZigZag) else self.path
 
     def __call__(self, t: float) -> float:
         """g(t).
@@ -120,7 +123,7 @@ class ChainNoise:
         Raises:
             ValueError: a = 0 at this time.
         """
-        around = self.path.around if isinstance(self.path, ZigZag) else self.path
+        around = self._around
         if isinstance(around, VariancePreserving):
             return math.sqrt(around.beta0 + t * (around.beta1 - around.beta0))
         c = around.at(torch.tensor(t, dtype=torch.float64))
@@ -244,15 +247,7 @@ def integrate_sde(
     noise, as if g(0) = 0, and without asking for the score. The bias of the marginals is O(dt), with a
     constant that grows with g² and with the slope of the score.
     """
-    times = check_times(times, x)
-    positions = x.new_empty((len(times) if record else 2, *x.shape))
-    positions[0] = x.detach()
-    nfe = 0
-    for state in sde_steps(field, score, x, times, noise, generator):
-        if record or state.index == len(times) - 1:
-            positions[state.index if record else 1] = state.x
-        nfe = state.nfe
-    return Trajectory(times if record else times[[0, -1]], positions, nfe)
+    return recorded(sde_steps(field, score, x, times, noise, generator), x, times, record)
 
 
 def langevin_step(x: Tensor, score: Tensor, step: float, noise: Tensor) -> Tensor:
