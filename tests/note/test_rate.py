@@ -60,6 +60,7 @@ def test_two_clouds_of_one_law_are_at_most_at_distance_0(dim: int) -> None:
     assert _red("at most", values.view(RUNS, 16)) < MOST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [1, 2])
 def test_independent_ends_have_at_most_the_memory_of_chance(dim: int, monkeypatch) -> None:
     """C3: chance is known, so a few draws are judged by its own law."""
@@ -83,6 +84,7 @@ def test_squared_lengths_fail_at_the_stated_rate() -> None:
     assert _red("equals", values, 1.0) < MOST
 
 
+@pytest.mark.slow
 def test_a_bound_of_nothing_is_not_above_0() -> None:
     """C9 broken: the event is as likely under P as under Q."""
     n = 200
@@ -100,6 +102,7 @@ def test_a_bound_of_nothing_is_not_above_0() -> None:
     assert clear / len(values) < LEVEL + 4 * math.sqrt(LEVEL / len(values))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tail", [6.0, 30.0])
 def test_slopes_of_a_scatter_fail_at_the_stated_rate(tail: float) -> None:
     """C9: mean squares of errors with heavy tails, and the jackknife of their slope."""
