@@ -8,13 +8,20 @@ from fmstudio.note.claims import c01_chain, c02_marginals, c03_identities, c10_s
 from fmstudio.note.parts import flow_likelihood
 
 
+@pytest.fixture(autouse=True)
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maps and timings that nobody looks at."""
+    monkeypatch.setattr(flow_likelihood, "CELLS", 10)
+    monkeypatch.setattr(flow_likelihood, "TIMED", 40)
+
+
 @pytest.fixture
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer repeats, trainings and draws: wider rooms, the same claims."""
     monkeypatch.setattr(c02_marginals, "REPEATS", 8)
     monkeypatch.setattr(c10_straight, "REPEATS", 2)
+    monkeypatch.setattr(flow_likelihood, "TESTED", 25)
     monkeypatch.setattr(flow_likelihood, "DRAWS", (6, 3, 2))
-    monkeypatch.setattr(flow_likelihood, "TIMED", 50)
 
 
 @pytest.fixture

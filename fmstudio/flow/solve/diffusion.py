@@ -193,8 +193,7 @@ def _sde_steps(
     exact, on_device = times.tolist(), times.to(x.device)
     for k, (t, then) in enumerate(pairwise(exact)):
         level = noise(t) if t > 0 else 0.0
-        if not 0 <= level < math.inf:
-            raise ValueError(f"Expected a finite noise level g ≥ 0; got {level} at t = {t:g}.")
+        _check_level(level, f" at t = {t:g}")
         x = _sde_step(counted, score, x, on_device[k], then - t, level, generator)
         yield Step(k + 1, then, x, counted.nfe)
 
@@ -316,6 +315,6 @@ def conditional_score(oracle: Oracle, generator: torch.Generator) -> Score:
     return score
 
 
-def _check_level(level: float) -> None:
+def _check_level(level: float, when: str = "") -> None:
     if not 0 <= level < math.inf:
-        raise ValueError(f"Expected a finite noise level ≥ 0; got {level}.")
+        raise ValueError(f"Expected a finite noise level g ≥ 0; got {level}{when}.")
