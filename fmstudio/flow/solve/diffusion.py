@@ -175,44 +175,24 @@ def sde_steps(
     Yields:
         T − 1 states; ``nfe`` counts the field (the score is asked as often where g > 0).
     """
-    times, x = check_times(times, x), x.detach()
+    times = check_times(times, x)
     if float(times.min()) < 0 or float(times.max()) > 1:
         raise ValueError("Expected times in [0, 1].")
-    return _sde_steps(field, score, x, times, noise, generator)
+    counted, on_device = Counted(field), times.to(x.device)
 
+    def states(x: Tensor) -> Iterator[Step]:
+        for k, (t, then) in enumerate(pairwise(times.tolist())):
+            level, h = noise(t) if t > 0 else 0.0, then - t
+            _check_level(level, f" at t = {t:g}")
+            with torch.no_grad():
+                moved = torch.add(x, counted(x, on_device[k]), alpha=h)
+                if level > 0:
+                    moved.add_(score(x, on_device[k]), alpha=level**2 * abs(h) / 2)
+                    moved.add_(draw_like(x, generator), alpha=level * math.sqrt(abs(h)))
+            x = moved
+            yield Step(k + 1, then, x, counted.nfe)
 
-def _sde_steps(
-    field: VelocityField,
-    score: Score,
-    x: Tensor,
-    times: Tensor,
-    noise: NoiseLevel,
-    generator: torch.Generator,
-) -> Iterator[Step]:
-    counted = Counted(field)
-    exact, on_device = times.tolist(), times.to(x.device)
-    for k, (t, then) in enumerate(pairwise(exact)):
-        level = noise(t) if t > 0 else 0.0
-        _check_level(level, f" at t = {t:g}")
-        x = _sde_step(counted, score, x, on_device[k], then - t, level, generator)
-        yield Step(k + 1, then, x, counted.nfe)
-
-
-@torch.no_grad()
-def _sde_step(
-    field: VelocityField,
-    score: Score,
-    x: Tensor,
-    t: Tensor,
-    h: float,
-    level: float,
-    generator: torch.Generator,
-) -> Tensor:
-    moved = torch.add(x, field(x, t), alpha=h)
-    if level == 0:
-        return moved
-    moved = moved.add_(score(x, t), alpha=level**2 * abs(h) / 2)
-    return moved.add_(draw_like(x, generator), alpha=level * math.sqrt(abs(h)))
+    return states(x.detach())
 
 
 def integrate_sde(
