@@ -23,9 +23,6 @@ from fmstudio.flow.densities.density import Density
 from fmstudio.flow.solve.fields import VelocityField
 from fmstudio.flow.solve.solvers import Trajectory
 
-#: Metric(x, y) of clouds (n, d) and (m, d).
-Metric = Callable[[Tensor, Tensor], float]
-
 #: The largest clouds that an exact plan is solved for.
 W2_LIMIT = 2000
 
@@ -119,10 +116,9 @@ def envelope(curves: Tensor, inside: float) -> Tensor:
 
     Source: Myllymäki et al. 2017, arXiv:1307.0239, section 4.2 (the directional quantile envelope).
     """
-    count = curves.shape[1]
-    rank = math.ceil(inside * (count + 1))
-    if rank > count:
-        raise ValueError(f"A band that holds {inside:g} needs more than {count} curves; draw more.")
+    rank = math.ceil(inside * (curves.shape[1] + 1))
+    if rank > curves.shape[1]:
+        raise ValueError(f"A band that holds {inside:g} needs more than {curves.shape[1]} curves; draw more.")
     levels = torch.tensor([0.025, 0.5, 0.975], dtype=curves.dtype)
     low, middle, high = torch.quantile(curves, levels, dim=1)[..., None]
     above, below = (curves - middle) / (high - middle), (middle - curves) / (middle - low)
@@ -189,10 +185,8 @@ def sliced_w2(x: Tensor, y: Tensor, generator: torch.Generator, projections: int
         x.shape[1], projections, generator=generator, dtype=torch.float64, device=generator.device
     ).to(x.device)
     lines = lines / lines.norm(dim=0)
-    total = torch.zeros((), dtype=torch.float64, device=x.device)
-    for part in lines.split(16, dim=1):
-        total += _w2_squared_on_lines(x.double() @ part, y.double() @ part).sum()
-    return math.sqrt(float(total) / projections)
+    parts = (_w2_squared_on_lines(x.double() @ part, y.double() @ part) for part in lines.split(16, dim=1))
+    return math.sqrt(sum(float(part.sum()) for part in parts) / projections)
 
 
 def _w2_squared_on_lines(x: Tensor, y: Tensor) -> Tensor:
@@ -252,12 +246,8 @@ def straightness(trajectory: Trajectory, field: VelocityField) -> float:
     times, positions = trajectory.times, trajectory.positions
     span = float(times[-1] - times[0])
     mean_velocity = (positions[-1] - positions[0]) / span
-    squares = torch.stack(
-        [
-            (mean_velocity - field(x, t)).double().flatten(1).square().sum(1).mean()
-            for x, t in zip(positions, times.to(positions.device), strict=True)
-        ]
-    )
+    off = (mean_velocity - field(x, t) for x, t in zip(positions, times.to(positions.device), strict=True))
+    squares = torch.stack([v.double().flatten(1).square().sum(1).mean() for v in off])
     return float(torch.trapezoid(squares, times.double().to(squares.device))) * math.copysign(1, span)
 
 
@@ -285,14 +275,18 @@ class Floor:
 
 
 def noise_floor(
-    metric: Metric, source: Density | Tensor, n: int, generator: torch.Generator, repeats: int = 8
+    metric: Callable[[Tensor, Tensor], float],
+    source: Density | Tensor,
+    n: int,
+    generator: torch.Generator,
+    repeats: int = 8,
 ) -> Floor:
     """Measure two fresh clouds of n points of one distribution against each other, several times.
 
     A distance within a few ``std`` of ``mean`` is what two finite clouds show anyway.
 
     Args:
-        metric: of two clouds.
+        metric: of two clouds, shapes (n, d) and (m, d).
         source: a density to draw from, or at least 2n points that are split at random into disjoint clouds.
         n: points in each cloud.
         generator: of the draws.
@@ -309,8 +303,7 @@ def noise_floor(
             if len(source) < 2 * n:
                 raise ValueError(f"Two clouds of {n} need {2 * n} points; got {len(source)}.")
             order = torch.randperm(len(source), generator=generator, device=generator.device)
-            order = order.to(source.device)
-            x, y = source[order[:n]], source[order[n : 2 * n]]
+            x, y = source[order.to(source.device)][: 2 * n].split(n)
         else:
             x, y = source.sample(n, generator).points, source.sample(n, generator).points
         values.append(metric(x, y))

@@ -18,11 +18,11 @@ from typing import Literal
 
 from scipy.special import ndtri, stdtrit
 
+from fmstudio.folders import sections
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.parts.panel import Panel
 
 Relation = Literal["equals", "at most", "above", "below"]
-Progress = Callable[[float], None]
 Steps = Generator[float, None, "Measurement"]
 """Work that reports the finished share in (0, 1) and returns a measurement; closing it stops the work."""
 
@@ -138,13 +138,8 @@ class Claim:
     """One statement of the note as an experiment.
 
     Args:
-        number: "C1" … "C10".
-        title: a few words.
+        number: "C1" … "C10"; what the page says of it is in ``assets/text/note/claims.md``.
         section: of the note.
-        sentence: what the note says, in our own words.
-        formula: LaTeX.
-        breaks: what the switch of the measurement does to make the claim false.
-        question: what a teacher could ask here, and what to change to answer it.
         headline: names of the one or two numbers that say it best.
         applies: ``f(experiment)`` gives None, or the reason why the claim has no meaning there.
         predict: from formulas and the oracle alone.
@@ -152,37 +147,21 @@ class Claim:
     """
 
     number: str
-    title: str
     section: int
-    sentence: str
-    formula: str
-    breaks: str
-    question: str
     headline: tuple[str, ...]
     applies: Callable[[Experiment], str | None]
     predict: Callable[[Experiment], Prediction]
     steps: Callable[[Experiment, bool], Steps]
 
-    def measure(
-        self, experiment: Experiment, broken: bool = False, progress: Progress | None = None
-    ) -> Measurement:
-        """Run the measurement to its end.
+    def said(self, what: str) -> str:
+        """Its "title"; the "sentence" of the note in our own words; its "formula" in LaTeX; what "breaks" it,
+        which the measurement's switch does; a "question" that a teacher could ask."""
+        return sections("note/claims")[f"{self.number} {what}"]
 
-        Args:
-            experiment: one that the claim applies to.
-            broken: turn the switch that makes the claim false.
-            progress: told the finished share in (0, 1); what it raises stops the work.
-        """
-        work = self.steps(experiment, broken)
-        try:
-            while True:
-                share = next(work)
-                if progress is not None:
-                    progress(share)
-        except StopIteration as end:
-            return end.value
-        finally:
-            work.close()
+    @property
+    def title(self) -> str:
+        """A few words."""
+        return self.said("title")
 
     def verdict(self, prediction: Prediction, measurement: Measurement) -> Verdict:
         """Compare the two, number by number.
@@ -205,7 +184,9 @@ class Claim:
                 f"{quantity(worst.measured, worst.error)}{rest}."
             )
         else:
-            sentence = f"Holds: {_count(len(checks))} where the prediction puts {_them(len(checks))}."
+            one = len(checks) == 1
+            which, them = ("the one number lies", "it") if one else (f"all {len(checks)} numbers lie", "them")
+            sentence = f"Holds: {which} where the prediction puts {them}."
         return Verdict(not failed, sentence, checks)
 
 
@@ -305,11 +286,3 @@ def quantity(value: float, error: float = 0.0) -> str:
     digits = min(max(0, 1 - math.floor(math.log10(error))), 6)
     # Adding 0 turns a rounded −0 into 0.
     return f"{round(value, digits) + 0.0:.{digits}f} ± {error:.{digits}f}".replace("-", "−")
-
-
-def _count(n: int) -> str:
-    return "the one number lies" if n == 1 else f"all {n} numbers lie"
-
-
-def _them(n: int) -> str:
-    return "it" if n == 1 else "them"

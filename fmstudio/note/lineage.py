@@ -38,8 +38,8 @@ from fmstudio.learn.nets.networks import Network
 from fmstudio.note.parts.chain import Chain
 from fmstudio.note.parts.chain_training import BLOCK, Estimator, model_mean, train_on_chain
 from fmstudio.note.parts.nets import learned, shares, small
-from fmstudio.note.parts.panel import Panel, Series, series
-from fmstudio.note.parts.setting import Setting, mean_error, normal_source
+from fmstudio.note.parts.panel import Panel, Series, cloud, series
+from fmstudio.note.parts.setting import Setting, normal_source, repeated
 
 STEPS = (1, 2, 4, 8, 32)
 CHAIN, START, BUDGET = 32, 0.02, 2_000
@@ -90,17 +90,8 @@ METHODS = (
 )
 """Name, year, trajectories, regression target and loss (LaTeX) of each row."""
 
-QUESTION = (
-    "After one step flow matching is worse than diffusion, although its trajectories are straight. What "
-    "must its net average over at t = 1, where every x₀ is still possible, and what has reflow changed about "
-    "that? Choose the moons in the sidebar, run again, and see whether the order stays."
-)
-"""What a teacher could ask, and what to change to answer it."""
-
-
-def applies(experiment: Experiment) -> str | None:
-    """The chain needs x₁ ~ N(0, I), independent."""
-    return normal_source(experiment)
+applies = normal_source
+"""The chain needs x₁ ~ N(0, I), independent."""
 
 
 def lineage(experiment: Experiment) -> Generator[float, None, Lineage]:
@@ -110,44 +101,39 @@ def lineage(experiment: Experiment) -> Generator[float, None, Lineage]:
     """
     s = Setting(experiment, 11)
     rows = []
-    samplers = _samplers(s)
-    for k, words in enumerate(METHODS):
-        sampler = yield from samplers[k](k / len(METHODS), (k + 0.8) / len(METHODS))
+    for k, (words, training) in enumerate(zip(METHODS, _trainings(s), strict=True)):
+        sampler = yield from shares(training, k / len(METHODS), (k + 0.8) / len(METHODS))
         rows.append(_row(s, words, sampler))
         yield (k + 1) / len(METHODS) * 0.99
     floor = noise_floor(energy_distance, s.density, TESTED, s.generator(900)).std
     return Lineage(STEPS, tuple(rows), floor, _panel(rows, floor), BUDGET)
 
 
-_Training = Callable[[float, float], Generator[float, None, Sampler]]
+_Training = Generator[float, None, Sampler]
 
 
-def _samplers(s: Setting) -> tuple[_Training, ...]:
+def _trainings(s: Setting) -> tuple[_Training, ...]:
+    """One for each row."""
     flow = small(s.experiment, BUDGET, path="linear", target="v")
     return (
-        lambda a, b: _chain_sampler(s, "sampled", a, b),
-        lambda a, b: _chain_sampler(s, "closed form", a, b),
-        lambda a, b: _flow_sampler(s, flow.but(path="spherical"), a, b),
-        lambda a, b: _flow_sampler(s, flow, a, b),
-        lambda a, b: _reflow_sampler(s, flow.but(train_steps=BUDGET // 2), a, b),
+        _chain(s, "sampled"),
+        _chain(s, "closed form"),
+        _flow(s, flow.but(path="spherical")),
+        _flow(s, flow),
+        _reflow(s, flow.but(train_steps=BUDGET // 2)),
     )
 
 
-def _flow_sampler(
-    s: Setting, experiment: Experiment, start: float, end: float
-) -> Generator[float, None, Sampler]:
-    field = yield from shares(learned(experiment), start, end)
+def _flow(s: Setting, experiment: Experiment) -> _Training:
+    field = yield from learned(experiment)
     return _euler(s, field)
 
 
-def _reflow_sampler(
-    s: Setting, experiment: Experiment, start: float, end: float
-) -> Generator[float, None, Sampler]:
-    middle = (start + end) / 2
-    first = yield from shares(learned(experiment), start, middle)
+def _reflow(s: Setting, experiment: Experiment) -> _Training:
+    first = yield from shares(learned(experiment), 0.0, 0.5)
     noise = s.source.sample(8_192, s.generator(800)).points
     pairs = FixedPairs(integrate(first, noise, path_times(32), HEUN, record=False).end, noise)
-    second = yield from shares(learned(experiment, pairs, first.network), middle, end)
+    second = yield from shares(learned(experiment, pairs, first.network), 0.5, 1.0)
     return _euler(s, second)
 
 
@@ -159,16 +145,14 @@ def _euler(s: Setting, field: VelocityField) -> Sampler:
     return sample
 
 
-def _chain_sampler(
-    s: Setting, estimator: Estimator, start: float, end: float
-) -> Generator[float, None, Sampler]:
+def _chain(s: Setting, estimator: Estimator) -> _Training:
     times = torch.linspace(START, 1, CHAIN + 1, dtype=torch.float64)
     chain = Chain(Spherical(), times, oracle_for(Spherical(), s.density, s.source))
     net: Network | None = None
     budget = BUDGET // BLOCK * BLOCK
     for report in train_on_chain(chain, s.density, estimator, s.generator(700), budget, depth=3):
         net = report.net
-        yield start + (end - start) * report.step / budget
+        yield report.step / budget
     assert net is not None
     return _ancestral(s, chain, net)
 
@@ -201,9 +185,8 @@ def _row(s: Setting, words: tuple[str, int, str, str, str], sampler: Sampler) ->
             x = sampler(TESTED, steps, generator)
             values.append(energy_distance(x, s.density.sample(TESTED, generator).points))
             if repeat == 0:
-                second = x[:SHOWN, 1] if s.dim > 1 else torch.linspace(0, 1, SHOWN)
-                shown.append(series(f"{steps} steps", "learned", x[:SHOWN, 0], second, mark="points"))
-        mean, error = mean_error(torch.tensor(values))
+                shown.append(series(f"{steps} steps", "learned", *cloud(x[:SHOWN]), mark="points"))
+        mean, error, _ = repeated(torch.tensor(values))
         distances.append(mean)
         errors.append(error)
     return Row(*words, tuple(distances), tuple(errors), tuple(shown))

@@ -8,6 +8,7 @@ import types
 import typing
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from fmstudio.device import on_one_core
@@ -19,6 +20,9 @@ from fmstudio.note.lineage import applies as lineage_applies
 from fmstudio.note.parts.panel import Panel
 
 Record = TypeVar("Record")
+Outcome = TypeVar("Outcome")
+Progress = Callable[[float, str], object]
+"""Told the finished share, in (0, 1), and what is at work."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,14 @@ class Result:
     broken: bool
     refusal: str | None
     prediction: Prediction | None
-    measurement: Measurement | None
-    verdict: Verdict | None
-    seconds: float
+    measurement: Measurement | None = None
+    verdict: Verdict | None = None
+    seconds: float = 0.0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Of the prediction, then of the measurement."""
+        return tuple(note for part in (self.prediction, self.measurement) if part for note in part.notes)
 
     @property
     def panels(self) -> tuple[Panel, ...]:
@@ -58,14 +67,26 @@ class Report:
     lineage: Lineage | None
 
 
+UNMEASURABLE = (ValueError, ArithmeticError, RuntimeError)
+"""Errors that say why a claim has no figures for an experiment; the other claims are not touched by them."""
+
+
 def predicted(claim: Claim, experiment: Experiment) -> Result:
     """What a claim predicts, before any measurement."""
+    prediction = None
     try:
         reason = claim.applies(experiment)
-        prediction = None if reason else claim.predict(experiment)
+        if reason is None:
+            prediction = _prediction(claim, experiment)
     except UNMEASURABLE as problem:
-        return _refused(claim, experiment, False, f"Not measured: {problem}")
-    return Result(claim.number, experiment.changes(), False, reason, prediction, None, None, 0.0)
+        reason = f"Not measured: {problem}"
+    return Result(claim.number, experiment.changes(), False, reason, prediction)
+
+
+@lru_cache(maxsize=32)
+def _prediction(claim: Claim, experiment: Experiment) -> Prediction:
+    """Worked out once for the claim and its broken twin."""
+    return claim.predict(experiment)
 
 
 def run_claim(claim: Claim, experiment: Experiment, broken: bool = False) -> Generator[float, None, Result]:
@@ -76,81 +97,69 @@ def run_claim(claim: Claim, experiment: Experiment, broken: bool = False) -> Gen
         experiment: any; where the claim does not apply or cannot be measured the result says why.
         broken: turn the switch that makes the claim false.
     """
-    first = predicted(claim, experiment)
+    first = replace(predicted(claim, experiment), broken=broken)
     if first.prediction is None:
-        return replace(first, broken=broken)
+        return first
     began = time.process_time()
     try:
         measurement = yield from on_one_core(claim.steps(experiment, broken))
     except UNMEASURABLE as problem:
-        return _refused(claim, experiment, broken, f"Not measured: {problem}")
+        return replace(first, refusal=f"Not measured: {problem}", prediction=None)
     seconds = time.process_time() - began
     verdict = claim.verdict(first.prediction, measurement)
-    return Result(
-        claim.number, first.experiment, broken, None, first.prediction, measurement, verdict, seconds
-    )
-
-
-UNMEASURABLE = (ValueError, ArithmeticError, RuntimeError)
-"""Errors that say why a claim has no figures for an experiment; the other claims are not touched by them."""
-
-
-def _refused(claim: Claim, experiment: Experiment, broken: bool, reason: str) -> Result:
-    return Result(claim.number, experiment.changes(), broken, reason, None, None, None, 0.0)
+    return replace(first, measurement=measurement, verdict=verdict, seconds=seconds)
 
 
 def make_report(
     experiment: Experiment,
     claims: Iterable[str] = tuple(CLAIMS),
     *,
-    break_too: bool = True,
     with_lineage: bool = True,
-    progress: Callable[[float, str], None] | None = None,
+    progress: Progress = lambda share, name: None,
 ) -> Report:
-    """Run claims one after another.
+    """Run claims one after another, each a second time with its switch on.
 
     Args:
         experiment: of every claim.
         claims: their numbers, such as "C6".
-        break_too: run each a second time with its switch on.
-        with_lineage: train and sample the lineage as well.
+        with_lineage: train and sample the lineage as well, where it applies.
         progress: told the finished share of everything and what is at work.
 
     Raises:
         ValueError: a number that is no claim's.
     """
-    wanted = [_claim(number) for number in claims]
-    jobs: list[tuple[str, Generator[float, None, Any]]] = []
-    for claim in wanted:
-        for broken in (False, True) if break_too else (False,):
-            name = f"{claim.number} {claim.title}{', broken' if broken else ''}"
-            jobs.append((name, run_claim(claim, experiment, broken)))
+    jobs: list[tuple[str, Generator[float, None, Result | Lineage]]] = []
+    for claim in map(_claim, claims):
+        for broken, word in ((False, ""), (True, ", broken")):
+            jobs.append((f"{claim.number} {claim.title}{word}", run_claim(claim, experiment, broken)))
     if with_lineage and lineage_applies(experiment) is None:
         jobs.append(("from 2015 to rectified flow", lineage(experiment)))
-    done: list[Any] = []
-    for k, (name, work) in enumerate(jobs):
-        done.append(_drain(work, k, len(jobs), name, progress))
-    last = done.pop() if done and isinstance(done[-1], Lineage) else None
-    return Report(experiment.changes(), tuple(done), last)
+    done = [
+        finished(work, lambda share, k=k, name=name: progress((k + share) / len(jobs), name))
+        for k, (name, work) in enumerate(jobs)
+    ]
+    results = tuple(found for found in done if isinstance(found, Result))
+    tables = [found for found in done if isinstance(found, Lineage)]
+    return Report(experiment.changes(), results, tables[0] if tables else None)
 
 
 def measured(
     number: str,
     experiment: Experiment,
     broken: bool = False,
-    progress: Callable[[float, str], None] | None = None,
+    progress: Progress = lambda share, name: None,
 ) -> Result:
     """Run one claim to its end.
 
     Args:
         number: of the claim.
         experiment, broken: as :func:`run_claim`.
-        progress: told the finished share; what it raises ends the work.
+        progress: told the finished share and the number; what it raises ends the work.
 
     Raises:
         ValueError: a number that is no claim's.
     """
-    return _drain(run_claim(_claim(number), experiment, broken), 0, 1, number, progress)
+    return finished(run_claim(_claim(number), experiment, broken), lambda share: progress(share, number))
 
 
 def _claim(number: str) -> Claim:
@@ -159,18 +168,11 @@ def _claim(number: str) -> Claim:
     return CLAIMS[number]
 
 
-def _drain(
-    work: Generator[float, None, Any],
-    done: int,
-    jobs: int,
-    name: str,
-    progress: Callable[[float, str], None] | None,
-) -> Any:
+def finished(work: Generator[float, None, Outcome], tell: Callable[[float], object]) -> Outcome:
+    """What the work returns; what ``tell`` raises ends it."""
     try:
         while True:
-            share = next(work)
-            if progress is not None:
-                progress((done + share) / jobs, name)
+            tell(next(work))
     except StopIteration as end:
         return end.value
     finally:

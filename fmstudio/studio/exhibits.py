@@ -16,7 +16,7 @@ from fmstudio.learn.experiment import Experiment
 from fmstudio.note import CLAIMS
 from fmstudio.note.claims.c05_mean import TIMES, fit, points_of
 from fmstudio.note.parts.moving import drifting, swapping
-from fmstudio.note.parts.setting import Setting, column_errors, mean_error
+from fmstudio.note.parts.setting import Setting, column_errors, repeated
 from fmstudio.plots.probe_panel import Probe
 from fmstudio.plots.scene.note import drifting_scene, swapping_scene
 from fmstudio.plots.scene.scene import Scene
@@ -103,7 +103,7 @@ class Fitted:
 
 def first_point(visitor: Visitor) -> tuple[float, float, float]:
     """The point A of C5: (x, y, t), y = 0 on a line."""
-    x = points_of(Setting(plain(visitor.experiment), 5))["A"][0].tolist()
+    x = points_of(plain(visitor.experiment))["A"][0].tolist()
     return x[0], x[1] if len(x) > 1 else 0.0, TIMES["A"]
 
 
@@ -127,6 +127,6 @@ def _fit(experiment: Experiment, x: float, y: float, t: float) -> Fit:
     point = torch.tensor([[x, y][: s.dim]])
     found = [fit(s, point, t, s.generator(2_000 + k)) for k in range(REPEATS)]
     drift, drift_error = column_errors(torch.stack([f.drift for f in found]))
-    var, var_error = mean_error(torch.stack([f.variance for f in found]))
+    var, var_error, _ = repeated(torch.stack([f.variance for f in found]))
     caught = sum(len(f.velocities) for f in found)
     return Fit(drift.tolist(), drift_error.tolist(), var, var_error, caught)

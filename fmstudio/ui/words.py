@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import textwrap
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
 import torch
@@ -15,26 +13,13 @@ from fmstudio.flow.formulas.custom import Custom
 from fmstudio.flow.formulas.readable import unreadable
 from fmstudio.flow.regress.objectives import TARGETS
 from fmstudio.flow.solve.tableaux import SOLVERS
-from fmstudio.folders import ASSETS
+from fmstudio.folders import sections
+from fmstudio.folders import text as text
 from fmstudio.learn.build import path_of
 from fmstudio.learn.experiment import PATHS, Experiment, domain
 from fmstudio.learn.nets.fitting import Note
 from fmstudio.learn.nets.net_card import Chosen
 from fmstudio.plots.plain import in_html, in_markdown
-
-_TEXTS = ASSETS / "text"
-
-
-def text(name: str) -> str:
-    """The prose of a room, ``assets/text/NAME.md``."""
-    return (_TEXTS / f"{name}.md").read_text("utf-8")
-
-
-@cache
-def sections(name: str) -> dict[str, str]:
-    """The parts of ``assets/text/NAME.md`` by their second-level headings."""
-    parts = re.split(r"^## (.+)\n", text(name), flags=re.MULTILINE)
-    return {heading: body.strip() for heading, body in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 def path_formula(experiment: Experiment) -> str:

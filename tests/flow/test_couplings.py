@@ -49,6 +49,7 @@ def test_permutations_keep_both_batches_whole(coupling, d) -> None:
     assert sorted(paired.index.tolist()) == list(range(64))
 
 
+@pytest.mark.slow
 def test_sinkhorn_keeps_both_marginals_in_the_mean() -> None:
     x0, x1 = batches(12)
     coupling = Sinkhorn(0.5, tolerance=1e-8)
@@ -100,6 +101,7 @@ def test_costs_are_ordered() -> None:
     assert plans[-1] == pytest.approx(float(cost.mean()), rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reg", [0.2, 1.0])
 def test_sinkhorn_agrees_with_pot(reg) -> None:
     x0, x1 = batches(50)

@@ -71,6 +71,7 @@ def noise_levels(path: Path) -> list:
     return known if isinstance(path, Linear) else [*known, ChainNoise(path)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("start", "end"), [(0.98, 0.02), (0.02, 0.98)])
 @NAMED
 def test_every_noise_level_has_the_same_marginals(path, start, end) -> None:
@@ -100,6 +101,7 @@ def test_noise_without_its_score_has_other_marginals(path) -> None:
         assert float(run.end.std()) > truth + 0.1
 
 
+@pytest.mark.slow
 def test_bias_of_the_marginals_falls_with_the_step() -> None:
     """Weak order 1, seen through common random numbers: the mean square halves its error with the step."""
     toy, n = OneGaussian(Linear()), 400_000
@@ -258,6 +260,7 @@ def test_the_conditional_score_has_the_marginal_score_as_its_mean() -> None:
         conditional_score(MixtureOracle(Linear(), eight_gaussians(), shifted), generator())
 
 
+@pytest.mark.slow
 def test_conditional_and_marginal_langevin_keep_the_density_and_approach_each_other() -> None:
     """Same noise, same time ε·count: the mean squared distance of the chains falls like ε."""
     oracle, n = MixtureOracle(Linear(), eight_gaussians(), standard_normal(2)), 800

@@ -129,6 +129,7 @@ EXPRESSIONS = st.recursive(
 )
 
 
+@pytest.mark.slow
 @CALM
 @given(EXPRESSIONS, st.floats(0.02, 0.98))
 def test_value_is_that_of_python(expression, t) -> None:
@@ -376,6 +377,7 @@ def test_huge_powers_cost_nothing_and_are_no_path(text) -> None:
         Custom("1 - t", text)
 
 
+@pytest.mark.slow
 @settings(CALM, max_examples=300)
 @given(
     st.one_of(

@@ -30,6 +30,7 @@ def points(n: int) -> Tensor:
     return 1.5 * torch.randn(n, 2, generator=generator(), dtype=torch.float64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [p for p in EVERY_PATH if p.exact_ends], ids=str)
 def test_exact_for_a_gaussian(path: Path) -> None:
     oracle = MixtureOracle(path, GAUSSIAN, standard_normal())
@@ -39,6 +40,7 @@ def test_exact_for_a_gaussian(path: Path) -> None:
     torch.testing.assert_close(found, GAUSSIAN.log_density(x), rtol=0, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_exact_between_two_mixtures() -> None:
     data = eight_gaussians(std=0.3)
     source = GaussianMixture(
@@ -49,6 +51,7 @@ def test_exact_between_two_mixtures() -> None:
     torch.testing.assert_close(found, data.log_density(x), rtol=0, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_density_at_a_later_time() -> None:
     """From ``start`` the answer is log q_start, which a cloud of points has too."""
     cloud = PointCloud(eight_gaussians().sample(40, generator()).points)
@@ -61,6 +64,7 @@ def test_the_density_at_a_later_time() -> None:
         log_likelihood(oracle, x, 10, RK4, standard_normal())
 
 
+@pytest.mark.slow
 def test_integrates_to_one() -> None:
     data = eight_gaussians(std=0.3)
     line = torch.linspace(-5, 5, 67, dtype=torch.float64)
@@ -100,6 +104,7 @@ def test_a_net_agrees_with_flow_matching() -> None:
     assert (ours - source.log_density(x)).abs().max() > 0.1
 
 
+@pytest.mark.slow
 def test_random_probes_are_unbiased() -> None:
     """The mean over 60 draws lies within 4 standard errors of the exact likelihood; Euler, 20 steps."""
     net, source, x = Net(), standard_normal(), points(6)

@@ -10,7 +10,6 @@ from fmstudio.note import CLAIMS
 from fmstudio.note.claim import (
     NUMBERS,
     RATE,
-    Claim,
     Expected,
     Measured,
     Measurement,
@@ -21,7 +20,7 @@ from fmstudio.note.claim import (
 )
 from fmstudio.note.parts.panel import Panel, plain, series
 from fmstudio.note.parts.setting import jackknife, repeated
-from fmstudio.note.report import Result, from_json, to_json
+from fmstudio.note.report import Result, finished, from_json, to_json
 
 ROOM = 0.1 * quantile(0)
 
@@ -149,12 +148,9 @@ def test_a_closed_measurement_stops_the_work() -> None:
             ended.append("closed")
         return Measurement(())
 
-    values = {name: getattr(CLAIMS["C4"], name) for name in Claim.__dataclass_fields__}
-    claim = Claim(**{**values, "steps": steps})
-
     def stop(share):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        claim.measure(None, progress=stop)  # pyright: ignore[reportArgumentType]
+        finished(steps(None, False), stop)
     assert ended == ["closed"]

@@ -1,5 +1,6 @@
 """At the ends of the sliders a claim holds, or declines with a figure; its broken twin never holds."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ import pytest
 from fmstudio.__main__ import main
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note import CLAIMS
-from fmstudio.note.claims import c02_marginals, c03_identities
 from fmstudio.note.report import Report, from_json, measured, run_claim
 
 #: Where a measurement's own resolution was once taken for the claim's fault.
@@ -25,24 +25,11 @@ ENDS: list[tuple[str, dict[str, Any]]] = [
     ("C9", {"path": "variance preserving", "beta1": 1}),
     ("C9", {"path": "polynomial", "power": 8}),
 ]
-FAST = ("C5", "C7")
 
 
-@pytest.fixture(autouse=True)
-def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(c02_marginals, "REPEATS", 8)
-    monkeypatch.setattr(c03_identities, "REPEATS", 3)
-
-
-@pytest.mark.parametrize(
-    ("number", "changes"),
-    [
-        pytest.param(
-            number, changes, marks=() if number in FAST else pytest.mark.slow, id=f"{number} {changes}"
-        )
-        for number, changes in ENDS
-    ],
-)
+@pytest.mark.usefixtures("cheaper")
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "changes"), ENDS, ids=lambda value: str(value))
 def test_a_claim_holds_or_declines_with_a_figure_and_its_twin_does_not_hold(
     number: str, changes: dict[str, Any]
 ) -> None:
@@ -76,8 +63,7 @@ def test_a_claim_that_cannot_be_measured_leaves_the_others_alone(monkeypatch: py
         yield 0.5
         raise ValueError("no conversion from the velocity at t = 1")
 
-    values = {name: getattr(CLAIMS["C4"], name) for name in CLAIMS["C4"].__dataclass_fields__}
-    work = run_claim(type(CLAIMS["C4"])(**{**values, "steps": stuck}), Experiment())
+    work = run_claim(dataclasses.replace(CLAIMS["C4"], steps=stuck), Experiment())
     assert next(work) == 0.5
     with pytest.raises(StopIteration) as end:
         next(work)

@@ -37,6 +37,7 @@ def test_the_drift_that_gathers_is_the_one_of_the_formula() -> None:
     assert torch.equal(found.random[0], found.flow[0])
 
 
+@pytest.mark.slow
 def test_with_the_root_of_dt_the_drift_stays() -> None:
     fine, coarse = drifting(Experiment(), 80, diffusion=True), drifting(Experiment(), 20, diffusion=True)
     assert fine.expected is None

@@ -39,6 +39,7 @@ def test_another_experiment_is_told_that_the_figures_are_not_its_own() -> None:
     assert note.shown(Visitor(experiment=Experiment(sample_steps=7)), "C6", False)[1]
 
 
+@pytest.mark.slow
 def test_the_overview_has_every_claim_with_its_prediction_and_its_figure() -> None:
     html = note_html.overview_html(Visitor())
     assert re.findall(r'data-claim="(C\d+)"', html) == list(CLAIMS)

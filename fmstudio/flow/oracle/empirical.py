@@ -33,7 +33,7 @@ from fmstudio.flow.oracle.linear_gaussian import (
     trace,
     turn,
 )
-from fmstudio.flow.oracle.oracle import Ends, Oracle, Parts, Rest, categories, matvec, pick
+from fmstudio.flow.oracle.oracle import Drawn, Oracle, Parts, Rest, categories, check_dims, matvec, pick
 from fmstudio.flow.oracle.point_law import CentredPoints, PointLaw, row_count
 from fmstudio.flow.paths.path import Path, draw_like
 
@@ -125,10 +125,7 @@ class EmpiricalOracle(Oracle):
     _points: CentredPoints = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.cloud.dim != self.source.dim:
-            raise ValueError(
-                f"Data and source need one dimension; got {self.cloud.dim} and {self.source.dim}."
-            )
+        check_dims(self.cloud, self.source)
         object.__setattr__(self, "_points", CentredPoints.of(self.cloud.points))
 
     def given(self, label: int) -> EmpiricalOracle:
@@ -148,31 +145,19 @@ class EmpiricalOracle(Oracle):
         log = self._law(x, times_for(t, x)).log_pairs()
         return torch.softmax(log.transpose(0, 1).flatten(1), -1).unflatten(1, (len(log), -1)).sum(1)
 
-    def draw(self, x: Tensor, t: Tensor, count: int, generator: torch.Generator) -> Ends:
-        """Draw (point, source component) from their weights, then x₁ and z from their Gaussian given x.
-
-        At t = 0 every path through x starts at the nearest point; x₁ and z are drawn from their laws.
-        """
-        with torch.no_grad():
-            times = times_for(t, x)
-            k, point = self._draw_pairs(x, times, count, generator)
-            w = limit_coefficients(self.path, times)
-            a, b, gamma = w.a[:, None], w.b[:, None], w.gamma[:, None, None]
-            covariances = self.source.covariances.double()
-            x0 = self.cloud.points.double()[point]
-            x1 = self.source.means.double()[k]
-            x1 = x1 + matvec(self.source.factors[k], draw_like(x0, generator))
-            z = draw_like(x0, generator)
-            # A draw from the prior, moved onto the plane a x₀ + b x₁ + γ z = x; at σ = 0 it stays.
-            noise = noise_covariance(w, covariances[..., None])
-            inside = trace(noise[:1])[0] > 0
-            unit = scalar(torch.ones_like(w.gamma), x.shape[1])
-            precision = inverse(torch.where(inside, noise, unit))[0] * inside
-            miss = x.double()[:, None] - turn(a, x0, 2) - turn(b, x1, 2) - gamma * z
-            pull = matvec(pick(precision, k), miss)
-            x1 = x1 + matvec(covariances[k], turn(conjugate(b), pull, 2))
-            z = z + gamma * pull
-            return Ends(x0.to(x), x1.to(x), z.to(x) if self.path.has_latent else None)
+    def components(self, x: Tensor, t: Tensor, count: int, generator: torch.Generator) -> Drawn:
+        """Draw points with source components from their weights, and x₁ from the component's Gaussian."""
+        times = times_for(t, x)
+        k, point = self._draw_pairs(x, times, count, generator)
+        w, covariances = limit_coefficients(self.path, times), self.source.covariances.double()
+        x0, cov1 = self.cloud.points.double()[point], covariances[k]
+        x1 = self.source.means.double()[k] + matvec(self.source.factors[k], draw_like(x0, generator))
+        noise = noise_covariance(w, covariances[..., None])
+        # At σ = 0 nothing is moved.
+        inside = trace(noise[:1])[0] > 0
+        unit = scalar(torch.ones_like(w.gamma), x.shape[1])
+        precision = inverse(torch.where(inside, noise, unit))[0] * inside
+        return Drawn(x0, x1, torch.zeros_like(cov1), cov1, pick(precision, k))
 
     def _draw_pairs(
         self, x: Tensor, times: Tensor, count: int, generator: torch.Generator

@@ -36,7 +36,7 @@ from fmstudio.flow.oracle.linear_gaussian import (
     trace,
     turn,
 )
-from fmstudio.flow.oracle.oracle import Ends, Oracle, Parts, Rest, categories, matvec, pick
+from fmstudio.flow.oracle.oracle import Drawn, Oracle, Parts, Rest, categories, check_dims, matvec, pick
 from fmstudio.flow.paths.path import Path, draw_like
 
 #: Numbers (rows × pairs) worked on together: few enough to stay in the cache.
@@ -152,10 +152,7 @@ class MixtureOracle(Oracle):
     _pairs: ComponentPairs = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.mixture.dim != self.source.dim:
-            raise ValueError(
-                f"Data and source need one dimension; got {self.mixture.dim} and {self.source.dim}."
-            )
+        check_dims(self.mixture, self.source)
         object.__setattr__(self, "_pairs", ComponentPairs.of(self.mixture, self.source))
 
     def given(self, label: int) -> MixtureOracle:
@@ -198,23 +195,19 @@ class MixtureOracle(Oracle):
             part = slice(start, start + size)
             yield PairParts(self._pairs, w.rows(part), x[part])
 
-    def draw(self, x: Tensor, t: Tensor, count: int, generator: torch.Generator) -> Ends:
-        """Draw the pair of components from its weight, then x₀, x₁ and z from their Gaussian given x."""
-        with torch.no_grad():
-            w = limit_coefficients(self.path, times_for(t, x))
-            weight = torch.cat([parts.weight for parts in self.blocks(x, t)], 1)
-            index = categories(weight.T, count, generator)
-            j, k = index // len(self.source.means), index % len(self.source.means)
-            # A draw from the prior, moved onto the plane a x₀ + b x₁ + γ z = x.
-            x0, x1 = _draw(self.mixture, j, generator), _draw(self.source, k, generator)
-            z = draw_like(x0, generator)
-            a, b, gamma = w.a[:, None], w.b[:, None], w.gamma[:, None, None]
-            miss = x.double()[:, None] - turn(a, x0, 2) - turn(b, x1, 2) - gamma * z
-            pull = matvec(pick(inverse(self._pairs.covariance(w))[0], index), miss)
-            x0 = x0 + matvec(self.mixture.covariances.double()[j], turn(conjugate(a), pull, 2))
-            x1 = x1 + matvec(self.source.covariances.double()[k], turn(conjugate(b), pull, 2))
-            z = z + gamma * pull
-            return Ends(x0.to(x), x1.to(x), z.to(x) if self.path.has_latent else None)
+    def components(self, x: Tensor, t: Tensor, count: int, generator: torch.Generator) -> Drawn:
+        """Draw pairs of components from their weights, and the ends from their Gaussians."""
+        weight = torch.cat([parts.weight for parts in self.blocks(x, t)], 1)
+        index = categories(weight.T, count, generator)
+        j, k = index // len(self.source.means), index % len(self.source.means)
+        precision, _ = inverse(self._pairs.covariance(limit_coefficients(self.path, times_for(t, x))))
+        return Drawn(
+            _draw(self.mixture, j, generator),
+            _draw(self.source, k, generator),
+            self.mixture.covariances.double()[j],
+            self.source.covariances.double()[k],
+            pick(precision, index),
+        )
 
 
 def _draw(mixture: GaussianMixture, index: Tensor, generator: torch.Generator) -> Tensor:

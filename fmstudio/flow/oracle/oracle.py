@@ -18,9 +18,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from fmstudio.flow.densities.density import Density
 from fmstudio.flow.densities.mixture import GaussianMixture
-from fmstudio.flow.oracle.linear_gaussian import trace
-from fmstudio.flow.paths.path import Path
+from fmstudio.flow.oracle.linear_gaussian import conjugate, limit_coefficients, times_for, trace, turn
+from fmstudio.flow.paths.path import Path, draw_like
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +68,17 @@ class Ends:
     x0: Tensor
     x1: Tensor
     z: Tensor | None
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Ends x₀ and x₁ drawn from components, (n, count, d), with Cov[x₀], Cov[x₁] and Cov[x_t]⁻¹ there."""
+
+    x0: Tensor
+    x1: Tensor
+    cov0: Tensor
+    cov1: Tensor
+    precision: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,8 +186,14 @@ class Oracle(ABC):
         """The oracle of the data of one class."""
 
     @abstractmethod
+    def components(self, x: Tensor, t: Tensor, count: int, generator: torch.Generator) -> Drawn:
+        """Draw components from their weights at (x, t), and from each the ends of a path."""
+
     def draw(self, x: Tensor, t: Tensor, count: int, generator: torch.Generator) -> Ends:
         """Draw original paths through (x, t) from the posterior.
+
+        Each is a draw from a component's prior, moved onto the plane a x₀ + b x₁ + γ z = x. At t = 0 every
+        path through x starts there, at a cloud's nearest point; x₁ and z are drawn from their laws.
 
         Args:
             x: shape (n, d).
@@ -186,6 +204,17 @@ class Oracle(ABC):
         Returns:
             Their end points, with a x₀ + b x₁ + γ z = x; shapes (n, count, d).
         """
+        with torch.no_grad():
+            w = limit_coefficients(self.path, times_for(t, x))
+            drawn = self.components(x, t, count, generator)
+            x0, x1, z = drawn.x0, drawn.x1, draw_like(drawn.x0, generator)
+            a, b, gamma = w.a[:, None], w.b[:, None], w.gamma[:, None, None]
+            miss = x.double()[:, None] - turn(a, x0, 2) - turn(b, x1, 2) - gamma * z
+            pull = matvec(drawn.precision, miss)
+            x0 = x0 + matvec(drawn.cov0, turn(conjugate(a), pull, 2))
+            x1 = x1 + matvec(drawn.cov1, turn(conjugate(b), pull, 2))
+            z = z + gamma * pull
+            return Ends(x0.to(x), x1.to(x), z.to(x) if self.path.has_latent else None)
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         """u(x, t), shape (n, d)."""
@@ -232,6 +261,12 @@ class Oracle(ABC):
     def divergence(self, x: Tensor, t: Tensor) -> Tensor:
         """div u(x, t), shape (n,); see :meth:`velocity_and_divergence`."""
         return self.velocity_and_divergence(x, t)[1]
+
+
+def check_dims(data: Density, source: GaussianMixture) -> None:
+    """Refuse data and a source of different dimensions."""
+    if data.dim != source.dim:
+        raise ValueError(f"Data and source need one dimension; got {data.dim} and {source.dim}.")
 
 
 def pick(matrices: Tensor, index: Tensor) -> Tensor:

@@ -141,7 +141,7 @@ def from_x0(path: Path, x0_hat: Tensor, x: Tensor, t: Tensor) -> Prediction:
     Limits: the error of x̂₀ reaches ε̂ times |a|/σ.
     """
     eps = _noise(path, _coefficients(path, t), x0_hat, x, t)
-    return _completed(path, x0_hat, eps, v_from_x0(path, x0_hat, x, t), x, t)
+    return _completed(path, x0_hat, eps, v_from_x0(path, x0_hat, x, t), x, t, {})
 
 
 def v_from_x0(path: Path, x0_hat: Tensor, x: Tensor, t: Tensor) -> Tensor:
@@ -167,7 +167,7 @@ def from_eps(path: Path, eps_hat: Tensor, x: Tensor, t: Tensor) -> Prediction:
     x0, c = x0_from_eps(path, eps_hat, x, t), _coefficients(path, t)
     # With b* = |b|²/b: r = σ² ε̂/b* and (b′b* + γγ′) r/σ² = (b′ + γγ′/b*) ε̂.
     slope = c.db + c.gamma_dgamma / conjugate(c.b) if path.has_latent else c.db
-    return _completed(path, x0, eps_hat, applied(c.da, x0) + applied(slope, eps_hat), x, t)
+    return _completed(path, x0, eps_hat, applied(c.da, x0) + applied(slope, eps_hat), x, t, {})
 
 
 def x0_from_eps(path: Path, eps_hat: Tensor, x: Tensor, t: Tensor) -> Tensor:
@@ -245,7 +245,10 @@ def solve(path: Path, v: Tensor, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
 
 def _determinant(path: Path, c: Coefficients) -> Tensor:
     """D = a b′ − a′b; with a latent the denominator of :func:`from_v`."""
-    return _difference(*terms(path, c))
+    one, other = terms(path, c)
+    d = one - other
+    # 0 where that is only rounding.
+    return torch.where(d.abs() <= ROUNDING * (one.abs() + other.abs()), torch.zeros_like(d), d)
 
 
 def terms(path: Path, c: Coefficients) -> tuple[Tensor, Tensor]:
@@ -255,12 +258,6 @@ def terms(path: Path, c: Coefficients) -> tuple[Tensor, Tensor]:
 
 def _because(path: Path) -> str:
     return "the denominator is" if path.has_latent else "D = a b′ − a′b is"
-
-
-def _difference(one: Tensor, other: Tensor) -> Tensor:
-    """one − other; 0 where that is only rounding."""
-    d = one - other
-    return torch.where(d.abs() <= ROUNDING * (one.abs() + other.abs()), torch.zeros_like(d), d)
 
 
 def _coefficients(path: Path, t: Tensor) -> Coefficients:
@@ -285,24 +282,20 @@ def _noise(path: Path, c: Coefficients, x0: Tensor, x: Tensor, t: Tensor) -> Ten
 
 
 def _completed(
-    path: Path,
-    x0: Tensor,
-    eps: Tensor,
-    v: Tensor,
-    x: Tensor,
-    t: Tensor,
-    refusals: Mapping[str, str] | None = None,
+    path: Path, x0: Tensor, eps: Tensor, v: Tensor, x: Tensor, t: Tensor, refusals: dict[str, str]
 ) -> Prediction:
     """Add the score, or the reason why there is none."""
-    c, refusals = _coefficients(path, t), dict(refusals or {})
+    c = _coefficients(path, t)
     lost = c.variance == 0
     if bool(lost.any()):
         refusals["score"] = _refusal(path, lost, t, "score", "σ² is 0")
-        return Prediction(x0, eps, v, torch.full_like(x, torch.nan), refusals)
-    # −ε̂/b* keeps the digits of ε̂ where b is small; with b = 0 < γ the residual does.
-    if path.has_latent:
-        return Prediction(x0, eps, v, applied(1 / c.variance, applied(c.a, x0) - x), refusals)
-    return Prediction(x0, eps, v, -applied(1 / conjugate(c.b), eps), refusals)
+        score = torch.full_like(x, torch.nan)
+    elif path.has_latent:
+        score = applied(1 / c.variance, applied(c.a, x0) - x)
+    else:
+        # −ε̂/b* keeps the digits of ε̂ where b is small; with b = 0 < γ the residual does.
+        score = -applied(1 / conjugate(c.b), eps)
+    return Prediction(x0, eps, v, score, refusals)
 
 
 def _check(path: Path, c: Tensor, t: Tensor, what: str, because: str) -> None:

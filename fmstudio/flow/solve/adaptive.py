@@ -119,28 +119,18 @@ def adaptive_steps(
         raise ValueError(f"Expected rtol ≥ 0 and atol ≥ 0, not both 0; got rtol = {rtol}, atol = {atol}.")
     if tableau.error is None or tableau.dense is None or not tableau.fsal:
         raise ValueError(f"{tableau.name} has no error estimate with dense output. Use dopri5.")
-    times = check_times(times, x)
-    return _adaptive_steps(field, x.detach(), times, rtol, atol, tableau, max_steps)
+    return _adaptive_steps(_Stepper(Counted(field), check_times(times, x), rtol, atol, tableau), x, max_steps)
 
 
-def _adaptive_steps(
-    field: VelocityField,
-    x: Tensor,
-    times: Tensor,
-    rtol: float,
-    atol: float,
-    tableau: Tableau,
-    max_steps: int,
-) -> Iterator[AdaptiveStep]:
-    counted = Counted(field)
-    start, end = times.tolist()
-    sign = math.copysign(1.0, end - start)
-    index, t = 0, start
-    first = _velocity(counted, x, _time(t, times, x))
+def _adaptive_steps(stepper: _Stepper, x: Tensor, max_steps: int) -> Iterator[AdaptiveStep]:
+    start, end = stepper.times.tolist()
+    sign, order = math.copysign(1.0, end - start), stepper.tableau.order
+    index, t, x = 0, start, x.detach()
+    first = stepper.velocity(x, t)
     if not bool(torch.isfinite(first).all()):
         raise RuntimeError(f"The field is not finite at the start, t = {start:.6g}. Start a little later.")
-    h = min(_first_step(counted, x, first, t, sign, times, rtol, atol, tableau.order), abs(end - start))
-    resolution = 16 * torch.finfo(times.dtype).eps
+    h = min(stepper.first_length(x, first), abs(end - start))
+    resolution = 16 * torch.finfo(stepper.times.dtype).eps
     rejected = False
     for _ in range(max_steps):
         # The last step ends exactly at the end; a stub of less than a hundredth step is not left over.
@@ -148,25 +138,25 @@ def _adaptive_steps(
         final = h * 1.01 >= left
         h = left if final else h
         reached = end if final else t + sign * h
-        stages, x_new = _embedded_step(counted, x, first, t, reached, times, tableau)
-        error = _error_norm(x, x_new, stages, reached - t, rtol, atol, tableau)
+        stages, x_new = stepper.step(x, first, t, reached)
+        error = stepper.error(x, x_new, stages, reached - t)
         if error <= 1:
             index += 1
-            between = partial(_dense, x, x_new, stages, reached - t, tableau)
-            yield AdaptiveStep(index, t, reached, x, x_new, first, counted.nfe, between)
+            between = partial(_dense, x, x_new, stages, reached - t, stepper.tableau)
+            yield AdaptiveStep(index, t, reached, x, x_new, first, stepper.field.nfe, between)
             if final:
                 return
             x, first, t = x_new, stages[-1], reached
-        factor = 0.9 * error ** (-1 / tableau.order) if error > 0 else 10.0
+        factor = 0.9 * error ** (-1 / order) if error > 0 else 10.0
         factor = factor if math.isfinite(error) else 0.2
         h *= min(max(factor, 0.2), 1.0 if rejected or error > 1 else 10.0)
         rejected = not error <= 1
         # Near 0 a number tells shorter steps apart: a flow that bends like √t arrives there.
         if h < resolution * abs(t):
             raise RuntimeError(
-                f"At t = {t:.6g} the tolerance rtol = {rtol:g}, atol = {atol:g} asks for steps below "
-                f"{resolution * abs(t):.1e}. The field is singular there, or the tolerance too small for "
-                f"{x.dtype}."
+                f"At t = {t:.6g} the tolerance rtol = {stepper.rtol:g}, atol = {stepper.atol:g} asks for "
+                f"steps below {resolution * abs(t):.1e}. The field is singular there, or the tolerance too "
+                f"small for {x.dtype}."
             )
     raise RuntimeError(
         f"Not at t = {end:g} after {max_steps} steps (reached t = {t:.6g}). "
@@ -174,67 +164,59 @@ def _adaptive_steps(
     )
 
 
-def _time(t: float, times: Tensor, x: Tensor) -> Tensor:
-    return torch.tensor(t, dtype=times.dtype, device=x.device)
+@dataclass(frozen=True)
+class _Stepper:
+    """A method at work on a field from one of two times to the other."""
 
+    field: Counted
+    times: Tensor
+    rtol: float
+    atol: float
+    tableau: Tableau
 
-@torch.no_grad()
-def _velocity(field: VelocityField, x: Tensor, t: Tensor) -> Tensor:
-    return field(x, t)
+    @torch.no_grad()
+    def velocity(self, x: Tensor, t: float) -> Tensor:
+        return self.field(x, torch.tensor(t, dtype=self.times.dtype, device=x.device))
+
+    def first_length(self, x: Tensor, first: Tensor) -> float:
+        """Of a step whose Euler part changes x by about 1 %, corrected by how the field changes over it."""
+        start, end = self.times.tolist()
+        scale = self.atol + self.rtol * x.abs()
+        size, speed = _rms(x / scale), _rms(first / scale)
+        span = abs(end - start)
+        h = min(0.01 * size / speed if size > 1e-5 and speed > 1e-5 else 1e-6, span)
+        ahead = start + math.copysign(h, end - start) if h < span else end
+        second = self.velocity(torch.add(x, first, alpha=ahead - start), ahead)
+        bend = max(speed, _rms((second - first) / scale) / h)
+        if not math.isfinite(bend):
+            return h
+        return min(
+            100 * h, (0.01 / bend) ** (1 / self.tableau.order) if bend > 1e-15 else max(1e-6, h * 1e-3)
+        )
+
+    @torch.no_grad()
+    def step(self, x: Tensor, first: Tensor, t: float, reached: float) -> tuple[list[Tensor], Tensor]:
+        """The velocities of the stages, the first of which is known, and where they lead."""
+        a, _, c = self.tableau.floats
+        h = reached - t
+        stages, x_new = [first], x
+        for row, fraction in zip(a[1:], c[1:], strict=True):
+            x_new = combine(x, stages, row, h)
+            stages.append(self.velocity(x_new, reached if fraction == 1 else t + fraction * h))
+        return stages, x_new
+
+    @torch.no_grad()
+    def error(self, x: Tensor, x_new: Tensor, stages: list[Tensor], h: float) -> float:
+        """What decides whether a step is accepted."""
+        assert self.tableau.error is not None
+        error = torch.zeros_like(x)
+        for velocity, weight in zip(stages, self.tableau.error, strict=True):
+            error.add_(velocity, alpha=h * float(weight))
+        return _rms(error / (self.atol + self.rtol * torch.maximum(x.abs(), x_new.abs())))
 
 
 def _rms(x: Tensor) -> float:
     return float(torch.linalg.vector_norm(x)) / math.sqrt(max(x.numel(), 1))
-
-
-def _first_step(
-    field: VelocityField,
-    x: Tensor,
-    first: Tensor,
-    t: float,
-    sign: float,
-    times: Tensor,
-    rtol: float,
-    atol: float,
-    order: int,
-) -> float:
-    """A step whose Euler part changes x by about 1 %, corrected by how the field changes over it."""
-    scale = atol + rtol * x.abs()
-    size, speed = _rms(x / scale), _rms(first / scale)
-    span = abs(float(times[-1] - times[0]))
-    h = min(0.01 * size / speed if size > 1e-5 and speed > 1e-5 else 1e-6, span)
-    ahead = t + sign * h if h < span else float(times[-1])
-    second = _velocity(field, torch.add(x, first, alpha=ahead - t), _time(ahead, times, x))
-    bend = max(speed, _rms((second - first) / scale) / h)
-    if not math.isfinite(bend):
-        return h
-    return min(100 * h, (0.01 / bend) ** (1 / order) if bend > 1e-15 else max(1e-6, h * 1e-3))
-
-
-@torch.no_grad()
-def _embedded_step(
-    field: VelocityField, x: Tensor, first: Tensor, t: float, reached: float, times: Tensor, tableau: Tableau
-) -> tuple[list[Tensor], Tensor]:
-    a, _, c = tableau.floats
-    h = reached - t
-    stages, x_new = [first], x
-    for row, fraction in zip(a[1:], c[1:], strict=True):
-        x_new = combine(x, stages, row, h)
-        when = reached if fraction == 1 else t + fraction * h
-        stages.append(field(x_new, _time(when, times, x)))
-    return stages, x_new
-
-
-@torch.no_grad()
-def _error_norm(
-    x: Tensor, x_new: Tensor, stages: list[Tensor], h: float, rtol: float, atol: float, tableau: Tableau
-) -> float:
-    assert tableau.error is not None
-    weights = [float(w) for w in tableau.error]
-    error = torch.zeros_like(x)
-    for velocity, weight in zip(stages, weights, strict=True):
-        error.add_(velocity, alpha=h * weight)
-    return _rms(error / (atol + rtol * torch.maximum(x.abs(), x_new.abs())))
 
 
 @torch.no_grad()

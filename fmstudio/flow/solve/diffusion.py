@@ -33,7 +33,7 @@ from fmstudio.flow.paths.path import Path, act, draw_like
 from fmstudio.flow.paths.zigzag import ZigZag
 from fmstudio.flow.regress.translate import from_v
 from fmstudio.flow.solve.fields import Counted, VelocityField
-from fmstudio.flow.solve.solvers import Step, Trajectory, check_times
+from fmstudio.flow.solve.solvers import Step, Trajectory, check_times, recorded
 
 #: Score(x, t): ∇ log q_t at points (n, d) and a time of shape (), shape (n, d).
 Score = Callable[[Tensor, Tensor], Tensor]
@@ -110,9 +110,12 @@ class ChainNoise:
     path: Path
 
     def __post_init__(self) -> None:
-        around = self.path.around if isinstance(self.path, ZigZag) else self.path
-        if not isinstance(around, Spherical | VariancePreserving):
+        if not isinstance(self._around, Spherical | VariancePreserving):
             raise ValueError("The zig-zag chain is defined for the spherical or variance-preserving path.")
+
+    @property
+    def _around(self) -> Path:
+        return self.path.around if isinstance(self.path, ZigZag) else self.path
 
     def __call__(self, t: float) -> float:
         """g(t).
@@ -120,7 +123,7 @@ class ChainNoise:
         Raises:
             ValueError: a = 0 at this time.
         """
-        around = self.path.around if isinstance(self.path, ZigZag) else self.path
+        around = self._around
         if isinstance(around, VariancePreserving):
             return math.sqrt(around.beta0 + t * (around.beta1 - around.beta0))
         c = around.at(torch.tensor(t, dtype=torch.float64))
@@ -172,45 +175,24 @@ def sde_steps(
     Yields:
         T − 1 states; ``nfe`` counts the field (the score is asked as often where g > 0).
     """
-    times, x = check_times(times, x), x.detach()
+    times = check_times(times, x)
     if float(times.min()) < 0 or float(times.max()) > 1:
         raise ValueError("Expected times in [0, 1].")
-    return _sde_steps(field, score, x, times, noise, generator)
+    counted, on_device = Counted(field), times.to(x.device)
 
+    def states(x: Tensor) -> Iterator[Step]:
+        for k, (t, then) in enumerate(pairwise(times.tolist())):
+            level, h = noise(t) if t > 0 else 0.0, then - t
+            _check_level(level, f" at t = {t:g}")
+            with torch.no_grad():
+                moved = torch.add(x, counted(x, on_device[k]), alpha=h)
+                if level > 0:
+                    moved.add_(score(x, on_device[k]), alpha=level**2 * abs(h) / 2)
+                    moved.add_(draw_like(x, generator), alpha=level * math.sqrt(abs(h)))
+            x = moved
+            yield Step(k + 1, then, x, counted.nfe)
 
-def _sde_steps(
-    field: VelocityField,
-    score: Score,
-    x: Tensor,
-    times: Tensor,
-    noise: NoiseLevel,
-    generator: torch.Generator,
-) -> Iterator[Step]:
-    counted = Counted(field)
-    exact, on_device = times.tolist(), times.to(x.device)
-    for k, (t, then) in enumerate(pairwise(exact)):
-        level = noise(t) if t > 0 else 0.0
-        if not 0 <= level < math.inf:
-            raise ValueError(f"Expected a finite noise level g ≥ 0; got {level} at t = {t:g}.")
-        x = _sde_step(counted, score, x, on_device[k], then - t, level, generator)
-        yield Step(k + 1, then, x, counted.nfe)
-
-
-@torch.no_grad()
-def _sde_step(
-    field: VelocityField,
-    score: Score,
-    x: Tensor,
-    t: Tensor,
-    h: float,
-    level: float,
-    generator: torch.Generator,
-) -> Tensor:
-    moved = torch.add(x, field(x, t), alpha=h)
-    if level == 0:
-        return moved
-    moved = moved.add_(score(x, t), alpha=level**2 * abs(h) / 2)
-    return moved.add_(draw_like(x, generator), alpha=level * math.sqrt(abs(h)))
+    return states(x.detach())
 
 
 def integrate_sde(
@@ -244,15 +226,7 @@ def integrate_sde(
     noise, as if g(0) = 0, and without asking for the score. The bias of the marginals is O(dt), with a
     constant that grows with g² and with the slope of the score.
     """
-    times = check_times(times, x)
-    positions = x.new_empty((len(times) if record else 2, *x.shape))
-    positions[0] = x.detach()
-    nfe = 0
-    for state in sde_steps(field, score, x, times, noise, generator):
-        if record or state.index == len(times) - 1:
-            positions[state.index if record else 1] = state.x
-        nfe = state.nfe
-    return Trajectory(times if record else times[[0, -1]], positions, nfe)
+    return recorded(sde_steps(field, score, x, times, noise, generator), x, times, record)
 
 
 def langevin_step(x: Tensor, score: Tensor, step: float, noise: Tensor) -> Tensor:
@@ -321,6 +295,6 @@ def conditional_score(oracle: Oracle, generator: torch.Generator) -> Score:
     return score
 
 
-def _check_level(level: float) -> None:
+def _check_level(level: float, when: str = "") -> None:
     if not 0 <= level < math.inf:
-        raise ValueError(f"Expected a finite noise level ≥ 0; got {level}.")
+        raise ValueError(f"Expected a finite noise level g ≥ 0; got {level}{when}.")

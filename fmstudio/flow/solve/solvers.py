@@ -156,15 +156,17 @@ def integrate(
     Raises:
         ValueError: the times are not strictly monotone.
     """
-    times, x = check_times(times, x), x.detach()
-    positions = x.new_empty((len(times) if record else 2, *x.shape))
-    positions[0] = x
-    nfe = 0
-    for state in steps(field, x, times, tableau):
-        if record:
-            positions[state.index] = state.x
-        elif state.index == len(times) - 1:
-            positions[1] = state.x
+    return recorded(steps(field, x, times, tableau), x, times, record)
+
+
+def recorded(states: Iterator[Step], x: Tensor, times: Tensor, record: bool) -> Trajectory:
+    """What solvers return of their states after each of ``times`` but the first."""
+    times = check_times(times, x)
+    positions, nfe = x.new_empty((len(times) if record else 2, *x.shape)), 0
+    positions[0] = x.detach()
+    for state in states:
+        if record or state.index == len(times) - 1:
+            positions[state.index if record else 1] = state.x
         nfe = state.nfe
     return Trajectory(times if record else times[[0, -1]], positions, nfe)
 

@@ -36,13 +36,39 @@ from fmstudio.note.parts.chain_training import (
     train_on_chain,
 )
 from fmstudio.note.parts.panel import Panel, series
-from fmstudio.note.parts.setting import Setting, column_errors, normal_source, repeated
+from fmstudio.note.parts.setting import Setting, blocks, column_errors, normal_source, repeated
 
 CHAIN_STEPS, START = 20, 0.05
 REPEATS, PARTICLES, FEW = 24, 400, 100
 SEEDS, DRAWS = 8, 8
-_KL, _TOTAL, _GAP = "KL of each step", "KL of the chain", "The two losses"
-_NOISE, _CLOCK = "Gradient variance", "Three targets on one clock"
+_KL = Panel("KL of each step", "KL(Q‖P) of each step of the chain; the total is their sum.", "t", "nats")
+_TOTAL = Panel(
+    "KL of the chain",
+    "KL(Q‖P) of the whole chain, for the best Gaussian steps and for the trained ones.",
+    y_label="nats",
+    ticks=("oracle P", "trained P"),
+)
+_GAP = Panel(
+    "The two losses",
+    "How much more the loss on sampled x_{t−1} is than on its mean.",
+    "t",
+    "difference of the losses",
+)
+_NOISE = Panel(
+    "Gradient variance",
+    "Of the gradient at the net's output, given x_t. The exact mean leaves none of that; its own is "
+    "over x_t, at the trained net.",
+    "t",
+    "variance",
+    log_y=True,
+)
+_CLOCK = Panel(
+    "Three targets on one clock",
+    f"Nats that the net adds to KL(Q‖P) in {STEPS} steps, the same seeds for all three targets.",
+    "seconds of computing",
+    "nats above the oracle",
+    log_y=True,
+)
 _ADDED = "KL(Q‖P), trained less oracle P, less Σ E|f_θ − f*|²/2β̃_t"
 _ROLES: dict[Estimator, str] = {"sampled": "class-4", "closed form": "learned", "exact mean": "exact"}
 
@@ -66,50 +92,23 @@ def predict(experiment: Experiment) -> Prediction:
     ambiguity = ambiguities.mean(0)
     noisy, noisy_error, freedom = repeated(4 * ambiguities.sum(1))
     panels = (
-        Panel(
-            _KL,
-            "KL(Q‖P) of each step of the chain; the total is their sum.",
-            "t",
-            "nats",
-            (series("oracle P, formula", "exact", t, kl, 4 * kl_error, "bars"),),
-        ),
-        Panel(
-            _TOTAL,
-            "KL(Q‖P) of the whole chain, for the best Gaussian steps and for the trained ones.",
-            "",
-            "nats",
-            (series("oracle P, formula", "exact", (-0.5, 1.5), (total, total), mark="dashes"),),
-            ticks=("oracle P", "trained P"),
-        ),
-        Panel(
-            _GAP,
-            "How much more the loss on sampled x_{t−1} is than on its mean.",
-            "t",
-            "difference of the losses",
-            (series("d β̃_t", "exact", t, gap, mark="dashes"),),
-        ),
-        Panel(
-            _NOISE,
-            "Of the gradient at the net's output, given x_t. The exact mean leaves none of that; its own is "
-            "over x_t, at the trained net.",
-            "t",
-            "variance",
-            (
-                series("sampled, formula", "class-4", t, 4 * (gap + ambiguity), mark="dashes"),
-                series("closed form, formula", "learned", t, 4 * ambiguity, mark="dashes"),
-            ),
-            log_y=True,
+        _KL.drawn(series("oracle P, formula", "exact", t, kl, 4 * kl_error, "bars")),
+        _TOTAL.drawn(series("oracle P, formula", "exact", (-0.5, 1.5), (total, total), mark="dashes")),
+        _GAP.drawn(series("d β̃_t", "exact", t, gap, mark="dashes")),
+        _NOISE.drawn(
+            series("sampled, formula", "class-4", t, 4 * (gap + ambiguity), mark="dashes"),
+            series("closed form, formula", "learned", t, 4 * ambiguity, mark="dashes"),
         ),
     )
     numbers = (
-        Expected("KL(Q‖P), oracle P", total, "equals", 0.0, total_error, freedom),
+        Expected("KL(Q‖P), oracle P", total, error=total_error, freedom=freedom),
         Expected(_ADDED, 0.0),
         Expected("gap of the losses, untrained net", float(gap.sum())),
         Expected("gap of the losses, trained net", float(gap.sum())),
-        Expected(
-            "gradient variance, sampled", float(4 * gap.sum()) + noisy, "equals", 0.0, noisy_error, freedom
+        *(
+            Expected(f"gradient variance, {name}", value, error=noisy_error, freedom=freedom)
+            for name, value in (("sampled", float(4 * gap.sum()) + noisy), ("closed form", noisy))
         ),
-        Expected("gradient variance, closed form", noisy, "equals", 0.0, noisy_error, freedom),
         Expected("log of the errors, sampled over closed form", 0.0, "above"),
         Expected("log of the errors, closed form over exact mean", 0.0, "above"),
     )
@@ -154,12 +153,12 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         xs, xt = rows[k], rows[k + 1]
         means = chain.best(k, xt), model_mean(chain, last, k, xt.float())
         for j, f in enumerate(means):
-            kl[j, :, k] = _blocks(chain.kl_terms(k, xs, xt, f, widen * float(chain.posterior[k])))
-        off[:, k] = _blocks((means[1] - means[0]).square().sum(1)) / (2 * chain.posterior[k])
+            kl[j, :, k] = _each(chain.kl_terms(k, xs, xt, f, widen * float(chain.posterior[k])))
+        off[:, k] = _each((means[1] - means[0]).square().sum(1)) / (2 * chain.posterior[k])
         x0, xt, xs = neighbours(chain, k, s.density, n, generator, widen)
         for j, net in enumerate((untrained, last)):
             f = model_mean(chain, net, k, xt)
-            gap[j, :, k] = _blocks(((xs - f).square() - (chain.mean(k, xt, x0) - f).square()).sum(1))
+            gap[j, :, k] = _each(((xs - f).square() - (chain.mean(k, xt, x0) - f).square()).sum(1))
         left = 2 * (model_mean(chain, last, k, xt) - chain.best(k, xt))
         noise[2, :, k] = left.view(REPEATS, PARTICLES, -1).var(1).sum(1)
         few = xt.view(REPEATS, PARTICLES, -1)[:, :FEW].flatten(0, 1)
@@ -193,9 +192,9 @@ class _Exam:
         return torch.stack(terms).sum()
 
 
-def _blocks(values: Tensor) -> Tensor:
+def _each(values: Tensor) -> Tensor:
     """Means over the particles of each repeat."""
-    return values.double().view(REPEATS, -1).mean(1)
+    return blocks(values, REPEATS).mean(1)
 
 
 def _gradient_variance(chain: Chain, k: int, xt: Tensor, generator: torch.Generator, widen: float) -> Tensor:
@@ -204,7 +203,7 @@ def _gradient_variance(chain: Chain, k: int, xt: Tensor, generator: torch.Genera
     mean = chain.mean(k, xt[:, None], x0)
     noise = torch.randn(mean.shape, generator=generator)
     sampled = mean + (widen * float(chain.posterior[k])) ** 0.5 * noise
-    return torch.stack([_blocks(4 * y.var(1).sum(-1)) for y in (sampled, mean)])
+    return torch.stack([_each(4 * y.var(1).sum(-1)) for y in (sampled, mean)])
 
 
 def _panels(
@@ -237,40 +236,13 @@ def _panels(
         seconds = torch.tensor([[r.seconds for r, _ in c] for c in curves]).mean(0)
         errors = torch.tensor([[float(e) for _, e in c] for c in curves])
         trainings.append(series(estimator, _ROLES[estimator], seconds, *column_errors(errors)))
-    clock = Panel(
-        _CLOCK,
-        f"Nats that the net adds to KL(Q‖P) in {STEPS} steps, the same seeds for all three targets.",
-        "seconds of computing",
-        "nats above the oracle",
-        tuple(trainings),
-        log_y=True,
-    )
-    return (
-        Panel(_KL, "", "", "", tuple(bars)),
-        Panel(_TOTAL, "", "", "", tuple(totals)),
-        Panel(_GAP, "", "", "", tuple(gaps)),
-        Panel(_NOISE, "", "", "", tuple(noises)),
-        clock,
-    )
+    panels = ((_KL, bars), (_TOTAL, totals), (_GAP, gaps), (_NOISE, noises))
+    return (*(panel.over(*curves) for panel, curves in panels), _CLOCK.drawn(*trainings))
 
 
 CLAIM = Claim(
     number="C1",
-    title="Likelihood and variance reduction",
     section=1,
-    sentence=(
-        "Maximum likelihood on the trajectories of the 2015 chain is least squares on x_{t−1}. Its mean "
-        "given x_t and x₀ has a closed form; regressing on it keeps the minimiser and only removes variance."
-    ),
-    formula=(
-        r"E|x_{t-1}-f_\theta(x_t)|^2-E|E[x_{t-1}\mid x_t,x_0]-f_\theta(x_t)|^2=d\,\tilde\beta_t"
-        r"\quad\text{for every }\theta"
-    ),
-    breaks="The posterior variance is taken as 2 β̃_t: the losses differ by twice as much, and the KL grows.",
-    question=(
-        "If the closed form helps because it averages over x_{t−1}, what is left to average over? Compare "
-        "with the exact mean, which also averages over x₀."
-    ),
     headline=("gap of the losses, trained net",),
     applies=normal_source,
     predict=predict,

@@ -29,7 +29,7 @@ from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Predicti
 from fmstudio.note.parts.nets import learned, shares, small
 from fmstudio.note.parts.panel import Panel, series
 from fmstudio.note.parts.particles import stranger_velocity
-from fmstudio.note.parts.setting import Setting, column_errors, repeated, smooth, window
+from fmstudio.note.parts.setting import Setting, column_errors, repeated, smooth
 
 PROCESSES = ("ODE, oracle", "ODE, net", "random paths", "identity switching")
 _ROLES: dict[str, str] = dict(zip(PROCESSES, ("exact", "learned", "class-4", "class-3"), strict=True))
@@ -38,36 +38,23 @@ _SLACK = dict(zip(PROCESSES, (1e-3, 6e-3, 0.0, 0.0), strict=True))
 REPEATS, PARTICLES, SNAPSHOTS, BETWEEN = 16, 500, 10, 10
 TRAINING, STOPPED, CELL, FRESH = 3_000, 30, 0.1, 7
 TOLERANCE = 1e-3
-_TITLE = "Distance of p_t to q_t"
-
-
-def _times(s: Setting) -> Tensor:
-    """Times of the snapshots, falling."""
-    low, high = window(s.path)
-    return path_times(SNAPSHOTS, high, low)
+_DISTANCE = Panel(
+    "Distance of p_t to q_t",
+    "Energy distance to fresh particles of Q at every t; the band holds two fresh samples (± 2 std).",
+    "t",
+    "energy distance",
+)
 
 
 def predict(experiment: Experiment) -> Prediction:
     """Distance 0 at every t, and the band in which two fresh samples of q_t lie."""
     s = Setting(experiment, 2)
-    generator, times = s.generator(1_000), _times(s)
+    generator, times = s.generator(1_000), s.times(SNAPSHOTS)
     spread = torch.stack([_scatter(s, t, generator) for t in times])
-    panel = Panel(
-        _TITLE,
-        "Energy distance to fresh particles of Q at every t; the band holds two fresh samples (± 2 std).",
-        "t",
-        "energy distance",
-        (
-            series(
-                "two fresh samples",
-                "original",
-                times,
-                torch.zeros_like(times),
-                2 * spread,
-                "band",
-            ),
-            series("p_t = q_t", "exact", times, torch.zeros_like(times), mark="dashes"),
-        ),
+    none = torch.zeros_like(times)
+    panel = _DISTANCE.drawn(
+        series("two fresh samples", "original", times, none, 2 * spread, "band"),
+        series("p_t = q_t", "exact", times, none, mark="dashes"),
     )
     numbers = tuple(
         Expected(f"mean distance over t, {name}", 0.0, "at most", slack) for name, slack in _SLACK.items()
@@ -90,7 +77,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
     """
     s = Setting(experiment, 2)
     net = yield from shares(learned(small(experiment, STOPPED if broken else TRAINING)), 0.0, 0.25)
-    times = _times(s)
+    times = s.times(SNAPSHOTS)
     distances = {name: torch.zeros(REPEATS, len(times), dtype=torch.float64) for name in PROCESSES}
     for repeat in range(REPEATS):
         generator = s.generator(repeat)
@@ -108,10 +95,8 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
     numbers = tuple(
         Measured(f"mean distance over t, {name}", *repeated(d.mean(1))) for name, d in distances.items()
     )
-    curves = tuple(
-        series(name, _ROLES[name], times, *column_errors(d), "line") for name, d in distances.items()
-    )
-    return Measurement(numbers, (Panel(_TITLE, "", "", "", curves),), repeats=REPEATS)
+    curves = (series(name, _ROLES[name], times, *column_errors(d)) for name, d in distances.items())
+    return Measurement(numbers, (_DISTANCE.over(*curves),), repeats=REPEATS)
 
 
 def _ode(field: VelocityField, x: Tensor, times: Tensor, few: bool) -> Tensor:
@@ -152,21 +137,7 @@ def _switched(s: Setting, n: int, times: Tensor, generator: torch.Generator, str
 
 CLAIM = Claim(
     number="C2",
-    title="Marginals by induction",
     section=2,
-    sentence=(
-        "A model that matches only the local transition from x_t to x_{t−dt} matches every snapshot: if p_t "
-        "= q_t now, then also one step later. It need not follow any original trajectory to its end."
-    ),
-    formula=r"p_{t-dt}(x')=\int p_t(x)\,p(x'\mid x)\,dx=\int q_t(x)\,q(x'\mid x)\,dx=q_{t-dt}(x')",
-    breaks=(
-        "Each transition is spoilt: partners drawn uniformly, two steps all the way, a net stopped after "
-        "thirty steps, particles that move like others elsewhere."
-    ),
-    question=(
-        "Which of the four keep the snapshots but not the trajectories? Compare the two sides of the Sample "
-        "room at equal t."
-    ),
     headline=("mean distance over t, random paths",),
     applies=smooth,
     predict=predict,

@@ -25,7 +25,6 @@ from scipy.special import chdtri
 from torch import Tensor
 
 from fmstudio.flow.solve.adaptive import integrate_adaptive
-from fmstudio.flow.solve.solvers import path_times
 from fmstudio.flow.solve.transitions import identity_switching
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.claim import (
@@ -40,7 +39,7 @@ from fmstudio.note.claim import (
     Steps,
     quantity,
 )
-from fmstudio.note.parts.panel import Panel, series
+from fmstudio.note.parts.panel import Panel, cloud, motion, series, ways
 from fmstudio.note.parts.setting import Setting, column_errors, repeated, smooth, window
 
 CELLS, MEETINGS = (0.4, 0.2, 0.1, 0.05), (25, 50, 100)
@@ -49,7 +48,13 @@ PARTICLES, FEW, REPEATS, SHOWN = 20_000, 2_000, 4, 500
 MOST_JOLT = 1.0
 #: What the extrapolation leaves open in a memory.
 LEEWAY, TOLERANCE, NODES = 0.08, 1e-3, 64
-_MEMORY, _HAND = "Memory", "Two particles, followed by hand"
+_MEMORY = Panel(
+    "Memory",
+    f"How much of x₀ its x₁ explains, after {MEETINGS[-1]} meetings in cells of a given side.",
+    "side of the cell",
+    "memory M",
+    log_x=True,
+)
 
 
 def memory(x0: Tensor, x1: Tensor) -> float:
@@ -68,16 +73,9 @@ def predict(experiment: Experiment) -> Prediction:
     blocks = zip(ways.positions[-1].split(250), start.split(250), strict=True)
     flow, error, freedom = repeated(torch.tensor([memory(*pair) for pair in blocks]))
     ends = (min(CELLS), max(CELLS))
-    panel = Panel(
-        _MEMORY,
-        f"How much of x₀ its x₁ explains, after {MEETINGS[-1]} meetings in cells of a given side.",
-        "side of the cell",
-        "memory M",
-        (
-            series("flow, oracle", "exact", ends, (flow, flow), mark="dashes"),
-            series("independent paths", "original", ends, (0.0, 0.0), mark="dashes"),
-        ),
-        log_x=True,
+    panel = _MEMORY.drawn(
+        series("flow, oracle", "exact", ends, (flow, flow), mark="dashes"),
+        series("independent paths", "original", ends, (0.0, 0.0), mark="dashes"),
     )
     numbers = (
         Expected("largest difference of the sorted snapshots", 0.0),
@@ -104,8 +102,7 @@ def _neighbours() -> list[tuple[float, float]]:
 
 def meeting_times(s: Setting, count: int) -> Tensor:
     """``count`` + 1 times, falling, at equal parts of ∫ √E[var_t] dt."""
-    low, high = window(s.path)
-    nodes, generator = path_times(NODES, high, low), s.generator(1_100)
+    nodes, generator = s.times(NODES), s.generator(1_100)
     spread = torch.stack([s.oracle.moments(s.snapshot(200, t, generator), t).var.mean() for t in nodes])
     speed = spread.double().clamp_min(0).sqrt()
     # Nowhere slower than a tenth of the mean, where paths agree.
@@ -170,8 +167,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         series(f"{PARTICLES:,} particles", "learned", CELLS, *column_errors(last), "points"),
         series(f"{FEW:,} particles", "class-4", CELLS, *column_errors(few), "points"),
     )
-    panels = (Panel(_MEMORY, "", "", "", curves), *_pictures(s, *hand))
-    return Measurement(tuple(numbers), panels, repeats=REPEATS)
+    return Measurement(tuple(numbers), (_MEMORY.over(*curves), *_pictures(s, *hand)), repeats=REPEATS)
 
 
 def _mismatch(rows: Tensor, partners: Tensor) -> float:
@@ -205,66 +201,38 @@ def _limit(table: Tensor, swaps: Tensor) -> Tensor:
 def _pictures(s: Setting, rows: Tensor, partners: Tensor) -> tuple[Panel, ...]:
     walked = torch.gather(rows, 1, partners[..., None].expand_as(rows))
     times = meeting_times(s, len(rows) - 1)
-
-    def curve(name: str, role: str, points: Tensor, i: int, dashed: bool = False):
-        x = times if s.dim == 1 else points[:, i, 0]
-        return series(name, role, x, points[:, i, -1], mark="dashes" if dashed else "line")
-
-    labels = ("t", "x") if s.dim == 1 else ("x", "y")
-    hand = Panel(
-        _HAND,
-        "Dashed: the original paths that two particles start on. Solid: where they go when they swap.",
-        *labels,
-        (
-            curve("first, original", "class-0", rows, 0, True),
-            curve("second, original", "class-1", rows, 1, True),
-            curve("first, swapping", "class-0", walked, 0),
-            curve("second, swapping", "class-1", walked, 1),
-        ),
-        plane=s.dim > 1,
+    caption = "Dashed: the original paths that two particles start on. Solid: where they go when they swap."
+    hand = motion(s.dim, "Two particles, followed by hand", caption).drawn(
+        *(
+            series(f"{word}, {how}", f"class-{i}", x[:, i], y[:, i], mark="line" if solid else "dashes")
+            for how, solid, (x, y) in (
+                ("original", False, ways(times, rows[:, :2])),
+                ("swapping", True, ways(times, walked[:, :2])),
+            )
+            for i, word in enumerate(("first", "second"))
+        )
     )
-    halves = [
+    right = rows[0, :, 0] > 0
+    halves = (
         Panel(
             f"Halves of the noise, {name}",
             "Where they end. One cloud; only the colours, by the side that x₁ lay on, differ.",
             "x",
             "y" if s.dim > 1 else "",
             tuple(
-                series(word, role, end[side][:SHOWN, 0], _second(end[side][:SHOWN]), mark="points")
-                for word, role, side in (
-                    ("right half", "class-1", rows[0, :, 0] > 0),
-                    ("left half", "class-0", rows[0, :, 0] <= 0),
-                )
+                series(f"{side} half", role, *cloud(end[half][:SHOWN]), mark="points")
+                for side, role, half in (("right", "class-1", right), ("left", "class-0", ~right))
             ),
             plane=s.dim > 1,
         )
         for name, end in (("original paths", rows[-1]), ("after the swaps", walked[-1]))
-    ]
+    )
     return (hand, *halves)
-
-
-def _second(points: Tensor) -> Tensor:
-    """The second coordinate, or a spread-out row on the line."""
-    return points[:, 1] if points.shape[1] > 1 else torch.linspace(0, 1, len(points))
 
 
 CLAIM = Claim(
     number="C3",
-    title="Identity switching",
     section=2,
-    sentence=(
-        "When particles meet at x they may swap identities at random. No snapshot notices, and no path of "
-        "the data changes, but a particle forgets where it came from: the whole becomes memoryless."
-    ),
-    formula=(
-        r"\{x_t^{(i)}\}=\{x_t^{(\pi_t(i))}\},\qquad "
-        r"M\to M_{\text{flow}}\ \text{as}\ K h^2\to0,\ K\to\infty"
-    ),
-    breaks="Particles swap with anyone, not only with those at the same place: they jump, and forget all.",
-    question=(
-        "A swapped particle remembers more of its start than an original one. How can that be called "
-        "forgetting? Follow one particle above, and then the path it began on; then let anyone swap anywhere."
-    ),
     headline=("largest difference of the sorted snapshots", "memory in the limit"),
     applies=smooth,
     predict=predict,

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -23,7 +24,7 @@ from torch import Tensor
 from fmstudio.flow.densities.cloud import PointCloud
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.claim import Claim, Declined, Expected, Measured, Measurement, Prediction, Steps, quantity
-from fmstudio.note.parts.panel import Panel, lines, series
+from fmstudio.note.parts.panel import Panel, lines, motion, series, ways
 from fmstudio.note.parts.setting import Setting, repeated, smooth
 
 TIMES = {"A": 0.5, "B": 0.35, "C": 0.65, "D": 0.8}
@@ -36,14 +37,14 @@ DRAWN = 400_000
 SHOWN = 100
 #: Points are picked from so many of q_t.
 CANDIDATES = 64
-_FAN = "The paths through A"
 _VELOCITIES = "Their velocities"
 
 
-def points_of(s: Setting) -> dict[str, Tensor]:
+@lru_cache(maxsize=4)
+def points_of(experiment: Experiment) -> dict[str, Tensor]:
     """A point for each time where particles are, shape (1, d): of ``CANDIDATES`` drawn from q_t the one whose
     density is exceeded by a quarter of them."""
-    points = {}
+    s, points = Setting(experiment, 5), {}
     for k, (name, t) in enumerate(TIMES.items()):
         drawn = s.snapshot(CANDIDATES, t, s.generator(1_000 + k))
         order = s.oracle.log_density(drawn.double(), torch.tensor(t, dtype=torch.float64)).argsort()
@@ -57,9 +58,9 @@ def _axes(dim: int) -> tuple[str, ...]:
 
 def predict(experiment: Experiment) -> Prediction:
     """u and var_t at four points, from the oracle; the slack is what the disc around each point changes."""
-    s = Setting(experiment, 5)
+    s, points = Setting(experiment, 5), points_of(experiment)
     numbers: list[Expected] = []
-    for name, x in points_of(s).items():
+    for name, x in points.items():
         t = torch.tensor(TIMES[name], dtype=torch.float64)
         width = float(s.path.at(t).variance.sqrt())
         if isinstance(s.density, PointCloud) and width < RADIUS:
@@ -71,23 +72,19 @@ def predict(experiment: Experiment) -> Prediction:
         disc = x.double() + _disc(s.dim)
         around = s.oracle.moments(disc, t)
         weight = torch.softmax(s.oracle.log_density(disc, t), 0)
-        bend = (_plane_fit(disc - x.double(), around.u, weight) - at.u[0]).abs()
+        bend = (_fitted_plane(disc - x.double(), around.u, weight)[0] - at.u[0]).abs()
         # The fit is flat in the disc: the variance also holds what a plane cannot follow.
         var = float(weight @ around.var)
         for axis, u, slack in zip(_axes(s.dim), at.u[0].tolist(), bend.tolist(), strict=True):
             numbers.append(Expected(f"drift at {name}, {axis}", u, slack=slack + ROUNDING))
         spread = float(at.var)
         numbers.append(Expected(f"variance at {name}", spread, slack=abs(var - spread) + 0.02 * spread))
-    return Prediction(tuple(numbers), _predicted_panels(s), (_where(s),))
-
-
-def _where(s: Setting) -> str:
-    """The four points and their times in words."""
     places = (
         f"{name} = ({', '.join(f'{c:.2f}'.replace('-', '−') for c in x[0].tolist())}) at t = {TIMES[name]}"
-        for name, x in points_of(s).items()
+        for name, x in points.items()
     )
-    return f"The points: {', '.join(places)}."
+    note = f"The points: {', '.join(places)}."
+    return Prediction(tuple(numbers), _predicted_panels(s, points["A"]), (note,))
 
 
 def _disc(dim: int) -> Tensor:
@@ -97,46 +94,38 @@ def _disc(dim: int) -> Tensor:
     return grid[grid.square().sum(1) <= RADIUS**2 * (1 + 1e-9)]
 
 
-def _plane_fit(r: Tensor, v: Tensor, weight: Tensor | None = None) -> Tensor:
-    """The value at r = 0 of the plane that fits v best, shape (d,)."""
+def _fitted_plane(r: Tensor, v: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The value at r = 0 of the plane that fits v best, shape (d,), and what it leaves of v."""
     design = torch.cat([torch.ones_like(r[:, :1]), r], 1)
     root = torch.ones_like(r[:, 0]) if weight is None else weight.sqrt()
-    return torch.linalg.lstsq(root[:, None] * design, root[:, None] * v).solution[0]
+    plane = torch.linalg.lstsq(root[:, None] * design, root[:, None] * v).solution
+    return plane[0], v - design @ plane
 
 
-def _predicted_panels(s: Setting) -> tuple[Panel, ...]:
-    x, t = points_of(s)["A"], torch.tensor(TIMES["A"])
+def _predicted_panels(s: Setting, x: Tensor) -> tuple[Panel, ...]:
+    """The paths through A, and the velocities there."""
+    t = torch.tensor(TIMES["A"])
     ends = s.oracle.draw(x, t, SHOWN, s.generator(1_100))
     times = torch.linspace(0, 1, 25)
     z = None if ends.z is None else ends.z[0]
     rows = torch.stack([s.path.position(ends.x0[0], ends.x1[0], when, z) for when in times])
     at = s.oracle.moments(x, t)
     u, spread = at.u[0], float(at.var.clamp_min(0).sqrt())
+    here, velocity = ways(t[None], x[None]), ways(torch.ones(1), at.u[None])
+    angle = torch.linspace(0, 2 * math.pi, 73)
     if s.dim == 1:
-        fan = times[:, None].expand(-1, SHOWN), rows[..., 0]
-        here, arrow = ([float(t)], [float(x)]), ([float(t), float(t) - 0.3], [float(x), float(x - 0.3 * u)])
-        labels = ("t", "x")
-        ring = torch.stack([u - spread, u + spread]).flatten(), torch.zeros(2)
+        reach, ring = 0.3, (torch.stack([u - spread, u + spread]).flatten(), torch.zeros(2))
     else:
-        fan = rows[..., 0], rows[..., 1]
-        tip = x[0] - 0.4 * u
-        here = ([float(x[0, 0])], [float(x[0, 1])])
-        arrow = ([float(x[0, 0]), float(tip[0])], [float(x[0, 1]), float(tip[1])])
-        labels = ("x", "y")
-        angle = torch.linspace(0, 2 * math.pi, 73)
-        ring = u[0] + spread * angle.cos(), u[1] + spread * angle.sin()
-    paths = Panel(
-        _FAN,
-        f"A hundred original paths through A at t = {TIMES['A']}, drawn from the posterior, and −u there.",
-        *labels,
-        (
-            lines("original paths", "original", *fan),
-            series("−u (0.4 time units)", "exact", *arrow),
-            series("A", "exact", *here, mark="points"),
-        ),
-        plane=s.dim > 1,
+        reach, ring = 0.4, (u[0] + spread * angle.cos(), u[1] + spread * angle.sin())
+    tail, tip = (torch.cat([place, place - reach * v]) for place, v in zip(here, velocity, strict=True))
+    caption = (
+        f"A hundred original paths through A at t = {TIMES['A']}, drawn from the posterior, and −u there."
     )
-    centre = ([float(u[0])], [float(u[1]) if s.dim > 1 else 0.0])
+    paths = motion(s.dim, "The paths through A", caption).drawn(
+        lines("original paths", "original", *ways(times, rows)),
+        series("−u (0.4 time units)", "exact", tail, tip),
+        series("A", "exact", *here, mark="points"),
+    )
     velocities = Panel(
         _VELOCITIES,
         "Velocities at A: their mean should be u, their spread √var_t.",
@@ -144,11 +133,16 @@ def _predicted_panels(s: Setting) -> tuple[Panel, ...]:
         "v, second coordinate" if s.dim > 1 else "",
         (
             series("√var_t around u", "exact", *ring, mark="dashes"),
-            series("u", "exact", *centre, mark="points"),
+            series("u", "exact", *_flat(u[None]), mark="points"),
         ),
         plane=s.dim > 1,
     )
     return paths, velocities
+
+
+def _flat(v: Tensor) -> tuple[Tensor, Tensor]:
+    """Velocities (n, d) as x and y; on a line y is 0."""
+    return v[:, 0], v[:, 1] if v.shape[1] > 1 else torch.zeros(len(v))
 
 
 @dataclass(frozen=True)
@@ -184,15 +178,14 @@ def fit(s: Setting, x: Tensor, t: float, generator: torch.Generator, everywhere:
             f"Only {len(r)} of {DRAWN:,} paths pass within {RADIUS} of this point at t = {t:.3g}: too few to "
             "fit a drift. Choose a point where the particles are."
         )
-    drift = v.mean(0) if everywhere else _plane_fit(r, v)
-    left = v - drift if everywhere else _residual(r, v)
+    drift, left = (v.mean(0), v - v.mean(0)) if everywhere else _fitted_plane(r, v)
     return Fit(drift, left.square().sum() / (len(v) - (0 if everywhere else s.dim + 1)), v)
 
 
 def steps(experiment: Experiment, broken: bool) -> Steps:
     """Fit the drift on the paths that pass near each point. Broken: on all paths, wherever they are at t."""
     s = Setting(experiment, 5)
-    points, axes = points_of(s), _axes(s.dim)
+    points, axes = points_of(experiment), _axes(s.dim)
     drift = {name: torch.zeros(REPEATS, s.dim, dtype=torch.float64) for name in points}
     spread = {name: torch.zeros(REPEATS, dtype=torch.float64) for name in points}
     caught, shown = 0, torch.zeros(0, s.dim, dtype=torch.float64)
@@ -209,23 +202,9 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         for i, axis in enumerate(axes):
             numbers.append(Measured(f"drift at {name}, {axis}", *repeated(drift[name][:, i])))
         numbers.append(Measured(f"variance at {name}", *repeated(spread[name])))
-    second = shown[:, 1] if s.dim > 1 else torch.zeros(len(shown))
-    fitted = drift["A"].mean(0)
-    panel = Panel(
-        _VELOCITIES,
-        "",
-        "",
-        "",
-        (
-            series("velocities that passed", "original", shown[:, 0], second, mark="points"),
-            series(
-                "fitted drift",
-                "learned",
-                fitted[:1],
-                fitted[1:2] if s.dim > 1 else torch.zeros(1),
-                mark="points",
-            ),
-        ),
+    panel = Panel(_VELOCITIES).over(
+        series("velocities that passed", "original", *_flat(shown), mark="points"),
+        series("fitted drift", "learned", *_flat(drift["A"].mean(0)[None]), mark="points"),
     )
     note = f"{caught:,} of {DRAWN:,} paths passed within {RADIUS} of A in the first repeat."
     return Measurement(tuple(numbers), (panel,), (note,), REPEATS)
@@ -247,28 +226,9 @@ def _passing(
     return here - x.double(), (here - before) / STEP
 
 
-def _residual(r: Tensor, v: Tensor) -> Tensor:
-    design = torch.cat([torch.ones_like(r[:, :1]), r], 1)
-    return v - design @ torch.linalg.lstsq(design, v).solution
-
-
 CLAIM = Claim(
     number="C5",
-    title="The mean of a hundred velocities",
     section=3,
-    sentence=(
-        "At x a hundred paths meet with a hundred velocities. The best drift of a model that may use only x "
-        "and t is their average u(x, t), and the best variance of its step, over all coordinates, var_t dt²."
-    ),
-    formula=(
-        r"u(x,t)=E[v\mid x_t=x],\qquad \sigma^2=\tfrac1d\,\mathrm{var}_t\,dt^2,\qquad "
-        r"x_{t-dt}\sim N\big(x-u\,dt,\ \sigma^2I\big)"
-    ),
-    breaks="The fit takes all paths at time t, not only those that pass through x.",
-    question=(
-        "Where is var_t small, so that the paths through x nearly agree? Move the clock to t = 0.3 and click "
-        "above, in a cluster and then between two. Why does it grow again in the cluster as t falls to 0?"
-    ),
     headline=("drift at A, x", "variance at A"),
     applies=smooth,
     predict=predict,

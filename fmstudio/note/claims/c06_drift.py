@@ -24,12 +24,11 @@ import torch
 from torch import Tensor
 
 from fmstudio.flow.solve.adaptive import integrate_adaptive
-from fmstudio.flow.solve.solvers import path_times
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.claim import Claim, Declined, Expected, Measured, Measurement, Prediction, Steps, quantity
-from fmstudio.note.parts.panel import Panel, lines, series
+from fmstudio.note.parts.panel import Panel, lines, motion, series, ways
 from fmstudio.note.parts.particles import drawn_step, mean_step
-from fmstudio.note.parts.setting import Setting, column_errors, repeated, slopes, smooth, window
+from fmstudio.note.parts.setting import Setting, blocks, column_errors, repeated, slopes, smooth, window
 
 COUNTS = (10, 20, 40, 80, 160, 320, 640)
 REPEATS, PARTICLES, SHOWN = 16, 40, 6
@@ -43,12 +42,14 @@ FINE = slice(2, None)
 PARTED = 0.1
 #: Times at which the formula is worked out, and how far from 1 its own slope may be.
 NODES, BENT = 33, 0.25
-_DRIFT, _PATHS = "Accumulated random drift", "Particles and the ODE"
-
-
-def _grid(s: Setting, count: int) -> Tensor:
-    low, high = window(s.path)
-    return path_times(count, high, low)
+_DRIFT = Panel(
+    "Accumulated random drift",
+    "Mean squared sum of the random drifts, and squared distance to the ODE, against the step.",
+    "step dt",
+    "squared length",
+    log_x=True,
+    log_y=True,
+)
 
 
 def _widths(s: Setting) -> Tensor:
@@ -72,19 +73,13 @@ def predict(experiment: Experiment) -> Prediction:
             f"In {COUNTS[-1]} steps the random drifts still sum to a mean square of {quantity(finest)}, more "
             f"than {PARTED / 2:g}: parted so far, particles tell nothing of dt by their distance to the ODE."
         )
-    panel = Panel(
-        _DRIFT,
-        "Mean squared sum of the random drifts, and squared distance to the ODE, against the step.",
-        "step dt",
-        "squared length",
-        (series("Σ E[var_t] dt², formula", "exact", widths, sums.mean(0), mark="dashes"),),
-        log_x=True,
-        log_y=True,
-    )
+    panel = _DRIFT.drawn(series("Σ E[var_t] dt², formula", "exact", widths, sums.mean(0), mark="dashes"))
     numbers = (
         Expected("slope of E|Σ e dt|²", 1.0, slack=0.02 + abs(slope - 1)),
         Expected("slope of the squared distance to the ODE", 1.0, slack=0.1 + abs(slope - 1)),
-        Expected(f"E|Σ e dt|² at {COUNTS[-1]} steps", finest, "equals", 0.01 * finest, error, freedom),
+        Expected(
+            f"E|Σ e dt|² at {COUNTS[-1]} steps", finest, slack=0.01 * finest, error=error, freedom=freedom
+        ),
     )
     return Prediction(numbers, (panel,))
 
@@ -110,7 +105,7 @@ def _sums(experiment: Experiment) -> Tensor:
         for t in torch.linspace(high, low + width, NODES, dtype=torch.float64):
             x = s.snapshot(REPEATS * PARTICLES, t.float(), generator)
             y = drawn_step(s.oracle, x, t, (t - width).clamp_min(low), generator, 2)
-            spread.append(_blocks((y[:, 0] - y[:, 1]).square().sum(1) / 2).mean(1))
+            spread.append(blocks((y[:, 0] - y[:, 1]).square().sum(1) / 2, REPEATS).mean(1))
         places = torch.linspace(0, NODES - 1, COUNTS[k], dtype=torch.float64)
         before = places.long().clamp_max(NODES - 2)
         rows = torch.stack(spread)
@@ -127,19 +122,19 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
     sums = torch.zeros(REPEATS, len(COUNTS), dtype=torch.float64)
     gaps = torch.zeros_like(sums)
     drawn: dict[int, Tensor] = {}
-    finest = _grid(s, COUNTS[-1])
+    finest = s.times(COUNTS[-1])
     ode = integrate_adaptive(s.oracle, start, finest, TOLERANCE, TOLERANCE).positions
     for k, count in enumerate(COUNTS):
-        grid = _grid(s, count)
+        grid = s.times(count)
         x, total, rows = start, torch.zeros_like(start), [start[None, :SHOWN]]
         for first in range(0, count, PIECE):
             piece = grid[first : first + PIECE + 1]
-            positions, drift = (diffused if broken else followed)(s, x, piece, generator)
+            positions, drift = walk(s, x, piece, generator, diffusion=broken)
             x, total = positions[-1], total + drift
             rows.append(positions[1:, :SHOWN])
             yield (sum(COUNTS[:k]) + first + len(piece) - 1) / sum(COUNTS) * 0.99
-        sums[:, k] = _blocks(total.square().sum(1)).mean(1)
-        gaps[:, k] = _blocks((x - ode[-1]).square().sum(1)).median(1).values
+        sums[:, k] = blocks(total.square().sum(1), REPEATS).mean(1)
+        gaps[:, k] = blocks((x - ode[-1]).square().sum(1), REPEATS).median(1).values
         drawn[count] = torch.cat(rows)
     widths, near = _widths(s), _near(_sums(experiment))
     numbers = (
@@ -151,23 +146,14 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         series("E|Σ e dt|²", "original", widths, *column_errors(sums), "points"),
         series("median squared distance to the ODE", "error", widths, *column_errors(gaps), "points"),
     )
-    panels = (Panel(_DRIFT, "", "", "", curves), *_pictures(s, drawn, ode[:, :SHOWN], finest))
-    return Measurement(numbers, panels, repeats=REPEATS)
+    pictures = _pictures(s, drawn, ode[:, :SHOWN], finest)
+    return Measurement(numbers, (_DRIFT.over(*curves), *pictures), repeats=REPEATS)
 
 
-def followed(s: Setting, x: Tensor, times: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """A path drawn anew at every step. Positions (T, n, d) and Σ e dt."""
-    return _walk(s, x, times, generator, diffusion=False)
-
-
-def diffused(s: Setting, x: Tensor, times: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The same with e √dt in place of e dt: what a diffusion would do. Positions (T, n, d) and Σ e √dt."""
-    return _walk(s, x, times, generator, diffusion=True)
-
-
-def _walk(
+def walk(
     s: Setting, x: Tensor, times: Tensor, generator: torch.Generator, *, diffusion: bool
 ) -> tuple[Tensor, Tensor]:
+    """A path drawn anew at every step, with e dt or a diffusion's e √dt: positions, and the sum of these."""
     rows, total = [x], torch.zeros_like(x)
     for t, then in pairwise(times):
         mean = mean_step(s.oracle, x, t, then)
@@ -179,28 +165,18 @@ def _walk(
     return torch.stack(rows), total
 
 
-def _blocks(values: Tensor) -> Tensor:
-    return values.double().view(REPEATS, PARTICLES)
-
-
 def _pictures(s: Setting, drawn: dict[int, Tensor], ode: Tensor, grid: Tensor) -> tuple[Panel, ...]:
     """A few particles at four numbers of steps, drawn over their ODE."""
 
-    def axes(rows: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+    def thinned(times: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         every = max(1, (len(rows) - 1) // 160)
-        rows, times = rows[::every], times[::every]
-        return (times[:, None].expand(rows.shape[:2]) if s.dim == 1 else rows[..., 0]), rows[..., s.dim - 1]
+        return ways(times[::every], rows[::every])
 
-    deterministic = lines("ODE", "exact", *axes(ode, grid), "dashes")
+    caption = "The same starts: particles that pick a path at random at every step, over the flow."
+    deterministic = lines("ODE", "exact", *thinned(grid, ode), "dashes")
     return tuple(
-        Panel(
-            _PATHS,
-            "The same starts: particles that pick a path at random at every step, over the flow.",
-            "t" if s.dim == 1 else "x",
-            "x" if s.dim == 1 else "y",
-            (lines("random paths", "original", *axes(drawn[count], _grid(s, count))), deterministic),
-            plane=s.dim > 1,
-            stage=f"{count} steps",
+        motion(s.dim, "Particles and the ODE", caption, f"{count} steps").drawn(
+            lines("random paths", "original", *thinned(s.times(count), drawn[count])), deterministic
         )
         for count in PICTURED
     )
@@ -208,20 +184,7 @@ def _pictures(s: Setting, drawn: dict[int, Tensor], ode: Tensor, grid: Tensor) -
 
 CLAIM = Claim(
     number="C6",
-    title="Random drift averages out",
     section=3,
-    sentence=(
-        "A particle that picks a path at random at every instant has a random velocity, yet over a thousand "
-        "small steps the random parts cancel by the law of large numbers and it moves with u, like an ODE."
-    ),
-    formula=(
-        r"E\Big|\sum e\,dt\Big|^2=\sum E[\mathrm{var}_t]\,dt^2=\Big(\sum E[\mathrm{var}_t]\,dt\Big)dt\to 0"
-    ),
-    breaks="The random part of each step is e √dt in place of e dt: its variance stays, and the slope is 0.",
-    question=(
-        "How many steps until half of the particles are within 0.1 of the ODE? Read it off the red points, "
-        "at 0.01, then check on a bow, whose paths through a point disagree more."
-    ),
     headline=("slope of E|Σ e dt|²",),
     applies=smooth,
     predict=predict,

@@ -25,7 +25,7 @@ from fmstudio.flow.solve.diffusion import Score, conditional_score, langevin_ste
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note.claim import Claim, Declined, Expected, Measured, Measurement, Prediction, Steps, quantity
 from fmstudio.note.parts.panel import Panel, series
-from fmstudio.note.parts.setting import Setting, column_errors, normal_source, repeated, slopes
+from fmstudio.note.parts.setting import Setting, blocks, column_errors, normal_source, repeated, slopes
 
 TIME = 0.5
 #: The chains run for a time SPAN · σ², with steps of these parts of σ².
@@ -34,7 +34,21 @@ STEPS = (0.2, 0.1, 0.05, 0.025, 0.0125)
 REPEATS, PARTICLES = 16, 150
 #: The least share of the score given x₀ that must be random.
 LEAST = 1e-3
-_DISTANCE, _KEPT = "Distance of the two chains", "Distance to q_t"
+_DISTANCE = Panel(
+    "Distance of the two chains",
+    "Mean squared sum of the differing drifts, and squared distance of the two chains, against h.",
+    "step h",
+    "squared length",
+    log_x=True,
+    log_y=True,
+)
+_KEPT = Panel(
+    "Distance to q_t",
+    "Energy distance of each chain's end to fresh particles of q_t.",
+    "step h",
+    "energy distance",
+    log_x=True,
+)
 
 
 def _variance(s: Setting) -> float:
@@ -56,23 +70,8 @@ def predict(experiment: Experiment) -> Prediction:
     h = variance * torch.tensor(STEPS, dtype=torch.float64)
     sums = SPAN * variance * h / 4 * mean
     panels = (
-        Panel(
-            _DISTANCE,
-            "Mean squared sum of the differing drifts, and squared distance of the two chains, against h.",
-            "step h",
-            "squared length",
-            (series("τ h/4 · E tr Var[s(x|x₀)], formula", "exact", h, sums, mark="dashes"),),
-            log_x=True,
-            log_y=True,
-        ),
-        Panel(
-            _KEPT,
-            "Energy distance of each chain's end to fresh particles of q_t.",
-            "step h",
-            "energy distance",
-            (series("q_t kept", "exact", h, torch.zeros(len(h)), mark="dashes"),),
-            log_x=True,
-        ),
+        _DISTANCE.drawn(series("τ h/4 · E tr Var[s(x|x₀)], formula", "exact", h, sums, mark="dashes")),
+        _KEPT.drawn(series("q_t kept", "exact", h, torch.zeros(len(h)), mark="dashes")),
     )
     finest = float(sums[-1])
     finest_error = finest * error / mean
@@ -111,8 +110,8 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
             if j % 8 == 7:
                 yield 0.98 * (done + (j + 1) / count / part) / work
         done += 1 / part
-        sums[:, k] = _blocks(total.square().sum(1)).mean(1)
-        gaps[:, k] = _blocks((marginal - conditional).square().sum(1)).median(1).values
+        sums[:, k] = blocks(total.square().sum(1), REPEATS).mean(1)
+        gaps[:, k] = blocks((marginal - conditional).square().sum(1), REPEATS).median(1).values
         for i, x in enumerate((conditional, marginal)):
             for repeat, rows in enumerate(x.split(PARTICLES)):
                 kept[i, repeat, k] = energy_distance(rows, s.snapshot(4 * PARTICLES, TIME, generator))
@@ -127,22 +126,15 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
             for name, values in zip(names, kept, strict=True)
         ),
     )
-    panels = (
-        Panel(
-            _DISTANCE, "", "", "",
-            (
-                series("E|Σ (h/2) e|²", "original", h, *column_errors(sums), "points"),
-                series("median squared distance", "error", h, *column_errors(gaps), "points"),
-            ),
-        ),
-        Panel(
-            _KEPT, "", "", "",
-            tuple(
-                series(f"{name} score", role, h, *column_errors(values), "points")
-                for name, role, values in zip(names, ("original", "learned"), kept, strict=True)
-            ),
-        ),
-    )  # fmt: skip
+    curves = (
+        series("E|Σ (h/2) e|²", "original", h, *column_errors(sums), "points"),
+        series("median squared distance", "error", h, *column_errors(gaps), "points"),
+    )
+    ends = (
+        series(f"{name} score", role, h, *column_errors(values), "points")
+        for name, role, values in zip(names, ("original", "learned"), kept, strict=True)
+    )
+    panels = (_DISTANCE.over(*curves), _KEPT.over(*ends))
     return Measurement(numbers, panels, repeats=REPEATS)
 
 
@@ -156,27 +148,9 @@ def _strangers_score(s: Setting, generator: torch.Generator) -> Score:
     return score
 
 
-def _blocks(values: Tensor) -> Tensor:
-    return values.double().view(REPEATS, PARTICLES)
-
-
 CLAIM = Claim(
     number="C7",
-    title="Langevin, with either score",
     section=3,
-    sentence=(
-        "The argument is not special to flows. In Langevin dynamics, too, a random drift may be replaced by "
-        "its mean: the score given a freshly drawn x₀ and the marginal score lead to the same distribution."
-    ),
-    formula=(
-        r"x\leftarrow x+\tfrac h2\,s(x\mid x_0)+\sqrt h\,\xi\;\;\longrightarrow\;\; "
-        r"x\leftarrow x+\tfrac h2\,s(x)+\sqrt h\,\xi,\qquad E[s(x\mid x_0)\mid x]=s(x)"
-    ),
-    breaks="x₀ is drawn from all data in place of w(x, t), so the drifts no longer average to the score.",
-    question=(
-        "The noise √h ξ stays while the random drift averages out, although both are random. Which power of "
-        "h makes the difference? Halve h along the figure's axis and compare."
-    ),
     headline=("slope of the squared distance of the chains",),
     applies=normal_source,
     predict=predict,

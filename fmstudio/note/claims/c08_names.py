@@ -15,7 +15,7 @@ Salimans & Ho 2022, arXiv:2202.00512.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -32,7 +32,7 @@ from fmstudio.note import claim
 from fmstudio.note.claim import Claim, Declined, Expected, Measured, Measurement, Steps, quantity
 from fmstudio.note.parts.nets import learned, shares, small
 from fmstudio.note.parts.panel import Panel, series
-from fmstudio.note.parts.setting import Setting, column_errors, normal_source, repeated, smooth
+from fmstudio.note.parts.setting import Setting, blocks, column_errors, normal_source, repeated, smooth
 
 TIMES = tuple(round(0.05 * k, 2) for k in range(1, 20))
 CHECKED = (0.2, 0.5, 0.8)
@@ -46,7 +46,28 @@ APART = 0.02
 NEAR, MOST = 1e-3, 10.0
 #: Beyond this factor the names tell nothing of each other.
 LARGEST = 1e12
-_ERRORS, _TRIPS, _ENDS = "Errors under four names", "Round trips", "One net along two paths"
+_ERRORS = Panel(
+    "Errors under four names",
+    "The error of the net's velocity, read under its other names.",
+    "t",
+    "error over the error of v",
+    log_y=True,
+)
+_TRIPS = Panel(
+    "Round trips",
+    "From v to each name and back: the largest relative difference in v; the line is one rounding.",
+    "t",
+    "relative difference",
+    log_y=True,
+)
+_ENDS = Panel(
+    "One net along two paths",
+    "Where one net ends from one noise, along its own path and along the {} one.",
+    "steps (Heun)",
+    "median distance of the ends",
+    log_x=True,
+    log_y=True,
+)
 
 
 def applies(experiment: Experiment) -> str | None:
@@ -89,10 +110,6 @@ def stranger(path: Path) -> Path:
     middle = torch.tensor(0.5, dtype=torch.float64)
     a = path.at(middle).a
     return max((Linear(), Spherical()), key=lambda other: float((other.at(middle).a - a).abs()))
-
-
-def _other(path: Path) -> str:
-    return "straight" if isinstance(other_path(path), Linear) else "spherical"
 
 
 def borrowed(field: VelocityField, path: Path, target: Path, scaled: bool = True) -> VelocityField:
@@ -162,24 +179,9 @@ def predict(experiment: Experiment) -> claim.Prediction:
         for t in CHECKED:
             value = float(factor[TIMES.index(t)])
             numbers.append(Expected(f"error of {name} over error of v at t = {t}", value, slack=1e-3 * value))
-    panels = [
-        Panel(
-            _ERRORS,
-            "The error of the net's velocity, read under its other names.",
-            "t",
-            "error over the error of v",
-            tuple(series(f"{n}, formula", NAMES[n], TIMES, f, mark="dashes") for n, f in factors.items()),
-            log_y=True,
-        ),
-        Panel(
-            _TRIPS,
-            "From v to each name and back: the largest relative difference in v; the line is one rounding.",
-            "t",
-            "relative difference",
-            (series("float64 rounding", "original", (TIMES[0], TIMES[-1]), [EPSILON] * 2, mark="dashes"),),
-            log_y=True,
-        ),
-    ]
+    formulas = (series(f"{n}, formula", NAMES[n], TIMES, f, mark="dashes") for n, f in factors.items())
+    rounding = series("float64 rounding", "original", (TIMES[0], TIMES[-1]), [EPSILON] * 2, mark="dashes")
+    panels = [_ERRORS.drawn(*formulas), _TRIPS.drawn(rounding)]
     reason = kept(s.path)
     notes = () if reason is None else (reason,)
     target = other_path(s.path)
@@ -189,25 +191,16 @@ def predict(experiment: Experiment) -> claim.Prediction:
             late = f"an error of v, read as x̂₀, grows more than {MOST:g} times after it"
             notes = (f"Along two paths particles start at t = {first:.2f} of their own: {late}.",)
         numbers.append(Expected("median distance of the ends along two paths", 0.0, "at most", slack=APART))
-        panels.append(
-            Panel(
-                _ENDS,
-                f"Where one net ends from one noise, along its own path and along the {_other(s.path)} one.",
-                "steps (Heun)",
-                "median distance of the ends",
-                (series(f"0, up to {APART}", "exact", (COUNTS[0], COUNTS[-1]), [APART] * 2, mark="dashes"),),
-                log_x=True,
-                log_y=True,
-            )
-        )
+        apart = series(f"0, up to {APART}", "exact", (COUNTS[0], COUNTS[-1]), [APART] * 2, mark="dashes")
+        word = "straight" if isinstance(target, Linear) else "spherical"
+        panels.append(replace(_ENDS.drawn(apart), caption=_ENDS.caption.format(word)))
     return claim.Prediction(tuple(numbers), tuple(panels), notes)
 
 
 def steps(experiment: Experiment, broken: bool) -> Steps:
     """Train once and read four names. Broken: read with another path's a and b, and without the scale."""
     s = Setting(experiment, 8)
-    work = learned(small(experiment))
-    field = yield from shares(work, 0, 0.6)
+    field = yield from shares(learned(small(experiment)), 0, 0.6)
     times = torch.tensor(TIMES, dtype=torch.float64)
     reader = stranger(s.path) if broken else s.path
     ratios: dict[str, list[float]] = {name: [] for name in NAMES}
@@ -231,11 +224,9 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
     for name, values in ratios.items():
         for t in CHECKED:
             numbers.append(Measured(f"error of {name} over error of v at t = {t}", values[TIMES.index(t)]))
-    curves = tuple(
-        series(f"{n}, net", NAMES[n], TIMES, values, mark="points") for n, values in ratios.items()
-    )
-    loops = tuple(series(n, NAMES[n], TIMES, values, mark="points") for n, values in trips.items())
-    panels = [Panel(_ERRORS, "", "", "", curves), Panel(_TRIPS, "", "", "", loops)]
+    curves = (series(f"{n}, net", NAMES[n], TIMES, values, mark="points") for n, values in ratios.items())
+    loops = (series(n, NAMES[n], TIMES, values, mark="points") for n, values in trips.items())
+    panels = [_ERRORS.over(*curves), _TRIPS.over(*loops)]
     target = other_path(s.path)
     if target is not None:
         distances = torch.zeros(REPEATS, len(COUNTS), dtype=torch.float64)
@@ -245,7 +236,7 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         last = repeated(distances[:, -1])
         numbers.append(Measured("median distance of the ends along two paths", *last))
         curve = series("distance", "learned", COUNTS, *column_errors(distances))
-        panels.append(Panel(_ENDS, "", "", "", (curve,)))
+        panels.append(_ENDS.over(curve))
     return Measurement(tuple(numbers), tuple(panels), repeats=1 if target is None else REPEATS)
 
 
@@ -255,9 +246,8 @@ def _rms(x: Tensor) -> float:
 
 def _round_trip(path: Path, read: Prediction, name: str, x: Tensor, t: Tensor) -> float:
     """Largest relative difference in v after passing through one of the names."""
-    given = {"v": read.v, "x0": read.x0_hat, "eps": read.eps_hat, "score": read.score}[name]
-    back: Callable[..., Prediction] = TRANSLATE[name]
-    return float((back(path, given, x, t).v - read.v).abs().max() / read.v.abs().max())
+    given = {"x0": read.x0_hat, "eps": read.eps_hat, "score": read.score}[name]
+    return float((TRANSLATE[name](path, given, x, t).v - read.v).abs().max() / read.v.abs().max())
 
 
 def _spherical_gap(s: Setting) -> float:
@@ -279,26 +269,12 @@ def _end_distances(s: Setting, field: VelocityField, target: Path, count: int, s
     lent = borrowed(field, s.path, target, scaled)
     there = scale * start if scaled else start
     other = integrate(lent, there, path_times(count, time), HEUN, record=False).end
-    return (own - other).norm(dim=1).view(REPEATS, PARTICLES).median(1).values.double()
+    return blocks((own - other).norm(dim=1), REPEATS).median(1).values
 
 
 CLAIM = Claim(
     number="C8",
-    title="One prediction, four names",
     section=3,
-    sentence=(
-        "Learning the velocity is the v-prediction of diffusion models on another path. From v at x follow "
-        "the expected data, the expected noise and the score: flow matching and diffusion predict one thing."
-    ),
-    formula=(
-        r"\hat x_0=\frac{b'x-b\,v}{D},\quad \hat\epsilon=\frac{a\,v-a'x}{D},\quad D=ab'-a'b,\qquad "
-        r"v=\tfrac{\pi}{2}(a\,\hat\epsilon-b\,\hat x_0)\ \text{(spherical)}"
-    ),
-    breaks="The names are read with another path's a and b, and the other path is walked without rescaling.",
-    question=(
-        "Near which end should a net not predict ε, and near which not x₀? Its error reaches v divided by "
-        "its curve. Then train with the target ε and compare."
-    ),
     headline=("error of x̂₀ over error of v at t = 0.5",),
     applies=applies,
     predict=predict,

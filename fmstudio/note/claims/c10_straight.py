@@ -22,8 +22,10 @@ W₂ by means and covariances is Gelbrich 1990, doi:10.1002/mana.19901470121.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -39,7 +41,7 @@ from fmstudio.learn.simulate import Pairs
 from fmstudio.note.claim import Claim, Expected, Measured, Measurement, Prediction, Steps
 from fmstudio.note.parts.nets import learned, shares, small
 from fmstudio.note.parts.pairings import batches_of_ot, crossing_count, end_moments, least_cost, shuffled
-from fmstudio.note.parts.panel import Panel, Series, lines, series
+from fmstudio.note.parts.panel import Panel, Series, lines, motion, series, ways
 from fmstudio.note.parts.setting import Setting, column_errors, jackknife, repeated, smooth
 
 FLOWS = ("1-rectified", "2-rectified", "3-rectified", "optimal transport")
@@ -54,8 +56,35 @@ EXACT, TOLERANCE = 128, 1e-3
 #: What is left, at most, of errors and crossings that straight flows do away with.
 HALF = 0.5
 TRAILS = 60
-_NFE, _S, _COST, _CROSSINGS = "Error against NFE", "Straightness", "Transport cost", "Crossings of chords"
-_TRAILS = "Trajectories"
+_NFE = Panel(
+    "Error against NFE",
+    "Energy distance to fresh data after Euler steps. In the band of two fresh samples it is 0 "
+    "but for chance.",
+    "evaluations of the field",
+    "energy distance",
+    log_x=True,
+    log_y=True,
+)
+_S = Panel(
+    "Straightness",
+    "S of each flow: 0 is straight at constant speed.",
+    y_label="S",
+    log_y=True,
+    ticks=_TICKS,
+)
+_COST = Panel(
+    "Transport cost",
+    "E|x₁ − x₀|² of each flow's pairs; the line is the independent coupling's, from its moments.",
+    y_label="E|x₁ − x₀|²",
+    ticks=_TICKS,
+)
+_CROSSINGS = Panel(
+    "Crossings of chords",
+    f"Crossings among the {CHORDS * (CHORDS - 1) // 2:,} pairs of straight chords of each coupling.",
+    y_label="crossings",
+    log_y=True,
+    ticks=("independent", *_TICKS),
+)
 _FALLS = "log S, 2-rectified over 1-rectified"
 _CROSSED = "log of the crossings, 1-rectified over independent"
 _TURNS = (
@@ -76,13 +105,11 @@ def predict(experiment: Experiment) -> Prediction:
     (m0, c0), (m1, c1) = end_moments(s)
     cost = float(c0.trace() + c1.trace() + (m0 - m1) @ (m0 - m1))
     start = s.snapshot(2_000, 1.0, generator)
-    end = integrate_adaptive(s.oracle, start, torch.tensor([1.0, 0.0]), TOLERANCE, TOLERANCE).positions[-1]
-    flow, error, freedom = repeated((end - start).double().square().sum(1))
+    flow, error, freedom = repeated((_carried(s, start) - start).double().square().sum(1))
     most = flow - least_cost(s)
     falls = math.log(max(most, 1e-9) / max(total - flow, 1e-9))
-    floor = noise_floor(energy_distance, s.density, TESTED, generator)
-    half = math.log(HALF)
-    parts = _parts_chords(s)
+    floor = noise_floor(energy_distance, s.density, TESTED, generator).std
+    half, parts = math.log(HALF), _parts_chords(experiment)
     numbers = (
         # The bound of S, where that says more than that S falls.
         Expected(_FALLS, min(falls, 0.0), "at most" if falls < 0 else "below", 0.02 * total / most),
@@ -98,59 +125,36 @@ def predict(experiment: Experiment) -> Prediction:
         ),
         Expected("transport cost of independent ends", cost),
     )
-    return Prediction(numbers, _frames(total - flow, most, cost, floor.std), () if parts else (_TURNS,))
+    band = [floor] * len(STEPS)
+    panels = (
+        _NFE.drawn(series("two fresh samples", "original", STEPS, band, band, "band")),
+        _S.drawn(
+            series("exact flow, formula", "exact", (-0.45, 0.45), [total - flow] * 2, mark="dashes"),
+            series("at most, formula", "error", (0.55, 2.45), (most, most), mark="dashes"),
+        ),
+        _COST.drawn(series("independent ends, formula", "exact", (-0.5, 3.5), (cost, cost), mark="dashes")),
+    )
+    return Prediction(numbers, panels, () if parts else (_TURNS,))
 
 
-def _parts_chords(s: Setting) -> bool:
+@lru_cache(maxsize=4)
+def _parts_chords(experiment: Experiment) -> bool:
     """Whether chords of the exact flow's pairs cross far more seldom than independent ones, by the oracle."""
-    generator = s.generator(3_000)
-    ends = s.pairs(4 * CHORDS, generator)
-    way = integrate_adaptive(s.oracle, ends.x1, torch.tensor([1.0, 0.0]), TOLERANCE, TOLERANCE)
-    independent, flow = (_crossings(pairs).sum() for pairs in (ends, FixedPairs(way.positions[-1], ends.x1)))
-    return bool(flow < HALF**2 * independent)
+    s = Setting(experiment, 10)
+    ends = s.pairs(4 * CHORDS, s.generator(3_000))
+    flow = FixedPairs(_carried(s, ends.x1), ends.x1)
+    return bool(_crossings(flow).sum() < HALF**2 * _crossings(ends).sum())
+
+
+def _carried(s: Setting, x: Tensor) -> Tensor:
+    """Where the exact flow takes noise."""
+    return integrate_adaptive(s.oracle, x, torch.tensor([1.0, 0.0]), TOLERANCE, TOLERANCE).end
 
 
 def _crossings(pairs: Pairs | FixedPairs) -> Tensor:
     """Crossings of straight chords in each of at most ``BLOCKS`` groups of ``CHORDS`` pairs."""
     parts = zip(pairs.x0.split(CHORDS), pairs.x1.split(CHORDS), strict=True)
-    return torch.tensor([crossing_count(*part) for part, _ in zip(parts, range(BLOCKS), strict=False)])
-
-
-def _frames(bent: float, most: float, cost: float, noise: float) -> tuple[Panel, ...]:
-    """What the formulas give: S of the exact flow, its bound for the second, a cost, the band of chance."""
-    band = torch.full((len(STEPS),), noise)
-    return (
-        Panel(
-            _NFE,
-            "Energy distance to fresh data after Euler steps. In the band of two fresh samples it is 0 "
-            "but for chance.",
-            "evaluations of the field",
-            "energy distance",
-            (series("two fresh samples", "original", STEPS, band, band, "band"),),
-            log_x=True,
-            log_y=True,
-        ),
-        Panel(
-            _S,
-            "S of each flow: 0 is straight at constant speed.",
-            "",
-            "S",
-            (
-                series("exact flow, formula", "exact", (-0.45, 0.45), (bent, bent), mark="dashes"),
-                series("at most, formula", "error", (0.55, 2.45), (most, most), mark="dashes"),
-            ),
-            log_y=True,
-            ticks=_TICKS,
-        ),
-        Panel(
-            _COST,
-            "E|x₁ − x₀|² of each flow's pairs; the line is the independent coupling's, from its moments.",
-            "",
-            "E|x₁ − x₀|²",
-            (series("independent ends, formula", "exact", (-0.5, 3.5), (cost, cost), mark="dashes"),),
-            ticks=_TICKS,
-        ),
-    )
+    return torch.tensor([crossing_count(*part) for part in islice(parts, BLOCKS)])
 
 
 @dataclass(frozen=True)
@@ -198,11 +202,11 @@ def steps(experiment: Experiment, broken: bool) -> Steps:
         rows.append(figures)
         for j, c in enumerate(couplings):
             crossings[repeat, :, j] = _crossings(c)
-    ends = s.pairs(TRAILS, s.generator(0))
-    found = _summary(rows, crossings, independent, _trails(s, torch.stack([ends.x1, ends.x0]), rows[-1]))
-    if _parts_chords(s):
-        return found
-    return replace(found, numbers=tuple(n for n in found.numbers if n.name != _CROSSED))
+    numbers = _numbers(rows, crossings, independent)
+    if not _parts_chords(experiment):
+        del numbers[_CROSSED]
+    panels = (*_panels(rows, crossings), *_trails(s, rows[-1]))
+    return Measurement(tuple(Measured(n, *found) for n, found in numbers.items()), panels, repeats=REPEATS)
 
 
 def _measure(s: Setting, field: VelocityField, generator: torch.Generator) -> _Figures:
@@ -230,42 +234,32 @@ def _each(values: Iterable[float]) -> Tensor:
     return torch.tensor([*values], dtype=torch.float64)
 
 
-def _trails(s: Setting, chords: Tensor, figures: dict[str, _Figures]) -> tuple[Panel, ...]:
+def _trails(s: Setting, figures: dict[str, _Figures]) -> Iterator[Panel]:
     """The chords of independent ends, then trajectories of each flow, as stages of one picture."""
-
-    def stage(name: str, caption: str, role: str, rows: Tensor) -> Panel:
-        times = torch.linspace(1, 0, len(rows))[:, None].expand(rows.shape[:2])
-        axes = (times, rows[..., 0]) if s.dim == 1 else (rows[..., 0], rows[..., 1])
-        word = "t" if s.dim == 1 else "x"
-        return Panel(
-            _TRAILS, caption, word, "x" if s.dim == 1 else "y", (lines(name, role, *axes),),
-            plane=s.dim > 1, stage=name,
-        )  # fmt: skip
-
-    bent = {name: float(found.straightness.mean()) for name, found in figures.items()}
-    first = stage(
-        "chords", "Straight chords of independent ends: the data Q of the first flow.", "original", chords
-    )
-    return (
-        first,
-        *(
-            stage(tick, f"From noise to data along this flow: S = {bent[name]:.2g}.",
-                  _ROLES[name], figures[name].trails)
-            for name, tick in zip(FLOWS, _TICKS, strict=True)
-        ),
-    )  # fmt: skip
+    ends = s.pairs(TRAILS, s.generator(0))
+    first = "Straight chords of independent ends: the data Q of the first flow."
+    stages = [("chords", first, "original", torch.stack([ends.x1, ends.x0]))]
+    for (name, found), tick in zip(figures.items(), _TICKS, strict=True):
+        caption = f"From noise to data along this flow: S = {float(found.straightness.mean()):.2g}."
+        stages.append((tick, caption, _ROLES[name], found.trails))
+    for stage, caption, role, rows in stages:
+        way = ways(torch.linspace(1, 0, len(rows)), rows)
+        yield motion(s.dim, "Trajectories", caption, stage).drawn(lines(stage, role, *way))
 
 
-def _summary(
-    rows: list[dict[str, _Figures]], crossings: Tensor, independent: Tensor, trails: tuple[Panel, ...]
-) -> Measurement:
+def _numbers(
+    rows: list[dict[str, _Figures]], crossings: Tensor, independent: Tensor
+) -> dict[str, tuple[float, float, int]]:
     def blocks(what: str, *names: str) -> Tensor:
         """Of each block, the mean over the trainings, shape (blocks, names)."""
         return torch.stack([torch.stack([getattr(r[n], what) for r in rows]).mean(0) for n in names], 1)
 
-    def ratio(values: Tensor, log: bool = False) -> tuple[float, float, int]:
+    def ratio(values: Tensor) -> tuple[float, float, int]:
         """Of the second of two columns to the first."""
-        return jackknife(lambda mean: (mean[1] / mean[0]).log() if log else mean[1] / mean[0], values)
+        return jackknife(lambda mean: mean[1] / mean[0], values)
+
+    def log_ratio(values: Tensor) -> tuple[float, float, int]:
+        return jackknife(lambda mean: (mean[1] / mean[0]).log(), values)
 
     def over_half(name: str) -> tuple[float, float, int]:
         first, other = blocks("first", one, name).unbind(1)
@@ -274,66 +268,40 @@ def _summary(
     one, two, three, ot = FLOWS
     counted = crossings.flatten(0, 1) + 0.5 / len(crossings.flatten(0, 1))
     speed = blocks("cost", one) + blocks("straightness", one)
-    numbers = {
-        _FALLS: ratio(blocks("straightness", one, two), log=True),
+    return {
+        _FALLS: log_ratio(blocks("straightness", one, two)),
         "S, 2-rectified": repeated(blocks("straightness", two)[:, 0]),
         "error after one step, 2-rectified less half of 1-rectified": over_half(two),
         "error after one step, optimal transport less half of 1-rectified": over_half(ot),
-        _CROSSED: ratio(counted[:, [0, 1]], log=True),
-        "log of the crossings, optimal transport over independent": ratio(counted[:, [0, 4]], log=True),
-        "log S, 3-rectified over 2-rectified": ratio(blocks("straightness", two, three), log=True),
+        _CROSSED: log_ratio(counted[:, [0, 1]]),
+        "log of the crossings, optimal transport over independent": log_ratio(counted[:, [0, 4]]),
+        "log S, 3-rectified over 2-rectified": log_ratio(blocks("straightness", two, three)),
         "transport cost, 2-rectified over 1-rectified": ratio(blocks("cost", one, two)),
         "transport cost + straightness of the exact flow": repeated(speed[:, 0]),
         "transport cost of independent ends": repeated(independent.flatten()),
     }
-    errors = {name: torch.stack([r[name].errors for r in rows]) for name in FLOWS}
 
+
+def _panels(rows: list[dict[str, _Figures]], crossings: Tensor) -> tuple[Panel, ...]:
     def trained(what: str) -> Tensor:
         """Means over the blocks, shape (trainings, flows)."""
         return torch.stack([torch.stack([getattr(r[n], what).mean() for n in FLOWS]) for r in rows])
 
-    def bars(values: Tensor) -> tuple[Series, ...]:
-        return (series("measured", "learned", range(values.shape[1]), *column_errors(values), "bars"),)
+    def bars(values: Tensor) -> Series:
+        return series("measured", "learned", range(values.shape[1]), *column_errors(values), "bars")
 
-    panels = (
-        Panel(
-            _NFE, "", "", "",
-            tuple(series(n, _ROLES[n], STEPS, *column_errors(e)) for n, e in errors.items()),
-        ),
-        Panel(_S, "", "", "", bars(trained("straightness"))),
-        Panel(_COST, "", "", "", bars(trained("cost"))),
-        Panel(
-            _CROSSINGS,
-            f"Crossings among the {CHORDS * (CHORDS - 1) // 2:,} pairs of straight chords of each coupling.",
-            "",
-            "crossings",
-            bars(crossings.mean(1)),
-            log_y=True,
-            ticks=("independent", *_TICKS),
-        ),
-    )  # fmt: skip
-    return Measurement(
-        tuple(Measured(n, *found) for n, found in numbers.items()), (*panels, *trails), repeats=len(rows)
+    errors = {name: torch.stack([r[name].errors for r in rows]) for name in FLOWS}
+    return (
+        _NFE.over(*(series(n, _ROLES[n], STEPS, *column_errors(e)) for n, e in errors.items())),
+        _S.over(bars(trained("straightness"))),
+        _COST.over(bars(trained("cost"))),
+        _CROSSINGS.drawn(bars(crossings.mean(1))),
     )
 
 
 CLAIM = Claim(
     number="C10",
-    title="Straightness",
     section=3,
-    sentence=(
-        "Every choice of trajectories with the same ends is allowed, so one may choose straight ones. "
-        "Straighter flows need fewer steps, and following a flow once gives the pairs for a straighter one."
-    ),
-    formula=(r"S=\int_0^1E|(Z_1-Z_0)-u(Z_t,t)|^2dt,\qquad E|Z_1-Z_0|^2+S=\int_0^1E|u(x_t,t)|^2dt"),
-    breaks=(
-        "All pairs, the flow's and those of optimal transport, are shuffled before they are learned: the "
-        "ends are independent again, their chords cross as before, and nothing gets straighter."
-    ),
-    question=(
-        "Why does the flow of the straight path bend at all? Count the crossings of its chords, then choose "
-        "the optimal-transport coupling in the Paths room."
-    ),
     headline=(_FALLS,),
     applies=smooth,
     predict=predict,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -21,7 +21,7 @@ from fmstudio.flow.solve.likelihood import Probes
 from fmstudio.note.claim import Expected, Measured, quantity
 from fmstudio.note.parts.flow_density import FLOW_STEPS, density_time, flow_steps, log_p
 from fmstudio.note.parts.panel import Panel, heat, series
-from fmstudio.note.parts.setting import Setting, column_errors, jackknife, repeated, slopes
+from fmstudio.note.parts.setting import Setting, blocks, column_errors, jackknife, repeated, slopes
 
 #: Blocks, and points in each: all, and those at which probes are drawn.
 REPEATS, TESTED, PROBED = 24, 50, 15
@@ -34,8 +34,35 @@ TIMED = 200
 DEPTH, WORST = 8.0, 1.5
 #: What single precision leaves of a log p.
 ROUNDING = 1e-4
-_MAP, _CUT, _SCATTER = "log p on the plane", "A cut through log p", "Likelihood against the exact density"
-_PROBED, _NOISE, _COST = "The divergence by random probes", "scatter", "cost"
+_MAP = Panel("log p on the plane", "{}, from {} to {} nats.", "x", "y", plane=True)
+_CUT = Panel(
+    "A cut through log p",
+    "log p at t = {:g} on a line through the middle: exact, along the flow, and the net's.",
+    "x",
+    "log p",
+)
+_SCATTER = Panel(
+    "Likelihood against the exact density",
+    "Every point on the diagonal: the divergence along the way gives the density.",
+    "exact log q",
+    "log p along the flow",
+)
+_NOISE = Panel(
+    "The divergence by random probes",
+    "Root mean square of what K random signs are off by at a point, against K.",
+    "random probes K",
+    "nats",
+    log_x=True,
+    log_y=True,
+    stage="scatter",
+)
+_COST = Panel(
+    _NOISE.title,
+    "Computing time for one point: the exact divergence takes d derivatives a step, a probe one.",
+    y_label="milliseconds",
+    ticks=("exact", *(f"{k} probe{'s' if k > 1 else ''}" for k in PROBES)),
+    stage="cost",
+)
 
 
 def _line(s: Setting) -> tuple[Tensor, Tensor]:
@@ -62,52 +89,21 @@ def predicted_panels(s: Setting) -> tuple[Panel, ...]:
     start = density_time(s)
     at = torch.tensor(start, dtype=torch.float64)
     line, ticks = _line(s)
-    exact = s.oracle.log_density(line, at)
+    cut = series("exact density", "exact", ticks, _shown(s.oracle.log_density(line, at)), mark="dashes")
+    diagonal = series("diagonal", "exact", (-8, 0), (-8, 0), mark="dashes")
     maps = noise = ()
     if s.dim > 1:
-        noise = (
-            Panel(
-                _PROBED,
-                "Root mean square of what K random signs are off by at a point, against K.",
-                "random probes K",
-                "nats",
-                (),
-                log_x=True,
-                log_y=True,
-                stage=_NOISE,
-            ),
-        )
-    cost = Panel(
-        _PROBED,
-        "Computing time for one point: the exact divergence takes d derivatives a step, a probe one.",
-        "",
-        "milliseconds",
-        (),
-        ticks=("exact", *(f"{k} probe{'s' if k > 1 else ''}" for k in PROBES)),
-        stage=_COST,
-    )
+        noise = (_NOISE,)
     if s.dim == 2:
         grid, bounds = _grid(s)
         maps = (_map("exact", "exact", s.oracle.log_density(grid, at), bounds, "The exact density"),)
-    return (
-        *maps,
-        Panel(
-            _CUT,
-            f"log p at t = {start:g} on a line through the middle: exact, along the flow, and the net's.",
-            "x",
-            "log p",
-            (series("exact density", "exact", ticks, exact.clamp_min(-12), mark="dashes"),),
-        ),
-        Panel(
-            _SCATTER,
-            "Every point on the diagonal: the divergence along the way gives the density.",
-            "exact log q",
-            "log p along the flow",
-            (series("diagonal", "exact", (-8, 0), (-8, 0), mark="dashes"),),
-        ),
-        *noise,
-        cost,
-    )
+    cut = replace(_CUT.drawn(cut), caption=_CUT.caption.format(start))
+    return (*maps, cut, _SCATTER.drawn(diagonal), *noise, _COST)
+
+
+def _shown(log_p: Tensor) -> Tensor:
+    """What a cut shows of a log density."""
+    return log_p.clamp_min(-12)
 
 
 def predicted_numbers(s: Setting) -> tuple[Expected, ...]:
@@ -131,9 +127,9 @@ def _map(
 ) -> Panel:
     top = 0.0 if role == "error" else float(values.max())
     low, high, name = (0.0, WORST, "|error|") if role == "error" else (top - DEPTH, top, "log p")
-    depth = f"from {quantity(low)} to {quantity(high)} nats"
+    caption = _MAP.caption.format(what, quantity(low), quantity(high))
     shown = heat(name, role, values.view(CELLS, CELLS), bounds, low, high)
-    return Panel(_MAP, f"{what}, {depth}.", "x", "y", (), plane=True, stage=stage, heat=shown)
+    return replace(_MAP, caption=caption, stage=stage, heat=shown)
 
 
 @dataclass(frozen=True)
@@ -169,10 +165,10 @@ def measure(s: Setting, field: VelocityField, broken: bool) -> Generator[float, 
     for k, (probes, draws) in enumerate(zip(PROBES, DRAWS, strict=True)):
         for _ in range(draws):
             probed = log_p(s, field, few, count, probes=Probes(probes), generator=generator).double()
-            bias[:, k] += _blocks(probed - base) / draws
-            squares[:, k] += _blocks((probed - right).square()) / draws
+            bias[:, k] += _each(probed - base) / draws
+            squares[:, k] += _each((probed - right).square()) / draws
         yield 0.3 + 0.5 * (k + 1) / len(PROBES)
-    gaps = (flow - exact).abs().view(REPEATS, -1).mean(1), (net - exact).view(REPEATS, -1).mean(1)
+    gaps = _each((flow - exact).abs()), _each(net - exact)
     maps = _maps(s, field, at, count, broken) if s.dim == 2 else ()
     yield 0.95
     milliseconds = _milliseconds(s, field)
@@ -181,12 +177,17 @@ def measure(s: Setting, field: VelocityField, broken: bool) -> Generator[float, 
         Measured("mean of log p by random probes − log p, net", *repeated(bias.mean(1))),
         Measured("E log p − log q, net, nats", *repeated(gaps[1])),
     ]
-    panels = [*maps, _cut(s, field, count, broken), _scatter(exact, flow, net)]
+    clouds = (
+        series(name, role, exact, found, mark="points")
+        for name, role, found in (("net", "learned", net), ("exact flow", "original", flow))
+    )
+    panels = [*maps, _cut(s, field, count, broken), _SCATTER.over(*clouds)]
     if s.dim > 1:
         slope = jackknife(lambda mean: slopes(torch.tensor(PROBES), mean[None].sqrt())[0], squares)
         numbers.append(Measured("slope of the probes' scatter against their number", *slope))
         panels.append(_noise(squares.sqrt()))
-    panels.append(_cost(milliseconds))
+    bars = series("measured", "learned", range(1 + len(PROBES)), milliseconds, mark="bars")
+    panels.append(_COST.over(bars))
     note = (
         f"One log p of the net costs {milliseconds[0]:.2f} ms with the exact divergence, "
         f"{milliseconds[1]:.2f} ms with one random probe, {milliseconds[-1]:.2f} ms with {PROBES[-1]}."
@@ -194,9 +195,9 @@ def measure(s: Setting, field: VelocityField, broken: bool) -> Generator[float, 
     return Outcome(tuple(numbers), tuple(panels), note)
 
 
-def _blocks(values: Tensor) -> Tensor:
+def _each(values: Tensor) -> Tensor:
     """Means over the points of each block."""
-    return values.view(REPEATS, -1).mean(1)
+    return blocks(values, REPEATS).mean(1)
 
 
 def _milliseconds(s: Setting, field: VelocityField) -> Tensor:
@@ -230,36 +231,20 @@ def _maps(s: Setting, field: VelocityField, at: Tensor, steps: int, broken: bool
 
 def _cut(s: Setting, field: VelocityField, steps: int, broken: bool) -> Panel:
     line, ticks = _line(s)
-    curves = tuple(
-        series(
-            name, role, ticks, log_p(s, f, line.to(dtype), steps, without_divergence=broken).clamp_min(-12)
-        )
-        for name, role, f, dtype in (
-            ("along the exact flow", "original", s.oracle, torch.float64),
-            ("net", "learned", field, torch.float32),
-        )
-    )
-    return Panel(_CUT, "", "", "", curves)
-
-
-def _scatter(exact: Tensor, flow: Tensor, net: Tensor) -> Panel:
-    clouds = (
-        series("net", "learned", exact, net, mark="points"),
-        series("exact flow", "original", exact, flow, mark="points"),
-    )
-    return Panel(_SCATTER, "", "", "", clouds)
+    curves = []
+    for name, role, f, x in (
+        ("along the exact flow", "original", s.oracle, line),
+        ("net", "learned", field, line.float()),
+    ):
+        found = _shown(log_p(s, f, x, steps, without_divergence=broken))
+        curves.append(series(name, role, ticks, found))
+    return _CUT.over(*curves)
 
 
 def _noise(scatter: Tensor) -> Panel:
     mean, error = column_errors(scatter)
     root = float((mean.log() + 0.5 * torch.tensor(PROBES).log()).mean().exp())
-    curves = (
+    return _NOISE.over(
         series("slope −1/2, through the middle", "original", PROBES, [root / k**0.5 for k in PROBES]),
         series("measured", "error", PROBES, mean, error, "points"),
     )
-    return Panel(_PROBED, "", "", "", curves, stage=_NOISE)
-
-
-def _cost(milliseconds: Tensor) -> Panel:
-    bars = series("measured", "learned", range(1 + len(PROBES)), milliseconds, mark="bars")
-    return Panel(_PROBED, "", "", "", (bars,), stage=_COST)

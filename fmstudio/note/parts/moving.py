@@ -13,14 +13,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fmstudio.flow.solve.solvers import integrate, path_times
+from fmstudio.flow.solve.solvers import integrate
 from fmstudio.flow.solve.tableaux import HEUN
 from fmstudio.flow.solve.transitions import identity_switching, random_path_process
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.simulate import Pairs
 from fmstudio.note.claims.c03_identities import memory
-from fmstudio.note.claims.c06_drift import diffused
-from fmstudio.note.parts.setting import Setting, window
+from fmstudio.note.claims.c06_drift import walk
+from fmstudio.note.parts.setting import Setting
 
 MEETINGS, SWAPPERS = 60, 2_000
 FRAMES, DRIFTERS, FLOWING = 80, 200, 500
@@ -56,8 +56,7 @@ def swapping(experiment: Experiment, cell: float) -> Swapping:
         cell: side of the cells; inf lets everyone swap with anyone, which breaks the claim.
     """
     s = Setting(experiment, 3)
-    low, high = window(s.path)
-    times = path_times(MEETINGS, high, low)
+    times = s.times(MEETINGS)
     ends = s.pairs(SWAPPERS, s.generator(700))
     original = s.path.trajectories(ends.x0, ends.x1, times, s.generator(701))
     partners = identity_switching(original, cell, s.generator(702))
@@ -108,8 +107,7 @@ def drifting(experiment: Experiment, count: int, diffusion: bool = False) -> Dri
         diffusion: take e √dt in place of e dt, which breaks the claim.
     """
     s = Setting(experiment, 6)
-    low, high = window(s.path)
-    grid = path_times(count, high, low)
+    grid = s.times(count)
     every = math.ceil(count / FRAMES)
     ends, generator = s.pairs(DRIFTERS, s.generator(700)), s.generator(701)
     start = s.path.trajectories(ends.x0, ends.x1, grid[:1], generator)[0]
@@ -118,7 +116,7 @@ def drifting(experiment: Experiment, count: int, diffusion: bool = False) -> Dri
     for first in range(0, count, every):
         piece = grid[first : first + every + 1]
         if diffusion:
-            positions, drift = diffused(s, x, piece, generator)
+            positions, drift = walk(s, x, piece, generator, diffusion=True)
         else:
             run = random_path_process(s.oracle, x, piece, generator)
             positions, drift = run.trajectory.positions, run.drift
@@ -129,7 +127,7 @@ def drifting(experiment: Experiment, count: int, diffusion: bool = False) -> Dri
         formula.append(float(expected.mean()))
     random, times = torch.stack(rows), grid[::every]
     between = math.ceil(FRAMES / (len(times) - 1))
-    fine = path_times(between * (len(times) - 1), high, low)
+    fine = s.times(between * (len(times) - 1))
     flow = integrate(s.oracle, start, fine, HEUN).positions[::between]
     distance = (random - flow).square().sum(-1).median(1).values
     return Drifting(

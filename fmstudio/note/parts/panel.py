@@ -2,15 +2,17 @@
 
 A :class:`Panel` holds :class:`Series` that share their axes, or a :class:`Heat` over the plane. Panels of one
 title that differ in their ``stage`` are one picture in several stages, of which a reader sees one at a time.
+A claim says once what its panels are; its prediction is drawn in them, its measurement over that.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 Numbers = Tensor | Sequence[float] | Sequence[float | None]
@@ -75,16 +77,42 @@ class Panel:
     """
 
     title: str
-    caption: str
-    x_label: str
-    y_label: str
-    series: tuple[Series, ...]
+    caption: str = ""
+    x_label: str = ""
+    y_label: str = ""
+    series: tuple[Series, ...] = ()
     log_x: bool = False
     log_y: bool = False
     plane: bool = False
     ticks: tuple[str, ...] = ()
     stage: str = ""
     heat: Heat | None = None
+
+    def drawn(self, *curves: Series) -> Panel:
+        """The panel with these series in it."""
+        return replace(self, series=curves)
+
+    def over(self, *curves: Series) -> Panel:
+        """These series alone, to be drawn over what the panel already holds."""
+        return Panel(self.title, series=curves, stage=self.stage)
+
+
+def motion(dim: int, title: str, caption: str, stage: str = "") -> Panel:
+    """A panel for :func:`ways` in ``dim`` coordinates: the plane, or place against time."""
+    labels = ("x", "y") if dim > 1 else ("t", "x")
+    return Panel(title, caption, *labels, plane=dim > 1, stage=stage)
+
+
+def ways(times: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Trajectories (T, n, d) as x and y of :func:`motion`, each of shape (T, n)."""
+    if rows.shape[-1] > 1:
+        return rows[..., 0], rows[..., 1]
+    return times[:, None].expand(rows.shape[:2]), rows[..., 0]
+
+
+def cloud(points: Tensor) -> tuple[Tensor, Tensor]:
+    """Points (n, d) as x and y; on a line the second coordinate only spreads them out."""
+    return points[:, 0], points[:, 1] if points.shape[1] > 1 else torch.linspace(0, 1, len(points))
 
 
 def series(
@@ -97,13 +125,9 @@ def series(
 
 def lines(name: str, role: str, x: Tensor, y: Tensor, mark: Mark = "line", digits: int = 4) -> Series:
     """Several curves as one series with gaps between them: columns of x and y, each of shape (T, n)."""
-    pair = []
-    for values in (x, y):
-        columns: list[float | None] = []
-        for column in values.T.tolist():
-            columns += [*column, None]
-        pair.append(plain(columns, digits))
-    return Series(name, role, pair[0], pair[1], None, mark)
+    gap = torch.full((1, x.shape[1]), torch.nan)
+    x, y = (torch.cat([values, gap.to(values)]).T for values in (x, y))
+    return Series(name, role, plain(x, digits), plain(y, digits), None, mark)
 
 
 def heat(

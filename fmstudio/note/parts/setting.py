@@ -16,6 +16,7 @@ from fmstudio.flow.oracle.oracle_for import Oracle
 from fmstudio.flow.paths.path import Path
 from fmstudio.flow.paths.zigzag import ZigZag
 from fmstudio.flow.regress.objectives import training_times
+from fmstudio.flow.solve.solvers import path_times
 from fmstudio.learn.build import density_of, oracle_of, path_of, source_of
 from fmstudio.learn.experiment import PATHS, Experiment
 from fmstudio.learn.simulate import Pairs
@@ -73,6 +74,17 @@ class Setting:
         seed = self.experiment.seed * 1_000_003 + self.claim * 10_007 + stream
         return torch.Generator().manual_seed(seed)
 
+    def times(self, count: int) -> Tensor:
+        """``count`` + 1 times, falling, from end to end of the path's :func:`window`."""
+        low, high = window(self.path)
+        return path_times(count, high, low)
+
+    def mean_squares(self) -> tuple[Tensor, Tensor]:
+        """E|x₀|² and E|x₁|², float64."""
+        ends = [(end.mean.double(), end.covariance.double()) for end in (self.density, self.source)]
+        first, second = (covariance.trace() + mean @ mean for mean, covariance in ends)
+        return first, second
+
     def pairs(self, n: int, generator: torch.Generator) -> Pairs:
         """Draw n independent end points."""
         samples = self.density.sample(n, generator)
@@ -127,15 +139,10 @@ def marginal_path(path: Path) -> Path:
     return path.around if isinstance(path, ZigZag) else path
 
 
-def mean_error(values: Tensor) -> tuple[float, float]:
-    """Mean and standard error of repeated measurements, shape (repeats,) with repeats ≥ 2."""
-    v = values.double()
-    return float(v.mean()), float(v.std() / math.sqrt(len(v)))
-
-
 def repeated(values: Tensor) -> tuple[float, float, int]:
-    """Mean, standard error and degrees of freedom of repeats, shape (repeats,): what a ``Measured`` holds."""
-    return *mean_error(values), len(values) - 1
+    """Mean, standard error and degrees of freedom of repeats, shape (repeats ≥ 2,), as in a ``Measured``."""
+    v = values.double()
+    return float(v.mean()), float(v.std() / math.sqrt(len(v))), len(v) - 1
 
 
 def jackknife(statistic: Callable[[Tensor], Tensor], blocks: Tensor) -> tuple[float, float, int]:
@@ -151,6 +158,11 @@ def jackknife(statistic: Callable[[Tensor], Tensor], blocks: Tensor) -> tuple[fl
     without = (blocks.sum(0) - blocks) / (n - 1)
     left = torch.stack([statistic(mean) for mean in without]).double()
     return float(statistic(blocks.mean(0))), float(left.std() * (n - 1) / math.sqrt(n)), n - 1
+
+
+def blocks(values: Tensor, count: int) -> Tensor:
+    """Numbers of particles, shape (n,), as ``count`` repeats of n/count each, float64."""
+    return values.double().view(count, -1)
 
 
 def column_errors(values: Tensor) -> tuple[Tensor, Tensor]:

@@ -81,16 +81,11 @@ def _stages_html(stages: list[Panel], key: str) -> str:
 def _legend(panel: Panel) -> str:
     marks = [(s.mark, s.role, s.name) for s in panel.series]
     marks += [("heat", panel.heat.role, panel.heat.name)] if panel.heat else []
-    return "".join(
-        (
-            '<div class="legend">',
-            *(
-                f'<span><i class="{mark}" style="--c:{_ink(role)}"></i>{words_html(name)}</span>'
-                for mark, role, name in marks
-            ),
-            "</div>",
-        )
+    entries = "".join(
+        f'<span><i class="{mark}" style="--c:{_ink(role)}"></i>{words_html(name)}</span>'
+        for mark, role, name in marks
     )
+    return f'<div class="legend">{entries}</div>'
 
 
 def panel_svg(
@@ -143,7 +138,7 @@ def _scales(panels: Sequence[Panel], width: int, height: int) -> tuple[Scale, Sc
     panel = panels[0]
     every = [s for p in panels for s in p.series]
     xs = [v for s in every for v in s.x if v is not None and (v > 0 or not panel.log_x)]
-    ys = [v for s in every for v in _extent(s) if v > 0 or not panel.log_y]
+    ys = [v for s in every for _, b, e in _known(s) for v in (b, b - e, b + e) if v > 0 or not panel.log_y]
     for heat in (p.heat for p in panels if p.heat is not None):
         xs += heat.bounds[:2]
         ys += heat.bounds[2:]
@@ -158,13 +153,6 @@ def _scales(panels: Sequence[Panel], width: int, height: int) -> tuple[Scale, Sc
         x = _around(x, scale * (right - left))
         y = _around(y, scale * (bottom - top))
     return Scale(*x, left, right, panel.log_x), Scale(*y, bottom, top, panel.log_y)
-
-
-def _extent(s: Series) -> Iterable[float]:
-    error = s.error or (0.0,) * len(s.y)
-    for v, e in zip(s.y, error, strict=True):
-        if v is not None:
-            yield from (v, v - (e or 0.0), v + (e or 0.0))
 
 
 def _range(values: list[float], log: bool, pad: float = 0.0) -> tuple[float, float]:
@@ -226,11 +214,7 @@ def _draw(s: Series, panel: Panel, x: Scale, y: Scale, bars: list[Series]) -> st
     if s.mark == "points":
         many = len(s.x) > 60
         radius, opacity = (1.4, 0.55) if many else (3.2, 1.0)
-        dots = "".join(
-            f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="{radius}"/>'
-            for a, b in zip(s.x, s.y, strict=True)
-            if a is not None and b is not None
-        )
+        dots = "".join(f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="{radius}"/>' for a, b, _ in _known(s))
         return f'<g fill="{ink}" fill-opacity="{opacity}">{dots}</g>{_error_bars(s, x, y, ink)}'
     style = 'stroke-dasharray="6 4"' if s.mark == "dashes" else ""
     pieces, pen = [], "M"
@@ -248,23 +232,21 @@ def _draw(s: Series, panel: Panel, x: Scale, y: Scale, bars: list[Series]) -> st
     )
 
 
-def _error_bars(s: Series, x: Scale, y: Scale, ink: str) -> str:
+def _known(s: Series) -> list[tuple[float, float, float]]:
+    """x, y and the error, 0 for none, at the places that are not gaps."""
+    rows = zip(s.x, s.y, s.error or (0.0,) * len(s.y), strict=True)
+    return [(a, b, e or 0.0) for a, b, e in rows if a is not None and b is not None]
+
+
+def _error_bars(s: Series, x: Scale, y: Scale, ink: str, aside: float = 0.0) -> str:
     if s.error is None:
         return ""
-    rows = [
-        f"M{x(a):.1f} {y(b - e):.1f}V{y(b + e):.1f}"
-        for a, b, e in zip(s.x, s.y, s.error, strict=True)
-        if a is not None and b is not None and e is not None
-    ]
+    rows = (f"M{x(a + aside):.1f} {y(b - e):.1f}V{y(b + e):.1f}" for a, b, e in _known(s))
     return f'<path d="{"".join(rows)}" stroke="{ink}" stroke-width="1.3" fill="none"/>'
 
 
 def _band(s: Series, x: Scale, y: Scale, ink: str) -> str:
-    rows = [
-        (a, b, e or 0.0)
-        for a, b, e in zip(s.x, s.y, s.error or (0.0,) * len(s.y), strict=True)
-        if a is not None and b is not None
-    ]
+    rows = _known(s)
     top = [f"{x(a):.1f} {y(b + e):.1f}" for a, b, e in rows]
     bottom = [f"{x(a):.1f} {y(b - e):.1f}" for a, b, e in reversed(rows)]
     return f'<path d="M{"L".join(top + bottom)}Z" fill="{ink}" fill-opacity="0.16"/>'
@@ -275,20 +257,10 @@ def _bars(s: Series, panel: Panel, x: Scale, y: Scale, bars: list[Series]) -> st
     each = 2 * half / len(bars)
     base = y(0.0) if not panel.log_y else y.start
     rects = []
-    for a, b in zip(s.x, s.y, strict=True):
-        if a is None or b is None:
-            continue
+    for a, b, _ in _known(s):
         left, right = x(a - half + place * each), x(a - half + (place + 1) * each)
         top, low = sorted((y(b), base))
         size = f'width="{max(right - left - 1, 1):.1f}" height="{low - top:.1f}"'
         rects.append(f'<rect x="{left:.1f}" y="{top:.1f}" {size}/>')
     drawn = f'<g fill="{_ink(s.role)}" fill-opacity="0.75">{"".join(rects)}</g>'
-    return drawn + _error_bars_of(s, x, y, each, place, half)
-
-
-def _error_bars_of(s: Series, x: Scale, y: Scale, each: float, place: int, half: float) -> str:
-    if s.error is None:
-        return ""
-    shift = -half + (place + 0.5) * each
-    moved = Series(s.name, s.role, tuple(None if v is None else v + shift for v in s.x), s.y, s.error, s.mark)
-    return _error_bars(moved, x, y, "var(--fm-ink)")
+    return drawn + _error_bars(s, x, y, _ink("ink"), (place + 0.5) * each - half)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
-from fmstudio.folders import ASSETS
+from fmstudio.folders import ASSETS, sections
 from fmstudio.learn.experiment import Experiment
 from fmstudio.note import CLAIMS
 from fmstudio.note.claim import Check, Verdict, quantity
-from fmstudio.note.lineage import QUESTION, Lineage, Row
+from fmstudio.note.lineage import Lineage, Row
 from fmstudio.note.report import Report, Result
 from fmstudio.plots.palette import css_variables
 from fmstudio.plots.svg.figures import figures_html, thumbnail_svg, words_html
@@ -121,27 +121,22 @@ def page_html(report: Report) -> str:
     for result in report.results:
         claim = CLAIMS[result.number]
         if result.broken:
-            body = f"<h3>Broken: {words_html(claim.breaks)}</h3>{verdict_html(result)}"
+            body = f"<h3>Broken: {words_html(claim.said('breaks'))}</h3>{verdict_html(result)}"
             body += checks_html(result.verdict) if result.verdict else ""
             parts.append(f"<details><summary>What would break it</summary>{body}</details>")
             continue
-        notes = (
-            (*result.prediction.notes, *(result.measurement.notes if result.measurement else ()))
-            if result.prediction
-            else ()
-        )
         parts.append(
             f"<h2>{claim.number} · {escape(claim.title)} <small>section {claim.section}</small></h2>"
-            f"<p>{words_html(claim.sentence)}</p><p><code>{escape(claim.formula)}</code></p>"
+            f"<p>{words_html(claim.said('sentence'))}</p><p><code>{escape(claim.said('formula'))}</code></p>"
             f"{panels_html(result)}{verdict_html(result)}"
             f"{checks_html(result.verdict) if result.verdict else ''}"
-            f"<p class='soft'>{escape(' '.join(notes))}</p>"
-            f"<p><b>A question.</b> {words_html(claim.question)}</p>"
+            f"<p class='soft'>{escape(' '.join(result.notes))}</p>"
+            f"<p><b>A question.</b> {words_html(claim.said('question'))}</p>"
         )
     if report.lineage is not None:
         parts.append(
             f"<h2>From 2015 to rectified flow</h2>{lineage_html(report.lineage)}"
-            f"<p><b>A question.</b> {words_html(QUESTION)}</p>"
+            f"<p><b>A question.</b> {words_html(sections('note/claims')['lineage question'])}</p>"
         )
     palette = css_variables()
     dark = palette.split(".dark{", 1)[1].split("}", 1)[0]

@@ -10,6 +10,7 @@ from gradio.components import Component
 from fmstudio.note.claim import Claim
 from fmstudio.note.report import Result
 from fmstudio.plots.svg.figures import words_html
+from fmstudio.plots.svg.page import panels_html
 from fmstudio.studio import note
 from fmstudio.studio.running import Begins, Done, Event, Reports, Waits
 from fmstudio.studio.session import Visitor
@@ -34,8 +35,8 @@ class Controls:
         with gr.Column(elem_classes=["fm-card", "note-head"]):
             gr.Markdown(
                 f"#### {number} · section {claim.section} of the note\n"
-                f"### {claim.title}\n{words_html(claim.sentence)}\n\n"
-                f"$${claim.formula}$$",
+                f"### {claim.title}\n{words_html(claim.said('sentence'))}\n\n"
+                f"$${claim.said('formula')}$$",
                 latex_delimiters=LATEX,
             )
             self.outcome = gr.HTML("", elem_id=f"outcome-{number}")
@@ -58,7 +59,7 @@ class Controls:
     def figures(self, state: Visitor, result: Result, own: bool) -> Updates:
         """Panels, verdict and numbers of a result."""
         return {
-            self.panels: html.figures_html(result),
+            self.panels: "" if result.refusal else panels_html(result),
             self.outcome: html.outcome_html(state, result, own),
             self.numbers: html.numbers_html(result, own),
         }
@@ -116,6 +117,6 @@ def _texts(claim: Claim) -> None:
         gr.Markdown(words.text(f"note/{claim.number.lower()}"), latex_delimiters=LATEX)
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown(
-            f"#### What would break it\n{words_html(claim.breaks)}\n\n"
-            f"#### A question\n{words_html(claim.question)}"
+            f"#### What would break it\n{words_html(claim.said('breaks'))}\n\n"
+            f"#### A question\n{words_html(claim.said('question'))}"
         )

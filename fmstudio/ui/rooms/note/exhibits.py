@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -29,53 +30,6 @@ class Exhibit:
     outputs: list[Component]
 
 
-@dataclass(frozen=True, eq=False)
-class _Switched:
-    """A player and a row of choices; each choice is another scene.
-
-    Args:
-        number: of the claim.
-        room: ``f(visitor, choice)``: the scene.
-        first: the choice that is shown first.
-        choice, refused, player: on the page.
-    """
-
-    number: str
-    room: Callable[[Visitor, str], Scene]
-    first: str
-    choice: gr.Radio
-    refused: gr.Markdown
-    player: Player
-
-    def exhibit(self, visitor: gr.State) -> Exhibit:
-        """Let the choice work; returns how it is filled."""
-        event: dict[str, Any] = {"trigger_mode": "always_last", **SEEN}
-        self.choice.input(self.look, [visitor, self.choice], self.player, **event)
-        return Exhibit(self.paint, [self.player, self.choice, self.refused])
-
-    def look(self, state: Visitor, chosen: str) -> Any:
-        """Another choice."""
-        if exhibits.refusal(state, self.number):
-            return gr.skip()
-        try:
-            return self.room(state, chosen)
-        except (ValueError, KeyError) as problem:
-            warn(problem)
-            return gr.skip()
-
-    def paint(self, state: Visitor) -> Updates:
-        """The first choice, or why there is nothing to see."""
-        reason = exhibits.refusal(state, self.number)
-        if reason:
-            hidden = gr.update(visible=False)
-            return {self.player: hidden, self.choice: hidden, self.refused: _shown(reason)}
-        return {
-            self.player: _shown(self.room(state, self.first)),
-            self.choice: _shown(self.first),
-            self.refused: gr.update(value="", visible=False),
-        }
-
-
 def _shown(value: object) -> dict[str, Any]:
     return gr.update(value=value, visible=True)
 
@@ -89,7 +43,7 @@ def _switched(
     room: Callable[[Visitor, str], Scene],
     **look: Any,
 ) -> Exhibit:
-    """Lay such an exhibit out; ``look`` are arguments of its player."""
+    """A player and a row of choices, each of which is another scene; ``look`` are arguments of the player."""
     with gr.Column(elem_classes=["fm-card", "note-exhibit"], elem_id=f"exhibit-{number}"):
         gr.Markdown(words.text(f"note/{number.lower()}-watch"), latex_delimiters=LATEX)
         choice = gr.Radio(
@@ -103,33 +57,27 @@ def _switched(
         )
         refused = gr.Markdown("", visible=False, elem_classes=["fm-note"])
         player = Player(elem_id=f"player-{number}", colour="start", curves=True, height=380, **look)
-    return _Switched(number, room, first, choice, refused, player).exhibit(visitor)
 
+    def chosen(state: Visitor, choice: str) -> Any:
+        if exhibits.refusal(state, number):
+            return gr.skip()
+        try:
+            return room(state, choice)
+        except (ValueError, KeyError) as problem:
+            warn(problem)
+            return gr.skip()
 
-def _swaps(visitor: gr.State) -> Exhibit:
-    return _switched(
-        visitor,
-        "C3",
-        "Particles swap with others in one cell of side",
-        exhibits.CELLS,
-        "0.1",
-        exhibits.swap_room,
-        layers=("particles",),
-        follow=(0, 1),
-    )
+    def paint(state: Visitor) -> Updates:
+        reason = exhibits.refusal(state, number)
+        if reason:
+            hidden = gr.update(visible=False)
+            return {player: hidden, choice: hidden, refused: _shown(reason)}
+        nothing = gr.update(value="", visible=False)
+        return {player: _shown(room(state, first)), choice: _shown(first), refused: nothing}
 
-
-def _drifts(visitor: gr.State) -> Exhibit:
-    return _switched(
-        visitor,
-        "C6",
-        "Picks on the way from noise to data",
-        exhibits.PICKS,
-        "40",
-        exhibits.drift_room,
-        layers=("particles", "trails", "lines"),
-        names={"lines": "the flow's lines"},
-    )
+    event: dict[str, Any] = {"trigger_mode": "always_last", **SEEN}
+    choice.input(chosen, [visitor, choice], player, **event)
+    return Exhibit(paint, [player, choice, refused])
 
 
 def _probe(visitor: gr.State) -> Exhibit:
@@ -163,5 +111,27 @@ def _probe(visitor: gr.State) -> Exhibit:
     return Exhibit(paint, [player, panel, refused])
 
 
-EXHIBITS: dict[str, Callable[[gr.State], Exhibit]] = {"C3": _swaps, "C5": _probe, "C6": _drifts}
+EXHIBITS: dict[str, Callable[[gr.State], Exhibit]] = {
+    "C3": partial(
+        _switched,
+        number="C3",
+        label="Particles swap with others in one cell of side",
+        choices=exhibits.CELLS,
+        first="0.1",
+        room=exhibits.swap_room,
+        layers=("particles",),
+        follow=(0, 1),
+    ),
+    "C5": _probe,
+    "C6": partial(
+        _switched,
+        number="C6",
+        label="Picks on the way from noise to data",
+        choices=exhibits.PICKS,
+        first="40",
+        room=exhibits.drift_room,
+        layers=("particles", "trails", "lines"),
+        names={"lines": "the flow's lines"},
+    ),
+}
 """What moves on a claim's page, by its number."""

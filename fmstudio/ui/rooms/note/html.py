@@ -15,18 +15,12 @@ from fmstudio.plots.svg.page import (
     checks_html,
     lineage_html,
     notice_html,
-    panels_html,
     predicted_words,
     verdict_html,
 )
 from fmstudio.studio.exhibits import REPEATS, Fitted
 from fmstudio.studio.note import shown
 from fmstudio.studio.session import Visitor
-
-
-def figures_html(result: Result) -> str:
-    """The panels; nothing where the claim does not apply."""
-    return "" if result.refusal else panels_html(result)
 
 
 def outcome_html(visitor: Visitor, result: Result, own: bool) -> str:
@@ -42,22 +36,16 @@ def outcome_html(visitor: Visitor, result: Result, own: bool) -> str:
 def numbers_html(result: Result, own: bool) -> str:
     """The numbers of the verdict, the notes, and whose experiment they are of."""
     whose = "" if own else "Figures of the default experiment. Press Run to measure yours. "
-    notes = [] if result.prediction is None else [*result.prediction.notes]
-    notes += [] if result.measurement is None else [*result.measurement.notes]
     table = checks_html(result.verdict) if result.verdict else ""
-    return f'{table}<p class="fm-note">{escape(whose + " ".join(notes))}</p>'
-
-
-def mark(result: Result, own: bool) -> str:
-    """✓ or ✗ for a claim that was run on the visitor's experiment, else nothing."""
-    if not own or result.verdict is None:
-        return ""
-    return "✓" if result.verdict.holds else "✗"
+    return f'{table}<p class="fm-note">{escape(whose + " ".join(result.notes))}</p>'
 
 
 def tab_label(visitor: Visitor, number: str) -> str:
-    """The claim's number with its mark, for the strip of pages."""
-    return f"{number} {mark(*shown(visitor, number, False))}".strip()
+    """The claim's number, and ✓ or ✗ where it was run on the visitor's experiment."""
+    result, own = shown(visitor, number, False)
+    if not own or result.verdict is None:
+        return number
+    return f"{number} {'✓' if result.verdict.holds else '✗'}"
 
 
 def overview_html(visitor: Visitor) -> str:
@@ -95,7 +83,7 @@ def _row(visitor: Visitor, result: Result, own: bool) -> str:
         f'<button type="button" class="note-row" data-claim="{claim.number}">'
         f'<span class="sign" style="--v:var(--fm-{role})">{sign}</span>'
         f'<span class="what"><b>{claim.number} · {escape(claim.title)}</b>'
-        f"<small>{words_html(claim.sentence)}</small></span>"
+        f"<small>{words_html(claim.said('sentence'))}</small></span>"
         f'<span class="figures">{figures}</span></button>'
     )
 
@@ -134,7 +122,7 @@ def lineage_samples(table: Lineage, index: int) -> str:
 def lineage_table(table: Lineage, own: bool, index: int) -> str:
     """The figures of all methods and their curves, one of them marked; and whose experiment they are of."""
     whose = "" if own else '<p class="fm-note">Of the default experiment. Press Run to measure yours.</p>'
-    return f"{whose}{lineage_html(table, index)}"
+    return whose + lineage_html(table, index)
 
 
 def years_html() -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import gradio as gr
 from gradio.components import Component
 
-from fmstudio.note.lineage import METHODS, QUESTION, Lineage
+from fmstudio.note.lineage import METHODS, Lineage
 from fmstudio.plots.svg.figures import words_html
 from fmstudio.studio import note
 from fmstudio.studio.running import Done, Event
@@ -49,7 +49,7 @@ class Controls:
             with gr.Row():
                 buttons = run_and_stop("lineage", "Run on this data")
             self.run = Run("lineage", *buttons, gr.HTML("", elem_id="status-lineage"))
-            gr.Markdown(f"#### A question\n{words_html(QUESTION)}")
+            gr.Markdown(f"#### A question\n{words_html(words.sections('note/claims')['lineage question'])}")
         gr.HTML(html.pager_html(None))
 
     def shown(self, state: Visitor, place: int) -> Updates:
