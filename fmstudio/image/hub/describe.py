@@ -45,6 +45,7 @@ class Description:
         file_bytes: size of the weights on disk.
         missing: networks that its index names and that are not there.
         variant: "fp16" where a network is there in half precision only, else "".
+        commit: that it is of, or "" for a folder of the user's.
     """
 
     folder: Path
@@ -55,6 +56,7 @@ class Description:
     file_bytes: int
     missing: tuple[str, ...] = ()
     variant: str = ""
+    commit: str = ""
 
 
 def components(model_index: dict[str, Any]) -> dict[str, tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def measure_machine(downloads: Path) -> Machine:
         ram_total=total,
         ram_free=free,
         disk_free=shutil.disk_usage(folder).free,
-        accelerators=_accelerators(free),
+        accelerators=tuple(_accelerators(free)),
         cpu_bf16=has_bf16(torch.device("cpu")),
         quantiser=importlib.util.find_spec("bitsandbytes") is not None,
     )
@@ -115,26 +116,17 @@ def _number(path: str) -> int | None:
         return None
 
 
-def _accelerators(ram_free: int) -> tuple[Accelerator, ...]:
-    if torch.cuda.is_available():
-        return tuple(_cuda(index) for index in range(torch.cuda.device_count()))
-    if torch.xpu.is_available():
-        return tuple(_xpu(index) for index in range(torch.xpu.device_count()))
-    if torch.backends.mps.is_available():
+def _accelerators(ram_free: int) -> Iterator[Accelerator]:
+    kind = next((kind for kind in ("cuda", "xpu") if getattr(torch, kind).is_available()), "")
+    if not kind and torch.backends.mps.is_available():
         limit = int(torch.mps.recommended_max_memory())
-        return (Accelerator("mps", 0, "Apple GPU", limit, min(limit, ram_free), True),)
-    return ()
-
-
-def _cuda(index: int) -> Accelerator:
-    free, total = torch.cuda.mem_get_info(index)
-    bf16 = torch.cuda.get_device_capability(index)[0] >= 8 or torch.version.hip is not None
-    return Accelerator("cuda", index, torch.cuda.get_device_name(index), total, free, bf16)
-
-
-def _xpu(index: int) -> Accelerator:
-    free, total = torch.xpu.mem_get_info(index)
-    return Accelerator("xpu", index, torch.xpu.get_device_name(index), total, free, True)
+        yield Accelerator("mps", 0, "Apple GPU", limit, min(limit, ram_free), True)
+    if kind:
+        module = torch.get_device_module(kind)
+        for index in range(module.device_count()):
+            free, total = module.mem_get_info(index)
+            old = kind == "cuda" and not torch.version.hip and module.get_device_capability(index)[0] < 8
+            yield Accelerator(kind, index, module.get_device_name(index), total, free, not old)
 
 
 def release_memory() -> None:

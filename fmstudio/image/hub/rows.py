@@ -185,11 +185,11 @@ def sample_rows(settings: Settings, shelf: Shelf = SHELF) -> Iterator[Loaded | S
     plan = seen.way(settings.way)
 
     def load() -> HubModel:
-        return load_model(found, plan, seen.title, find_tiny_decoder(seen.card))
+        return load_model(found, plan, find_tiny_decoder(seen.card))
 
     try:
         with shelf.borrow((found.folder, plan.title), found.file_bytes, load) as model:
-            yield Loaded(plan, model.preview_kind, seen.commit)
+            yield Loaded(plan, model.preview_kind, found.commit)
             for request in requests:
                 yield from _row(model, request)
     except NotFiniteError as error:

@@ -34,7 +34,7 @@ def tiny_model(tiny_folder) -> Callable[[str], HubModel]:
 
     def model(name: str) -> HubModel:
         if name not in loaded:
-            loaded[name] = load_model(describe(tiny_folder(name)), ON_PROCESSOR, name)
+            loaded[name] = load_model(describe(tiny_folder(name)), ON_PROCESSOR)
         return loaded[name]
 
     return model

@@ -126,7 +126,7 @@ def test_a_model_is_fetched_with_progress_and_can_be_loaded(hub, tmp_path, tiny_
     found = find("some/model")
     assert found is not None
     assert found.commit == COMMIT
-    assert found.description.parts == describe(tiny_folder("SD3")).parts
+    assert found.parts == describe(tiny_folder("SD3")).parts
     fetched = {path for path, _ in hub.asked}
     assert not any("fp16" in path or path.endswith(".bin") for path in fetched)
     assert not list(tmp_path.rglob("*.part.part"))

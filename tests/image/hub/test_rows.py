@@ -62,7 +62,7 @@ def test_the_outlook_of_every_card(stocked) -> None:
     seen = {one.name: one for one in catalogue(HERE)}
     assert set(seen) == {known.id for known in CARDS}
     assert seen[SD3].ready
-    assert seen[SD3].commit == "a" * 40
+    assert seen[SD3].found.commit == "a" * 40
     assert not seen["Qwen/Qwen-Image"].ready
     assert seen["Qwen/Qwen-Image"].choice.plan is None  # 8 GiB of memory and no accelerator
     assert seen["Qwen/Qwen-Image"].found is None
@@ -172,7 +172,7 @@ def test_settings_that_make_no_sense(stocked, changes, message) -> None:
 
 def test_guidance_starts_where_the_pipeline_lets_it() -> None:
     prx = card("Photoroom/prx-512-t2i-sft-distilled")
-    seen = Outlook(prx.id, "main", prx, None, "", None)
+    seen = Outlook(prx.id, "main", prx, None, None)
     with pytest.raises(ValueError, match="takes guidance from 1"):
         settings(model=prx.id, guidance=0.0).check_against(seen)
 

@@ -239,7 +239,8 @@ def _facts(model: Outlook) -> str:
             rows.append(("precision", "only half precision here (float16 files)"))
         rows.append(("pipeline", f"{model.found.pipeline}, {model.found.scheduler}"))
     if model.revision:
-        rows.append(("revision", model.revision + (f" = {model.commit[:12]}" if model.commit else "")))
+        commit = f" = {model.found.commit[:12]}" if model.found else ""
+        rows.append(("revision", model.revision + commit))
     return facts(rows)
 
 
