@@ -76,7 +76,7 @@ def solver_choices(keys: tuple[str, ...] = tuple(SOLVERS)) -> list[tuple[str, st
 
 def build_model() -> ModelControls:
     """Lay out the model's card in the current column."""
-    any_model = _any_allowed()
+    any_model = consent.may_name_any()
     with gr.Column(elem_classes=["fm-card", "fm-first"], min_width=0):
         gr.Markdown("#### Model")
         model = gr.Dropdown(
@@ -120,10 +120,3 @@ def build_sampler() -> SamplerControls:
             go = gr.Button("Sample", variant="primary", elem_id="hub-go")
             stop = gr.Button("Stop", elem_id="hub-stop")
     return SamplerControls(form, go, stop)
-
-
-def _any_allowed() -> bool:
-    try:
-        return consent.may_name_any()
-    except ValueError:
-        return False  # said on the page by `next_step`
