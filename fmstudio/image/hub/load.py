@@ -103,12 +103,7 @@ def complete_class(description: Description) -> type[Any]:
 
 
 def load_model(description: Description, plan: Plan, tiny_folder: Path | None = None) -> HubModel:
-    """Load a model as planned, with what its previews need.
-
-    Args:
-        description: of its folder.
-        plan: one that fits this machine.
-        tiny_folder: an `AutoencoderTiny` for its latents, or None.
+    """Load a model as planned, with what its previews need: an `AutoencoderTiny` where a folder has one.
 
     Raises:
         UnsuitableModelError, ValueError: as `load_pipeline`.
@@ -126,10 +121,6 @@ def load_model(description: Description, plan: Plan, tiny_folder: Path | None = 
 
 def load_pipeline(description: Description, plan: Plan) -> Any:
     """Load a model as planned; it is ready to be called.
-
-    Args:
-        description: of its folder.
-        plan: one that fits this machine.
 
     Raises:
         UnsuitableModelError: it cannot be run here.

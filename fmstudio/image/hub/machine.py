@@ -78,11 +78,7 @@ class Machine:
 
 
 def measure_machine(downloads: Path) -> Machine:
-    """Look at this computer now.
-
-    Args:
-        downloads: the folder that downloads go to; it need not exist yet.
-    """
+    """Look at this computer now, and at the disk of a folder that need not exist yet."""
     folder = downloads
     while not folder.exists():
         folder = folder.parent
@@ -137,23 +133,16 @@ def release_memory() -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on an accelerator or in RAM.
-
-    torch has a class of its own for accelerators; for RAM it raises a RuntimeError of its CPU allocator.
-    """
+    """Whether an error says that memory ran out, on an accelerator or in RAM."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and (
-        "DefaultCPUAllocator" in str(error) or "out of memory" in str(error).lower()
-    )
+    # without a class of its own: torch's CPU allocator, Apple's GPU
+    said = str(error).lower()
+    return isinstance(error, RuntimeError) and ("defaultcpuallocator" in said or "out of memory" in said)
 
 
 def forget_frames(error: BaseException) -> None:
-    """Let go of what the frames of an error's traceback still hold, such as a network's activations.
-
-    Args:
-        error: one that was caught; its traceback still names files and lines afterwards.
-    """
+    """Let go of what the frames of a caught error still hold, such as a network's activations."""
     seen: BaseException | None = error
     while seen is not None:
         traceback.clear_frames(seen.__traceback__)

@@ -154,15 +154,7 @@ def choose_plan(networks: Networks, machine: Machine, side: int = 1024, count: i
 
 
 def next_smaller(plan: Plan, choice: Choice) -> Plan | None:
-    """The next way after one that ran out of memory: it needs less of what ran out, and fits.
-
-    Args:
-        plan: the way that failed.
-        choice: the decision it came from.
-
-    Returns:
-        None if there is no smaller way.
-    """
+    """The next way after one that ran out of memory that needs less of what ran out, and fits; or None."""
     later = choice.ways[choice.ways.index(plan) + 1 :] if plan in choice.ways else choice.ways
 
     def need(way: Plan) -> int:
@@ -172,11 +164,7 @@ def next_smaller(plan: Plan, choice: Choice) -> Plan | None:
 
 
 def wider(plan: Plan, choice: Choice) -> Plan | None:
-    """The fastest way that fits and computes in a format of float32's range, where the plan's ends at 65,504.
-
-    Returns:
-        None if there is none, or if the plan's own format has that range.
-    """
+    """The fastest way that fits and has float32's range, where the plan's ends at 65,504; or None."""
     if plan.dtype != "float16":
         return None
     return next((way for way in choice.ways if way.fits and way.dtype != "float16"), None)

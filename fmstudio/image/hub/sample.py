@@ -112,8 +112,8 @@ class HubModel:
     Args:
         pipe: the pipeline.
         dtype: what its networks compute in.
-        preview: the linear map from its latents to colours.
-        tiny: a small decoder, or None.
+        preview: the linear map from its latents to colours, for want of a small decoder.
+        tiny: the small decoder, or None.
         instaflow: whether its network points from noise to data.
     """
 

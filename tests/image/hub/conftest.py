@@ -1,6 +1,7 @@
 """Tiny pipelines, saved to a folder and loaded by the real code, once each."""
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,14 @@ from tests.image.hub import tiny
 
 SIDE = 32
 ON_PROCESSOR = Plan(Placement.PROCESSOR, "cpu", "float32")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_collections() -> Iterator[None]:
+    """A model that is let go has its garbage collected; what was there before need not be searched."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")
