@@ -136,7 +136,7 @@ CARDS: tuple[ModelCard, ...] = (
         solvers=(EULER,),
         tiny_vae="madebyollin/taesd",
         note="Rectified flow distilled into one step. Its network points from noise to data, opposite to all "
-        "the others here; it runs in this project's own Euler loop.",
+        "the others here, and is turned round.",
         unchecked=("guidance",),
     ),
     ModelCard(

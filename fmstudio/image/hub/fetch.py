@@ -88,9 +88,9 @@ def fetch_model(
     yield from _fetch(model_id, revision, wanted)
 
 
-def fetch_files(model_id: str, names: tuple[str, ...], revision: str = "main") -> Iterator[DownloadProgress]:
+def fetch_files(model_id: str, names: tuple[str, ...]) -> Iterator[DownloadProgress]:
     """Fetch some files of a repository, such as a small decoder's; otherwise as `fetch_model`."""
-    yield from _fetch(model_id, revision, lambda _: names)
+    yield from _fetch(model_id, "main", lambda _: names)
 
 
 def _fetch(

@@ -16,7 +16,7 @@ from pathlib import Path
 from fmstudio.image.hub import consent
 from fmstudio.image.hub.cards import CARDS, ModelCard, known_card
 from fmstudio.image.hub.describe import Description, UnsuitableModelError, describe
-from fmstudio.image.hub.load import complete_class
+from fmstudio.image.hub.load import pipeline_class
 from fmstudio.image.hub.machine import Machine, measure_machine
 from fmstudio.image.hub.plan import Choice, Networks, Plan, choose_plan
 
@@ -183,7 +183,7 @@ def outlook(
         _check_name(name, revision)
         found = find(name, revision, without=card.optional if card else ())
     if card is None and found:
-        complete_class(found)
+        pipeline_class(found)
     networks = networks_of(found, card) if found else networks_of_card(card) if card else None
     side = side or (card.side if card else 1024)
     choice = choose_plan(networks, machine, side, count) if networks else None

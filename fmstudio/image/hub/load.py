@@ -45,36 +45,26 @@ def is_instaflow(description: Description) -> bool:
 
 
 def pipeline_class(description: Description) -> type[Any]:
-    """diffusers' class for a folder.
+    """diffusers' class for a folder that has all that it needs.
 
     Raises:
         UnsuitableModelError: diffusers has no such class, or it makes something else than pictures from
-            text, or its scheduler is none of flow matching.
+            text, or its scheduler is none of flow matching, or a part is missing.
     """
     instaflow = is_instaflow(description)
-    found = _imported("StableDiffusionPipeline" if instaflow else description.pipeline)
+    name = "StableDiffusionPipeline" if instaflow else description.pipeline
+    found = _imported(name)
     if found is None:
         raise UnsuitableModelError(
-            f"diffusers {version('diffusers')} has no pipeline {description.pipeline}. Its own code would "
-            "be needed, and only diffusers' classes are run here."
+            f"diffusers {version('diffusers')} has no pipeline {name}. Its own code would be needed, and "
+            "only diffusers' classes are run here."
         )
-    if instaflow:
-        return found
-    takes = inspect.signature(found.__call__).parameters
-    required = [
-        name
-        for name, parameter in takes.items()
-        if parameter.default is parameter.empty and name not in ("self", "prompt")
-    ]
-    if "prompt" not in takes or "num_inference_steps" not in takes or required:
-        raise UnsuitableModelError(f"{description.pipeline} does not make pictures from a prompt alone.")
-    if "num_frames" in takes:
-        raise UnsuitableModelError(f"{description.pipeline} makes films; only pictures are sampled here.")
-    if not is_flow_scheduler(description.scheduler, description.scheduler_config):
-        raise UnsuitableModelError(
-            f"The scheduler {description.scheduler} is none of flow matching, so its steps have no σ on the "
-            "linear path. Choose a model whose scheduler is FlowMatchEulerDiscreteScheduler."
-        )
+    if not instaflow:
+        _check_flow(found, description)
+    can_miss = {*found._optional_components, *(part for card in CARDS for part in card.optional)}
+    for part in description.missing:
+        if part not in can_miss:
+            raise UnsuitableModelError(f"The folder lacks the {part}, which {name} needs.")
     return found
 
 
@@ -88,18 +78,19 @@ def _imported(name: str) -> type[Any] | None:
         return found if known else None
 
 
-def complete_class(description: Description) -> type[Any]:
-    """diffusers' class for a folder that has all that it needs.
-
-    Raises:
-        UnsuitableModelError: as `pipeline_class`, or a part is missing.
-    """
-    found = pipeline_class(description)
-    can_miss = {*found._optional_components, *(name for card in CARDS for name in card.optional)}
-    for name in description.missing:
-        if name not in can_miss:
-            raise UnsuitableModelError(f"The folder lacks the {name}, which {found.__name__} needs.")
-    return found
+def _check_flow(pipeline: type[Any], description: Description) -> None:
+    """Refuse what is no flow from a prompt to a picture."""
+    takes = inspect.signature(pipeline.__call__).parameters
+    required = {name for name, parameter in takes.items() if parameter.default is parameter.empty}
+    if "prompt" not in takes or "num_inference_steps" not in takes or required - {"self", "prompt"}:
+        raise UnsuitableModelError(f"{description.pipeline} does not make pictures from a prompt alone.")
+    if "num_frames" in takes:
+        raise UnsuitableModelError(f"{description.pipeline} makes films; only pictures are sampled here.")
+    if not is_flow_scheduler(description.scheduler, description.scheduler_config):
+        raise UnsuitableModelError(
+            f"The scheduler {description.scheduler} is none of flow matching, so its steps have no σ on the "
+            "linear path. Choose a model whose scheduler is FlowMatchEulerDiscreteScheduler."
+        )
 
 
 def load_model(description: Description, plan: Plan, tiny_folder: Path | None = None) -> HubModel:
@@ -127,7 +118,7 @@ def load_pipeline(description: Description, plan: Plan) -> Any:
         ValueError: the plan needs an accelerator, and there is none.
     """
     _check_device(plan)
-    loader = complete_class(description)
+    loader = pipeline_class(description)
     arguments: dict[str, Any] = {
         "dtype": getattr(torch, plan.dtype),
         "use_safetensors": True,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.components import Component
@@ -13,32 +11,11 @@ from fmstudio.image.hub import consent
 from fmstudio.image.hub.cards import CARDS, EULER, card
 from fmstudio.image.hub.rows import AUTO
 from fmstudio.image.hub.steps import SOLVERS
-from fmstudio.ui.element import QuietMeta
 
 FIRST = "Photoroom/prx-512-t2i-sft-distilled"
 """The model that is shown first: small, quick and free."""
 
 SIDES = (256, 512, 768, 1024, 1280)
-_PICK = """
-element.addEventListener('click', (event) => {
-  const row = event.target.closest('[data-model]');
-  if (row) trigger('input', {model: row.dataset.model});
-});
-"""
-
-
-class ModelList(gr.HTML, metaclass=QuietMeta):
-    """The models in lines; pressing one raises ``input`` with ``{"model": id}``."""
-
-    if TYPE_CHECKING:
-        input: Callable[..., Any]
-
-    def __init__(self, value: Any = None, **_: Any):
-        super().__init__(value=value, js_on_load=_PICK, elem_id="hub-models", padding=False)
-
-    def get_block_name(self) -> str:
-        """Gradio draws this as its own HTML component."""
-        return "html"
 
 
 @dataclass(frozen=True)

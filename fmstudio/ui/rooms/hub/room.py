@@ -23,7 +23,6 @@ from fmstudio.ui.rooms.hub import html as pieces
 from fmstudio.ui.rooms.hub.actions import fetching, sampling
 from fmstudio.ui.rooms.hub.controls import (
     ModelControls,
-    ModelList,
     SamplerControls,
     build_model,
     build_sampler,
@@ -36,6 +35,13 @@ _log = logging.getLogger(__name__)
 
 SAMPLING, FETCHING = "hub", "fetch"
 """What the two Stop buttons call what they end."""
+
+_PICK = """
+element.addEventListener('click', (event) => {
+  const row = event.target.closest('[data-model]');
+  if (row) trigger('input', {model: row.dataset.model});
+});
+"""
 
 _SCRUB = """
 element.addEventListener('input', (event) => {
@@ -60,7 +66,7 @@ class Figures:
     """
 
     machine: gr.HTML
-    models: ModelList
+    models: Any  # of gr.HTML, with the event that its script triggers
     again: gr.Button
     shown: dict[str, Component]
 
@@ -89,7 +95,7 @@ def _figures() -> Figures:
     with gr.Column(elem_classes=["fm-card", "fm-first"], min_width=0):
         gr.Markdown("#### Models for this machine")
         machine = gr.HTML('<p class="fm-note">Looking at this machine…</p>', elem_id="hub-machine")
-        models = ModelList()
+        models = gr.HTML(js_on_load=_PICK, elem_id="hub-models", padding=False)
         again = gr.Button("Look again", size="sm", elem_id="hub-again")
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### One prompt, several step counts")
