@@ -141,6 +141,7 @@ def test_an_infinite_weight_stops_the_run_with_a_sentence_and_life_goes_on(stock
     assert isinstance(list(sample_rows(settings(model=KLEIN, steps=(1,))))[-1], Finished)
 
 
+@pytest.mark.slow
 def test_a_picture_says_how_it_is_made_again_alone(stocked) -> None:
     row = settings(steps=(2,), seed=7, count=3)
     three = list(sample_rows(row))[-1]
@@ -177,6 +178,7 @@ def test_guidance_starts_where_the_pipeline_lets_it() -> None:
         settings(model=prx.id, guidance=0.0).check_against(seen)
 
 
+@pytest.mark.slow
 def test_a_folder_of_this_machine_if_the_owner_allows(stocked, tiny_folder, monkeypatch) -> None:
     folder = str(tiny_folder("AuraFlow"))
     with pytest.raises(ValueError, match="FMSTUDIO_HUB=any"):
