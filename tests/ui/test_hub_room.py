@@ -154,7 +154,7 @@ def test_a_press_chooses_a_card_and_nothing_else() -> None:
 
 def test_names_from_outside_are_escaped(monkeypatch) -> None:
     monkeypatch.setenv("FMSTUDIO_HUB", "any")
-    seen = Outlook("<b>x</b>/y", "<i>", None, None, "", None)
+    seen = Outlook("<b>x</b>/y", "<i>", None, None, None)
     html = pieces.card_html(seen) + pieces.models_html([seen], "")
     assert "<b>x" not in html
     assert "<i>" not in html

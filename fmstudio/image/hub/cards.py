@@ -6,13 +6,12 @@ A card's sizes are the numbers of parameters that its authors publish, rounded; 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 EULER = "euler"
 UNIPC = "unipc"
 """The solvers that run on every pipeline here: Euler steps, and UniPC on flow sigmas."""
 
-_STABILITY = "Stability AI Community Licence (free below $1M of yearly revenue)"
 _T5_XXL = 4.76
 
 
@@ -83,6 +82,44 @@ class ModelCard:
         return int(sum(billions for _, billions in self.parts) * 2e9)
 
 
+_SD3 = ModelCard(
+    id="stabilityai/stable-diffusion-3-medium-diffusers",
+    title="Stable Diffusion 3 medium",
+    pipeline="StableDiffusion3Pipeline",
+    revision="ea42f8cef0f178587cf766dc8129abd379c90671",
+    licence="Stability AI Community Licence (free below $1M of yearly revenue)",
+    gated=True,
+    parts=(
+        ("transformer", 2.03),
+        ("text_encoder", 0.12),
+        ("text_encoder_2", 0.69),
+        ("text_encoder_3", _T5_XXL),
+        ("vae", 0.08),
+    ),
+    optional=("text_encoder_3",),
+    half=("bfloat16", "float16"),
+    steps=28,
+    guidance=7.0,
+    tiny_vae="madebyollin/taesd3",
+    note="The model of the rectified-flow scaling paper. Without its T5 encoder it needs 6 GB and "
+    "follows long prompts and spelling less well.",
+    unchecked=("parts", "tiny_vae"),
+)
+
+_FLUX = ModelCard(
+    id="black-forest-labs/FLUX.1-schnell",
+    title="FLUX.1 schnell",
+    pipeline="FluxPipeline",
+    revision="741f7c3ce8b383c54771c7003378a50191e9efe9",
+    licence="Apache-2.0",
+    parts=(("transformer", 11.9), ("text_encoder", 0.12), ("text_encoder_2", _T5_XXL), ("vae", 0.08)),
+    steps=4,
+    guidance=0.0,
+    tiny_vae="madebyollin/taef1",
+    note="Twelve billion parameters, distilled to four steps.",
+    unchecked=("parts", "gated", "tiny_vae"),
+)
+
 CARDS: tuple[ModelCard, ...] = (
     ModelCard(
         id="XCLiu/instaflow_0_9B_from_sd_1_5",
@@ -99,7 +136,7 @@ CARDS: tuple[ModelCard, ...] = (
         solvers=(EULER,),
         tiny_vae="madebyollin/taesd",
         note="Rectified flow distilled into one step. Its network points from noise to data, opposite to all "
-        "the others here; it runs in this project's own Euler loop.",
+        "the others here, and is turned round.",
         unchecked=("guidance",),
     ),
     ModelCard(
@@ -156,48 +193,15 @@ CARDS: tuple[ModelCard, ...] = (
         note="Distilled to four steps.",
         unchecked=("parts", "guidance"),
     ),
-    ModelCard(
-        id="stabilityai/stable-diffusion-3-medium-diffusers",
-        title="Stable Diffusion 3 medium",
-        pipeline="StableDiffusion3Pipeline",
-        revision="ea42f8cef0f178587cf766dc8129abd379c90671",
-        licence=_STABILITY,
-        gated=True,
-        parts=(
-            ("transformer", 2.03),
-            ("text_encoder", 0.12),
-            ("text_encoder_2", 0.69),
-            ("text_encoder_3", _T5_XXL),
-            ("vae", 0.08),
-        ),
-        optional=("text_encoder_3",),
-        half=("bfloat16", "float16"),
-        steps=28,
-        guidance=7.0,
-        tiny_vae="madebyollin/taesd3",
-        note="The model of the rectified-flow scaling paper. Without its T5 encoder it needs 6 GB and "
-        "follows long prompts and spelling less well.",
-        unchecked=("parts", "tiny_vae"),
-    ),
-    ModelCard(
+    _SD3,
+    replace(
+        _SD3,
         id="stabilityai/stable-diffusion-3.5-medium",
         title="Stable Diffusion 3.5 medium",
-        pipeline="StableDiffusion3Pipeline",
         revision="b940f670f0eda2d07fbb75229e779da1ad11eb80",
-        licence=_STABILITY,
-        gated=True,
-        parts=(
-            ("transformer", 2.47),
-            ("text_encoder", 0.12),
-            ("text_encoder_2", 0.69),
-            ("text_encoder_3", _T5_XXL),
-            ("vae", 0.08),
-        ),
-        optional=("text_encoder_3",),
-        half=("bfloat16", "float16"),
+        parts=(("transformer", 2.47), *_SD3.parts[1:]),
         steps=40,
         guidance=4.5,
-        tiny_vae="madebyollin/taesd3",
         note="Without its T5 encoder it needs 7 GB and follows long prompts and spelling less well.",
         unchecked=("parts", "steps", "guidance", "tiny_vae"),
     ),
@@ -228,33 +232,18 @@ CARDS: tuple[ModelCard, ...] = (
         note="Distilled to eight steps, without guidance.",
         unchecked=("parts", "tiny_vae"),
     ),
-    ModelCard(
-        id="black-forest-labs/FLUX.1-schnell",
-        title="FLUX.1 schnell",
-        pipeline="FluxPipeline",
-        revision="741f7c3ce8b383c54771c7003378a50191e9efe9",
-        licence="Apache-2.0",
-        parts=(("transformer", 11.9), ("text_encoder", 0.12), ("text_encoder_2", _T5_XXL), ("vae", 0.08)),
-        steps=4,
-        guidance=0.0,
-        tiny_vae="madebyollin/taef1",
-        note="Twelve billion parameters, distilled to four steps.",
-        unchecked=("parts", "gated", "tiny_vae"),
-    ),
-    ModelCard(
+    _FLUX,
+    replace(
+        _FLUX,
         id="black-forest-labs/FLUX.1-dev",
         title="FLUX.1 dev",
-        pipeline="FluxPipeline",
         revision="3de623fc3c33e44ffbe2bad470d0f45bccf2eb21",
         licence="FLUX.1 [dev] non-commercial licence",
         commercial=False,
         gated=True,
-        parts=(("transformer", 11.9), ("text_encoder", 0.12), ("text_encoder_2", _T5_XXL), ("vae", 0.08)),
         steps=28,
         guidance=3.5,
-        tiny_vae="madebyollin/taef1",
         note="Guidance is an input of this network, learned by distillation: one forward a step.",
-        unchecked=("parts", "gated", "tiny_vae"),
     ),
     ModelCard(
         id="Qwen/Qwen-Image",

@@ -18,7 +18,9 @@ import errno
 import os
 from enum import StrEnum
 
-from fmstudio.image.hub.cards import CARDS, ModelCard
+from fmstudio.image.hub.cards import ModelCard, known_card
+
+_OFFLINE = "This studio runs offline (HF_HUB_OFFLINE is set); unset it to fetch models."
 
 
 class Permission(StrEnum):
@@ -45,20 +47,16 @@ def permission() -> Permission:
 
 
 def may_fetch(model_id: str) -> str:
-    """Why a model may not be fetched, in one sentence; "" if it may.
-
-    Args:
-        model_id: as ``owner/name``.
-    """
+    """Why a model (``owner/name``) may not be fetched, in one sentence; "" if it may."""
     from huggingface_hub import constants
 
     allowed = permission()
     if allowed is Permission.OFF:
         return "The owner of this studio allows no downloads (--hub cards or FMSTUDIO_HUB=cards allows them)."
-    if allowed is Permission.CARDS and model_id not in {card.id for card in CARDS}:
+    if allowed is Permission.CARDS and known_card(model_id) is None:
         return "Only models with a card may be fetched here (--hub any or FMSTUDIO_HUB=any allows others)."
     if constants.is_offline_mode():
-        return "This studio runs offline (HF_HUB_OFFLINE is set); unset it to fetch models."
+        return _OFFLINE
     return ""
 
 
@@ -67,23 +65,14 @@ def may_name_any() -> bool:
     return permission() is Permission.ANY
 
 
-def logged_in() -> bool:
-    """Whether a token for the Hub is on this machine. The token itself is never looked at here."""
+def how_to_pass_the_gate(card: ModelCard) -> str:
+    """What to do before a gated model can be fetched, as Markdown; "" if it is not gated."""
     from huggingface_hub import get_token
 
-    return bool(get_token())
-
-
-def how_to_pass_the_gate(card: ModelCard) -> str:
-    """What to do before a gated model can be fetched, as Markdown; "" if it is not gated.
-
-    Args:
-        card: of the model.
-    """
     if not card.gated:
         return ""
     steps = [f"Open [{card.id}]({card.url}), log in, read its terms and accept them."]
-    if logged_in():
+    if get_token():
         steps.append("A token is on this machine already; it must be of the same account.")
     else:
         steps.append(
@@ -106,29 +95,29 @@ def explain(error: BaseException, model_id: str) -> str:
     """
     from huggingface_hub import errors
 
-    if isinstance(error, errors.GatedRepoError):
-        return (
+    short = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    short = short[:120].rstrip(".")
+    said: dict[type[BaseException], str] = {  # the narrower errors first
+        errors.GatedRepoError: (
             f"{model_id} is gated: accept its terms at https://huggingface.co/{model_id}, then run "
             "`hf auth login` with the same account where this studio runs."
-        )
-    if isinstance(error, errors.RevisionNotFoundError):
-        return f"{model_id} has no such revision. Use main, or a commit from its page."
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return f"The Hub knows no model {model_id} that this machine may see. Check the name and the login."
-    if isinstance(error, errors.EntryNotFoundError):
-        return f"{model_id} is no diffusers model: a file is missing ({_short(error)})."
-    if isinstance(error, errors.OfflineModeIsEnabled):
-        return "This studio runs offline (HF_HUB_OFFLINE is set); unset it to fetch models."
-    if isinstance(error, errors.HFValidationError):
-        return f"{model_id!r} is no name of a model; names are owner/name."
+        ),
+        errors.RevisionNotFoundError: (
+            f"{model_id} has no such revision. Use main, or a commit from its page."
+        ),
+        errors.RepositoryNotFoundError: (
+            f"The Hub knows no model {model_id} that this machine may see. Check the name and the login."
+        ),
+        errors.EntryNotFoundError: f"{model_id} is no diffusers model: a file is missing ({short}).",
+        errors.OfflineModeIsEnabled: _OFFLINE,
+        errors.HFValidationError: f"{model_id!r} is no name of a model; names are owner/name.",
+    }
+    for kind, sentence in said.items():
+        if isinstance(error, kind):
+            return sentence
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "The disk is full. What was fetched so far is kept; make room and go on."
     return (
-        f"The Hub could not be reached or did not answer ({_short(error)}). What was fetched so far is kept; "
+        f"The Hub could not be reached or did not answer ({short}). What was fetched so far is kept; "
         "try again later."
     )
-
-
-def _short(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:120].rstrip(".")

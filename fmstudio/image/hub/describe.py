@@ -10,22 +10,22 @@ import importlib.util
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-WEIGHTS = re.compile(r"^(model|diffusion_pytorch_model)(-\d{5}-of-\d{5})?\.safetensors$")
-"""Names of full-precision weights."""
-
-HALF = re.compile(
+_WEIGHTS = re.compile(r"^(model|diffusion_pytorch_model)(-\d{5}-of-\d{5})?\.safetensors$")
+# in float16, beside or in the place of those; in two spellings where they are in shards
+_HALF = re.compile(
     r"^(model|diffusion_pytorch_model)(\.fp16(-\d{5}-of-\d{5})?|-\d{5}-of-\d{5}\.fp16)\.safetensors$"
 )
-"""Names of weights in float16 beside or in the place of those; in two spellings where they are in shards."""
-
 _NO_WEIGHTS = ("Tokenizer", "Scheduler", "Processor", "FeatureExtractor")
 _TEXTS = (".json", ".txt", ".model", ".jinja")
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".msgpack", ".h5")
 _UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
+_LONGEST_HEADER = 100_000_000
 
 
 class UnsuitableModelError(ValueError):
@@ -45,6 +45,7 @@ class Description:
         file_bytes: size of the weights on disk.
         missing: networks that its index names and that are not there.
         variant: "fp16" where a network is there in half precision only, else "".
+        commit: that it is of, or "" for a folder of the user's.
     """
 
     folder: Path
@@ -55,6 +56,7 @@ class Description:
     file_bytes: int
     missing: tuple[str, ...] = ()
     variant: str = ""
+    commit: str = ""
 
 
 def components(model_index: dict[str, Any]) -> dict[str, tuple[str, str]]:
@@ -63,30 +65,12 @@ def components(model_index: dict[str, Any]) -> dict[str, tuple[str, str]]:
     Args:
         model_index: the content of a ``model_index.json``.
     """
-    found: dict[str, tuple[str, str]] = {}
-    for name, value in model_index.items():
-        if name.startswith("_") or not isinstance(value, list) or len(value) != 2 or value[0] is None:
-            continue
-        found[name] = (str(value[0]), str(value[1]))
-    return {name: where for name, where in found.items() if name.isidentifier() and name not in _UNUSED}
-
-
-def has_weights(class_name: str) -> bool:
-    """Whether a component of that class is a network."""
-    return not any(word in class_name for word in _NO_WEIGHTS)
-
-
-def variant_of(names: Iterable[str], model_index: dict[str, Any], without: tuple[str, ...] = ()) -> str:
-    """ "fp16" if a network is there in half precision only, else "".
-
-    Args: as :func:`wanted_files`.
-    """
-    for component, (_, class_name) in components(model_index).items():
-        files = _inside(names, component)
-        full, half = (any(kind.match(name) for name in files) for kind in (WEIGHTS, HALF))
-        if component not in without and has_weights(class_name) and half and not full:
-            return "fp16"
-    return ""
+    return {
+        name: (str(where[0]), str(where[1]))
+        for name, where in model_index.items()
+        if isinstance(where, list) and len(where) == 2 and where[0] is not None
+        if name.isidentifier() and not name.startswith("_") and name not in _UNUSED
+    }
 
 
 def wanted_files(
@@ -104,28 +88,28 @@ def wanted_files(
     Raises:
         UnsuitableModelError: a network has no safetensors, or pieces of them without their table of contents.
     """
-    names = sorted(names)
-    half_only = variant_of(names, model_index, without)
+    inside: dict[str, list[str]] = {name: [] for name in components(model_index) if name not in without}
+    for name in sorted(names):
+        component, _, file = name.partition("/")
+        if component in inside and "/" not in file:
+            inside[component].append(file)
+    networks = [files for name, files in inside.items() if _is_network(model_index, name)]
+    half_only = any(any(map(_HALF.match, it)) and not any(map(_WEIGHTS.match, it)) for it in networks)
     wanted = ["model_index.json"]
-    for component, (_, class_name) in components(model_index).items():
-        if component in without:
-            continue
-        files = _inside(names, component)
-        half = bool(half_only) and any(HALF.match(name) for name in files)
-        kind, suffix = (HALF, ".index.fp16.json") if half else (WEIGHTS, ".index.json")
+    for component, files in inside.items():
+        half = half_only and any(map(_HALF.match, files))
+        kind, suffix = (_HALF, ".index.fp16.json") if half else (_WEIGHTS, ".index.json")
         tables = [name for name in files if name.endswith(f".safetensors{suffix}")]
         texts = [name for name in files if name.endswith(_TEXTS) and ".index." not in name]
         weights = [name for name in files if kind.match(name)]
-        if has_weights(class_name):
+        if _is_network(model_index, component):
             weights = _complete_weights(component, files, weights, tables)
         wanted += [f"{component}/{name}" for name in texts + tables + weights]
     return wanted
 
 
-def _inside(names: Iterable[str], component: str) -> list[str]:
-    """The files right in a component's folder, without it."""
-    start = f"{component}/"
-    return [name[len(start) :] for name in names if name.startswith(start) and name.count("/") == 1]
+def _is_network(model_index: dict[str, Any], component: str) -> bool:
+    return not any(word in components(model_index)[component][1] for word in _NO_WEIGHTS)
 
 
 def _complete_weights(component: str, files: list[str], weights: list[str], tables: list[str]) -> list[str]:
@@ -141,7 +125,7 @@ def _complete_weights(component: str, files: list[str], weights: list[str], tabl
         return shards
     if single:
         return single
-    if any(name.endswith((".bin", ".pt", ".pth", ".ckpt", ".msgpack", ".h5")) for name in files):
+    if any(name.endswith(_PICKLES) for name in files):
         raise UnsuitableModelError(
             f"{component} has no safetensors. Pickled weights can run code, so they are never loaded; "
             "convert the model with `save_pretrained(…, safe_serialization=True)`."
@@ -150,21 +134,6 @@ def _complete_weights(component: str, files: list[str], weights: list[str], tabl
         f"{component} has no weights: expected model.safetensors or diffusion_pytorch_model.safetensors in "
         "its folder. Fetch the model again."
     )
-
-
-def read_index(folder: Path) -> dict[str, Any]:
-    """The content of a folder's ``model_index.json``.
-
-    Raises:
-        UnsuitableModelError: there is none.
-    """
-    index = folder / "model_index.json"
-    if not index.is_file():
-        raise UnsuitableModelError(
-            f"{folder} is no diffusers model: it has no model_index.json. A single .safetensors file is not "
-            "enough; use the model's diffusers version."
-        )
-    return _json(index)
 
 
 def describe(folder: Path) -> Description:
@@ -176,21 +145,26 @@ def describe(folder: Path) -> Description:
     Raises:
         UnsuitableModelError: it is no such folder, or cannot be run here.
     """
-    model_index = read_index(folder)
+    if not (folder / "model_index.json").is_file():
+        raise UnsuitableModelError(
+            f"{folder} is no diffusers model: it has no model_index.json. A single .safetensors file is not "
+            "enough; use the model's diffusers version."
+        )
+    model_index = _json(folder / "model_index.json")
     _check_libraries(folder, model_index)
-    names = [path.relative_to(folder).as_posix() for path in folder.glob("*/*")]
     missing = tuple(name for name in components(model_index) if not (folder / name).is_dir())
     for name in missing:
-        if not has_weights(components(model_index)[name][1]):
+        if not _is_network(model_index, name):
             raise UnsuitableModelError(f"{folder.name} lacks its {name}. Fetch the model again.")
-    files = wanted_files(names, model_index, without=missing)
-    parts: dict[str, int] = {}
-    for name in files:
-        if ".safetensors.index." in name:
-            _check_shards(folder / name)
-        if name.endswith(".safetensors"):
-            component = name.split("/")[0]
-            parts[component] = parts.get(component, 0) + parameter_count(folder / name)
+    names = [path.relative_to(folder).as_posix() for path in folder.glob("*/*")]
+    files = [folder / name for name in wanted_files(names, model_index, without=missing)]
+    for file in files:
+        if ".safetensors.index." in file.name:
+            _check_shards(file)
+    weights = [file for file in files if file.suffix == ".safetensors"]
+    parts: Counter[str] = Counter()
+    for file in weights:
+        parts[file.parent.name] += parameter_count(file)
     if not parts:
         raise UnsuitableModelError(f"{folder} holds no weights.")
     return Description(
@@ -199,9 +173,9 @@ def describe(folder: Path) -> Description:
         scheduler=components(model_index).get("scheduler", ("", ""))[1],
         scheduler_config=_json(folder / "scheduler" / "scheduler_config.json"),
         parts=tuple(parts.items()),
-        file_bytes=sum((folder / name).stat().st_size for name in files if name.endswith(".safetensors")),
+        file_bytes=sum(file.stat().st_size for file in weights),
         missing=missing,
-        variant=variant_of(names, model_index, missing),
+        variant="fp16" if any(_HALF.match(file.name) for file in weights) else "",
     )
 
 
@@ -211,33 +185,33 @@ def parameter_count(path: Path) -> int:
     Raises:
         UnsuitableModelError: the file is empty, cut off, a pointer of Git LFS, or something else.
     """
+
+    def broken(how: str) -> UnsuitableModelError:
+        return UnsuitableModelError(f"{path.name} is {how}. Fetch it again.")
+
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(8)
-        if not start:
-            raise UnsuitableModelError(f"{path.name} is empty: nothing of it has arrived. Fetch it again.")
-        if start == b"version ":
-            raise UnsuitableModelError(
-                f"{path.name} is a pointer of Git LFS and not the weights. Run `git lfs pull` in its folder."
-            )
         length = int.from_bytes(start, "little")
-        if not 2 <= length <= 100_000_000 and len(start) == 8:
-            raise UnsuitableModelError(f"{path.name} is no safetensors file. Fetch it again.")
-        content = file.read(length) if len(start) == 8 else b""
-    if len(start) < 8 or len(content) < length:
+        content = file.read(min(length, _LONGEST_HEADER))
+    if not start:
+        raise broken("empty: nothing of it has arrived")
+    if start == b"version ":
         raise UnsuitableModelError(
-            f"{path.name} is cut off within its header: {size} bytes are there. Fetch it again."
+            f"{path.name} is a pointer of Git LFS and not the weights. Run `git lfs pull` in its folder."
         )
+    if len(start) == 8 and not 2 <= length <= _LONGEST_HEADER:
+        raise broken("no safetensors file")
+    if len(start) < 8 or len(content) < length:
+        raise broken(f"cut off within its header: {size} bytes are there")
     try:
         tensors = [value for name, value in json.loads(content).items() if name != "__metadata__"]
         needed = 8 + length + max((int(tensor["data_offsets"][1]) for tensor in tensors), default=0)
         count = sum(math.prod(tensor["shape"]) for tensor in tensors)
     except (ValueError, AttributeError, KeyError, TypeError, IndexError) as error:
-        raise UnsuitableModelError(
-            f"{path.name} is no safetensors file (its header makes no sense). Fetch it again."
-        ) from error
+        raise broken("no safetensors file (its header makes no sense)") from error
     if size < needed:
-        raise UnsuitableModelError(f"{path.name} is cut off: {size} of {needed} bytes. Fetch it again.")
+        raise broken(f"cut off: {size} of {needed} bytes")
     return count
 
 

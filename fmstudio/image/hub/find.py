@@ -10,20 +10,13 @@ An `Outlook` puts together what is known of a model, what is here of it, and the
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fmstudio.image.hub import consent
 from fmstudio.image.hub.cards import CARDS, ModelCard, known_card
-from fmstudio.image.hub.describe import (
-    Description,
-    UnsuitableModelError,
-    components,
-    describe,
-    has_weights,
-    read_index,
-)
-from fmstudio.image.hub.load import complete_class
+from fmstudio.image.hub.describe import Description, UnsuitableModelError, describe
+from fmstudio.image.hub.load import pipeline_class
 from fmstudio.image.hub.machine import Machine, measure_machine
 from fmstudio.image.hub.plan import Choice, Networks, Plan, choose_plan
 
@@ -34,19 +27,6 @@ TINY_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
 """What a small decoder is made of."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """A model on this machine.
-
-    Args:
-        description: what it is.
-        commit: the commit that it is, or "" for a folder of the user's.
-    """
-
-    description: Description
-    commit: str = ""
-
-
 def downloads_folder() -> Path:
     """Where this studio's downloads lie."""
     named = os.environ.get("FMSTUDIO_HUB_FOLDER")
@@ -54,17 +34,11 @@ def downloads_folder() -> Path:
 
 
 def folder_of(model_id: str, revision: str) -> Path:
-    """The folder of a download, there or not.
-
-    Args:
-        model_id: as ``owner/name``.
-        revision: as asked for.
-    """
-    safe = revision.replace("/", "--")
-    return downloads_folder() / f"{model_id.replace('/', '--')}@{safe}"
+    """The folder of a download, there or not."""
+    return downloads_folder() / f"{model_id}@{revision}".replace("/", "--")
 
 
-def find(model_id: str, revision: str = "main", without: tuple[str, ...] = ()) -> Found | None:
+def find(model_id: str, revision: str = "main", without: tuple[str, ...] = ()) -> Description | None:
     """The model, if all of it is on this machine.
 
     Args:
@@ -73,11 +47,16 @@ def find(model_id: str, revision: str = "main", without: tuple[str, ...] = ()) -
         without: optional parts that need not be there.
     """
     own = folder_of(model_id, revision)
-    if (own / COMMIT_FILE).is_file():
-        commit = (own / COMMIT_FILE).read_text("ascii").strip()
-        return _complete(own, commit, without)
-    cached = _in_cache(model_id, ("model_index.json",), revision)
-    return _complete(cached, cached.name, without) if cached else None
+    fetched = (own / COMMIT_FILE).is_file()
+    folder = own if fetched else _in_cache(model_id, ("model_index.json",), revision)
+    if folder is None:
+        return None
+    commit = (own / COMMIT_FILE).read_text("ascii").strip() if fetched else folder.name
+    try:
+        described = describe(folder)
+    except UnsuitableModelError:
+        return None
+    return replace(described, commit=commit) if set(described.missing) <= set(without) else None
 
 
 def find_tiny_decoder(card: ModelCard | None) -> Path | None:
@@ -92,8 +71,7 @@ def find_tiny_decoder(card: ModelCard | None) -> Path | None:
 
 def bytes_here(model_id: str, revision: str = "main") -> int:
     """Bytes of an unfinished download."""
-    own = folder_of(model_id, revision)
-    return sum(path.stat().st_size for path in own.rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in folder_of(model_id, revision).rglob("*") if path.is_file())
 
 
 def _in_cache(model_id: str, names: tuple[str, ...], revision: str) -> Path | None:
@@ -103,18 +81,6 @@ def _in_cache(model_id: str, names: tuple[str, ...], revision: str) -> Path | No
     paths = [try_to_load_from_cache(model_id, name, revision=revision) for name in names]
     here = [Path(path) for path in paths if isinstance(path, str)]
     return here[0].parent if len(here) == len(names) else None
-
-
-def _complete(folder: Path, commit: str, without: tuple[str, ...]) -> Found | None:
-    """The model in a folder if every component that its index names is there."""
-    try:
-        index = read_index(folder)
-        described = describe(folder)
-    except UnsuitableModelError:
-        return None
-    networks = {name for name, (_, kind) in components(index).items() if has_weights(kind)}
-    have = {name for name, _ in described.parts}
-    return Found(described, commit) if networks - set(without) <= have else None
 
 
 def networks_of_card(card: ModelCard) -> Networks:
@@ -129,13 +95,9 @@ def networks_of(description: Description, card: ModelCard | None = None) -> Netw
 
     Without a card the folder is taken to work in bfloat16, as flow-matching models are published.
     """
-    have = {name for name, _ in description.parts}
-    return Networks(
-        description.parts,
-        tuple(name for name in card.optional if name in have) if card else (),
-        card.half if card else ("bfloat16",),
-        measured=True,
-    )
+    have = dict(description.parts)
+    optional = tuple(name for name in card.optional if name in have) if card else ()
+    return Networks(description.parts, optional, card.half if card else ("bfloat16",), measured=True)
 
 
 @dataclass(frozen=True)
@@ -146,7 +108,7 @@ class Outlook:
         name: its id, or the folder that was named.
         revision: branch, tag or commit.
         card: what is known of it, or None.
-        found: where it is, or None if it must be fetched first.
+        found: what is here of it, or None if it must be fetched first.
         choice: how it would run here; None for an unknown model that is not here yet.
         bytes_started: of an unfinished download.
     """
@@ -155,7 +117,6 @@ class Outlook:
     revision: str
     card: ModelCard | None
     found: Description | None
-    commit: str
     choice: Choice | None
     bytes_started: int = 0
 
@@ -215,30 +176,18 @@ def outlook(
         raise ValueError(
             "Only models with a card are run here (--hub any or FMSTUDIO_HUB=any allows others)."
         )
-    side = side or (card.side if card else 1024)
     if card is None and (name.startswith(("/", "~", "./", "../")) or Path(name).is_dir()):
-        described = describe(Path(name).expanduser())
-        complete_class(described)
-        return Outlook(
-            name, "", None, described, "", choose_plan(networks_of(described), machine, side, count)
-        )
-    revision = revision.strip() or (card.revision if card else "main")
-    _check_name(name, revision)
-    found = find(name, revision, without=card.optional if card else ())
-    networks = networks_of_card(card) if card else None
-    if found is not None:
-        networks = networks_of(found.description, card)
-        if card is None:
-            complete_class(found.description)
-    return Outlook(
-        name,
-        revision,
-        card,
-        found.description if found else None,
-        found.commit if found else "",
-        choose_plan(networks, machine, side, count) if networks else None,
-        0 if found else bytes_here(name, revision),
-    )
+        revision, found = "", describe(Path(name).expanduser())
+    else:
+        revision = revision.strip() or (card.revision if card else "main")
+        _check_name(name, revision)
+        found = find(name, revision, without=card.optional if card else ())
+    if card is None and found:
+        pipeline_class(found)
+    networks = networks_of(found, card) if found else networks_of_card(card) if card else None
+    side = side or (card.side if card else 1024)
+    choice = choose_plan(networks, machine, side, count) if networks else None
+    return Outlook(name, revision, card, found, choice, 0 if found else bytes_here(name, revision))
 
 
 def _check_name(name: str, revision: str) -> None:

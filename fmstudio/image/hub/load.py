@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -47,36 +45,26 @@ def is_instaflow(description: Description) -> bool:
 
 
 def pipeline_class(description: Description) -> type[Any]:
-    """diffusers' class for a folder.
+    """diffusers' class for a folder that has all that it needs.
 
     Raises:
         UnsuitableModelError: diffusers has no such class, or it makes something else than pictures from
-            text, or its scheduler is none of flow matching.
+            text, or its scheduler is none of flow matching, or a part is missing.
     """
     instaflow = is_instaflow(description)
-    found = _imported("StableDiffusionPipeline" if instaflow else description.pipeline)
+    name = "StableDiffusionPipeline" if instaflow else description.pipeline
+    found = _imported(name)
     if found is None:
         raise UnsuitableModelError(
-            f"diffusers {version('diffusers')} has no pipeline {description.pipeline}. Its own code would "
-            "be needed, and only diffusers' classes are run here."
+            f"diffusers {version('diffusers')} has no pipeline {name}. Its own code would be needed, and "
+            "only diffusers' classes are run here."
         )
-    if instaflow:
-        return found
-    takes = inspect.signature(found.__call__).parameters
-    required = [
-        name
-        for name, parameter in takes.items()
-        if parameter.default is parameter.empty and name not in ("self", "prompt")
-    ]
-    if "prompt" not in takes or "num_inference_steps" not in takes or required:
-        raise UnsuitableModelError(f"{description.pipeline} does not make pictures from a prompt alone.")
-    if "num_frames" in takes:
-        raise UnsuitableModelError(f"{description.pipeline} makes films; only pictures are sampled here.")
-    if not is_flow_scheduler(description.scheduler, description.scheduler_config):
-        raise UnsuitableModelError(
-            f"The scheduler {description.scheduler} is none of flow matching, so its steps have no σ on the "
-            "linear path. Choose a model whose scheduler is FlowMatchEulerDiscreteScheduler."
-        )
+    if not instaflow:
+        _check_flow(found, description)
+    can_miss = {*found._optional_components, *(part for card in CARDS for part in card.optional)}
+    for part in description.missing:
+        if part not in can_miss:
+            raise UnsuitableModelError(f"The folder lacks the {part}, which {name} needs.")
     return found
 
 
@@ -90,58 +78,47 @@ def _imported(name: str) -> type[Any] | None:
         return found if known else None
 
 
-def complete_class(description: Description) -> type[Any]:
-    """diffusers' class for a folder that has all that it needs.
+def _check_flow(pipeline: type[Any], description: Description) -> None:
+    """Refuse what is no flow from a prompt to a picture."""
+    takes = inspect.signature(pipeline.__call__).parameters
+    required = {name for name, parameter in takes.items() if parameter.default is parameter.empty}
+    if "prompt" not in takes or "num_inference_steps" not in takes or required - {"self", "prompt"}:
+        raise UnsuitableModelError(f"{description.pipeline} does not make pictures from a prompt alone.")
+    if "num_frames" in takes:
+        raise UnsuitableModelError(f"{description.pipeline} makes films; only pictures are sampled here.")
+    if not is_flow_scheduler(description.scheduler, description.scheduler_config):
+        raise UnsuitableModelError(
+            f"The scheduler {description.scheduler} is none of flow matching, so its steps have no σ on the "
+            "linear path. Choose a model whose scheduler is FlowMatchEulerDiscreteScheduler."
+        )
 
-    Raises:
-        UnsuitableModelError: as `pipeline_class`, or a part is missing.
-    """
-    found = pipeline_class(description)
-    can_miss = {*found._optional_components, *(name for card in CARDS for name in card.optional)}
-    for name in description.missing:
-        if name not in can_miss:
-            raise UnsuitableModelError(f"The folder lacks the {name}, which {found.__name__} needs.")
-    return found
 
-
-def load_model(description: Description, plan: Plan, title: str, tiny_folder: Path | None = None) -> HubModel:
-    """Load a model as planned, with what its previews need.
-
-    Args:
-        description: of its folder.
-        plan: one that fits this machine.
-        title: what the page calls it.
-        tiny_folder: an `AutoencoderTiny` for its latents, or None.
+def load_model(description: Description, plan: Plan, tiny_folder: Path | None = None) -> HubModel:
+    """Load a model as planned, with what its previews need: an `AutoencoderTiny` where a folder has one.
 
     Raises:
         UnsuitableModelError, ValueError: as `load_pipeline`.
     """
-    pipe = load_pipeline(description, plan)
+    pipe, tiny = load_pipeline(description, plan), None
     preview = fit_linear_preview(pipe.vae)
     pipe.maybe_free_model_hooks()  # under offloading, the autoencoder goes back to wait
-    return HubModel(
-        pipe,
-        plan,
-        title,
-        preview,
-        load_tiny_decoder(tiny_folder, plan) if tiny_folder is not None else None,
-        is_instaflow(description),
-    )
+    if tiny_folder is not None:
+        from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+
+        tiny: Any = AutoencoderTiny.from_pretrained(tiny_folder, use_safetensors=True, local_files_only=True)
+        tiny = tiny.eval().requires_grad_(False).to(torch.device(plan.device))
+    return HubModel(pipe, plan.dtype, preview, tiny, is_instaflow(description))
 
 
 def load_pipeline(description: Description, plan: Plan) -> Any:
     """Load a model as planned; it is ready to be called.
-
-    Args:
-        description: of its folder.
-        plan: one that fits this machine.
 
     Raises:
         UnsuitableModelError: it cannot be run here.
         ValueError: the plan needs an accelerator, and there is none.
     """
     _check_device(plan)
-    loader = complete_class(description)
+    loader = pipeline_class(description)
     arguments: dict[str, Any] = {
         "dtype": getattr(torch, plan.dtype),
         "use_safetensors": True,
@@ -163,20 +140,6 @@ def load_pipeline(description: Description, plan: Plan) -> Any:
     pipe.set_progress_bar_config(disable=True)
     _place(pipe, plan)
     return pipe
-
-
-def load_tiny_decoder(folder: Path, plan: Plan) -> Any:
-    """An `AutoencoderTiny` on the plan's device.
-
-    Args:
-        folder: its snapshot.
-        plan: the plan of the model that it looks at.
-    """
-    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
-
-    tiny: Any = AutoencoderTiny.from_pretrained(folder, use_safetensors=True, local_files_only=True)
-    tiny = tiny.eval().requires_grad_(False)
-    return tiny.to(torch.device(plan.device))
 
 
 def _check_device(plan: Plan) -> None:
@@ -216,28 +179,14 @@ def _place(pipe: Any, plan: Plan) -> None:
 def _quantisation(description: Description, plan: Plan) -> Any:
     from diffusers.quantizers import PipelineQuantizationConfig
 
+    bits = plan.quantised[0]
+    settings: dict[str, Any] = {f"load_in_{bits}bit": True}
+    if bits == "4":
+        settings |= {"bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": getattr(torch, plan.dtype)}
     large = [name for name, count in description.parts if count >= QUANTISABLE and name not in plan.dropped]
-    if plan.quantised == "8 bits":
-        return PipelineQuantizationConfig(
-            quant_backend="bitsandbytes_8bit",
-            quant_kwargs={"load_in_8bit": True},
-            components_to_quantize=large,
-        )
     return PipelineQuantizationConfig(
-        quant_backend="bitsandbytes_4bit",
-        quant_kwargs={
-            "load_in_4bit": True,
-            "bnb_4bit_quant_type": "nf4",
-            "bnb_4bit_compute_dtype": getattr(torch, plan.dtype),
-        },
-        components_to_quantize=large,
+        quant_backend=f"bitsandbytes_{bits}bit", quant_kwargs=settings, components_to_quantize=large
     )
-
-
-@dataclass
-class _Place:
-    model: HubModel
-    size: int
 
 
 class Shelf:
@@ -251,7 +200,7 @@ class Shelf:
 
     def __init__(self, large: int = LARGE):
         self._large = large
-        self._places: OrderedDict[Hashable, _Place] = OrderedDict()
+        self._places: dict[Hashable, tuple[HubModel, int]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -276,9 +225,9 @@ class Shelf:
             try:
                 if key not in self._places:
                     self._make_room(size)
-                    self._places[key] = _Place(load(), size)
-                self._places.move_to_end(key)
-                yield self._places[key].model
+                    self._places[key] = (load(), size)
+                self._places[key] = self._places.pop(key)
+                yield self._places[key][0]
             except BaseException as error:
                 if is_out_of_memory(error):
                     self._drop(key)
@@ -287,21 +236,21 @@ class Shelf:
     def clear(self) -> None:
         """Let all go."""
         with self._lock:
-            for key in list(self._places):
-                self._drop(key)
+            self._drop(*self._places)
 
     def _make_room(self, size: int) -> None:
-        for key in list(self._places):
-            place = self._places[key]
-            small = [one for one in self._places.values() if one.size < self._large]
-            crowded = place.size < self._large and len(small) > SMALL_ONES - (size < self._large)
-            if (size >= self._large and place.size >= self._large) or crowded:
-                self._drop(key)
+        large = [key for key, (_, other) in self._places.items() if other >= self._large]
+        small = [key for key in self._places if key not in large]
+        if size >= self._large:
+            self._drop(*large, *small[:-SMALL_ONES])
+        else:
+            self._drop(*small[: 1 - SMALL_ONES])
 
-    def _drop(self, key: Hashable) -> None:
-        place = self._places.pop(key, None)
-        if place is not None:
-            place.model.wait()
-            place.model.close()
-            del place
+    def _drop(self, *keys: Hashable) -> None:
+        for key in keys:
+            if key in self._places:
+                model, _ = self._places.pop(key)
+                model.wait()
+                model.close()
+                del model
         release_memory()

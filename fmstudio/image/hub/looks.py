@@ -45,11 +45,7 @@ class LinearPreview:
 
 
 def mosaic(side: int = MOSAIC_SIDE) -> Tensor:
-    """A square picture of coloured tiles in two sizes, in [−1, 1], shape (2, 3, side, side).
-
-    Args:
-        side: in pixels, a multiple of 32.
-    """
+    """Coloured tiles of 16 and of 32 pixels, in [−1, 1], shape (2, 3, side, side); 32 divides the side."""
     generator = torch.Generator().manual_seed(_SEED)
     tiles = [
         interpolate(
@@ -62,12 +58,7 @@ def mosaic(side: int = MOSAIC_SIDE) -> Tensor:
 
 @torch.no_grad()
 def fit_linear_preview(vae: Any, side: int = MOSAIC_SIDE) -> LinearPreview:
-    """The best linear map from an autoencoder's latents to colours.
-
-    Args:
-        vae: with `encode`; it is run where it is, in its own dtype.
-        side: of the mosaic.
-    """
+    """The best linear map from an autoencoder's latents to colours, by a mosaic of that side in pixels."""
     picture = mosaic(side)
     latents = encode(vae, picture)
     colours = adaptive_avg_pool2d(picture, (latents.shape[-2], latents.shape[-1]))
@@ -82,11 +73,11 @@ def fit_linear_preview(vae: Any, side: int = MOSAIC_SIDE) -> LinearPreview:
 
 @torch.no_grad()
 def encode(vae: Any, picture: Tensor) -> Tensor:
-    """Mean latents of pictures, float32 on the CPU, shape (batch, channels, height, width).
+    """Mean latents, float32 on the CPU, (batch, channels, height, width), of pictures in [−1, 1].
 
     Args:
-        vae: an autoencoder of diffusers, for pictures or for films.
-        picture: in [−1, 1], shape (batch, 3, side, side).
+        vae: an autoencoder of diffusers, for pictures or for films; run where it is, in its own dtype.
+        picture: shape (batch, 3, side, side).
     """
     film = "z_dim" in vae.config  # Qwen-Image's autoencoder takes frames
     # Under offloading the autoencoder waits on the CPU, and its hook moves it, not what it is given.
@@ -99,12 +90,7 @@ def encode(vae: Any, picture: Tensor) -> Tensor:
 
 @torch.no_grad()
 def decode_tiny(tiny: Any, latents: Tensor) -> Tensor:
-    """Pictures in [−1, 1] by an `AutoencoderTiny`, float32 on the CPU.
-
-    Args:
-        tiny: the decoder.
-        latents: as `for_tiny_decoder` gives them.
-    """
+    """Pictures in [−1, 1], float32 on the CPU, by an `AutoencoderTiny` from latents `for_tiny_decoder`."""
     return tiny.decode(latents.to(tiny.device, tiny.dtype)).sample.to("cpu", torch.float32).clamp(-1, 1)
 
 
@@ -114,7 +100,7 @@ def decodable(pipe: Any, x: Tensor, side: int) -> Tensor:
     Args:
         pipe: the pipeline.
         x: latents as its scheduler sees them, float32 on the CPU.
-        side: of the square picture, in pixels.
+        side: of the square pictures, in pixels.
     """
     if hasattr(pipe, "_unpack_latents_with_ids"):  # Flux.2
         return _flux2(pipe, x, side)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,11 +78,7 @@ class Machine:
 
 
 def measure_machine(downloads: Path) -> Machine:
-    """Look at this computer now.
-
-    Args:
-        downloads: the folder that downloads go to; it need not exist yet.
-    """
+    """Look at this computer now, and at the disk of a folder that need not exist yet."""
     folder = downloads
     while not folder.exists():
         folder = folder.parent
@@ -90,7 +87,7 @@ def measure_machine(downloads: Path) -> Machine:
         ram_total=total,
         ram_free=free,
         disk_free=shutil.disk_usage(folder).free,
-        accelerators=_accelerators(free),
+        accelerators=tuple(_accelerators(free)),
         cpu_bf16=has_bf16(torch.device("cpu")),
         quantiser=importlib.util.find_spec("bitsandbytes") is not None,
     )
@@ -115,26 +112,17 @@ def _number(path: str) -> int | None:
         return None
 
 
-def _accelerators(ram_free: int) -> tuple[Accelerator, ...]:
-    if torch.cuda.is_available():
-        return tuple(_cuda(index) for index in range(torch.cuda.device_count()))
-    if torch.xpu.is_available():
-        return tuple(_xpu(index) for index in range(torch.xpu.device_count()))
-    if torch.backends.mps.is_available():
+def _accelerators(ram_free: int) -> Iterator[Accelerator]:
+    kind = next((kind for kind in ("cuda", "xpu") if getattr(torch, kind).is_available()), "")
+    if not kind and torch.backends.mps.is_available():
         limit = int(torch.mps.recommended_max_memory())
-        return (Accelerator("mps", 0, "Apple GPU", limit, min(limit, ram_free), True),)
-    return ()
-
-
-def _cuda(index: int) -> Accelerator:
-    free, total = torch.cuda.mem_get_info(index)
-    bf16 = torch.cuda.get_device_capability(index)[0] >= 8 or torch.version.hip is not None
-    return Accelerator("cuda", index, torch.cuda.get_device_name(index), total, free, bf16)
-
-
-def _xpu(index: int) -> Accelerator:
-    free, total = torch.xpu.mem_get_info(index)
-    return Accelerator("xpu", index, torch.xpu.get_device_name(index), total, free, True)
+        yield Accelerator("mps", 0, "Apple GPU", limit, min(limit, ram_free), True)
+    if kind:
+        module = torch.get_device_module(kind)
+        for index in range(module.device_count()):
+            free, total = module.mem_get_info(index)
+            old = kind == "cuda" and not torch.version.hip and module.get_device_capability(index)[0] < 8
+            yield Accelerator(kind, index, module.get_device_name(index), total, free, not old)
 
 
 def release_memory() -> None:
@@ -145,23 +133,16 @@ def release_memory() -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on an accelerator or in RAM.
-
-    torch has a class of its own for accelerators; for RAM it raises a RuntimeError of its CPU allocator.
-    """
+    """Whether an error says that memory ran out, on an accelerator or in RAM."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and (
-        "DefaultCPUAllocator" in str(error) or "out of memory" in str(error).lower()
-    )
+    # without a class of its own: torch's CPU allocator, Apple's GPU
+    said = str(error).lower()
+    return isinstance(error, RuntimeError) and ("defaultcpuallocator" in said or "out of memory" in said)
 
 
 def forget_frames(error: BaseException) -> None:
-    """Let go of what the frames of an error's traceback still hold, such as a network's activations.
-
-    Args:
-        error: one that was caught; its traceback still names files and lines afterwards.
-    """
+    """Let go of what the frames of a caught error still hold, such as a network's activations."""
     seen: BaseException | None = error
     while seen is not None:
         traceback.clear_frames(seen.__traceback__)

@@ -111,15 +111,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Choice:
-    """What was decided.
+    """All ways that were considered, from the fastest to the slowest."""
 
-    Args:
-        plan: the way to run the model, or None if it does not fit in any.
-        ways: all that were considered, from the fastest to the slowest, with their shortfalls.
-    """
-
-    plan: Plan | None
     ways: tuple[Plan, ...]
+
+    @property
+    def plan(self) -> Plan | None:
+        """The fastest way that fits, or None."""
+        return next((way for way in self.ways if way.fits), None)
 
     @property
     def verdict(self) -> str:
@@ -137,36 +136,25 @@ class Choice:
 def activation_bytes(side: int, count: int, tiling: bool) -> int:
     """An allowance for what is not weights: 0.8 GiB, and for each megapixel 3 GiB, or 0.7 GiB in tiles.
 
-    Args:
-        side: of the square pictures, in pixels.
-        count: pictures at once.
-        tiling: whether the decoder works in tiles.
+    For `count` square pictures of `side` pixels at once.
     """
     return int((0.8 + (0.7 if tiling else 3.0) * count * side * side / 1e6) * GIB)
 
 
 def choose_plan(networks: Networks, machine: Machine, side: int = 1024, count: int = 1) -> Choice:
-    """The fastest way that fits.
-
-    Args:
-        networks: the model's.
-        machine: as measured.
-        side, count: of the pictures.
-    """
-    ways = tuple(_ways(networks, machine, side, count))
-    return Choice(next((way for way in ways if way.fits), None), ways)
+    """The ways to run a model on a machine that makes so many pictures of that side at once."""
+    drops = ((), networks.optional) if networks.optional else ((),)
+    kept = [(dropped, networks.without(dropped)) for dropped in drops]
+    loose, tight = (activation_bytes(side, count, tiling) for tiling in (False, True))
+    ways: list[Plan] = []
+    for dropped, some in kept if machine.accelerators else ():
+        ways += [replace(way, dropped=dropped) for way in _Accelerated(some, machine, loose, tight).ways()]
+    ways += [replace(_on_processor(some, machine, tight), dropped=dropped) for dropped, some in kept]
+    return Choice(tuple(ways))
 
 
 def next_smaller(plan: Plan, choice: Choice) -> Plan | None:
-    """The next way after one that ran out of memory: it needs less of what ran out, and fits.
-
-    Args:
-        plan: the way that failed.
-        choice: the decision it came from.
-
-    Returns:
-        None if there is no smaller way.
-    """
+    """The next way after one that ran out of memory that needs less of what ran out, and fits; or None."""
     later = choice.ways[choice.ways.index(plan) + 1 :] if plan in choice.ways else choice.ways
 
     def need(way: Plan) -> int:
@@ -176,40 +164,23 @@ def next_smaller(plan: Plan, choice: Choice) -> Plan | None:
 
 
 def wider(plan: Plan, choice: Choice) -> Plan | None:
-    """The fastest way that fits and computes in a format of float32's range, where the plan's ends at 65,504.
-
-    Args: as in `next_smaller`.
-
-    Returns:
-        None if there is none, or if the plan's own format has that range.
-    """
+    """The fastest way that fits and has float32's range, where the plan's ends at 65,504; or None."""
     if plan.dtype != "float16":
         return None
     return next((way for way in choice.ways if way.fits and way.dtype != "float16"), None)
 
 
-def _ways(networks: Networks, machine: Machine, side: int, count: int) -> Iterator[Plan]:
-    drops = ((), networks.optional) if networks.optional else ((),)
-    if machine.accelerators:
-        for dropped in drops:
-            kept = networks.without(dropped)
-            for way in _Accelerated(kept, machine, side, count).ways():
-                yield replace(way, dropped=dropped)
-    for dropped in drops:
-        yield replace(_on_processor(networks.without(dropped), machine, side, count), dropped=dropped)
-
-
 class _Accelerated:
     """The ways that compute on an accelerator: the one with the most free memory, or all of them."""
 
-    def __init__(self, networks: Networks, machine: Machine, side: int, count: int):
+    def __init__(self, networks: Networks, machine: Machine, loose: int, tight: int):
         self.networks, self.machine = networks, machine
         self.device = max(machine.accelerators, key=lambda device: device.free)
         self.dtype, self.why_dtype = _accelerator_dtype(networks, self.device)
         self.sizes = {name: int(count * _BYTES[self.dtype]) for name, count in networks.parts}
         self.total, self.largest = sum(self.sizes.values()), max(self.sizes.values())
         self.ram = int(machine.ram_free * USABLE)
-        self.loose, self.tight = (activation_bytes(side, count, tiling) for tiling in (False, True))
+        self.loose, self.tight = loose, tight  # activations, and those in tiles
 
     def ways(self) -> Iterator[Plan]:
         """From the fastest to the slowest."""
@@ -265,12 +236,10 @@ class _Accelerated:
 
     def _balanced(self) -> Plan:
         """Whole networks spread over the accelerators, the largest first, each to where most is free."""
-        left = [int(device.free * USABLE) - self.tight for device in self.machine.accelerators]
-        filled = [self.tight] * len(left)
+        room = [int(device.free * USABLE) for device in self.machine.accelerators]
+        left = [most - self.tight for most in room]
         for size in sorted(self.sizes.values(), reverse=True):
-            place = max(range(len(left)), key=lambda index: left[index])
-            left[place] -= size
-            filled[place] += size
+            left[left.index(max(left))] -= size
         names = ", ".join(device.name for device in self.machine.accelerators)
         why = f"The networks are spread whole over {len(left)} accelerators ({names})."
         return Plan(
@@ -278,17 +247,17 @@ class _Accelerated:
             device=self.machine.accelerators[0].device,
             dtype=self.dtype,
             tiling=True,
-            accelerator_bytes=max(filled),
+            accelerator_bytes=max(most - rest for most, rest in zip(room, left, strict=True)),
             ram_bytes=self.largest,
             shortfall=max(-min(left), self.largest - self.ram, 0),
             reasons=(why, self.why_dtype, _TILES),
         )
 
 
-def _on_processor(networks: Networks, machine: Machine, side: int, count: int) -> Plan:
+def _on_processor(networks: Networks, machine: Machine, activations: int) -> Plan:
     dtype = "bfloat16" if machine.cpu_bf16 and "bfloat16" in networks.half else "float32"
     total = int(sum(parameters for _, parameters in networks.parts) * _BYTES[dtype])
-    need = total + activation_bytes(side, count, tiling=True)
+    need = total + activations
     why = "no accelerator" if not machine.accelerators else "the accelerator is too small"
     reason = (
         f"On the processor, for there is {why}: {gib(total)} of weights in {dtype}, "

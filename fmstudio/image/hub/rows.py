@@ -6,6 +6,7 @@ The door of this folder: settings in; the loading, every step with a look at it,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -121,12 +122,7 @@ class Settings:
             raise ValueError(f"{card.title} takes guidance from {least} up; got {self.guidance:g}.")
 
     def each_alone(self, request: Request, commit: str) -> list[dict[str, Any]]:
-        """How each picture of a row is made again alone: the settings, with its own seed.
-
-        Args:
-            request: of the row.
-            commit: of the model, or "".
-        """
+        """How each picture of a row is made again alone: the settings, with its own seed."""
         common = asdict(self) | {"revision": commit or self.revision, "count": 1}
         return [common | {"steps": [request.step_count], "seed": seed} for seed in request.seeds]
 
@@ -151,12 +147,10 @@ class StepShown:
     """A step with a look at it.
 
     Args:
-        step_count: of the row.
         record: the step.
         x_look, x0_look: uint8, (count, 3, height, width), of x and x̂₀ before the step.
     """
 
-    step_count: int
     record: StepRecord
     x_look: Tensor
     x0_look: Tensor
@@ -185,11 +179,11 @@ def sample_rows(settings: Settings, shelf: Shelf = SHELF) -> Iterator[Loaded | S
     plan = seen.way(settings.way)
 
     def load() -> HubModel:
-        return load_model(found, plan, seen.title, find_tiny_decoder(seen.card))
+        return load_model(found, plan, find_tiny_decoder(seen.card))
 
     try:
         with shelf.borrow((found.folder, plan.title), found.file_bytes, load) as model:
-            yield Loaded(plan, model.preview_kind, seen.commit)
+            yield Loaded(plan, model.preview_kind, found.commit)
             for request in requests:
                 yield from _row(model, request)
     except NotFiniteError as error:
@@ -206,13 +200,10 @@ def sample_rows(settings: Settings, shelf: Shelf = SHELF) -> Iterator[Loaded | S
 
 
 def _row(model: HubModel, request: Request) -> Iterator[StepShown | Finished]:
-    steps = model.sample(request)
-    try:
+    with closing(model.sample(request)) as steps:
         for event in steps:
             if isinstance(event, StepRecord):
                 looks = (model.look(latents, request.side) for latents in (event.x, event.x0_hat))
-                yield StepShown(request.step_count, event, *looks)
+                yield StepShown(event, *looks)
             else:
                 yield event
-    finally:
-        steps.close()

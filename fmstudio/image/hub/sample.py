@@ -4,12 +4,8 @@ The pipeline runs in a thread of its own and puts every step into a queue; whoev
 the run by not reading on. The pipelines themselves stay as diffusers wrote them: only the scheduler is one
 for this run and is listened to (`steps`).
 
-InstaFlow has a loop of its own here, for its network points the other way: it counts from noise to data, its
-network answers w = x₀ − x₁ (data minus noise) at 1000 t, and its step is x ← x + w/n. In the notation here
-v = x₁ − x₀ = −w, so
-
-    x ← x − v/n,   v = −(w∅ + g (w_c − w∅)),   t = 1, 1 − 1/n, …, 1/n.
-
+InstaFlow is Stable Diffusion's pipeline with a network that points the other way: it answers w = x₀ − x₁
+(data minus noise) at 1000 t and steps x ← x + w/n. In the notation here v = −w, which its scheduler is told.
 Source: Liu, Zhang, Ma, Peng & Liu 2023, arXiv:2309.06380; the timestep 1000 t as in its code.
 """
 
@@ -18,9 +14,7 @@ from __future__ import annotations
 import inspect
 import queue
 import threading
-import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +25,6 @@ from fmstudio.image.finite import check_finite, remedy
 from fmstudio.image.hub.cards import EULER
 from fmstudio.image.hub.looks import LinearPreview, decodable, decode_tiny, for_tiny_decoder
 from fmstudio.image.hub.machine import forget_frames, is_out_of_memory
-from fmstudio.image.hub.plan import Plan
 from fmstudio.image.hub.steps import (
     StepRecord,
     Trajectory,
@@ -41,8 +34,6 @@ from fmstudio.image.hub.steps import (
     recorded,
 )
 from fmstudio.image.training.data import to_bytes
-
-_QUIET = {"use_resolution_binning": False, "clean_caption": False}
 
 
 @dataclass(frozen=True)
@@ -94,13 +85,16 @@ class Finished:
         request: what was asked for.
         pictures: uint8 on the CPU, shape (count, 3, side, side).
         trajectory: its numbers.
-        seconds: spent in steps, without encoding the prompt and decoding.
     """
 
     request: Request
     pictures: Tensor
     trajectory: Trajectory
-    seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """Spent in steps, without encoding the prompt and decoding."""
+        return sum(step.seconds for step in self.trajectory.steps)
 
     @property
     def nfe(self) -> int:
@@ -108,8 +102,8 @@ class Finished:
         return len(self.trajectory.steps)
 
 
-class StoppedError(Exception):
-    """Raised inside a pipeline to end it; never leaves this module."""
+class _StoppedError(Exception):
+    """Raised inside a pipeline to end it."""
 
 
 class HubModel:
@@ -117,26 +111,18 @@ class HubModel:
 
     Args:
         pipe: the pipeline.
-        plan: how it was loaded.
-        title: what the page calls it.
-        preview: the linear map from its latents to colours.
-        tiny: a small decoder, or None.
-        instaflow: whether it is run in InstaFlow's loop.
+        dtype: what its networks compute in.
+        preview: the linear map from its latents to colours, for want of a small decoder.
+        tiny: the small decoder, or None.
+        instaflow: whether its network points from noise to data.
     """
 
     def __init__(
-        self,
-        pipe: Any,
-        plan: Plan,
-        title: str,
-        preview: LinearPreview,
-        tiny: Any = None,
-        instaflow: bool = False,
+        self, pipe: Any, dtype: str, preview: LinearPreview, tiny: Any = None, instaflow: bool = False
     ):
         self.pipe: Any = pipe
         self.tiny: Any = tiny
-        self.plan, self.title, self.instaflow = plan, title, instaflow
-        self._preview = preview
+        self._dtype, self._preview, self._instaflow = dtype, preview, instaflow
         self._scheduler_config = dict(pipe.scheduler.config)
         self._running = threading.Lock()
 
@@ -199,11 +185,11 @@ class HubModel:
 
     def _work(self, request: Request, events: queue.Queue[Any], stop: threading.Event) -> None:
         records: list[StepRecord] = []
-        dtype = self.plan.dtype
+        advice = remedy(self._dtype)
 
         def sink(record: StepRecord) -> None:
             step = f"step {record.index} of {request.step_count} (σ = {record.sigma:.3f})"
-            check_finite(record.x_next, step, dtype, remedy(dtype))
+            check_finite(record.x_next, step, self._dtype, advice)
             records.append(record)
             events.put(record)
             if stop.is_set() and record.index < request.step_count:
@@ -214,10 +200,9 @@ class HubModel:
                 if stop.is_set():
                     return
                 pictures = self._run(request, sink)
-            check_finite(pictures, "the decoder", dtype, remedy(dtype))
-            seconds = sum(record.seconds for record in records)
-            events.put(Finished(request, to_bytes(pictures * 2 - 1), measure_trajectory(records), seconds))
-        except StoppedError:
+            check_finite(pictures, "the decoder", self._dtype, advice)
+            events.put(Finished(request, to_bytes(pictures * 2 - 1), measure_trajectory(records)))
+        except _StoppedError:
             pass
         except BaseException as error:
             if is_out_of_memory(error):
@@ -225,23 +210,20 @@ class HubModel:
             events.put(error)
 
     def _interrupt(self) -> None:
-        if not self.instaflow and hasattr(type(self.pipe), "interrupt"):
-            self.pipe._interrupt = True
-        else:
-            raise StoppedError
+        if not hasattr(type(self.pipe), "interrupt"):
+            raise _StoppedError
+        self.pipe._interrupt = True
 
-    def _run(self, request: Request, sink: Any) -> Tensor:
-        generators = [torch.Generator().manual_seed(seed) for seed in request.seeds]
-        if self.instaflow:
-            return _run_instaflow(self.pipe, request, generators, sink)
+    def _run(self, request: Request, sink: Callable[[StepRecord], None]) -> Tensor:
         own = self.pipe.scheduler
         scheduler = make_scheduler(self._scheduler_config, request.solver, request.step_count, request.shift)
         try:
             self.pipe.scheduler = scheduler
-            with ExitStack() as listening:
-                listening.enter_context(real_steps(scheduler, request.step_count))
-                listening.enter_context(recorded(scheduler, sink))
-                result = self.pipe(**self._arguments(request), generator=generators)
+            with real_steps(scheduler, request.step_count), recorded(scheduler, sink):
+                if self._instaflow:
+                    step, scheduler.init_noise_sigma = scheduler.step, 1.0
+                    scheduler.step = lambda w, *rest, **named: step(-w, *rest, **named)
+                result = self.pipe(**self._arguments(request))
         finally:
             self.pipe.scheduler = own
             self.pipe.maybe_free_model_hooks()
@@ -250,14 +232,18 @@ class HubModel:
     def _arguments(self, request: Request) -> dict[str, Any]:
         """The request in the words of this pipeline."""
         takes = inspect.signature(type(self.pipe).__call__).parameters
+        generators = [torch.Generator().manual_seed(seed) for seed in request.seeds]
         arguments: dict[str, Any] = {
             "prompt": request.prompt,
             "num_inference_steps": request.step_count,
             "height": request.side,
             "width": request.side,
             "num_images_per_prompt": request.count,
+            "generator": generators,
             "output_type": "pt",
             "return_dict": False,
+            "use_resolution_binning": False,
+            "clean_caption": False,
         }
         if "true_cfg_scale" in takes and not self._embeds_guidance():
             arguments["true_cfg_scale"] = request.guidance
@@ -265,7 +251,11 @@ class HubModel:
                 arguments["negative_prompt"] = " "
         else:
             arguments["guidance_scale"] = request.guidance
-        arguments |= {name: value for name, value in _QUIET.items() if name in takes}
+        if self._instaflow:  # by itself it draws in its own format, another picture in each
+            side = request.side // self.pipe.vae_scale_factor
+            shape = (1, self.pipe.unet.config["in_channels"], side, side)
+            noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
+            arguments["latents"] = noise.to(getattr(torch, self._dtype))
         return {name: value for name, value in arguments.items() if name in takes}
 
     def _embeds_guidance(self) -> bool:
@@ -273,47 +263,3 @@ class HubModel:
         return type(self.pipe).__name__.startswith("Flux") or bool(
             self.pipe.transformer.config.get("guidance_embeds")
         )
-
-
-@torch.no_grad()
-def _run_instaflow(
-    pipe: Any, request: Request, generators: Sequence[torch.Generator], sink: Callable[[StepRecord], None]
-) -> Tensor:
-    """Pictures in [0, 1], float32 on the CPU, by InstaFlow's loop.
-
-    Args:
-        pipe: a `StableDiffusionPipeline` with InstaFlow's parts.
-        request: what to draw; with guidance up to 1 only the conditional network is run.
-        generators: one a picture.
-        sink: called with each step; an exception from it ends the run.
-    """
-    step_count, guidance, side = request.step_count, request.guidance, request.side // pipe.vae_scale_factor
-    shape = (1, pipe.unet.config["in_channels"], side, side)
-    noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
-    guided = guidance > 1.0
-    embeds, negative = pipe.encode_prompt(
-        request.prompt,
-        device=pipe._execution_device,
-        num_images_per_prompt=len(noise),
-        do_classifier_free_guidance=guided,
-        negative_prompt="" if guided else None,
-    )[:2]
-    condition = torch.cat([negative, embeds]) if guided else embeds
-    x = noise.to(pipe._execution_device, embeds.dtype)
-    started = time.perf_counter()
-    for index in range(step_count):
-        t, t_next = 1 - index / step_count, 1 - (index + 1) / step_count
-        inputs = torch.cat([x, x]) if guided else x
-        times = torch.full((len(inputs),), 1000 * t, device=x.device)
-        w = pipe.unet(inputs, times, encoder_hidden_states=condition, return_dict=False)[0]
-        if guided:
-            without, with_prompt = w.chunk(2)
-            w = without + guidance * (with_prompt - without)
-        x_next = x + w / step_count
-        now = time.perf_counter()
-        before, after, v = (tensor.detach().to("cpu", torch.float32, copy=True) for tensor in (x, x_next, -w))
-        sink(StepRecord(index + 1, t, t_next, before, v, after, now - started))
-        x, started = x_next, time.perf_counter()
-    pictures = pipe.vae.decode(x / pipe.vae.config["scaling_factor"], return_dict=False)[0]
-    pipe.maybe_free_model_hooks()
-    return (pictures.to("cpu", torch.float32) / 2 + 0.5).clamp(0, 1)

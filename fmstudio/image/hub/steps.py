@@ -46,12 +46,7 @@ _MU_SETTINGS = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_sh
 
 
 def is_flow_scheduler(class_name: str, settings: Mapping[str, Any]) -> bool:
-    """Whether a scheduler's model is a flow on the linear path: its network answers a velocity at σ.
-
-    Args:
-        class_name: of the scheduler.
-        settings: its ``scheduler_config.json``.
-    """
+    """Whether a model with such a scheduler is a flow on the linear path: it answers a velocity at σ."""
     if class_name.startswith("FlowMatch"):
         return True
     return bool(settings.get("use_flow_sigmas")) and settings.get("prediction_type") == "flow_prediction"
@@ -117,10 +112,6 @@ def even_sigmas(step_count: int) -> np.ndarray:
 def real_steps(scheduler: Any, step_count: int) -> Generator[None, None, None]:
     """While this is open, `scheduler.set_timesteps` makes n steps at `even_sigmas`, whatever it is asked for.
 
-    Args:
-        scheduler: one that `make_scheduler` made.
-        step_count: n ≥ 1.
-
     Raises:
         RuntimeError: inside, when the schedule that comes out has not n steps of some length each.
     """
@@ -179,11 +170,8 @@ class StepRecord:
 def recorded(scheduler: Any, sink: Callable[[StepRecord], None]) -> Generator[None, None, None]:
     """While this is open, every `scheduler.step` is handed to `sink` after it was taken.
 
-    What the pipeline gets back is untouched. An exception from `sink` passes through the pipeline.
-
-    Args:
-        scheduler: with `step`, `sigmas` and `step_index`.
-        sink: called with each `StepRecord`, in the pipeline's thread.
+    What the pipeline gets back is untouched. An exception from `sink` passes through the pipeline, in whose
+    thread it is called.
     """
     original = scheduler.step
     inverted = bool(scheduler.config.get("invert_sigmas"))

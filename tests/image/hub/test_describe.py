@@ -146,7 +146,7 @@ def test_a_folder_of_half_precision_is_loaded_and_says_so(copy, parts) -> None:
     assert described.variant == "fp16"
     assert dict(described.parts) == dict(whole.parts)
     assert described.file_bytes < whole.file_bytes
-    model = load_model(described, ON_PROCESSOR, "half")
+    model = load_model(described, ON_PROCESSOR)
     assert model.pipe.transformer.dtype == torch.float32
     (file,) = (copy / "transformer").glob("*.safetensors")
     name, value = next(iter(load_file(file).items()))
@@ -270,7 +270,7 @@ def test_the_count_is_of_numbers_not_bytes(tmp_path) -> None:
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
 def test_a_plan_is_what_is_loaded(tiny_folder, dtype) -> None:
     plan = Plan(Placement.PROCESSOR, "cpu", dtype, dropped=("text_encoder_3",), tiling=True)
-    model = load_model(describe(tiny_folder("SD3")), plan, "tiny")
+    model = load_model(describe(tiny_folder("SD3")), plan)
     assert model.pipe.transformer.dtype == getattr(torch, dtype)
     assert model.pipe.text_encoder_3 is None
     assert model.pipe.vae.use_tiling
@@ -294,7 +294,7 @@ def test_every_placement_draws_the_same_picture(tiny_folder, tiny_model, placeme
     from fmstudio.image.hub.sample import Request
 
     plan = Plan(placement, "cuda:0", "float32")
-    model = load_model(describe(tiny_folder("SD3")), plan, "tiny")
+    model = load_model(describe(tiny_folder("SD3")), plan)
     request = Request("a red fox", step_count=3, side=32)
     *_, there = model.sample(request)
     *_, here = tiny_model("SD3").sample(request)

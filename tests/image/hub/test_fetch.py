@@ -34,6 +34,7 @@ class Hub:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def log_message(self, *_):
                 pass
@@ -43,7 +44,7 @@ class Hub:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def answer(self, handler) -> None:
@@ -102,6 +103,9 @@ def hub(tiny_folder, monkeypatch):
     monkeypatch.setattr(download, "SHOW_EVERY", 0.0)
     monkeypatch.setattr(download, "CHUNK", 20_000)
     served = Hub(tiny_folder("SD3"))
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", served.url)
+    template = served.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     served.files["unet.bin"] = b"pickle"
     served.files["transformer/diffusion_pytorch_model.fp16.safetensors"] = b"a variant"
     yield served
@@ -109,12 +113,12 @@ def hub(tiny_folder, monkeypatch):
     served.server.server_close()
 
 
-def fetch(hub, **changes):
-    return fetch_model("some/model", endpoint=hub.url, **changes)
+def fetch(**changes):
+    return fetch_model("some/model", **changes)
 
 
 def test_a_model_is_fetched_with_progress_and_can_be_loaded(hub, tmp_path, tiny_folder) -> None:
-    reports = list(fetch(hub))
+    reports = list(fetch())
     done = [report.done for report in reports]
     assert done == sorted(done)
     assert done[-1] == reports[-1].total == reports[0].total
@@ -123,7 +127,7 @@ def test_a_model_is_fetched_with_progress_and_can_be_loaded(hub, tmp_path, tiny_
     found = find("some/model")
     assert found is not None
     assert found.commit == COMMIT
-    assert found.description.parts == describe(tiny_folder("SD3")).parts
+    assert found.parts == describe(tiny_folder("SD3")).parts
     fetched = {path for path, _ in hub.asked}
     assert not any("fp16" in path or path.endswith(".bin") for path in fetched)
     assert not list(tmp_path.rglob("*.part.part"))
@@ -131,7 +135,7 @@ def test_a_model_is_fetched_with_progress_and_can_be_loaded(hub, tmp_path, tiny_
 
 def test_a_stopped_download_goes_on_in_the_middle_of_the_file(hub) -> None:
     name = "transformer/diffusion_pytorch_model.safetensors"
-    steps = fetch(hub)
+    steps = fetch()
     for report in steps:
         if report.file == name:
             break
@@ -142,7 +146,7 @@ def test_a_stopped_download_goes_on_in_the_middle_of_the_file(hub) -> None:
     assert find("some/model") is None
     assert bytes_here("some/model") > here
     hub.asked.clear()
-    reports = list(fetch(hub))
+    reports = list(fetch())
     ranges = [wanted for path, wanted in hub.asked if path.endswith(name)]
     assert ranges == [f"bytes={here}-"]
     assert reports[0].done > here
@@ -152,11 +156,11 @@ def test_a_stopped_download_goes_on_in_the_middle_of_the_file(hub) -> None:
 
 
 def test_a_download_that_is_taken_up_stays_at_its_commit(hub) -> None:
-    steps = fetch(hub)
+    steps = fetch()
     next(steps)
     steps.close()
     hub.asked.clear()
-    list(fetch(hub))
+    list(fetch())
     assert hub.asked[0][0].endswith(f"/revision/{COMMIT}")
 
 
@@ -164,7 +168,7 @@ def test_a_broken_connection_is_taken_up_by_itself(hub, monkeypatch) -> None:
     monkeypatch.setattr(download.time, "sleep", lambda _: None)
     name = "vae/diffusion_pytorch_model.safetensors"
     hub.cut_off = {name: 30_000}
-    list(fetch(hub))
+    list(fetch())
     assert [wanted for path, wanted in hub.asked if path.endswith(name)] == [
         "",
         "bytes=20000-",
@@ -176,7 +180,7 @@ def test_a_server_that_sends_everything_again_is_believed(hub, monkeypatch) -> N
     monkeypatch.setattr(download.time, "sleep", lambda _: None)
     name = "vae/diffusion_pytorch_model.safetensors"
     hub.cut_off, hub.ranges = {name: 30_000}, False
-    reports = list(fetch(hub))
+    reports = list(fetch())
     assert reports[-1].fetched == reports[-1].done - reports[0].done
     assert (folder_of("some/model", "main") / name).read_bytes() == hub.files[name]
 
@@ -188,36 +192,36 @@ def test_a_file_that_is_not_what_the_hub_states_is_removed(hub) -> None:
     hub.sibling = lambda n, content: said if n == name else Hub.sibling(n, content)
     hub.files[name] = original[:-1] + bytes([original[-1] ^ 1])
     with pytest.raises(DownloadError, match="SHA-256 is wrong"):
-        list(fetch(hub))
+        list(fetch())
     folder = folder_of("some/model", "main")
     assert not (folder / name).exists()
     assert not (folder / f"{name}.part").exists()
     hub.files[name] = original
-    list(fetch(hub))
+    list(fetch())
     assert find("some/model") is not None
 
 
 def test_optional_parts_are_left_out(hub) -> None:
-    list(fetch(hub, without=("text_encoder_3",)))
+    list(fetch(without=("text_encoder_3",)))
     assert not any("text_encoder_3" in path for path, _ in hub.asked)
     assert find("some/model") is None
     assert find("some/model", without=("text_encoder_3",)) is not None
 
 
 def test_one_download_of_a_model_at_a_time(hub) -> None:
-    first = fetch(hub)
+    first = fetch()
     next(first)
     with pytest.raises(DownloadError, match="already"):
-        next(fetch(hub))
+        next(fetch())
     first.close()
-    next(fetch(hub))
+    next(fetch())
 
 
 def test_no_room_is_said_before_anything_large_is_fetched(hub, tmp_path, monkeypatch) -> None:
     usage = download.shutil.disk_usage(tmp_path)._replace(free=10_000)
     monkeypatch.setattr(download.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(DownloadError, match="Make room"):
-        list(fetch(hub))
+        list(fetch())
     assert not any(path.endswith(".safetensors") for path, _ in hub.asked)
 
 
@@ -225,36 +229,29 @@ def test_pickles_are_never_fetched(hub) -> None:
     name = "vae/diffusion_pytorch_model"
     hub.files[f"{name}.bin"] = hub.files.pop(f"{name}.safetensors")
     with pytest.raises(UnsuitableModelError, match="Pickled weights can run code"):
-        list(fetch(hub))
+        list(fetch())
 
 
-def test_single_files_such_as_a_small_decoder(hub, monkeypatch) -> None:
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
-    monkeypatch.setattr(
-        huggingface_hub.constants,
-        "HUGGINGFACE_CO_URL_TEMPLATE",
-        hub.url + "/{repo_id}/resolve/{revision}/{filename}",
-    )
-    real = huggingface_hub.HfApi
-    monkeypatch.setattr(huggingface_hub, "HfApi", lambda endpoint=None: real(endpoint=hub.url))
+def test_single_files_such_as_a_small_decoder(hub) -> None:
     list(fetch_files("some/model", ("vae/config.json",)))
     assert (folder_of("some/model", "main") / "vae" / "config.json").is_file()
 
 
 def test_a_gate_and_a_wrong_revision_are_explained(hub) -> None:
     with pytest.raises(OSError) as caught:
-        list(fetch(hub, revision="nowhere"))
+        list(fetch(revision="nowhere"))
     assert "no such revision" in explain(caught.value, "some/model")
     hub.gated = True
     with pytest.raises(OSError) as caught:
-        list(fetch(hub))
+        list(fetch())
     assert "accept its terms" in explain(caught.value, "some/model")
 
 
 def test_an_unreachable_hub_is_explained(monkeypatch) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(Exception) as caught:
-        list(fetch_model("some/model", endpoint="http://127.0.0.1:9"))
+        list(fetch())
     assert "could not be reached" in explain(caught.value, "some/model")
 
 

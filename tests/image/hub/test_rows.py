@@ -62,7 +62,7 @@ def test_the_outlook_of_every_card(stocked) -> None:
     seen = {one.name: one for one in catalogue(HERE)}
     assert set(seen) == {known.id for known in CARDS}
     assert seen[SD3].ready
-    assert seen[SD3].commit == "a" * 40
+    assert seen[SD3].found.commit == "a" * 40
     assert not seen["Qwen/Qwen-Image"].ready
     assert seen["Qwen/Qwen-Image"].choice.plan is None  # 8 GiB of memory and no accelerator
     assert seen["Qwen/Qwen-Image"].found is None
@@ -141,6 +141,7 @@ def test_an_infinite_weight_stops_the_run_with_a_sentence_and_life_goes_on(stock
     assert isinstance(list(sample_rows(settings(model=KLEIN, steps=(1,))))[-1], Finished)
 
 
+@pytest.mark.slow
 def test_a_picture_says_how_it_is_made_again_alone(stocked) -> None:
     row = settings(steps=(2,), seed=7, count=3)
     three = list(sample_rows(row))[-1]
@@ -172,11 +173,12 @@ def test_settings_that_make_no_sense(stocked, changes, message) -> None:
 
 def test_guidance_starts_where_the_pipeline_lets_it() -> None:
     prx = card("Photoroom/prx-512-t2i-sft-distilled")
-    seen = Outlook(prx.id, "main", prx, None, "", None)
+    seen = Outlook(prx.id, "main", prx, None, None)
     with pytest.raises(ValueError, match="takes guidance from 1"):
         settings(model=prx.id, guidance=0.0).check_against(seen)
 
 
+@pytest.mark.slow
 def test_a_folder_of_this_machine_if_the_owner_allows(stocked, tiny_folder, monkeypatch) -> None:
     folder = str(tiny_folder("AuraFlow"))
     with pytest.raises(ValueError, match="FMSTUDIO_HUB=any"):

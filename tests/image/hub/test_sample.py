@@ -237,7 +237,7 @@ def test_each_picture_of_several_has_a_seed_and_comes_out_alone(tiny_model, name
 def test_latents_that_are_not_finite_stop_the_run_at_their_step(tiny_folder) -> None:
     """Sums of numbers times 60,000 are numbers in float32 and inf in float16: there the picture is black."""
     for dtype in ("float32", "float16"):
-        model = load_model(describe(tiny_folder("SD3")), Plan(Placement.PROCESSOR, "cpu", dtype), "tiny")
+        model = load_model(describe(tiny_folder("SD3")), Plan(Placement.PROCESSOR, "cpu", dtype))
         tiny.enlarge(model.pipe.transformer, 6e4)
         steps = model.sample(request(step_count=3))
         if dtype == "float32":

@@ -97,6 +97,7 @@ def kl_vae(shift: float | None = 0.1, levels: int = 2) -> Any:
         shift_factor=shift,
         use_quant_conv=False,
         use_post_quant_conv=False,
+        mid_block_add_attention=False,  # over all places of a mosaic it takes a second
     )
 
 
@@ -163,6 +164,7 @@ def flux2() -> Any:
         norm_num_groups=4,
         use_quant_conv=False,
         use_post_quant_conv=False,
+        mid_block_add_attention=False,
     )
     vae.bn.running_mean.uniform_(-0.5, 0.5)
     vae.bn.running_var.uniform_(0.5, 2.0)
@@ -363,9 +365,9 @@ def qwen_image() -> Any:
         vae=diffusers.AutoencoderKLQwenImage(
             base_dim=8,
             z_dim=4,
-            dim_mult=[1, 2],
+            dim_mult=[1, 2, 2],
             num_res_blocks=1,
-            temperal_downsample=[False],
+            temperal_downsample=[False, False],
             latents_mean=[0.1, -0.2, 0.3, 0.0],
             latents_std=[1.5, 0.7, 1.0, 2.0],
         ),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator
-from typing import TypedDict
 
 from fmstudio.image.hub import consent
 from fmstudio.image.hub.fetch import fetch_files, fetch_model
@@ -12,20 +10,15 @@ from fmstudio.image.hub.find import TINY_FILES, outlook, this_machine
 from fmstudio.image.hub.rows import Loaded, Settings, StepShown, sample_rows
 from fmstudio.image.hub.sample import Finished
 from fmstudio.image.progress import count_of_steps
+from fmstudio.studio.running import Pulse
 from fmstudio.ui.report import said
 from fmstudio.ui.rooms.hub import html as pieces
 from fmstudio.ui.rooms.images.parts import duration
 
 _SHOW_EVERY = 0.4
 
-
-class Shown(TypedDict, total=False):
-    """What changes on the page, in HTML: the status, the live look, the rows, the schedule."""
-
-    status: str
-    live: str
-    grid: str
-    curve: str
+Shown = dict[str, str]
+"""What changes on the page, in HTML: the status, the live look, the rows ("grid"), the schedule ("curve")."""
 
 
 def fetching(model: str, revision: str, lean: bool) -> Generator[str]:
@@ -63,7 +56,7 @@ def fetching(model: str, revision: str, lean: bool) -> Generator[str]:
 
 def sampling(settings: Settings) -> Generator[Shown]:
     """Sample row by row; each item is what changes on the page."""
-    total, done, shown_at = sum(settings.steps), 0, 0.0
+    total, done, pulse = sum(settings.steps), 0, Pulse(_SHOW_EVERY)
     rows: list[Finished] = []
     html: list[str] = []
     strip: list[StepShown] = []
@@ -76,8 +69,7 @@ def sampling(settings: Settings) -> Generator[Shown]:
         elif isinstance(event, StepShown):
             done += 1
             strip.append(event)
-            if time.monotonic() - shown_at >= _SHOW_EVERY:
-                shown_at = time.monotonic()
+            if pulse.due():
                 left = duration(event.record.seconds * (total - done))
                 bar = f'<progress max="{total}" value="{done}"></progress>'
                 status = said(f"Step {done} of {total}, about {left} left by the last step") + bar

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.components import Component
@@ -13,32 +11,11 @@ from fmstudio.image.hub import consent
 from fmstudio.image.hub.cards import CARDS, EULER, card
 from fmstudio.image.hub.rows import AUTO
 from fmstudio.image.hub.steps import SOLVERS
-from fmstudio.ui.element import QuietMeta
 
 FIRST = "Photoroom/prx-512-t2i-sft-distilled"
 """The model that is shown first: small, quick and free."""
 
 SIDES = (256, 512, 768, 1024, 1280)
-_PICK = """
-element.addEventListener('click', (event) => {
-  const row = event.target.closest('[data-model]');
-  if (row) trigger('input', {model: row.dataset.model});
-});
-"""
-
-
-class ModelList(gr.HTML, metaclass=QuietMeta):
-    """The models in lines; pressing one raises ``input`` with ``{"model": id}``."""
-
-    if TYPE_CHECKING:
-        input: Callable[..., Any]
-
-    def __init__(self, value: Any = None, **_: Any):
-        super().__init__(value=value, js_on_load=_PICK, elem_id="hub-models", padding=False)
-
-    def get_block_name(self) -> str:
-        """Gradio draws this as its own HTML component."""
-        return "html"
 
 
 @dataclass(frozen=True)
@@ -76,7 +53,7 @@ def solver_choices(keys: tuple[str, ...] = tuple(SOLVERS)) -> list[tuple[str, st
 
 def build_model() -> ModelControls:
     """Lay out the model's card in the current column."""
-    any_model = _any_allowed()
+    any_model = consent.may_name_any()
     with gr.Column(elem_classes=["fm-card", "fm-first"], min_width=0):
         gr.Markdown("#### Model")
         model = gr.Dropdown(
@@ -120,10 +97,3 @@ def build_sampler() -> SamplerControls:
             go = gr.Button("Sample", variant="primary", elem_id="hub-go")
             stop = gr.Button("Stop", elem_id="hub-stop")
     return SamplerControls(form, go, stop)
-
-
-def _any_allowed() -> bool:
-    try:
-        return consent.may_name_any()
-    except ValueError:
-        return False  # said on the page by `next_step`

@@ -26,14 +26,7 @@ from fmstudio.ui.report import facts
 from fmstudio.ui.rooms.images.parts import duration, progress_bar
 
 _LOOK_SIDE = 128
-_FIELDS = {
-    "parts": "sizes",
-    "licence": "licence",
-    "gated": "gate",
-    "guidance": "guidance",
-    "steps": "steps",
-    "tiny_vae": "the small decoder's name",
-}
+_FIELDS = {"parts": "sizes", "gated": "gate", "tiny_vae": "the small decoder's name"}
 
 
 def models_html(models: Sequence[Outlook], selected: str) -> str:
@@ -90,14 +83,7 @@ def fetching_html(progress: DownloadProgress, title: str) -> str:
 
 def live_html(step: StepShown) -> str:
     """The step that was just taken: x_t and x̂₀."""
-    record = step.record
-    return (
-        '<div class="hub-look">'
-        f'<figure><img alt="x at σ = {record.sigma:.3f}" src="{source(step.x_look[0])}">'
-        f"x<sub>t</sub> at t = {record.sigma:.3f}</figure>"
-        f'<figure><img alt="expected data at σ = {record.sigma:.3f}" src="{source(step.x0_look[0])}">'
-        "x̂₀ expected from there</figure></div>"
-    )
+    return _looks(step, f"{step.record.sigma:.3f}")
 
 
 def row_html(finished: Finished, steps: Sequence[StepShown], made: Sequence[Mapping[str, Any]]) -> str:
@@ -111,7 +97,7 @@ def row_html(finished: Finished, steps: Sequence[StepShown], made: Sequence[Mapp
     steps_ = count_of_steps(finished.request.step_count)
     straight = finished.trajectory.straightness
     pictures = "".join(
-        f'<figure><img alt="a picture after {steps_}" src="{kept(picture, how)}">'
+        f'<figure><img alt="a picture after {steps_}" src="{_source(png_of(picture, how), "png")}">'
         f"<figcaption>seed {how['seed']}</figcaption></figure>"
         for picture, how in zip(finished.pictures, made, strict=True)
     )
@@ -135,8 +121,6 @@ def rows_html(rows: Sequence[str]) -> str:
 
 def schedule_html(rows: Sequence[Finished]) -> str:
     """σ after each step of each row, over the share of steps taken."""
-    if not rows:
-        return ""
     lines = []
     for number, row in enumerate(rows):
         steps = row.trajectory.steps
@@ -160,43 +144,24 @@ def schedule_html(rows: Sequence[Finished]) -> str:
     )
 
 
-def kept(picture: Tensor, made: Mapping[str, Any]) -> str:
-    """A picture (3, height, width) of bytes as a PNG for an <img>; how it was made is in the file."""
-    return f"data:image/png;base64,{base64.b64encode(png_of(picture, made)).decode('ascii')}"
-
-
-def source(picture: Tensor) -> str:
-    """A small look at a picture (3, height, width) of bytes for an <img>."""
-    image = picture_of(picture)
-    buffer = io.BytesIO()
-    if image.width > _LOOK_SIDE:
-        image.thumbnail((_LOOK_SIDE, _LOOK_SIDE))
-    image.save(buffer, "JPEG", quality=82)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
-
-
 def _line(model: Outlook, selected: bool) -> str:
-    card = model.card
-    chips = [] if card is None else [_short_licence(card)]
-    if card and not card.commercial:
-        chips.append("not commercial")
-    if card and card.gated:
-        chips.append("gated")
+    card, chips, advice, size = model.card, list[str](), "no card", ""
+    if card:
+        forbids = {"not commercial": not card.commercial, "gated": card.gated}
+        chips = [_short_licence(card), *(word for word, true in forbids.items() if true)]
+        advice, size = _advice(card), f"{card.bytes_16bit / 1e9:.0f} GB"
     tags = "".join(f'<span class="hub-chip">{escape(chip)}</span>' for chip in chips)
     colour, state = _state(model)
-    size = f"{card.bytes_16bit / 1e9:.0f} GB" if card else ""
     return (
         f'<button type="button" class="hub-model" data-model="{escape(model.name)}" '
         f'aria-pressed="{"true" if selected else "false"}">'
-        f"<span><b>{escape(model.title)}</b><br><small>{_advice(card)}</small></span>"
+        f"<span><b>{escape(model.title)}</b><br><small>{advice}</small></span>"
         f'<span>{tags}</span><span class="size">{size}</span>'
         f'<span class="state" style="--c:var(--fm-{colour})">{escape(state)}</span></button>'
     )
 
 
-def _advice(card: ModelCard | None) -> str:
-    if card is None:
-        return "no card"
+def _advice(card: ModelCard) -> str:
     return f"{count_of_steps(card.steps)} · guidance {card.guidance:g} · {card.side} px"
 
 
@@ -207,7 +172,7 @@ def _state(model: Outlook) -> tuple[str, str]:
         return "error", f"{here}too large for this machine"
     how = f"{plan.placement}, {plan.quantised or plan.dtype}" if plan else "not known yet"
     if plan and plan.dropped:
-        how += ", without T5" if plan.dropped == ("text_encoder_3",) else f", without {plan.dropped[0]}"
+        how += f", without {plan.dropped[0].replace('text_encoder_3', 'T5')}"
     if model.found:
         return "exact", f"ready: {how}"
     if model.bytes_started:
@@ -239,14 +204,16 @@ def _facts(model: Outlook) -> str:
             rows.append(("precision", "only half precision here (float16 files)"))
         rows.append(("pipeline", f"{model.found.pipeline}, {model.found.scheduler}"))
     if model.revision:
-        rows.append(("revision", model.revision + (f" = {model.commit[:12]}" if model.commit else "")))
+        commit = f" = {model.found.commit[:12]}" if model.found else ""
+        rows.append(("revision", model.revision + commit))
     return facts(rows)
 
 
 def _ways(ways: Sequence[Plan], chosen: Plan | None) -> str:
     rows = "".join(
         f"<tr><td>{'→ ' if way == chosen else ''}{escape(way.title)}</td>"
-        f"<td>{_gib_or_dash(way.accelerator_bytes)}</td><td>{gib(way.ram_bytes)}</td>"
+        f"<td>{gib(way.accelerator_bytes) if way.accelerator_bytes else '–'}</td>"
+        f"<td>{gib(way.ram_bytes)}</td>"
         f"<td>{'fits' if way.fits else f'lacks {gib(way.shortfall)}'}</td></tr>"
         for way in ways
     )
@@ -262,25 +229,40 @@ def _scrubber(steps: Sequence[StepShown]) -> str:
     """A slider over the steps with both pictures large; `room` moves it in the browser."""
     if len(steps) < 2:
         return ""
-    first = steps[0]
+    slider = f'<input type="range" min="1" max="{len(steps)}" value="1" aria-label="step of the film strip">'
+    return slider + _looks(steps[0], f"<output>{steps[0].record.sigma:.3f}</output>")
+
+
+def _looks(step: StepShown, t: str) -> str:
     return (
-        f'<input type="range" min="1" max="{len(steps)}" value="1" aria-label="step of the film strip">'
-        f'<div class="hub-look"><figure><img alt="x at t" src="{source(first.x_look[0])}">'
-        f"x<sub>t</sub> at t = <output>{first.record.sigma:.3f}</output></figure>"
-        f'<figure><img alt="expected data" src="{source(first.x0_look[0])}">'
-        "x̂₀ expected from there</figure></div>"
+        f'<div class="hub-look"><figure>{_x_img(step)}x<sub>t</sub> at t = {t}</figure>'
+        f"<figure>{_x0_img(step)}x̂₀ expected from there</figure></div>"
     )
 
 
-def _frame(shown: StepShown, numbers: StepMeasures) -> str:
+def _frame(step: StepShown, numbers: StepMeasures) -> str:
     return (
-        f'<figure data-t="{numbers.sigma:.3f}">'
-        f'<img alt="x at t = {numbers.sigma:.3f}" src="{source(shown.x_look[0])}">'
-        f'<img alt="expected data" src="{source(shown.x0_look[0])}">'
+        f'<figure data-t="{numbers.sigma:.3f}">{_x_img(step)}{_x0_img(step)}'
         f"t = {numbers.sigma:.3f}<br>|u| = {numbers.speed:.2f}<br>bend {numbers.bend:.3f}<br>"
         f"{numbers.seconds:.2f} s</figure>"
     )
 
 
-def _gib_or_dash(count: int) -> str:
-    return gib(count) if count else "–"
+def _x_img(step: StepShown) -> str:
+    return f'<img alt="x at t = {step.record.sigma:.3f}" src="{_small(step.x_look[0])}">'
+
+
+def _x0_img(step: StepShown) -> str:
+    return f'<img alt="expected data" src="{_small(step.x0_look[0])}">'
+
+
+def _small(picture: Tensor) -> str:
+    """A small look at a picture (3, height, width) of bytes."""
+    image, buffer = picture_of(picture), io.BytesIO()
+    image.thumbnail((_LOOK_SIDE, _LOOK_SIDE))
+    image.save(buffer, "JPEG", quality=82)
+    return _source(buffer.getvalue(), "jpeg")
+
+
+def _source(file: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(file).decode('ascii')}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,6 @@ from fmstudio.ui.rooms.hub import html as pieces
 from fmstudio.ui.rooms.hub.actions import fetching, sampling
 from fmstudio.ui.rooms.hub.controls import (
     ModelControls,
-    ModelList,
     SamplerControls,
     build_model,
     build_sampler,
@@ -36,6 +35,13 @@ _log = logging.getLogger(__name__)
 
 SAMPLING, FETCHING = "hub", "fetch"
 """What the two Stop buttons call what they end."""
+
+_PICK = """
+element.addEventListener('click', (event) => {
+  const row = event.target.closest('[data-model]');
+  if (row) trigger('input', {model: row.dataset.model});
+});
+"""
 
 _SCRUB = """
 element.addEventListener('input', (event) => {
@@ -60,7 +66,7 @@ class Figures:
     """
 
     machine: gr.HTML
-    models: ModelList
+    models: Any  # of gr.HTML, with the event that its script triggers
     again: gr.Button
     shown: dict[str, Component]
 
@@ -77,8 +83,11 @@ def build(visitor: gr.State, tab: gr.Tab) -> None:
             figures = _figures()
         with gr.Column(elem_classes=["fm-aside"]):
             model, sampler = build_model(), build_sampler()
-    _wire_choice(tab, figures, model, sampler)
-    _wire_fetching(visitor, figures, model, sampler)
+    look = Look(figures, model, sampler.form["way"])
+    for asked in (tab.select, figures.again.click, model.revision.submit):
+        look.after(asked, **LAST)
+    _wire_choice(look, sampler.form)
+    _wire_fetching(visitor, look)
     _wire_sampling(visitor, figures, model, sampler)
 
 
@@ -86,7 +95,7 @@ def _figures() -> Figures:
     with gr.Column(elem_classes=["fm-card", "fm-first"], min_width=0):
         gr.Markdown("#### Models for this machine")
         machine = gr.HTML('<p class="fm-note">Looking at this machine…</p>', elem_id="hub-machine")
-        models = ModelList()
+        models = gr.HTML(js_on_load=_PICK, elem_id="hub-models", padding=False)
         again = gr.Button("Look again", size="sm", elem_id="hub-again")
     with gr.Column(elem_classes=["fm-card"], min_width=0):
         gr.Markdown("#### One prompt, several step counts")
@@ -102,15 +111,19 @@ def _figures() -> Figures:
     return Figures(machine, models, again, shown)
 
 
-class _Look:
+@dataclass(frozen=True)
+class Look:
     """The list, the card and what goes with it, as they are now."""
 
-    def __init__(self, figures: Figures, model: ModelControls, sampler: SamplerControls):
-        self.figures, self.model, self.way = figures, model, sampler.form["way"]
-        self.inputs = [model.model, model.revision]
-        self.outputs: list[Component] = [
-            figures.machine, figures.models, model.detail, model.gate, model.lean, model.fetch, self.way,
-        ]  # fmt: skip
+    figures: Figures
+    model: ModelControls
+    way: Component
+
+    def after(self, event: Callable[..., Any], **how: Any) -> None:
+        """Look again after an event of the page."""
+        figures, model = self.figures, self.model
+        changed = [figures.machine, figures.models, model.detail, model.gate, model.lean, model.fetch]
+        event(self.now, [model.model, model.revision], [*changed, self.way], **how)
 
     def now(self, chosen: str, revision: str) -> Updates:
         """What changes on the page."""
@@ -129,9 +142,8 @@ class _Look:
         }
 
 
-def _wire_choice(tab: gr.Tab, figures: Figures, model: ModelControls, sampler: SamplerControls) -> None:
-    look = _Look(figures, model, sampler)
-    form = sampler.form
+def _wire_choice(look: Look, form: dict[str, Component]) -> None:
+    model = look.model
 
     def choose(chosen: str) -> Updates:
         """Another model: its revision and what its authors recommend."""
@@ -147,17 +159,14 @@ def _wire_choice(tab: gr.Tab, figures: Figures, model: ModelControls, sampler: S
         }
 
     recommended = [model.revision, form["guidance"], form["side"], form["solver"]]
-    pressed = figures.models.input(picked, None, model.model, trigger_mode="multiple", **QUIET)
+    pressed = look.figures.models.input(picked, None, model.model, trigger_mode="multiple", **QUIET)
     for chosen in (pressed, model.model.input(lambda: None, None, None, **LAST)):
-        followed = chosen.then(choose, model.model, recommended, **LAST)
-        followed.then(look.now, look.inputs, look.outputs, **LAST)
-    for asked in (tab.select, figures.again.click, model.revision.submit):
-        asked(look.now, look.inputs, look.outputs, **LAST)
+        look.after(chosen.then(choose, model.model, recommended, **LAST).then, **LAST)
 
 
-def _wire_fetching(
-    visitor: gr.State, figures: Figures, model: ModelControls, sampler: SamplerControls
-) -> None:
+def _wire_fetching(visitor: gr.State, look: Look) -> None:
+    model = look.model
+
     def fetch(values: Values) -> Generator[Updates]:
         for html in fetching(values[model.model].strip(), values[model.revision], values[model.lean]):
             yield {model.fetched: html}
@@ -180,8 +189,7 @@ def _wire_fetching(
         trigger_mode="once",
         **QUIET,
     )
-    look = _Look(figures, model, sampler)
-    fetched.then(look.now, look.inputs, look.outputs, **QUIET)
+    look.after(fetched.then, **QUIET)
     stoppable(model.halt, visitor, model.fetched, FETCHING)
 
 
