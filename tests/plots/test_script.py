@@ -108,10 +108,10 @@ def test_the_linked_script_runs_as_it_is(made: str, tmp_path: Path) -> None:
 
 
 def test_every_module_stands_in_a_script() -> None:
-    both = studio_script() + linked(FOLDER / "page.js")
+    every = studio_script() + linked(FOLDER / "page.js") + linked(FOLDER / "live" / "engine.js")
     for module in FOLDER.rglob("*.js"):
         name = re.sub(r"\W", "_", module.relative_to(FOLDER).as_posix())
-        assert f"const {name} = (" in both, module
+        assert f"const {name} = (" in every, module
 
 
 def test_the_browser_reads_what_python_writes(tmp_path: Path) -> None:
