@@ -170,12 +170,12 @@ def test_every_velocity_is_the_oracles(tmp_path: Path) -> None:
         if case.guidance is None and case.x.shape[1] == 2:
             log = torch.tensor(answer["log"][1], dtype=torch.float64)
             t = torch.tensor(case.times[1], dtype=torch.float64)
-            torch.testing.assert_close(log, case.oracle.log_density(case.x, t), rtol=0, atol=1e-4)
+            torch.testing.assert_close(log, case.oracle.log_density(case.x, t), rtol=1e-9, atol=1e-4)
 
 
 @pytest.mark.slow
 def test_particles_end_where_a_hundred_steps_of_heun_put_them(tmp_path: Path) -> None:
-    some, given, starts = cases()[::9], [], []
+    some, given, starts = cases()[::25], [], []
     times = path_times(100, dtype=torch.float64)
     for k, case in enumerate(some):
         draws = generator(k)

@@ -62,6 +62,7 @@ export class Engine {
         if (this.ended) return this.where;
         this.rates[place] = rates;
       } catch (error) {
+        if (place === "page") throw error;
         this.leave(place, error instanceof Error ? error.message : String(error));
       }
     }

@@ -14,7 +14,7 @@ const LAWS = {
   mixture: { kind: "mixture", path, source: [normal], data: Array.from({ length: 8 }, (_, k) => ({ ...normal, mean: [k - 4, k % 3], weight: 1 / 8 })) },
   cloud: { kind: "cloud", path, source: [normal], data: waves(512) },
   net: {
-    kind: "net", weights: waves(16 + 8 + 32 * 36 + 32 * 33 + 2 * 33),
+    kind: "net", weights: waves(16 + 4 + 32 * 28 + 32 * 33 + 2 * 33),
     net: { dim: 2, width: 32, depth: 2, fourier: 8, timeFrequencies: 4, classes: 0, target: "v", times: [0, 1], box: null, path },
   },
 };
