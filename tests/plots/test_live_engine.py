@@ -79,7 +79,7 @@ VELOCITIES = f"""async (engine, given) => {{
 def test_a_card_sums_as_the_oracle(page: Any) -> None:
     every = laws.cases()
     for case, u in zip(every, on(page, "GPU", VELOCITIES, [case.given() for case in every]), strict=True):
-        laws.check(case, u, 1e-3, 2e-3)
+        laws.check(case, u, 1e-3, 1e-3)
 
 
 @pytest.mark.slow
@@ -90,7 +90,9 @@ def test_a_net_answers_as_in_torch(page: Any, where: str) -> None:
     for (case, exact), answer in zip(every, answers, strict=True):
         for u, answered in zip(exact, answer, strict=True):
             apart = (laws._points(answered, u.shape[1]) - u.double()).norm(dim=1)
-            assert float((apart / u.norm(dim=1).clamp(min=1)).max()) < 1e-4, case["law"]["net"]
+            assert float((apart / u.norm(dim=1).clamp(min=1)).max()) < (1e-3 if where == "GPU" else 1e-4), (
+                case["law"]["net"]
+            )
 
 
 @pytest.mark.slow
@@ -222,15 +224,29 @@ def test_what_fails_in_a_worker_is_said(page: Any) -> None:
 
 
 def test_a_card_that_is_taken_away_leaves_the_job_to_another(page: Any) -> None:
-    where, ended, last = on(
+    first, ended, last, then = on(
         page,
         "GPU",
         f"""async (engine) => {{
           {JOB}
           const came = [], {{ where, done }} = engine.follow("a", job(500, 600, 40), (k) => came.push(k));
           engine.ends.GPU.gl.getExtension("WEBGL_lose_context").loseContext();
-          return [[where, engine.where].join(), await done, came.at(-1)].concat(engine.where).slice(0, 3);
+          return [where, await done, came.at(-1), engine.where];
         }}""",
     )
-    assert where == "GPU,GPU"
-    assert (ended, last) == (True, 40)
+    assert (first, ended, last, then) == ("GPU", True, 40, "worker")
+
+
+def test_a_card_that_sums_wrongly_is_refused(page: Any) -> None:
+    where, why = page.evaluate(
+        """async () => {
+          const draw = WebGL2RenderingContext.prototype.uniform1f;
+          WebGL2RenderingContext.prototype.uniform1f = function (at, x) { draw.call(this, at, 1.01 * x); };
+          const engine = new tests.Engine({ wanted: "GPU" }), where = await engine.ready;
+          WebGL2RenderingContext.prototype.uniform1f = draw;
+          engine.dispose();
+          return [where, engine.why.GPU];
+        }"""
+    )
+    assert where == "worker"
+    assert "wrong" in why

@@ -133,7 +133,8 @@ def cases() -> list[Case]:
         draws = generator(k)
         some = data.sample(6, draws).points.double()
         far = 10 * torch.nn.functional.normalize(torch.randn(1, data.dim, generator=draws).double(), dim=1)
-        x = torch.cat([some, (some[:1] + some[1:2]) / 2, far]).float().double()
+        # Between two points, but not half-way: at t = 0 either would be the nearest.
+        x = torch.cat([some, torch.lerp(some[:1], some[1:2], 0.47), far]).float().double()
         times = [0.001, float(torch.rand((), generator=draws)), (0.0, 1.0)[k % 2]]
         told = k % 2 == 1 and data.classes > 1
         found.append(Case(experiment, data, (0.0, 1.0, 3.0)[k % 3] if told else None, times, x))

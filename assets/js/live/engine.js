@@ -60,6 +60,7 @@ export class Engine {
         const end = (this.ends[place] ??= place === "GPU" ? new OnGpu(wanted === "GPU") : new InWorker());
         const rates = await measured(end);
         if (this.ended) return this.where;
+        if (place === "GPU") await compare(end);
         this.rates[place] = rates;
       } catch (error) {
         if (place === "page") throw error;
@@ -155,20 +156,30 @@ export class Engine {
 /** Milliseconds for a term on a slow machine. @type {Record<string, number>} */
 const SLOW = { mixture: 4e-5, cloud: 2e-5, net: 4e-6 };
 
-/**
- * Milliseconds for a term, by kind of law: each probe twice, because code and shaders warm up.
- * @param {BackEnd} end
- */
+/** The kinds of law that a back end takes. @param {BackEnd} end */
+const kindsOf = (end) => /** @type {Law["kind"][]} */ (Object.keys(SLOW)).filter((kind) => end.can(probe(kind, 1).law));
+
+/** Milliseconds for a term, by kind of law: each probe twice, because code and shaders warm up. @param {BackEnd} end */
 async function measured(end) {
   /** @type {Record<string, number>} */
   const rates = {};
-  for (const kind of Object.keys(SLOW)) {
+  for (const kind of kindsOf(end)) {
     // A card is only as fast as it is with as many particles as a picture has.
-    const job = probe(/** @type {Law["kind"]} */ (kind), end.name === "GPU" ? 2048 : 64);
-    if (!end.can(job.law)) continue;
+    const job = probe(kind, end.name === "GPU" ? 2048 : 64);
     for (let turn = 0; turn < 2; turn++) rates[kind] = Number(await end.follow(job, () => {}).done) / work(job);
   }
   return rates;
+}
+
+/** Refuse a card whose sums are not those of the page. @param {BackEnd} end */
+async function compare(end) {
+  for (const kind of kindsOf(end)) {
+    const job = probe(kind, 16);
+    let mine = job.start, right = job.start;
+    await end.follow(job, (_, x) => (mine = x)).done;
+    await new OnPage().follow(job, (_, x) => (right = x)).done;
+    if (!mine.every((x, i) => Math.abs(x - right[i]) < 1e-3)) throw new GpuRefused(`The card's sums for a ${kind} are wrong.`);
+  }
 }
 
 /** The page itself, in slices of a few milliseconds. @implements {BackEnd} */

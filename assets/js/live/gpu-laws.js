@@ -70,8 +70,8 @@ function ofCloud({ path: texts, data, source, told = new Float32Array(0) }) {
       const c = at(t), still = isStill(c);
       const rows = [count, told.length / 2].flatMap((size) => source.map((component) => {
         const { whiten: [p, q, , s], constant, shift, drift, gain } = ofComponent(component, c, size || 1);
-        // Where only the nearest point has a weight: as sharp as float32 can be.
-        return [constant, ...shift, ...(still ? [SHARP, 0, SHARP] : [p, q, s]), ...drift, ...gain];
+        const keep = Math.min(1, SHARP / Math.max(p, s));
+        return [constant, ...shift, p * keep, q * keep, s * keep, ...drift, ...gain];
       }));
       return {
         table: Float32Array.from(rows.flat()),
@@ -82,6 +82,7 @@ function ofCloud({ path: texts, data, source, told = new Float32Array(0) }) {
   };
 }
 
+/** The largest 1/σ whose squares float32 holds; there only the nearest point has a weight. */
 const SHARP = 1e15;
 
 /** @param {number} size */
@@ -103,12 +104,12 @@ function ofNet({ net, weights, told = -1 }) {
   };
 }
 
-/** Angular frequencies, then the layers: for each four outputs their bias, then for each four inputs four rows. @param {import("./net.js").Header} net @param {import("./net.js").Parts} parts */
+/** Frequencies, then the layers: for each four outputs their bias, then for each four inputs four rows. @param {import("./net.js").Header} net @param {import("./net.js").Parts} parts */
 function packed({ dim, fourier, ...net }, { space, layers }) {
   const waves = fours(fourier), numbers = [];
   for (let k = 0; k < waves; k++)
     for (const axis of [0, 1])
-      for (let lane = 0; lane < 4; lane++) numbers.push(axis < dim ? 2 * Math.PI * (space[(4 * k + lane) * dim + axis] ?? 0) : 0);
+      for (let lane = 0; lane < 4; lane++) numbers.push(axis < dim ? (space[(4 * k + lane) * dim + axis] ?? 0) : 0);
   const raw = rawInputs({ dim, fourier, ...net });
   /** Where an input of the shader's first layer stands in the net's, or nowhere. @param {number} i */
   const first = (i) => {

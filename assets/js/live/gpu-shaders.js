@@ -138,7 +138,8 @@ int dense(int start, int inputs, int outputs) {
 vec2 velocity(vec2 at, int which) {
   h[0] = vec4(at, 0.0, 0.0);
   for (int k = 0; k < ${waves}; k++) {
-    vec4 angle = datum(2 * k) * at.x + datum(2 * k + 1) * at.y;
+    // A card's sine is good within one turn.
+    vec4 turns = datum(2 * k) * at.x + datum(2 * k + 1) * at.y, angle = ${2 * Math.PI} * (turns - round(turns));
     h[1 + k] = sin(angle);
     h[${1 + waves} + k] = cos(angle);
   }

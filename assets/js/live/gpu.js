@@ -201,7 +201,7 @@ class Walk {
     gl.uniform1f(at.uOwn, last ? h * b[s] : 1);
     for (const [name, value] of Object.entries(floats)) if (at[name]) value.length === 2 ? gl.uniform2fv(at[name], value) : gl.uniform4fv(at[name], value);
     for (const [name, value] of Object.entries(integers)) if (at[name]) value.length === 1 ? gl.uniform1iv(at[name], value) : gl.uniform4iv(at[name], value);
-    for (let slot = 0; slot <= SLOPES; slot++) this.attribute(slot, slot > s ? null : slot ? this.slopes[slot - 1] : this.places[0]);
+    for (let slot = 0; slot <= SLOPES; slot++) this.attribute(slot, s);
     gl.bindTransformFeedback(gl.TRANSFORM_FEEDBACK, this.feedback);
     gl.bindBufferBase(gl.TRANSFORM_FEEDBACK_BUFFER, 0, last ? this.places[1] : this.slopes[s]);
     gl.beginTransformFeedback(gl.POINTS);
@@ -211,17 +211,15 @@ class Walk {
     gl.bindTransformFeedback(gl.TRANSFORM_FEEDBACK, null);
   }
 
-  /** What an attribute reads: pairs of a buffer, or 0 while its slope is not there. @param {number} slot @param {WebGLBuffer | null} buffer */
-  attribute(slot, buffer) {
+  /** What an attribute reads in a stage: the places, an earlier slope, or 0 in the place of a later one. @param {number} slot @param {number} s */
+  attribute(slot, s) {
     const gl = this.gl;
-    gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
-    if (buffer) {
-      gl.enableVertexAttribArray(slot);
-      gl.vertexAttribPointer(slot, 2, gl.FLOAT, false, 8, 0);
-    } else {
-      gl.disableVertexAttribArray(slot);
-      gl.vertexAttrib2f(slot, 0, 0);
-    }
+    // One that is switched off must not point to the buffer that is written either.
+    gl.bindBuffer(gl.ARRAY_BUFFER, slot && slot <= s ? this.slopes[slot - 1] : this.places[0]);
+    gl.vertexAttribPointer(slot, 2, gl.FLOAT, false, 8, 0);
+    if (slot <= s) gl.enableVertexAttribArray(slot);
+    else gl.disableVertexAttribArray(slot);
+    gl.vertexAttrib2f(slot, 0, 0);
     gl.bindBuffer(gl.ARRAY_BUFFER, null);
   }
 
