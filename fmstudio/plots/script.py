@@ -38,7 +38,8 @@ def linked(entry: Path, given: Mapping[str, str] | None = None) -> str:
 
     Args:
         entry: the module to run.
-        given: texts that the modules import from `GIVEN`, by name; ``SCRIPT``, the script's own, stands there too.
+        given: texts that the modules import from `GIVEN`, by name; the script's own text stands there, too,
+            as ``SCRIPT``: a Worker is made of it without a request.
 
     Returns:
         A script in strict mode and a scope of its own. It holds no "</script", so it may stand inside a page.

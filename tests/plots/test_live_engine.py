@@ -1,4 +1,4 @@
-"""The engine in Chromium: a Worker of the page's own script, WebGL in software, and the choice among the places."""
+"""The engine in Chromium: a Worker of the page's own script, WebGL in software, and the choice among them."""
 
 from __future__ import annotations
 
@@ -130,7 +130,8 @@ JOB = """const job = (points, particles, steps) => ({
     data: Float32Array.from({ length: 2 * points }, (_, i) => Math.sin(i * i)),
     source: [{ weight: 1, mean: [0, 0], covariance: [1, 0, 0, 1] }] },
   start: Float32Array.from({ length: 2 * particles }, (_, i) => Math.cos(i * i)),
-  knots: Array.from({ length: steps + 1 }, (_, k) => 1 - k / steps), tableau: { a: [[], [1]], b: [0.5, 0.5], c: [0, 1] },
+  knots: Array.from({ length: steps + 1 }, (_, k) => 1 - k / steps),
+  tableau: { a: [[], [1]], b: [0.5, 0.5], c: [0, 1] },
 });"""
 
 
@@ -140,6 +141,7 @@ def test_software_is_never_chosen_by_itself(page: Any) -> None:
     assert "WebGL" in why
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["GPU", "worker", "page"])
 def test_a_newer_job_takes_the_place_of_an_older(page: Any, where: str) -> None:
     first, second, mixed, last = on(
@@ -159,6 +161,7 @@ def test_a_newer_job_takes_the_place_of_an_older(page: Any, where: str) -> None:
     assert (first, second, mixed, last) == (False, True, False, 5)
 
 
+@pytest.mark.slow
 def test_knots_come_while_later_ones_are_computed_and_the_page_stays_awake(page: Any) -> None:
     for where in ("worker", "page"):
         early, longest = on(
@@ -193,7 +196,8 @@ def test_a_cloud_that_takes_too_long_is_refused_or_thinned_while_it_is_dragged(p
           const large = job(20000, 500, 30), places = [];
           const course = engine.follow("a", large, () => places.push(0));
           const drag = async (seed) => {{
-            const found = [], {{ standIn, done }} = engine.follow("a", large, (k, x) => (found[k] = x), {{ dragging: true, seed }});
+            const found = [], told = (k, x) => (found[k] = x);
+            const {{ standIn, done }} = engine.follow("a", large, told, {{ dragging: true, seed }});
             return [standIn, await done, found.length, [...found.at(-1).subarray(0, 20)].join()];
           }};
           const thin = [await drag(1), await drag(1), await drag(2)];
@@ -223,6 +227,7 @@ def test_what_fails_in_a_worker_is_said(page: Any) -> None:
     assert "ends too early" in said
 
 
+@pytest.mark.slow
 def test_a_card_that_is_taken_away_leaves_the_job_to_another(page: Any) -> None:
     first, ended, last, then = on(
         page,
@@ -237,6 +242,7 @@ def test_a_card_that_is_taken_away_leaves_the_job_to_another(page: Any) -> None:
     assert (first, ended, last, then) == ("GPU", True, 40, "worker")
 
 
+@pytest.mark.slow
 def test_a_card_that_sums_wrongly_is_refused(page: Any) -> None:
     where, why = page.evaluate(
         """async () => {

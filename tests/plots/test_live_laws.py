@@ -1,12 +1,11 @@
-"""The browser's fields against the oracle and the nets: every path, data set and source, on every back end."""
+"""The browser's fields against the oracle and the nets: every path, data set and source."""
 
 from __future__ import annotations
 
 import base64
 import json
-import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from fmstudio.flow.oracle.oracle_for import Oracle, oracle_for
 from fmstudio.flow.regress.objectives import TARGETS
 from fmstudio.flow.solve.fields import Guided
 from fmstudio.flow.solve.solvers import integrate, path_times
-from fmstudio.flow.solve.tableaux import HEUN, SOLVERS, Tableau
+from fmstudio.flow.solve.tableaux import HEUN, Tableau
 from fmstudio.learn.build import density_of, path_of, source_of
 from fmstudio.learn.catalogue.data import DATA
 from fmstudio.learn.catalogue.paths import PATHS
@@ -32,7 +31,6 @@ from fmstudio.learn.experiment import Experiment, domain
 from fmstudio.learn.nets.networks import Network, Shape
 from fmstudio.learn.nets.shipped import FOLDER as NETS
 from fmstudio.learn.training.checkpoints import Checkpoint, load
-from fmstudio.plots import script
 from fmstudio.plots.scene.live import components
 from fmstudio.plots.scene.live_net import LiveNet
 
@@ -127,7 +125,7 @@ def experiments() -> Iterator[tuple[Experiment, Density]]:
 
 
 def cases() -> list[Case]:
-    """Each experiment at t = 0.001 and two times more, each second one with a class where there are classes."""
+    """Each experiment at t = 0.001 and two times more, each second one with a class where there are any."""
     found = []
     for k, (experiment, data) in enumerate(experiments()):
         draws = generator(k)
@@ -214,7 +212,7 @@ def nets() -> list[Checkpoint]:
 
 
 def net_cases(precision: Any = "float32") -> list[tuple[dict[str, Any], list[Tensor]]]:
-    """What each net is asked, and torch's answers; a net that knows classes is asked for one, guided by 2.5."""
+    """What each net is asked, and torch's answers; one that knows classes is asked for one, guided by 2.5."""
     found = []
     for k, checkpoint in enumerate(nets()):
         live, net = LiveNet(checkpoint, precision), checkpoint.net

@@ -45,7 +45,7 @@ class LiveNet:
         }
 
     def weights(self) -> bytes:
-        """The frequencies of x (fourier × dim) and of t, then [W β] of each layer row by row; little-endian."""
+        """The frequencies of x (fourier × dim) and of t, then [W β] of each layer by rows; little-endian."""
         network = self.checkpoint.network
         flat = torch.cat([network.space.flatten(), network.time, network.flat.detach()]).cpu()
         return flat.numpy().astype("<f2" if self.precision == "float16" else "<f4").tobytes()
