@@ -25,6 +25,9 @@ import { InWorker } from "./worker.js";
 const PLACES = /** @type {Where[]} */ (["GPU", "worker", "page"]);
 /** Milliseconds that a job may take on the page itself; a longer one is worth its way to another place. */
 const SMALL = 4;
+const TURNS = 3;
+/** Milliseconds that a browser's clock tells apart. */
+const FINEST = 0.1;
 /** Points of a cloud that stand in for it while something is dragged. */
 const STAND_IN = 200;
 
@@ -159,14 +162,17 @@ const SLOW = { mixture: 4e-5, cloud: 2e-5, net: 4e-6 };
 /** The kinds of law that a back end takes. @param {BackEnd} end */
 const kindsOf = (end) => /** @type {Law["kind"][]} */ (Object.keys(SLOW)).filter((kind) => end.can(probe(kind, 1).law));
 
-/** Milliseconds for a term, by kind of law: each probe twice, because code and shaders warm up. @param {BackEnd} end */
+/** Milliseconds for a term, by kind of law: the best of some turns, because code warms up and others use the machine. @param {BackEnd} end */
 async function measured(end) {
   /** @type {Record<string, number>} */
   const rates = {};
   for (const kind of kindsOf(end)) {
-    // A card is only as fast as it is with as many particles as a picture has.
-    const job = probe(kind, end.name === "GPU" ? 2048 : 64);
-    for (let turn = 0; turn < 2; turn++) rates[kind] = Number(await end.follow(job, () => {}).done) / work(job);
+    // Long enough for a coarse clock; and a card is only as fast as it is with as many particles as a picture has.
+    const job = probe(kind, end.name === "GPU" || kind === "mixture" ? 2048 : 64);
+    for (let turn = 0; turn < TURNS; turn++) {
+      const worked = Math.max(FINEST, Number(await end.follow(job, () => {}).done));
+      rates[kind] = Math.min(rates[kind] ?? Infinity, worked / work(job));
+    }
   }
   return rates;
 }
