@@ -5,3 +5,6 @@ export const STYLE = "";
 
 /** The page around a scene that plays without a network: assets/offline.html. */
 export const OFFLINE_PAGE = "";
+
+/** The page's one script, as text that runs it again; empty where the modules are not linked to one. */
+export const SCRIPT = "";

@@ -6,6 +6,7 @@
 import { mount as board } from "./board.js";
 import { mount as film } from "./film.js";
 import { mount as lessons } from "./lessons.js";
+import { answer } from "./live/worker.js";
 import { mount as offline } from "./offline.js";
 import { giveWay, idle, mount as player } from "./player/gradio.js";
 import { mount as plot } from "./plot.js";
@@ -26,19 +27,25 @@ const MODULES = { board, film, lessons, offline, player, plot };
 /** How to end what stands on the page. @type {Map<HTMLElement, () => void>} */
 const standing = new Map();
 
-document.addEventListener("fm-mount", (event) => {
-  const element = /** @type {HTMLElement} */ (event.target), { module, ...how } = /** @type {CustomEvent} */ (event).detail;
-  standing.set(element, MODULES[module](element, how));
-  event.preventDefault();
-});
+function listen() {
+  document.addEventListener("fm-mount", (event) => {
+    const element = /** @type {HTMLElement} */ (event.target), { module, ...how } = /** @type {CustomEvent} */ (event).detail;
+    standing.set(element, MODULES[module](element, how));
+    event.preventDefault();
+  });
 
-new MutationObserver(() => {
-  for (const [element, end] of standing) {
-    if (element.isConnected) continue;
-    standing.delete(element);
-    end();
-  }
-}).observe(document, { childList: true, subtree: true });
+  new MutationObserver(() => {
+    for (const [element, end] of standing) {
+      if (element.isConnected) continue;
+      standing.delete(element);
+      end();
+    }
+  }).observe(document, { childList: true, subtree: true });
 
-document.addEventListener("change", giveWay, true);
-window.addEventListener("fm-idle", (event) => /** @type {CustomEvent<Promise<void>[]>} */ (event).detail.push(idle()));
+  document.addEventListener("change", giveWay, true);
+  window.addEventListener("fm-idle", (event) => /** @type {CustomEvent<Promise<void>[]>} */ (event).detail.push(idle()));
+}
+
+// A Worker runs this script, too, to compute beside the page.
+if (globalThis.document) listen();
+else answer(/** @type {Parameters<typeof answer>[0]} */ (/** @type {unknown} */ (globalThis)));

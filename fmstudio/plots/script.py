@@ -38,7 +38,8 @@ def linked(entry: Path, given: Mapping[str, str] | None = None) -> str:
 
     Args:
         entry: the module to run.
-        given: texts that the modules import from `GIVEN`, by name.
+        given: texts that the modules import from `GIVEN`, by name; the script's own text stands there, too,
+            as ``SCRIPT``: a Worker is made of it without a request.
 
     Returns:
         A script in strict mode and a scope of its own. It holds no "</script", so it may stand inside a page.
@@ -50,7 +51,9 @@ def linked(entry: Path, given: Mapping[str, str] | None = None) -> str:
     """
     done: dict[Path, str] = {}
     _link(entry.resolve(), (), done, given or {})
-    return "\n".join(['(() => {\n"use strict";', *done.values(), "})();"]).replace("</script", "<\\/script")
+    return "\n".join(['(function script() {\n"use strict";', *done.values(), "})();"]).replace(
+        "</script", "<\\/script"
+    )
 
 
 def _link(module: Path, chain: tuple[Path, ...], done: dict[Path, str], given: Mapping[str, str]) -> None:
@@ -60,6 +63,7 @@ def _link(module: Path, chain: tuple[Path, ...], done: dict[Path, str], given: M
         return
     if module == GIVEN:
         source = "".join(f"export const {name} = {_literal(text)};\n" for name, text in given.items())
+        source += "export const SCRIPT = `(${script})();`;\n"
     else:
         source = _COMMENT.sub("", module.read_text("utf-8"))
     for names, address in _IMPORT.findall(source):

@@ -108,10 +108,10 @@ def test_the_linked_script_runs_as_it_is(made: str, tmp_path: Path) -> None:
 
 
 def test_every_module_stands_in_a_script() -> None:
-    both = studio_script() + linked(FOLDER / "page.js")
+    every = studio_script() + linked(FOLDER / "page.js") + linked(FOLDER / "live" / "engine.js")
     for module in FOLDER.rglob("*.js"):
         name = re.sub(r"\W", "_", module.relative_to(FOLDER).as_posix())
-        assert f"const {name} = (" in both, module
+        assert f"const {name} = (" in every, module
 
 
 def test_the_browser_reads_what_python_writes(tmp_path: Path) -> None:
@@ -177,3 +177,26 @@ def test_a_gif_of_the_browser_opens_elsewhere(tmp_path: Path) -> None:
             shown = np.asarray(gif.convert("RGB"), float)
             assert np.abs(shown - frame).mean() < 8
             assert np.abs(shown - np.roll(frame, 5, axis=1)).mean() > 8
+
+
+def test_the_same_script_computes_where_there_is_no_page(tmp_path: Path) -> None:
+    (tmp_path / "studio.js").write_text(studio_script(), "utf-8")
+    law = {
+        "kind": "mixture",
+        "path": {"a": "1-t", "b": "t", "gamma_squared": "0", "numbers": {}},
+        "data": [{"weight": 1, "mean": [3, 0], "covariance": [1, 0, 0, 1]}],
+        "source": [{"weight": 1, "mean": [0, 0], "covariance": [1, 0, 0, 1]}],
+    }
+    job = {"law": law, "start": [1, 2], "knots": [1, 0], "tableau": {"a": [[]], "b": [1], "c": [0]}}
+    said = node(
+        f"""
+        import {{ readFileSync }} from "node:fs";
+        const job = {json.dumps(job)};
+        globalThis.postMessage = ({{ k, x }}) => x && console.log(k, [...x].join());
+        new Function(readFileSync("studio.js", "utf8"))();
+        globalThis.onmessage({{ data: {{ id: 1, job: {{ ...job, start: Float32Array.from(job.start) }} }} }});
+        """,
+        tmp_path,
+    )
+    # At t = 1 the mean data point is 3, and u = ε − x₀.
+    assert said.split("\n")[:2] == ["0 1,2", "1 3,0"]
