@@ -14,7 +14,7 @@ import { clamp } from "./player/numbers.js";
 
 /** @type {Record<string, string>} */
 const HINTS = {
-  mixture: "Drag a component; a tip of its axes stretches and turns it.",
+  mixture: "Drag a component; its tips stretch and turn it.",
   cloud: "The points of the file.",
   draw: "The cloud follows when you let go.",
   example: "Nothing is drawn: this example plays until your first stroke.",

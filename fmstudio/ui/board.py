@@ -33,9 +33,16 @@ _HTML = """
   <button type="button" data-board="undo">Undo</button>
   <button type="button" data-board="clear">Clear</button></div>
   <p class="board-hint"></p>
-  <p class="board-keys" id="board-keys"><kbd>arrows</kbd> move, <kbd>D</kbd> <kbd>A</kbd> wider, narrower,
-  <kbd>W</kbd> <kbd>S</kbd> taller, flatter, <kbd>Q</kbd> <kbd>E</kbd> turn, <kbd>+</kbd> <kbd>−</kbd> weight,
-  <kbd>Shift</kbd> finer, <kbd>Del</kbd> removes, <kbd>Ctrl Z</kbd> undoes</p>
+  <p class="board-keys" id="board-keys">
+  <span><kbd>arrows</kbd> move,</span>
+  <span><kbd>D</kbd> <kbd>A</kbd> wider, narrower,</span>
+  <span><kbd>W</kbd> <kbd>S</kbd> taller, flatter,</span>
+  <span><kbd>Q</kbd> <kbd>E</kbd> turn,</span>
+  <span><kbd>+</kbd> <kbd>−</kbd> weight,</span>
+  <span><kbd>Shift</kbd> finer,</span>
+  <span><kbd>Del</kbd> removes,</span>
+  <span><kbd>Ctrl Z</kbd> undoes</span>
+  </p>
 </div>
 """
 

@@ -115,5 +115,5 @@ test("one more has an equal share and stands where there is room; one less is go
   assert.ok([round, long].every(([, x, y]) => Math.hypot(more[2][1] - x, more[2][2] - y) > 2));
   assert.deepEqual(without(more, 1), [more[0], more[2]]);
   assert.deepEqual(lawOf([[1, 2, 3, 4, 5, 6], [3, 0, 0, 1, 0, 1]])[0], { weight: 0.25, mean: [2, 3], covariance: [4, 5, 5, 6] });
-  assert.equal(described([round, long], 1), "Component 2 of 2: centre −1.00, 1.00; widths 1.00 and 0.20; angle 0°; weight 50 %");
+  assert.equal(described([round, long], 1), "Component 2 of 2 at −1.00, 1.00; widths 1.00, 0.20; angle 0°; weight 50 %");
 });

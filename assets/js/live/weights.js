@@ -46,7 +46,7 @@ export function lawOf(components) {
 export function described(components, part) {
   const [, x, y] = components[part], { widths, angle } = ellipse(components[part]), degrees = Math.round((angle * 180) / Math.PI);
   return (
-    `Component ${part + 1} of ${components.length}: centre ${fixed(x)}, ${fixed(y)}; widths ${fixed(widths[0])} and ` +
+    `Component ${part + 1} of ${components.length} at ${fixed(x)}, ${fixed(y)}; widths ${fixed(widths[0])}, ` +
     `${fixed(widths[1])}; angle ${fixed(degrees, 0)}°; weight ${fixed(100 * shares(components)[part], 0)} %`
   );
 }
