@@ -11,6 +11,8 @@ const SETTLED = 400;
 /** What a key adds to a weight, and a turn of the wheel to a width. @type {Record<string, number>} */
 const WEIGHT = { "+": 0.05, "=": 0.05, "-": -0.05, "−": -0.05 };
 const WHEEL = 1.12;
+/** Of the plane, beyond the farthest centre; less than what a drag keeps free, or the board would grow with each. */
+const MARGIN = 0.2;
 
 export class Mixture {
   /** @type {Component[]} */ components = [];
@@ -64,7 +66,7 @@ export class Mixture {
   take(components) {
     this.components = components;
     this.chosen = Math.max(0, Math.min(this.chosen, components.length - 1));
-    this.span = components.reduce((most, [, x, y]) => Math.max(most, Math.abs(x) + 0.5, Math.abs(y) + 0.5), SPAN);
+    this.span = components.reduce((most, [, x, y]) => Math.max(most, Math.abs(x) + MARGIN, Math.abs(y) + MARGIN), SPAN);
     this.say();
   }
 
@@ -160,10 +162,11 @@ export class Mixture {
   key(event) {
     const { key, shiftKey } = event, { components, chosen } = this, undo = (event.ctrlKey || event.metaKey) && key === "z";
     if (event.altKey || ((event.ctrlKey || event.metaKey) && !undo)) return;
-    const next = step(components[chosen], key, shiftKey, this.view);
+    const own = components[chosen], next = step(own, key, shiftKey, this.view), same = next?.every((c, k) => Math.abs(c - own[k]) < 1e-9);
     if (undo) this.board.undo();
     else if (key === "Delete" || key === "Backspace") this.remove();
     else if (key in WEIGHT) this.weigh(shares(components)[chosen] + WEIGHT[key]);
+    else if (same) this.say("That changes nothing here: it is round, or at a bound.");
     else if (next) this.change(components.with(chosen, next));
     else return;
     // A player under the pointer would take the key for its clock.
