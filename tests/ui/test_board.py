@@ -73,7 +73,8 @@ def test_keys_reach_every_component_and_change_all_of_it(browser: Any, studio_ur
     # Keys that follow quickly are sent together, on a slow machine in two lots.
     page = board.page
     page.wait_for_function(
-        "JSON.parse(new URLSearchParams(location.search).get('mixture'))?.[1].slice(0, 3).join() === '0.35,1.6,1.12'"
+        "JSON.parse(new URLSearchParams(location.search).get('mixture'))"
+        "?.[1].slice(0, 3).join() === '0.35,1.6,1.12'"
     )
     moved = board.mixture()
     assert page.evaluate(f"{PLAYER}.reworked") > 0
