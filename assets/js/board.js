@@ -17,6 +17,7 @@ const HINTS = {
   mixture: "Drag a component; its tips stretch and turn it.",
   cloud: "The points of the file.",
   draw: "The cloud follows when you let go.",
+  full: "The board is full: undo or clear to go on.",
   example: "Nothing is drawn: this example plays until your first stroke.",
   instead: "Your first stroke takes the place of the file's points.",
 };
@@ -106,7 +107,8 @@ class Board {
     show("clear", mode === "draw" && strokes.length > 0);
     this.button("undo").ariaDisabled = String(!this.history.length);
     this.root.dataset.mode = mode;
-    this.hint.textContent = HINTS[mode !== "draw" || strokes.length ? mode : this.cloud ? "instead" : "example"];
+    const nothing = this.cloud ? "instead" : "example", drawn = this.full ? "full" : mode;
+    this.hint.textContent = HINTS[mode !== "draw" || strokes.length ? drawn : nothing];
     this.draw();
   }
 
@@ -133,7 +135,7 @@ class Board {
     if (this.mode === "cloud") return;
     this.plane.setPointerCapture(event.pointerId);
     if (this.mode === "mixture") return this.mixture.press(event, this.pixel(event));
-    if (this.full()) return;
+    if (this.full) return;
     this.keep();
     this.drawing = true;
     this.strokes.push([this.place(event)]);
@@ -143,7 +145,8 @@ class Board {
   /** @param {PointerEvent} event */
   move(event) {
     if (this.mode === "mixture") return this.mixture.move(this.pixel(event));
-    if (!this.drawing || this.full()) return;
+    if (!this.drawing) return;
+    if (this.full) return this.dress();
     const [x, y] = this.place(event), stroke = this.strokes[this.strokes.length - 1], [px, py] = stroke[stroke.length - 1];
     if (Math.hypot(px - x, py - y) > 0.04) stroke.push([x, y]);
     requestAnimationFrame(() => this.draw());
@@ -155,11 +158,9 @@ class Board {
     return [(2 * px) / size - 1, 1 - (2 * py) / size].map((c) => clamp(c * SPAN, -SPAN, SPAN));
   }
 
-  /** Whether the strokes are as long as a link can carry; then it is said. */
-  full() {
-    const full = this.strokes.reduce((sum, stroke) => sum + stroke.length, 0) >= MOST;
-    if (full) this.hint.textContent = "The board is full: undo or clear to go on.";
-    return full;
+  /** Whether the strokes are as long as a link can carry. */
+  get full() {
+    return this.strokes.reduce((sum, stroke) => sum + stroke.length, 0) >= MOST;
   }
 
   release() {
