@@ -1,8 +1,10 @@
 // What the board draws: its axes, strokes of the brush, the points of a file, the components of a mixture.
 
+import { ellipse } from "./live/handles.js";
+
 /**
- * @typedef {number[]} Place x, y
- * @typedef {number[]} Component weight, mean x, mean y, covariance xx, xy, yy
+ * @typedef {import("./live/handles.js").Place} Place
+ * @typedef {import("./live/handles.js").Component} Component
  * @typedef {{ points: Place[], labels: number[] | null }} Cloud
  * @typedef {CanvasRenderingContext2D} Pen
  */
@@ -13,7 +15,7 @@ export const SPAN = 3.5;
 /** A colour of the theme. @param {string} name */
 const css = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 
-/** @param {Pen} pen @param {number} x @param {number} y */
+/** @param {Pen} pen @param {number} x @param {number} y @returns {[number, number]} */
 const toPixel = ({ canvas }, x, y, span = SPAN) => [((x / span + 1) / 2) * canvas.width, ((1 - y / span) / 2) * canvas.height];
 
 /** Empty the board and draw its axes. @param {Pen} pen */
@@ -61,27 +63,31 @@ export function drawCloud(pen, { points, labels }) {
   });
 }
 
-/** The axes of a component's ellipse, and its angle: roots of the covariance's eigenvalues. @param {Component} component */
-export function ellipse([, , , sxx, sxy, syy]) {
-  const half = (sxx + syy) / 2, gap = Math.hypot((sxx - syy) / 2, sxy);
-  return { long: Math.sqrt(half + gap), short: Math.sqrt(Math.max(half - gap, 1e-4)), angle: Math.atan2(2 * sxy, sxx - syy) / 2 };
-}
-
-/** @param {Pen} pen @param {Component[]} components @param {number} held the one that is dragged */
-export function drawComponents(pen, components, held) {
+/**
+ * @param {Pen} pen @param {Component[]} components their weights with sum 1 @param {number} chosen
+ * @param {number} span half of what the board shows @param {Place[]} ends of the lines from the chosen centre to its handles
+ */
+export function drawComponents(pen, components, chosen, span, ends) {
+  const unit = pen.canvas.width / 2 / span, size = pen.canvas.width / 50, heaviest = Math.max(...components.map(([weight]) => weight));
   components.forEach((component, k) => {
-    const [weight, x, y] = component, { long, short, angle } = ellipse(component), unit = pen.canvas.width / 2 / SPAN, [u, v] = toPixel(pen, x, y);
+    const [weight, x, y] = component, { widths, angle } = ellipse(component), [u, v] = toPixel(pen, x, y, span);
     pen.fillStyle = css("--fm-data");
+    pen.globalAlpha = 0.08 + (0.4 * weight) / heaviest;
     for (const level of [1, 2]) {
       pen.beginPath();
-      pen.ellipse(u, v, level * unit * long, level * unit * short, -angle, 0, 7);
-      pen.globalAlpha = (level === 1 ? 0.3 : 0.15) + 0.5 * weight;
+      pen.ellipse(u, v, level * unit * widths[0], level * unit * widths[1], -angle, 0, 7);
       pen.fill();
     }
     pen.globalAlpha = 1;
+    pen.strokeStyle = pen.fillStyle = css(k === chosen ? "--fm-ink" : "--fm-data");
     pen.beginPath();
-    pen.arc(u, v, pen.canvas.width / 50, 0, 7);
-    pen.fillStyle = css(k === held ? "--fm-ink" : "--fm-data");
+    for (const end of k === chosen ? ends : []) {
+      pen.moveTo(u, v);
+      pen.lineTo(...toPixel(pen, end[0], end[1], span));
+    }
+    pen.stroke();
+    pen.beginPath();
+    pen.arc(u, v, size, 0, 7);
     pen.fill();
   });
 }

@@ -1,67 +1,75 @@
 // The board: draw a cloud with the brush, see the points of a file, or drag the components of a mixture.
 // What it shows is what plays: where nothing is drawn, the example, pale, until the first stroke.
 
-import { SPAN, drawAxes, drawCloud, drawComponents, drawStrokes } from "./board-drawing.js";
+import { SPAN, drawAxes, drawCloud, drawStrokes } from "./board-drawing.js";
+import { Mixture } from "./board-mixture.js";
 import { clamp } from "./player/numbers.js";
 
 /**
  * @typedef {import("./board-drawing.js").Place} Place
  * @typedef {import("./board-drawing.js").Component} Component
  * @typedef {import("./board-drawing.js").Cloud} Cloud
- * @typedef {{ mode: string, strokes: Place[][], cloud: Cloud | null }} Drawn
+ * @typedef {{ mode: string, strokes: Place[][], cloud: Cloud | null, components: Component[] }} Drawn
  */
 
 /** @type {Record<string, string>} */
 const HINTS = {
-  mixture: "Drag a component; the wheel widens it.",
+  mixture: "Drag a component; its tips stretch and turn it.",
   cloud: "The points of the file.",
   draw: "The cloud follows when you let go.",
-  example: "An example. Draw over it: your drawing takes its place.",
+  full: "The board is full: undo or clear to go on.",
+  example: "Nothing is drawn: this example plays until your first stroke.",
   instead: "Your first stroke takes the place of the file's points.",
 };
-/** The most components, and how far from its middle a component is taken hold of. */
-const MOST = 16, REACH = 0.8;
+/** The most places of all strokes. */
+const MOST = 2000;
 
-/** The component nearest to a place, within reach; −1 if none. @param {Component[]} components @param {number} x @param {number} y */
-export function nearest(components, x, y) {
-  const distances = components.map(([, cx, cy]) => Math.hypot(cx - x, cy - y)), least = Math.min(...distances);
-  return least <= REACH ? distances.indexOf(least) : -1;
-}
-
-/** A component made wider or narrower, within what can be seen. @param {Component} component @param {number} factor */
-export function widened([weight, x, y, sxx, sxy, syy], factor) {
-  return [weight, x, y, clamp(sxx * factor, 0.005, 4), sxy * factor, clamp(syy * factor, 0.005, 4)];
+/**
+ * Whether Python says what the board shows, as its answer to a change does; its numbers have four decimals.
+ * @param {any} value @param {string} mode @param {Place[][]} strokes @param {Component[]} components
+ */
+export function echoes(value, mode, strokes, components) {
+  const alike = (/** @type {any[]} */ rows, /** @type {any[]} */ own, /** @type {(row: any, other: any) => boolean} */ same) =>
+    rows.length === own.length && rows.every((row, k) => same(row, own[k]));
+  if (value.mode !== mode || mode === "cloud") return false;
+  if (mode === "draw") return alike(value.strokes, strokes, (line, other) => line.length === other.length);
+  return alike(value.components, components, (row, own) => row.every((/** @type {number} */ c, /** @type {number} */ k) => Math.abs(c - own[k]) < 1e-3));
 }
 
 class Board {
   mode = "draw";
   /** @type {Place[][]} */ strokes = [];
   /** The points of a file. @type {Cloud | null} */ cloud = null;
-  /** @type {Component[]} */ components = [];
   /** What undo goes back to. @type {Drawn[]} */ history = [];
-  /** The component that is dragged, whether a stroke is drawn, and how many changes were sent. */
-  held = -1; drawing = false; sent = 0;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */ settled = undefined;
+  /** Whether a stroke is drawn, and how many changes were sent. */
+  drawing = false; sent = 0;
 
-  /** @param {HTMLElement} element @param {Place[][]} example @param {(data: object) => void} trigger */
-  constructor(element, example, trigger) {
+  /** @param {HTMLElement} element @param {{ example: Place[][], most: number }} given @param {(data: object) => void} trigger */
+  constructor(element, { example, most }, trigger) {
+    this.root = /** @type {HTMLElement} */ (element.querySelector(".fm-board"));
+    this.plane = /** @type {HTMLElement} */ (element.querySelector(".board-plane"));
     this.canvas = /** @type {HTMLCanvasElement} */ (element.querySelector("canvas"));
     this.pen = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     this.hint = /** @type {HTMLElement} */ (element.querySelector(".board-hint"));
     this.button = (/** @type {string} */ name) => /** @type {HTMLButtonElement} */ (element.querySelector(`[data-board=${name}]`));
     this.example = example;
     this.trigger = trigger;
+    const [keep, draw, send, undo] = [() => this.keep(), () => this.draw(), () => this.send(), () => this.undo()];
+    this.mixture = new Mixture(element, most, { keep, draw, send, undo });
     this.listen();
   }
 
   listen() {
-    const { canvas } = this;
-    canvas.addEventListener("pointerdown", (event) => this.press(event));
-    canvas.addEventListener("pointermove", (event) => this.move(event));
-    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => this.release());
-    canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    const { plane, mixture } = this;
+    plane.addEventListener("pointerdown", (event) => this.press(event));
+    plane.addEventListener("pointermove", (event) => this.move(event));
+    for (const end of ["pointerup", "pointercancel"]) plane.addEventListener(end, () => this.release());
+    // What was taken hold of keeps the focus.
+    plane.addEventListener("mousedown", (event) => event.preventDefault());
+    plane.addEventListener("wheel", (event) => this.mode === "mixture" && mixture.wheel(event, this.pixel(event)), { passive: false });
     this.button("clear").addEventListener("click", () => this.clear());
-    this.button("add").addEventListener("click", () => this.add());
+    this.button("add").addEventListener("click", () => mixture.add());
+    this.button("remove").addEventListener("click", () => mixture.remove());
     this.button("draw").addEventListener("click", () => {
       this.keep();
       this.mode = "draw";
@@ -80,7 +88,7 @@ class Board {
   draw() {
     const { pen, mode, strokes, cloud } = this;
     drawAxes(pen);
-    if (mode === "mixture") return drawComponents(pen, this.components, this.held);
+    if (mode === "mixture") return this.mixture.draw(pen);
     if (strokes.length) return drawStrokes(pen, strokes);
     // What plays while nothing is drawn yet; pale where a stroke takes its place.
     pen.globalAlpha = mode === "draw" ? 0.3 : 1;
@@ -93,96 +101,80 @@ class Board {
   dress() {
     const { mode, strokes } = this, show = (/** @type {string} */ name, /** @type {boolean} */ seen) => (this.button(name).hidden = !seen);
     show("add", mode === "mixture");
+    show("remove", mode === "mixture");
     show("draw", mode === "cloud");
-    show("undo", mode === "draw" && this.history.length > 0);
-    show("clear", mode === "mixture" || (mode === "draw" && strokes.length > 0));
-    this.button("clear").textContent = mode === "mixture" ? "− component" : "Clear";
-    this.canvas.style.cursor = mode === "cloud" ? "default" : "";
-    this.hint.textContent = HINTS[mode !== "draw" || strokes.length ? mode : this.cloud ? "instead" : "example"];
+    show("undo", mode === "mixture" || (mode === "draw" && this.history.length > 0));
+    show("clear", mode === "draw" && strokes.length > 0);
+    this.button("undo").ariaDisabled = String(!this.history.length);
+    this.root.dataset.mode = mode;
+    const nothing = this.cloud ? "instead" : "example", drawn = this.full ? "full" : mode;
+    this.hint.textContent = HINTS[mode !== "draw" || strokes.length ? drawn : nothing];
     this.draw();
   }
 
   /** @param {object} [what] */
-  send(what = this.mode === "mixture" ? { components: this.components } : { strokes: this.strokes }) {
+  send(what = this.mode === "mixture" ? { components: this.mixture.components } : { strokes: this.strokes }) {
+    this.mixture.settle();
     this.sent += 1;
     this.trigger({ ...what, count: this.sent });
   }
 
   keep() {
-    this.history.push({ mode: this.mode, strokes: this.strokes.map((stroke) => [...stroke]), cloud: this.cloud });
+    this.history.push({ mode: this.mode, strokes: this.strokes.map((stroke) => [...stroke]), cloud: this.cloud, components: this.mixture.components });
+    this.button("undo").ariaDisabled = "false";
   }
 
-  /** The plane's point under the pointer. @param {MouseEvent} event */
-  place(event) {
+  /** Where the pointer is, in pixels of the board. @param {MouseEvent} event */
+  pixel(event) {
     const box = this.canvas.getBoundingClientRect();
-    return [(((event.clientX - box.left) / box.width) * 2 - 1) * SPAN, (1 - ((event.clientY - box.top) / box.height) * 2) * SPAN];
+    return [event.clientX - box.left, event.clientY - box.top];
   }
 
   /** @param {PointerEvent} event */
   press(event) {
     if (this.mode === "cloud") return;
-    this.canvas.setPointerCapture(event.pointerId);
-    const [x, y] = this.place(event);
-    if (this.mode === "draw") {
-      this.keep();
-      this.drawing = true;
-      this.strokes.push([[x, y]]);
-    } else this.held = nearest(this.components, x, y);
+    this.plane.setPointerCapture(event.pointerId);
+    if (this.mode === "mixture") return this.mixture.press(event, this.pixel(event));
+    if (this.full) return;
+    this.keep();
+    this.drawing = true;
+    this.strokes.push([this.place(event)]);
     this.draw();
   }
 
   /** @param {PointerEvent} event */
   move(event) {
-    const [x, y] = this.place(event).map((c) => clamp(c, -SPAN, SPAN));
-    if (this.drawing) {
-      const stroke = this.strokes[this.strokes.length - 1], [px, py] = stroke[stroke.length - 1];
-      if (Math.hypot(px - x, py - y) > 0.04 && this.strokes.flat().length < 2000) stroke.push([x, y]);
-    } else if (this.held >= 0) {
-      this.components[this.held].splice(1, 2, x, y);
-      this.drag();
-    } else return;
+    if (this.mode === "mixture") return this.mixture.move(this.pixel(event));
+    if (!this.drawing) return;
+    if (this.full) return this.dress();
+    const [x, y] = this.place(event), stroke = this.strokes[this.strokes.length - 1], [px, py] = stroke[stroke.length - 1];
+    if (Math.hypot(px - x, py - y) > 0.04) stroke.push([x, y]);
     requestAnimationFrame(() => this.draw());
   }
 
-  /** Tell the players, before Python hears of it. */
-  drag() {
-    const data = this.components.map(([weight, mx, my, xx, xy, yy]) => ({ weight, mean: [mx, my], covariance: [xx, xy, xy, yy] }));
-    document.dispatchEvent(new CustomEvent("fm-drag", { detail: { data } }));
+  /** The plane's point under the pointer. @param {MouseEvent} event */
+  place(event) {
+    const { clientWidth: size } = this.canvas, [px, py] = this.pixel(event);
+    return [(2 * px) / size - 1, 1 - (2 * py) / size].map((c) => clamp(c * SPAN, -SPAN, SPAN));
+  }
+
+  /** Whether the strokes are as long as a link can carry. */
+  get full() {
+    return this.strokes.reduce((sum, stroke) => sum + stroke.length, 0) >= MOST;
   }
 
   release() {
-    if (!this.drawing && this.held < 0) return;
-    if (this.drawing) this.cloud = null;
+    if (this.mode === "mixture") return this.mixture.release();
+    if (!this.drawing) return;
+    this.cloud = null;
     this.drawing = false;
-    this.held = -1;
     this.dress();
     this.send();
-  }
-
-  /** The wheel over a component makes it wider or narrower. @param {WheelEvent} event */
-  wheel(event) {
-    const [x, y] = this.place(event), near = this.mode === "mixture" ? nearest(this.components, x, y) : -1;
-    if (near < 0) return;
-    event.preventDefault();
-    this.components[near] = widened(this.components[near], event.deltaY < 0 ? 1.12 : 1 / 1.12);
-    this.drag();
-    this.draw();
-    clearTimeout(this.settled);
-    this.settled = setTimeout(() => this.send(), 250);
   }
 
   clear() {
-    if (this.mode === "draw") {
-      this.keep();
-      this.strokes = [];
-    } else this.components = this.components.slice(0, Math.max(1, this.components.length - 1));
-    this.dress();
-    this.send();
-  }
-
-  add() {
-    if (this.components.length >= MOST) return;
-    this.components.push([1 / (this.components.length + 1), 0, 0, 0.2, 0, 0.2]);
+    this.keep();
+    this.strokes = [];
     this.dress();
     this.send();
   }
@@ -190,32 +182,34 @@ class Board {
   undo() {
     const drawn = this.strokes.length > 0, before = this.history.pop();
     if (!before) return;
-    Object.assign(this, before);
+    const { components, ...rest } = before;
+    Object.assign(this, rest);
+    if (this.mode === "mixture") {
+      this.mixture.take(components);
+      this.mixture.show(components);
+    }
     this.dress();
     // The points of a file that were only put aside on the board play still.
-    if (this.mode === "draw" && !this.cloud) this.send();
+    if (this.mode === "mixture" || (this.mode === "draw" && !this.cloud)) this.send();
     else if (drawn) this.send({ back: true });
   }
 
   /** Show what Python says, unless it answers an earlier stroke and knows nothing of the later ones. @param {any} value */
   take(value) {
-    if (this.drawing || (value.count || 0) < this.sent) return;
+    if (this.drawing || this.mixture.busy || (value.count || 0) < this.sent) return;
     this.sent = value.count || 0;
-    /** @type {Place[][]} */
-    const strokes = value.strokes || [];
-    const same = strokes.length === this.strokes.length && strokes.every((line, k) => line.length === this.strokes[k].length);
-    // An answer to what was drawn here leaves the way back open; anything else begins anew.
-    if (this.mode !== "draw" || value.mode !== "draw" || !same) this.history = [];
+    // An answer to what was done here leaves the way back open; anything else begins anew.
+    if (!echoes(value, this.mode, this.strokes, this.mixture.components)) this.history = [];
     this.mode = value.mode || "draw";
-    this.strokes = strokes.map((stroke) => stroke.map((place) => [...place]));
-    this.components = (value.components || []).map((/** @type {Component} */ row) => [...row]);
+    this.strokes = (value.strokes || []).map((/** @type {Place[]} */ stroke) => [...stroke]);
+    this.mixture.take(value.components || []);
     this.cloud = this.mode === "cloud" ? { points: value.points, labels: value.labels } : null;
     this.dress();
     this.fit();
   }
 }
 
-/** @param {HTMLElement} element @param {import("./studio.js").How} how `given`: the strokes of the example */
+/** @param {HTMLElement} element @param {import("./studio.js").How} how `given`: the strokes of the example, and the most components */
 export function mount(element, { props, watch, trigger, given }) {
   const board = new Board(element, given, (data) => trigger("input", data));
   const take = () => board.take(typeof props.value === "string" ? JSON.parse(props.value) : props.value || {});
@@ -227,6 +221,6 @@ export function mount(element, { props, watch, trigger, given }) {
   return () => {
     sizes.disconnect();
     theme.disconnect();
-    clearTimeout(board.settled);
+    board.mixture.settle();
   };
 }

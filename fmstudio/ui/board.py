@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from fmstudio.learn import clouds
+from fmstudio.learn.catalogue.data import MOST_COMPONENTS
 from fmstudio.learn.experiment import Experiment
 from fmstudio.ui.element import Element
 
@@ -17,13 +18,31 @@ SHOWN = 1_500
 
 _HTML = """
 <div class="fm-board">
-  <canvas aria-label="Board: draw data, or drag the components of the mixture" role="img"></canvas>
-  <p class="board-hint"></p>
+  <div class="board-plane">
+    <canvas role="img" aria-label="The board"></canvas>
+    <div class="board-parts" role="application" aria-label="Components of the mixture"
+      aria-describedby="board-keys"></div>
+    <span class="board-tip"></span><span class="board-tip"></span>
+  </div>
+  <p class="board-said" role="status"></p>
+  <label class="board-weight">weight <input type="range" min="1" max="99" step="1"><output></output></label>
   <div class="board-row">
   <button type="button" data-board="add">+ component</button>
+  <button type="button" data-board="remove">− component</button>
   <button type="button" data-board="draw">Draw instead</button>
   <button type="button" data-board="undo">Undo</button>
   <button type="button" data-board="clear">Clear</button></div>
+  <p class="board-hint"></p>
+  <p class="board-keys" id="board-keys">
+  <span><kbd>arrows</kbd> move,</span>
+  <span><kbd>D</kbd> <kbd>A</kbd> wider, narrower,</span>
+  <span><kbd>W</kbd> <kbd>S</kbd> taller, flatter,</span>
+  <span><kbd>Q</kbd> <kbd>E</kbd> turn,</span>
+  <span><kbd>+</kbd> <kbd>−</kbd> weight,</span>
+  <span><kbd>Shift</kbd> finer,</span>
+  <span><kbd>Del</kbd> removes,</span>
+  <span><kbd>Ctrl Z</kbd> undoes</span>
+  </p>
 </div>
 """
 
@@ -48,7 +67,7 @@ class Board(Element):
         super().__init__(
             value=value or board_value(Experiment()),
             html=_HTML,
-            given=rounded(clouds.example_drawing().strokes),
+            given={"example": rounded(clouds.example_drawing().strokes), "most": MOST_COMPONENTS},
             visible=visible,
             elem_id="board",
         )

@@ -58,7 +58,7 @@ for (const [name, mount] of Object.entries({ board, film, lessons, plot }))
     /** @type {string[]} */
     const asked = [], key = /** @type {keyof typeof shown} */ (name), part = element();
     if (name === "film") part.querySelector = element;
-    const end = mount(part, { given: [], props: { value: shown[key] }, watch: (prop) => asked.push(prop), trigger: () => {} });
+    const end = mount(part, { given: { example: [], most: 16 }, props: { value: shown[key] }, watch: (prop) => asked.push(prop), trigger: () => {} });
     assert.equal(watching.size, watches[key]);
     assert.deepEqual(asked, name === "lessons" ? [] : ["value"]);
     end();

@@ -3,8 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { ellipse } from "../../assets/js/board-drawing.js";
-import { nearest, widened } from "../../assets/js/board.js";
+import { echoes } from "../../assets/js/board.js";
 import { bars, facts } from "../../assets/js/film.js";
 import { hashOf, searchOf } from "../../assets/js/page/address.js";
 import { Curves } from "../../assets/js/page/coefficients.js";
@@ -38,17 +37,16 @@ test("a figure's variables are looked up, wherever they stand, and nothing else 
   });
 });
 
-test("a component's ellipse has the covariance's eigenvalues for squares of its axes", () => {
-  // Eigenvalues of [[2, 1], [1, 2]] are 3 and 1, the first along the diagonal.
-  const { long, short, angle } = ellipse([1, 0, 0, 2, 1, 2]);
-  assert.ok(Math.hypot(long - Math.sqrt(3), short - 1, angle - Math.PI / 4) < 1e-12);
-});
-
-test("the nearest component within reach is taken hold of, and widening has bounds", () => {
-  const two = [[0.5, 0, 0, 1, 0, 1], [0.5, 1, 0, 1, 0, 1]];
-  assert.deepEqual([nearest(two, 0.6, 0), nearest(two, 0.4, 0), nearest(two, 3, 0), nearest([], 0, 0)], [1, 0, -1, -1]);
-  assert.deepEqual(widened([1, 0, 0, 0.1, 0.02, 3.9], 2), [1, 0, 0, 0.2, 0.04, 4]);
-  assert.deepEqual(widened([1, 0, 0, 0.006, 0, 1], 0.5), [1, 0, 0, 0.005, 0, 0.5]);
+test("an answer to a change of the board is known from what comes from elsewhere", () => {
+  const row = [0.5, 1, 1, 0.2, 0, 0.2], says = { mode: "mixture", strokes: [], components: [[0.5, 1, 1, 0.2, 0, 0.2001]] };
+  assert.equal(echoes(says, "mixture", [], [row]), true);
+  assert.equal(echoes(says, "mixture", [], [row, row]), false);
+  assert.equal(echoes(says, "mixture", [], [[0.5, 1.1, 1, 0.2, 0, 0.2]]), false);
+  assert.equal(echoes(says, "draw", [], [row]), false);
+  const drawn = { mode: "draw", strokes: [[[0, 0]], [[1, 1], [2, 2]]] };
+  assert.equal(echoes(drawn, "draw", [[[0, 0]], [[1, 1], [2, 2]]], []), true);
+  assert.equal(echoes(drawn, "draw", [[[0, 0]], [[1, 1]]], []), false);
+  assert.equal(echoes({ mode: "cloud", strokes: [] }, "cloud", [], []), false);
 });
 
 test("a film's figures are those of the frame, and a dash where there are none yet", () => {

@@ -169,7 +169,7 @@ def test_draw_undo_bring_a_file_and_choose(browser: Any, studio_url: str, tmp_pa
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(f"{studio_url}?data=points")
     board = page.locator("#board")
-    board.get_by_text("An example.").wait_for()
+    board.get_by_text("Nothing is drawn: this example plays").wait_for()
     box = board.locator("canvas").bounding_box()
 
     def stroke(*places: tuple[float, float]) -> None:
@@ -193,7 +193,7 @@ def test_draw_undo_bring_a_file_and_choose(browser: Any, studio_url: str, tmp_pa
     board.get_by_role("button", name="Clear").wait_for()
     board.get_by_role("button", name="Clear").click()
     page.wait_for_function("!location.search.includes('points=2D')")
-    board.get_by_text("An example.").wait_for()
+    board.get_by_text("Nothing is drawn: this example plays").wait_for()
     page.locator("#experiment input[type=file]").set_input_files(tmp_path / "people.csv")
     page.locator("#desk-table").get_by_text("<b>sex</b>").wait_for()
     link("points=2L")
