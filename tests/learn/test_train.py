@@ -164,7 +164,7 @@ def test_resume_refuses_another_training_and_names_the_field() -> None:
 
 
 def test_rate_rises_and_falls() -> None:
-    rates = [learning_rate(TINY, k) for k in range(TINY.train_steps)]
+    rates = [learning_rate(k, TINY.train_steps, TINY.learning_rate, TINY.schedule) for k in range(TINY.train_steps)]
     top = max(rates)
     assert rates[0] < top / 10
     assert rates[-1] < top / 100

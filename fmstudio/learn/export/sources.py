@@ -1,194 +1,315 @@
-"""Sources: everything that some functions need of the studio, collected from its modules and in their order.
+"""Sources: a script's own lines, with the definitions of the studio that they need before them.
 
-Functions, objects with their classes and records are found by following the names in the source, so a new
-path or solver needs nothing here. Of a class only the methods that are called are kept, with those of its
-bases; an object is written as it stands, with the fields that these methods read.
+A definition is taken as it stands in its file, less what a script has no use for: annotations, checks, all of
+a docstring but its first line, the generator and device of a draw (a script draws from torch's own on the
+CPU), and the members of a class that nothing in the script names. Nothing is rewritten.
 """
 
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import fields
-from functools import cached_property
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
-import torch
+from torch import Tensor
 
-from fmstudio.learn.export.definitions import Definitions, Function, ObjectText
-from fmstudio.learn.export.known import is_ours, is_part, is_plain
-from fmstudio.learn.export.literals import import_of
-from fmstudio.learn.export.specialise import Specialiser
-from fmstudio.learn.export.tidy import parsed, with_comments
+_THIRD_PARTY = ("numpy", "torch", "scipy")
+_ABSTRACT = ("ABC", "Protocol")
+_PLACE = re.compile(
+    r", generator=generator|, device=[\w.]*device|, generator\b(?=[,)])|\.to\([\w.]+\.device\)|  # pyright:.*"
+)
+_TO_ITSELF = re.compile(r"^ *(\w+) = \1\n", re.MULTILINE)
 
 
-class Sources(Definitions):
-    """The definitions of a script, asked for one by one.
+class _Text(NamedTuple):
+    """A piece of a script, the names that it reads, and the attributes that may be members of a class."""
+
+    text: str
+    names: tuple[str, ...]
+    attributes: frozenset[str]
+
+
+def assembled(sections: Sequence[str], names: Mapping[str, Any]) -> str:
+    """The sections of a script, each after the definitions that it is the first to need.
 
     Args:
-        facts: classes whose objects are only read: they are no part of a script.
-        turns: whether the coefficients of the path are complex.
-        zero: names of fields that are 0.
+        sections: code, in order.
+        names: what the sections' names mean that they do not define: modules, functions, classes, numbers.
+
+    Returns:
+        Imports, definitions and sections.
+
+    Raises:
+        ValueError: two definitions of one name are needed.
+    """
+    read = [_read(section) for section in sections]
+    wanted = frozenset[str]().union(*(section.attributes for section in read))
+    while True:
+        found = _Found(wanted)
+        for section in read:
+            found.needed(section.names, names)
+            found.pieces.append(section)
+        more = frozenset[str]().union(*(piece.attributes for piece in found.pieces))
+        if more <= wanted:
+            return "\n\n\n".join([found.imports(), *(piece.text for piece in found.pieces)]) + "\n"
+        wanted |= more
+
+
+def inlined(function: Callable[..., Any], *arguments: str) -> str | None:
+    """What a function of one expression returns, as text, with the arguments in their places.
+
+    Args:
+        function: with a source; a lambda must be alone on its first line.
+        arguments: code for each parameter but a generator; "" for a record whose fields are variables.
+
+    Returns:
+        The expression, or None where the function has more than one.
+    """
+    expression, parameters = _expression(function)
+    if expression is None:
+        return None
+    placed = dict(zip((p for p in parameters if p != "generator"), arguments, strict=True))
+    tree = _Placed(placed).visit(ast.parse(expression, mode="eval"))
+    return _PLACE.sub("", ast.unparse(tree))
+
+
+@cache
+def _expression(function: Callable[..., Any]) -> tuple[str | None, tuple[str, ...]]:
+    if function.__name__ == "<lambda>":
+        module = ast.parse(inspect.getsource(sys.modules[function.__module__]))
+        line = function.__code__.co_firstlineno
+        node = next(n for n in ast.walk(module) if isinstance(n, ast.Lambda) and n.lineno == line)
+        body: ast.AST = node.body
+    else:
+        node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+        assert isinstance(node, ast.FunctionDef)
+        body = node.body[-1]
+        if len(node.body) > 1 + (ast.get_docstring(node) is not None) or not isinstance(body, ast.Return):
+            return None, ()
+    parameters = tuple(a.arg for a in node.args.args if a.arg != "self")
+    return ast.unparse(body).removeprefix("return "), parameters
+
+
+class _Placed(ast.NodeTransformer):
+    """Arguments in the places of parameters."""
+
+    def __init__(self, arguments: Mapping[str, str]) -> None:
+        self._arguments = arguments
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        argument = self._arguments.get(node.id)
+        return ast.parse(argument, mode="eval").body if argument else node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if isinstance(node.value, ast.Name) and self._arguments.get(node.value.id) == "":
+            return ast.Name(node.attr, ast.Load())
+        return self.generic_visit(node)
+
+
+class _Found:
+    """Definitions in the order of their need, and imports.
+
+    Args:
+        wanted: members of classes to keep.
     """
 
-    def __init__(self, facts: tuple[type, ...], turns: bool, zero: frozenset[str]) -> None:
-        super().__init__()
-        self._facts, self.turns, self.zero = facts, turns, zero
-        self._instead: dict[Callable[..., Any], str] = {}
+    def __init__(self, wanted: frozenset[str]) -> None:
+        self.pieces: list[_Text] = []
+        self._wanted, self._meanings, self._imports = wanted, dict[str, Any](), set[str]()
 
-    def text(self) -> str:
-        """The imports and all that was put into the script."""
-        self._complete()
-        return super().text()
+    def needed(self, names: Iterable[str], meanings: Mapping[str, Any]) -> None:
+        """Add what the names mean, in a module or for a section, and before it what that needs."""
+        for name in names:
+            if name not in meanings:
+                continue
+            value = meanings[name]
+            if name in self._meanings:
+                if self._meanings[name] is not value:
+                    raise ValueError(f"A script needs two definitions of {name}.")
+                continue
+            self._meanings[name] = value
+            if isinstance(value, int | float):
+                self.pieces.append(_read(f"{name} = {value!r}"))
+            elif isinstance(value, ModuleType) or not _is_ours(value):
+                self._imports.add(_import_of(name, meanings["__name__"]))
+            else:
+                piece = _definition(value, self._wanted & frozenset(_members(value)))
+                self.needed(piece.names, vars(sys.modules[value.__module__]))
+                self.pieces.append(piece)
 
-    def is_object(self, value: Any) -> bool:
-        """Whether a value is written as an object: no fact, and none of its fields is a function."""
-        if not is_part(value) or isinstance(value, self._facts):
-            return False
-        return not any(inspect.isfunction(getattr(value, f.name, None)) for f in fields(value))
+    def imports(self) -> str:
+        """The imports, those of one module in one line: the standard library's, then the others'."""
+        taken: dict[str, list[str]] = {}
+        for line in sorted(self._imports):
+            start, _, name = line.partition(" import ") if line.startswith("from") else (line, "", "")
+            taken.setdefault(start, []).append(name)
+        whole = [f"{start} import {', '.join(n)}" if n[0] else start for start, n in taken.items()]
+        whole.sort(key=lambda line: (line.startswith("from"), line))
+        late = [line for line in whole if line.split()[1].split(".")[0] in _THIRD_PARTY]
+        return "\n".join([*(line for line in whole if line not in late), "", *late])
 
-    def function(
-        self, function: Callable[..., Any], fixed: Mapping[str, Any], of: str = ""
-    ) -> tuple[str, ast.FunctionDef, list[str]]:
-        """A function written for fixed arguments: its name, definition and the variables it is given first.
 
-        It is in the script once :meth:`keep` was called with its name.
-        """
-        function = inspect.unwrap(function)
-        key = (function, *((k, v if is_plain(v) else id(v)) for k, v in sorted(fixed.items())))
-        key = tuple(part if not (isinstance(part, tuple) and part[0] == "self") else "self" for part in key)
-        if key not in self._functions:
-            name = self._name(f"{of}_{function.__name__}" if of else function.__name__, key)
-            rewriter = Specialiser(self, function.__globals__, dict(fixed))
-            node = rewriter.run(self.source(function))
-            node.name = name
-            self._functions[key] = name, Function(node, rewriter.opened)
-        name, made = self._functions[key]
-        return name, made.node, made.opened
+def _is_ours(value: Any) -> bool:
+    top = value.__module__.partition(".")[0]
+    return top not in _THIRD_PARTY and top not in sys.stdlib_module_names
 
-    def source(self, function: Callable[..., Any]) -> ast.FunctionDef:
-        """A function's definition, tidied: its own, or the one that stands in for it."""
-        if function in self._instead:
-            node = with_comments(self._instead[function]).body[0]
-            assert isinstance(node, ast.FunctionDef)
-            return node
-        return parsed(function)
 
-    def replace(self, function: Callable[..., Any], text: str) -> None:
-        """Let a definition stand in for a function's own."""
-        self._instead[function] = text
+def _members(value: Any) -> set[str]:
+    return set(dir(value)) if inspect.isclass(value) else set()
 
-    def keep(self, name: str) -> None:
-        """Put a function into the script."""
-        made = next(f for n, f in self._functions.values() if n == name)
-        if not any(item is made for item in self._items):
-            self._items.append(made)
 
-    def method(self, owner: Any, function: Callable[..., Any], fixed: Mapping[str, Any]) -> None:
-        """Put a method of an object into the script."""
-        made = self._class(type(owner), listed=False)
-        if not any(o is owner for o in made.objects):
-            made.objects.append(owner)
-        versions = [
-            Specialiser(self, function.__globals__, {**fixed, "self": o}).run(parsed(function))
-            for o in made.objects
-        ]
-        if len({ast.dump(v) for v in versions}) > 1:
-            versions = [Specialiser(self, function.__globals__, dict(fixed)).run(parsed(function))]
-        made.methods[function.__name__] = versions[0]
-        # After all that it needs: the classes of its fields stand above it.
-        self._class(type(owner))
+@cache
+def _import_of(name: str, module: str) -> str:
+    """The line by which a module knows a name."""
+    for node in ast.walk(ast.parse(inspect.getsource(sys.modules[module]))):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                if (alias.asname or alias.name) == name:
+                    node.names = [alias]
+                    return ast.unparse(node)
+    raise LookupError(f"{module} does not import {name}.")
 
-    def object(self, value: Any, called: str) -> str:
-        """The name of an object at the top of the script."""
-        if id(value) not in self._objects:
-            self._class(type(value))
-            self._objects[id(value)] = made = ObjectText(self._name(called, id(value)), value)
-            self._items.append(made)
-        return self._objects[id(value)].name
 
-    def read(self, owner: Any, name: str) -> None:
-        """Note that a field of an object is read outside of its class."""
-        if self.is_object(owner):
-            self._class(type(owner)).read.add(name)
+@cache
+def _read(text: str) -> _Text:
+    names, own, attributes = dict[str, None](), set[str](vars(builtins)), set[str]()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Load):
+                names[node.id] = None
+            else:
+                own.add(node.id)
+        elif isinstance(node, ast.arg):
+            own.add(node.arg)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            own.add(node.name)
+        elif isinstance(node, ast.Attribute):
+            of_self = isinstance(node.value, ast.Name) and node.value.id == "self"
+            if of_self or not hasattr(Tensor, node.attr):
+                attributes.add(node.attr)
+    return _Text(text, tuple(n for n in names if n not in own), frozenset(attributes))
 
-    def record(self, cls: type) -> str:
-        """A class whose objects are made in the script."""
-        return self._class(cls).name
 
-    def module(self, cls: type, arguments: list[Any]) -> str:
-        """A net, written for what it is made of."""
-        if cls not in self._classes:
-            made = self._class(cls, listed=False)
-            with torch.random.fork_rng(devices=[]):
-                example = cls(*arguments)
-            for name, function in inspect.getmembers(cls, inspect.isfunction):
-                if name in vars(cls):
-                    known = {"self": example}
-                    if name == "__init__":
-                        known = dict(zip([*inspect.signature(cls).parameters], arguments, strict=True))
-                    made.methods[name] = Specialiser(self, function.__globals__, known).run(parsed(function))
-        return self._class(cls).name
+@cache
+def _definition(value: Any, wanted: frozenset[str]) -> _Text:
+    """The source of a function, or of a class with the wanted members."""
+    text = textwrap.dedent(inspect.getsource(value))
+    node = ast.parse(text).body[0]
+    cuts = _Cuts(text)
+    if isinstance(node, ast.ClassDef):
+        cuts.of_class(node, value, wanted)
+    else:
+        assert isinstance(node, ast.FunctionDef)
+        cuts.of_function(node)
+    return _read(cuts.done())
 
-    def named(self, name: str, names: Mapping[str, Any]) -> str:
-        """The script's name for what a module knows by a name: imported, or with its definition."""
-        value = names[name]
-        if inspect.isfunction(value) and is_ours(value):
-            found = self.function(value, {})[0]
-            self.keep(found)
-            return found
-        if inspect.isclass(value) and is_ours(value):
-            return self.record(value)
-        if isinstance(value, ModuleType) or callable(value):
-            self._imports.add(import_of(name, names["__name__"]))
-        return name
 
-    def add(self, function: Callable[..., Any], known: Mapping[str, Any]) -> None:
-        """Put a function into the script that is written for those of the known values that it takes."""
-        taken = inspect.signature(function).parameters
-        self.keep(self.function(function, {k: v for k, v in known.items() if k in taken})[0])
+class _Cuts:
+    """What is left out of one definition, or stands in its place.
 
-    def embed(self, value: Any, name: str, code: str, *needs: Callable[..., Any]) -> None:
-        """Write an object as a call of its class with this code, which needs these functions."""
-        for function in needs:
-            self.add(function, {})
-        made = self._class(type(value))
-        made.objects.append(value)
-        made.read |= {f.name for f in fields(value) if getattr(value, f.name) is not None}
-        self._objects[id(value)] = ObjectText(self._name(name, id(value)), value, code)
-        self._items.append(self._objects[id(value)])
+    Args:
+        text: the definition.
+    """
 
-    def _complete(self) -> None:
-        """Add the methods and properties that are only known by their names."""
-        found = True
-        while found:
-            found = False
-            for made in list(self._classes.values()):
-                wanted = self._read_of(made) if made.objects else self._attributes
-                for name in wanted - set(made.methods):
-                    function = inspect.getattr_static(made.kind, name, None)
-                    function = getattr(function, "fget", function)
-                    if not name.startswith("__") and inspect.isfunction(function) and is_ours(function):
-                        before = len(self._items)
-                        made.methods[name] = Specialiser(self, function.__globals__, {}).run(parsed(function))
-                        if isinstance(inspect.getattr_static(made.kind, name), property):
-                            made.methods[name].decorator_list = [ast.Name("property", ast.Load())]
-                        new, self._items[before:] = self._items[before:], []
-                        at = next(k for k, item in enumerate(self._items) if item is made)
-                        self._items[at:at] = new
-                        found = True
-                        self.__dict__.pop("_attributes", None)
-            self.__dict__.pop("_attributes", None)
+    def __init__(self, text: str) -> None:
+        # A node's columns count bytes.
+        self._source = text.encode()
+        self._starts = [0]
+        for line in self._source.splitlines(keepends=True):
+            self._starts.append(self._starts[-1] + len(line))
+        self._cuts: list[tuple[int, int, str]] = []
 
-    @cached_property
-    def _attributes(self) -> set[str]:
-        """Every attribute that the script speaks of."""
-        return {
-            n.attr
-            for part in [f.node for f in self._items if isinstance(f, Function)]
-            + [m for c in self._classes.values() for m in c.methods.values()]
-            for n in ast.walk(part)
-            if isinstance(n, ast.Attribute)
-        }
+    def done(self) -> str:
+        """The text without what is cut."""
+        source = self._source
+        for start, end, new in sorted(self._cuts, reverse=True):
+            source = source[:start] + new.encode() + source[end:]
+        text = _TO_ITSELF.sub("", _PLACE.sub("", source.decode()))
+        return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+    def of_class(self, node: ast.ClassDef, cls: type, wanted: frozenset[str]) -> None:
+        """Keep the wanted members, all fields of a record, and the bases that have something wanted."""
+        bases = [base for base in node.bases if self._contributes(base, cls, wanted)]
+        said = f"({', '.join(map(ast.unparse, bases))})" if bases else ""
+        self._head(node, f"class {node.name}{said}", [*node.bases, *node.keywords])
+        is_record = "__dataclass_fields__" in vars(cls) or issubclass(cls, tuple)
+        for part in node.body:
+            if isinstance(part, ast.FunctionDef) and part.name in wanted and not part.name.startswith("__"):
+                self.of_function(part)
+            elif isinstance(part, ast.AnnAssign) and is_record:
+                if isinstance(part.value, ast.Call):
+                    self._cut(part.value, part.value, "None")
+            elif isinstance(part, ast.Expr):
+                self._docstring(part)
+            elif not (isinstance(part, ast.Assign) and {ast.unparse(t) for t in part.targets} & wanted):
+                self._drop(part)
+
+    @staticmethod
+    def _contributes(base: ast.expr, cls: type, wanted: frozenset[str]) -> bool:
+        kind = next((k for k in cls.__mro__ if k.__name__ == ast.unparse(base)), None)
+        if kind is None or not _is_ours(kind):
+            return ast.unparse(base) not in _ABSTRACT
+        return any(
+            name in wanted and not getattr(member, "__isabstractmethod__", False)
+            for name, member in vars(kind).items()
+        )
+
+    def of_function(self, node: ast.FunctionDef) -> None:
+        """Leave out annotations, checks and the docstring's details."""
+        every = [*node.args.args, *node.args.kwonlyargs, *node.args.defaults, *node.args.kw_defaults]
+        ends = [part for part in [*every, node.returns] if part is not None]
+        for argument in (*node.args.args, *node.args.kwonlyargs):
+            argument.annotation = None
+        self._head(node, f"def {node.name}({ast.unparse(node.args)})", ends)
+        for part in ast.walk(node):
+            if isinstance(part, ast.stmt) and self._is_check(part):
+                self._drop(part)
+            elif isinstance(part, ast.AnnAssign):
+                self._cut(part.target, part.annotation, ast.unparse(part.target))
+        self._docstring(node.body[0])
+
+    @staticmethod
+    def _is_check(node: ast.stmt) -> bool:
+        match node:
+            case ast.Assert() | ast.Delete():
+                return True
+            case ast.If(body=[*_, ast.Raise()], orelse=[]):
+                return True
+            case ast.Expr(value=ast.Call(func=ast.Name(id=name))):
+                return name.lstrip("_").startswith("check")
+            case _:
+                return False
+
+    def _docstring(self, node: ast.stmt) -> None:
+        match node:
+            case ast.Expr(value=ast.Constant(value=str(said))):
+                self._cut(node, node, f'"""{said.splitlines()[0]}"""')
+            case _:
+                pass
+
+    def _head(self, node: ast.ClassDef | ast.FunctionDef, new: str, parts: Sequence[ast.AST]) -> None:
+        """What stands before the colon."""
+        start = self._at(node.lineno, node.col_offset)
+        last = max([start, *(self._end(part) for part in parts)])
+        self._cuts.append((start, self._source.index(b":", last), new))
+
+    def _cut(self, first: ast.AST, last: ast.AST, new: str) -> None:
+        self._cuts.append((self._at(first.lineno, first.col_offset), self._end(last), new))
+
+    def _drop(self, node: ast.stmt) -> None:
+        """Whole lines, with a function's decorators."""
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+        self._cuts.append((self._starts[first - 1], self._starts[node.end_lineno], ""))
+
+    def _at(self, line: int, column: int) -> int:
+        return self._starts[line - 1] + column
+
+    def _end(self, node: ast.AST) -> int:
+        return self._at(node.end_lineno, node.end_col_offset)
