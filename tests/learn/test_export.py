@@ -31,9 +31,8 @@ from fmstudio.flow.solve.tableaux import SOLVERS as TABLEAUX
 from fmstudio.learn import clouds
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
 from fmstudio.learn.experiment import COUPLINGS, DATA, PATHS, SOURCES, TIME_LAWS, Experiment
-from fmstudio.learn.export.recipe import Parts
 from fmstudio.learn.export.script import script
-from fmstudio.learn.export.sources import Sources
+from fmstudio.learn.export.sources import assembled
 from fmstudio.learn.nets.networks import Network, Shape
 from fmstudio.learn.training.batches import Problem
 from tests.flow.every import every_shape
@@ -129,18 +128,13 @@ class Late(Path):
 
 
 def test_a_path_of_a_guest_needs_nothing_in_the_exporter() -> None:
-    sources = Sources(facts=(Parts,), turns=False, zero=frozenset({"gamma"}))
-    sources.add(moved, {"path": Late()})
+    use = "def moved(x0, x1, t):\n    return path.position(x0, x1, t)"
+    text = assembled([f"path = {Late()!r}", use], {"Late": Late})
     names: dict[str, Any] = {"__name__": "exported"}
-    exec(compile(sources.text(), "exported.py", "exec", dont_inherit=True), names)
+    exec(compile(text, "exported.py", "exec", dont_inherit=True), names)
     x0, x1, t = torch.randn(3, 2), torch.randn(3, 2), torch.tensor(0.5)
     torch.testing.assert_close(names["moved"](x0, x1, t), 0.875 * x0 + 0.125 * x1)
-    assert "fmstudio" not in sources.text()
-
-
-def moved(path: Path, x0: torch.Tensor, x1: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-    """Where the particles are."""
-    return path.position(x0, x1, t)
+    assert "fmstudio" not in text
 
 
 def test_the_default_is_a_page_or_two() -> None:
@@ -373,7 +367,8 @@ def test_optimal_transport_pairs_as_the_studio_does(labelled: bool) -> None:
     label = torch.randint(3, (128,), generator=generator)
     coupling = coupling_of(experiment)
     names = functions(experiment)
-    got = names["pair_batches"](x0, x1, *([label] if labelled else []), 64)[0]
+    paired = names["pair_batches"](names["coupling"], x0, x1, label if labelled else None, 64, labelled)
+    got = paired[0]
     for start in (0, 64):
         for k in range(3) if labelled else (None,):
             rows = torch.arange(start, start + 64)

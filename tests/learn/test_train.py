@@ -164,14 +164,14 @@ def test_resume_refuses_another_training_and_names_the_field() -> None:
 
 
 def test_rate_rises_and_falls() -> None:
-    rates = [learning_rate(k, TINY.train_steps, TINY.learning_rate, TINY.schedule) for k in range(TINY.train_steps)]
+    steps, highest = TINY.train_steps, TINY.learning_rate
+    rates = [learning_rate(k, steps, highest, "cosine") for k in range(steps)]
     top = max(rates)
     assert rates[0] < top / 10
     assert rates[-1] < top / 100
     assert top == pytest.approx(TINY.learning_rate, rel=0.1)
-    constant = TINY.but(schedule="constant")
-    assert learning_rate(constant, constant.train_steps - 1) == constant.learning_rate
-    assert pull(TINY, 0) > pull(TINY, 10_000) == pytest.approx(1 - TINY.ema)
+    assert learning_rate(steps - 1, steps, highest, "constant") == highest
+    assert pull(TINY.ema, 0) > pull(TINY.ema, 10_000) == pytest.approx(1 - TINY.ema)
 
 
 @pytest.mark.slow

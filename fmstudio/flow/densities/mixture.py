@@ -135,13 +135,12 @@ def draw_mixture(
 
     Args:
         means, factors, weights: μ, L and π of K components, shapes (K, d), (K, d, d) and (K,).
-        n: how many, ≥ 0.
+        n: how many, ≥ 0; there is no draw of none, so one is drawn and left out.
         generator: draws on its own device.
 
     Returns:
         The points, shape (n, d), and the component of each, shape (n,).
     """
-    # Of none there is no draw: one is drawn, and left out.
     pick = torch.multinomial(weights.to(generator.device), max(n, 1), True, generator=generator)[:n]
     pick = pick.to(means.device)
     noise = torch.randn(n, means.shape[1], generator=generator, dtype=means.dtype, device=generator.device)

@@ -110,7 +110,7 @@ SAMPLES = '''
 def sample_data(n):
     """Draw n data points."""  #? not classes
     """Draw n data points, and the class of each."""  #? classes
-$draw
+$draw  #? draw
     return $points  #? not classes
     return $points, $labels  #? classes
 '''
@@ -147,9 +147,9 @@ class Net(nn.Module):
     def forward(self, x, t):  #? not classes
     def forward(self, x, t, label):  #? classes
         t = t.expand(len(x))[:, None].to(x)
-        features = [x, t]
+        features = [x, t]  #? not fourier
         angle = 2 * math.pi * torch.cat([x @ self.space, t @ self.time], 1)  #? fourier
-        features += [angle.sin(), angle.cos()]  #? fourier
+        features = [x, t, angle.sin(), angle.cos()]  #? fourier
         features.append(nn.functional.one_hot(label, $classes + 1))  # the last: no class  #? classes
         return self.layers(torch.cat(features, 1))
 '''
@@ -239,7 +239,7 @@ SAMPLER = '''
 def sample(net, n):
     """Follow n particles from noise (t = 1) to data (t = 0)."""
     x = sample_source(n)
-    for t, then in pairwise(torch.linspace(1, 0, $sample_steps + 1)):
+    for t, then in pairwise(torch.linspace(1, 0, $times_of_steps)):
         x = x + (then - t) * velocity(net, x, t)  #? euler
         x = step(net, x, t, then - t)  #? not euler
     return x

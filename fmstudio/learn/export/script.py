@@ -101,7 +101,21 @@ class _Script:
                 self._filled(recipe.MAIN),
             ],
             self._names,
+            self._facts(),
         )
+
+    def _facts(self) -> dict[str, bool]:
+        """Conditions in the sources whose answer the experiment gives."""
+        latent, told = self._p.path.has_latent, self._told
+        return {
+            "is_complex()": self._p.path.turns,
+            "has_latent": latent,
+            "z is None": not latent,
+            "draw.z is not None": latent,
+            "within_classes and labels is not None": told,
+            "labels is None": not told,
+            "schedule == 'constant'": self._e.schedule == "constant",
+        }
 
     def _filled(self, section: str, **more: Any) -> str:
         return recipe.filled(section, self._values | more)
@@ -126,6 +140,7 @@ class _Script:
             if self._one_class:
                 yield _mixture("ASKED", density.given(e.label))
             drawn = "points, pick = draw_mixture(*DATA, n)", "points", "LABELS[pick]"
+            drawn = drawn if self._told else ("", "draw_mixture(*DATA, n)[0]", "")
             asked = "return draw_mixture(*ASKED, n)[0]"
         else:
             assert isinstance(density, PointCloud)
@@ -194,12 +209,12 @@ class _Script:
             "coupling_batch": e.coupling_batch,
             "more_drawn": drawn > e.batch,
             "batch": e.batch,
-            "times": inlined(p.law.sample, str(e.batch)) or f"law.sample({e.batch})",
+            "times": self._inlined(p.law.sample, str(e.batch)) or f"law.sample({e.batch})",
             "first": max(low, 1e-6),
             "last": high,
             "latent": p.path.has_latent,
             "mean": e.regression != "sampled",
-            "y": inlined(p.target.sampled, "path", "")
+            "y": self._inlined(p.target.sampled, "path", "")
             or f"{self._function(p.target.sampled)}(path, Draw(x0, x1, z, t, xt, None))",
             "label_drop": e.label_drop,
             "rate": e.learning_rate,
@@ -208,6 +223,11 @@ class _Script:
             "train_steps": e.train_steps,
             "seed": e.seed,
         }
+
+    def _inlined(self, function: Any, *arguments: str) -> str | None:
+        """The function's expression, whose other names are those of its module."""
+        self._names = {**function.__globals__, **self._names}
+        return inlined(function, *arguments)
 
     def _function(self, function: Any) -> str:
         self._names[function.__name__] = function
@@ -257,7 +277,7 @@ class _Script:
             "a": f"[{', '.join(map(_shares, tableau.a))}]",
             "b": _shares(tableau.b),
             "c": _shares(tableau.c),
-            "sample_steps": e.sample_steps,
+            "times_of_steps": e.sample_steps + 1,
             "particles": e.particles,
             "measured": measured,
             "all_classes": self._told and not self._one_class,
@@ -273,7 +293,7 @@ class _Script:
         target, box = self._p.target, self._p.box
         if target is not V:
             yield f"box = Box({_tensor(box.low)}, {_tensor(box.high)})"
-            point = inlined(target.data_point, "path", "y", "x", "t")
+            point = self._inlined(target.data_point, "path", "y", "x", "t")
             point = point or f"{self._function(target.data_point)}(path, y, x, t)"
             yield self._filled(recipe.TRANSLATED, data_point=point)
 

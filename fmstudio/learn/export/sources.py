@@ -36,12 +36,14 @@ class _Text(NamedTuple):
     attributes: frozenset[str]
 
 
-def assembled(sections: Sequence[str], names: Mapping[str, Any]) -> str:
+def assembled(sections: Sequence[str], names: Mapping[str, Any], facts: Mapping[str, bool] = {}) -> str:
     """The sections of a script, each after the definitions that it is the first to need.
 
     Args:
         sections: code, in order.
         names: what the sections' names mean that they do not define: modules, functions, classes, numbers.
+        facts: conditions whose answer is known, by their text or their last name: only the branch that is
+            taken is written.
 
     Returns:
         Imports, definitions and sections.
@@ -52,7 +54,7 @@ def assembled(sections: Sequence[str], names: Mapping[str, Any]) -> str:
     read = [_read(section) for section in sections]
     wanted = frozenset[str]().union(*(section.attributes for section in read))
     while True:
-        found = _Found(wanted)
+        found = _Found(wanted, tuple(facts.items()))
         for section in read:
             found.needed(section.names, names)
             found.pieces.append(section)
@@ -118,11 +120,13 @@ class _Found:
 
     Args:
         wanted: members of classes to keep.
+        facts: conditions with their answers.
     """
 
-    def __init__(self, wanted: frozenset[str]) -> None:
+    def __init__(self, wanted: frozenset[str], facts: tuple[tuple[str, bool], ...]) -> None:
         self.pieces: list[_Text] = []
-        self._wanted, self._meanings, self._imports = wanted, dict[str, Any](), set[str]()
+        self._wanted, self._facts = wanted, facts
+        self._meanings, self._imports = dict[str, Any](), set[str]()
 
     def needed(self, names: Iterable[str], meanings: Mapping[str, Any]) -> None:
         """Add what the names mean, in a module or for a section, and before it what that needs."""
@@ -140,7 +144,7 @@ class _Found:
             elif isinstance(value, ModuleType) or not _is_ours(value):
                 self._imports.add(_import_of(name, meanings["__name__"]))
             else:
-                piece = _definition(value, self._wanted & frozenset(_members(value)))
+                piece = _definition(value, self._wanted & frozenset(_members(value)), self._facts)
                 self.needed(piece.names, vars(sys.modules[value.__module__]))
                 self.pieces.append(piece)
 
@@ -198,9 +202,9 @@ def _read(text: str) -> _Text:
 
 
 @cache
-def _definition(value: Any, wanted: frozenset[str]) -> _Text:
+def _definition(value: Any, wanted: frozenset[str], facts: tuple[tuple[str, bool], ...]) -> _Text:
     """The source of a function, or of a class with the wanted members."""
-    text = textwrap.dedent(inspect.getsource(value))
+    text = _decided(textwrap.dedent(inspect.getsource(value)), dict(facts))
     node = ast.parse(text).body[0]
     cuts = _Cuts(text)
     if isinstance(node, ast.ClassDef):
@@ -209,6 +213,19 @@ def _definition(value: Any, wanted: frozenset[str]) -> _Text:
         assert isinstance(node, ast.FunctionDef)
         cuts.of_function(node)
     return _read(cuts.done())
+
+
+def _decided(text: str, facts: Mapping[str, bool]) -> str:
+    """The text with the taken branch in the place of each condition whose answer is known."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.If | ast.IfExp):
+            asked = ast.unparse(node.test)
+            answer = facts.get(asked, facts.get(asked.rpartition(".")[2]))
+            if answer is not None:
+                cuts = _Cuts(text)
+                cuts.branch(node, answer)
+                return _decided(cuts.done(), facts)
+    return text
 
 
 class _Cuts:
@@ -241,7 +258,7 @@ class _Cuts:
         self._head(node, f"class {node.name}{said}", [*node.bases, *node.keywords])
         is_record = "__dataclass_fields__" in vars(cls) or issubclass(cls, tuple)
         for part in node.body:
-            if isinstance(part, ast.FunctionDef) and part.name in wanted and not part.name.startswith("__"):
+            if isinstance(part, ast.FunctionDef) and part.name in wanted and not self._is_left_out(part):
                 self.of_function(part)
             elif isinstance(part, ast.AnnAssign) and is_record:
                 if isinstance(part.value, ast.Call):
@@ -261,6 +278,11 @@ class _Cuts:
             for name, member in vars(kind).items()
         )
 
+    @staticmethod
+    def _is_left_out(node: ast.FunctionDef) -> bool:
+        # A script makes its objects by their fields.
+        return any(ast.unparse(d) in ("abstractmethod", "staticmethod") for d in node.decorator_list)
+
     def of_function(self, node: ast.FunctionDef) -> None:
         """Leave out annotations, checks and the docstring's details."""
         every = [*node.args.args, *node.args.kwonlyargs, *node.args.defaults, *node.args.kw_defaults]
@@ -268,12 +290,30 @@ class _Cuts:
         for argument in (*node.args.args, *node.args.kwonlyargs):
             argument.annotation = None
         self._head(node, f"def {node.name}({ast.unparse(node.args)})", ends)
+        for at, part in enumerate(node.body):
+            if isinstance(part, ast.Return):
+                for unreached in node.body[at + 1 :]:
+                    self._drop(unreached)
+                break
         for part in ast.walk(node):
             if isinstance(part, ast.stmt) and self._is_check(part):
                 self._drop(part)
             elif isinstance(part, ast.AnnAssign):
                 self._cut(part.target, part.annotation, ast.unparse(part.target))
         self._docstring(node.body[0])
+
+    def branch(self, node: ast.If | ast.IfExp, answer: bool) -> None:
+        """Keep only the branch that is taken."""
+        if isinstance(node, ast.IfExp):
+            self._cut(node, node, self._text(*self._span(node.body if answer else node.orelse)))
+        elif taken := node.body if answer else node.orelse:
+            # With the comments before it.
+            first = node.test.end_lineno if answer else taken[0].lineno - 1
+            inside = self._text(self._starts[first], self._starts[taken[-1].end_lineno])
+            block = textwrap.indent(textwrap.dedent(inside), " " * node.col_offset)
+            self._cuts.append((self._starts[node.lineno - 1], self._starts[node.end_lineno], block))
+        else:
+            self._drop(node)
 
     @staticmethod
     def _is_check(node: ast.stmt) -> bool:
@@ -296,20 +336,22 @@ class _Cuts:
 
     def _head(self, node: ast.ClassDef | ast.FunctionDef, new: str, parts: Sequence[ast.AST]) -> None:
         """What stands before the colon."""
-        start = self._at(node.lineno, node.col_offset)
-        last = max([start, *(self._end(part) for part in parts)])
+        start = self._span(node)[0]
+        last = max([start, *(self._span(part)[1] for part in parts)])
         self._cuts.append((start, self._source.index(b":", last), new))
 
     def _cut(self, first: ast.AST, last: ast.AST, new: str) -> None:
-        self._cuts.append((self._at(first.lineno, first.col_offset), self._end(last), new))
+        self._cuts.append((self._span(first)[0], self._span(last)[1], new))
 
     def _drop(self, node: ast.stmt) -> None:
         """Whole lines, with a function's decorators."""
         first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
         self._cuts.append((self._starts[first - 1], self._starts[node.end_lineno], ""))
 
-    def _at(self, line: int, column: int) -> int:
-        return self._starts[line - 1] + column
+    def _text(self, start: int, end: int) -> str:
+        return self._source[start:end].decode()
 
-    def _end(self, node: ast.AST) -> int:
-        return self._at(node.end_lineno, node.end_col_offset)
+    def _span(self, node: ast.AST) -> tuple[int, int]:
+        """Where it starts and ends."""
+        start, end = self._starts[node.lineno - 1], self._starts[node.end_lineno - 1]
+        return start + node.col_offset, end + node.end_col_offset
