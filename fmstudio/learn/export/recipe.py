@@ -22,9 +22,8 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
-from fmstudio.flow.bounds import Box
 from fmstudio.flow.couplings.coupling import Paired, pair_batches
-from fmstudio.flow.densities.cloud import PointCloud
+from fmstudio.flow.densities.density import Samples
 from fmstudio.flow.densities.mixture import draw_mixture
 from fmstudio.flow.paths.path import Coefficients, Path, affine_coefficients
 from fmstudio.flow.regress.objectives import Draw
@@ -52,15 +51,11 @@ class Typed(Path):
 
     def at(self, t: Tensor) -> Coefficients:
         """a and b of the formulas, a′ and b′ by autograd."""
-        t = t.clamp(1e-6, 1 - 1e-6)
-        return affine_coefficients(self.a(t), self.b(t), slope(self.a, t), slope(self.b, t))
-
-
-def slope(formula: Callable[[Tensor], Tensor], t: Tensor) -> Tensor:
-    """The derivative of a formula at t."""
-    with torch.enable_grad():
-        t = t.detach().requires_grad_()
-        return torch.autograd.grad(formula(t).sum(), t)[0]
+        with torch.enable_grad():
+            t = t.detach().clamp(1e-6, 1 - 1e-6).requires_grad_()
+            a, b = self.a(t), self.b(t)
+        da, db = (torch.autograd.grad(x.sum(), t)[0] for x in (a, b))
+        return affine_coefficients(a.detach(), b.detach(), da, db)
 
 
 @dataclass(frozen=True)
@@ -85,7 +80,7 @@ def energy_distance(x: Tensor, y: Tensor) -> float:
 NAMES: Mapping[str, Any] = {
     "__name__": __name__,
     **{"argparse": argparse, "copy": copy, "math": math, "np": np, "nn": nn, "torch": torch},
-    **{part.__name__: part for part in (Assignment, Box, Draw, PointCloud, Typed, pairwise)},
+    **{part.__name__: part for part in (Assignment, Draw, Samples, Typed, pairwise)},
     **{part.__name__: part for part in (applied, draw_mixture, energy_distance, learning_rate, pair_batches)},
     **{part.__name__: part for part in (terms, unpack, v_from_x0, x0_solved)},
 }
@@ -170,8 +165,9 @@ def train(steps):
         x0, x1 = x0[:$batch], x1[:$batch]  #? more_drawn
         t = $times.clamp($first, $last)
         z = torch.randn_like(x0)  #? latent
-        z = None  # for paths with a latent  #? not latent
-        xt = path.position(x0, x1, t, z)
+        z = None  # for paths with a latent  #? no_latent
+        xt = path.position(x0, x1, t, z)  #? latent
+        xt = path.position(x0, x1, t)  #? not latent
         # The studio regressed on the exact mean of y given x_t; y itself has the same minimiser.  #? mean
         y = $y
         told = torch.rand($batch) >= $label_drop  #? classes
@@ -180,7 +176,7 @@ def train(steps):
         loss = (net(xt, t, label) - y).square().sum(1).mean()  #? classes
         optimizer.zero_grad()
         loss.backward()
-        optimizer.param_groups[0]["lr"] = learning_rate(k, steps, $rate, "$schedule")
+        optimizer.param_groups[0]["lr"] = learning_rate(k, steps, $learning_rate, "$schedule")
         optimizer.step()
         with torch.no_grad():  #? ema
             for slow, new in zip(mean.parameters(), net.parameters(), strict=True):  #? ema
@@ -194,7 +190,8 @@ def train(steps):
 TRANSLATED = '''
 def translated(y, x, t):
     """The velocity that a prediction of y stands for, with its x0 held inside the box."""
-    return v_from_x0(path, box.hold($data_point), x, t)
+    x0 = $data_point
+    return v_from_x0(path, $held, x, t)
 '''
 
 VELOCITY = '''

@@ -7,36 +7,32 @@ code that these need. It is the same recipe, not the same random numbers.
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from fmstudio import __version__
+from fmstudio.flow.bounds import Box
 from fmstudio.flow.couplings.coupling import OptimalTransport
-from fmstudio.flow.densities.cloud import PointCloud
-from fmstudio.flow.densities.mixture import GaussianMixture
 from fmstudio.flow.formulas.custom import Custom, Formula
 from fmstudio.flow.formulas.readable import check_score
+from fmstudio.flow.paths.zigzag import ZigZag
 from fmstudio.flow.regress.objectives import V, training_times
 from fmstudio.flow.solve.tableaux import RK4, SOLVERS, Row
-from fmstudio.learn import clouds
 from fmstudio.learn.clouds import unpack
-from fmstudio.learn.clouds.cloud import unmoved
 from fmstudio.learn.experiment import DATA, Experiment
 from fmstudio.learn.export import recipe
+from fmstudio.learn.export.data import data_sections, source_sections, tensor_text
 from fmstudio.learn.export.sources import assembled, inlined
 from fmstudio.learn.nets.networks import SPACE_SCALE, TIME_SCALE, Shape
 from fmstudio.learn.training.batches import Problem
 from fmstudio.learn.training.run import pull
 from fmstudio.learn.training.step import BETA1, BETA2
 
-#: Points of a word or a brought cloud that a script carries at most.
-EMBEDDED = 2_000
 #: Samples that the energy distance is measured on, at most.
 MEASURED = 2_000
 
@@ -79,16 +75,20 @@ class _Script:
     def __init__(self, experiment: Experiment, problem: Problem) -> None:
         self._e, self._p = experiment, problem
         self._names = dict(recipe.NAMES)
+        shape = DATA[experiment.data].shape
+        if shape is not None:
+            self._names[shape.__name__] = shape
         self._told, self._one_class = problem.classes > 0, experiment.label >= 0
-        self._values = self._of_the_net() | self._of_the_training() | self._of_the_sampler()
+        made = self._of_the_net() | self._of_the_training() | self._of_the_sampler()
+        self._values = experiment.to_dict() | made
 
     def text(self) -> str:
         """All of it, after the header."""
         sde, euler = self._e.sde_noise > 0, self._values["euler"]
         return assembled(
             [
-                *self._data(),
-                *self._source(),
+                *data_sections(self._e, self._p),
+                *source_sections(self._p.source),
                 self._filled(recipe.NET),
                 *self._path(),
                 *self._coupling(),
@@ -113,7 +113,7 @@ class _Script:
             "z is None": not latent,
             "draw.z is not None": latent,
             "within_classes and labels is not None": told,
-            "labels is None": not told,
+            "labels is not None": told,
             "schedule == 'constant'": self._e.schedule == "constant",
         }
 
@@ -124,59 +124,6 @@ class _Script:
         """The line that makes an object as the studio's is made."""
         self._names.update({kind.__name__: kind for kind in _kinds(value)})
         return f"{name} = {value!r}"
-
-    # Data and source.
-
-    def _data(self) -> Iterator[str]:
-        e, density, shape = self._e, self._p.density, DATA[self._e.data].shape
-        asked = f"samples, label = sample_data(20 * n)\nreturn samples[label == {e.label}][:n]"
-        if shape is not None:
-            self._names[shape.__name__] = shape
-            drawn = f"samples = {shape.__name__}(n, {e.data_noise!r})", "samples.points", "samples.labels"
-        elif isinstance(density, GaussianMixture):
-            yield _mixture("DATA", density)
-            if self._told and density.labels is not None:
-                yield f"LABELS = {_tensor(density.labels)}"
-            if self._one_class:
-                yield _mixture("ASKED", density.given(e.label))
-            drawn = "points, pick = draw_mixture(*DATA, n)", "points", "LABELS[pick]"
-            drawn = drawn if self._told else ("", "draw_mixture(*DATA, n)[0]", "")
-            asked = "return draw_mixture(*ASKED, n)[0]"
-        else:
-            assert isinstance(density, PointCloud)
-            kept = self._embedded(density)
-            yield from kept[0]
-            drawn = kept[1]
-            asked = f"own = density.points[density.labels == {e.label}]\n"
-            asked += "return own[torch.randint(len(own), (n,))]"
-        draw, points, labels = drawn
-        draw, asked = textwrap.indent(draw, "    "), textwrap.indent(asked, "    ")
-        yield self._filled(recipe.SAMPLES, draw=draw, points=points, labels=labels)
-        if self._one_class:
-            yield self._filled(recipe.SAMPLES_OF_A_CLASS, draw_class=asked)
-
-    def _embedded(self, density: PointCloud) -> tuple[list[str], tuple[str, str, str]]:
-        """The cloud that the script carries, and how points are drawn from it."""
-        labels = density.labels if self._told else None
-        whole = clouds.Cloud(density.points, labels, unmoved(density.dim))
-        kept = clouds.thinned(whole, EMBEDDED, torch.Generator().manual_seed(self._e.seed))
-        count, total = len(kept.points), len(density)
-        which = "all points" if count == total else f"a random {count:,} of the {total:,} points"
-        packed = clouds.pack(kept.points, kept.labels)
-        made = [f'# The cloud, {which}.\nPOINTS = "{packed}"', "density = PointCloud(*unpack(POINTS))"]
-        if labels is None or count == total:
-            return made, ("samples = density.sample(n)", "samples.points", "samples.labels")
-        draw = (
-            "# The classes are as often as among all points, of which these are some.\n"
-            f"weights = torch.tensor({labels.bincount().tolist()}) / density.labels.bincount()\n"
-            "pick = torch.multinomial(weights[density.labels], n, replacement=True)"
-        )
-        return made, (draw, "density.points[pick]", "density.labels[pick]")
-
-    def _source(self) -> Iterator[str]:
-        if not self._p.source.is_standard_normal:
-            yield _mixture("SOURCE", self._p.source)
-        yield self._filled(recipe.SOURCE, normal=self._p.source.is_standard_normal)
 
     # The net, and what it is trained on.
 
@@ -191,7 +138,6 @@ class _Script:
             "sizes": ", ".join(map(str, [shape.features, *[e.width] * e.depth, e.dim])),
             "classes": p.classes,
             "dim": e.dim,
-            "fourier": e.fourier,
         }
 
     def _of_the_training(self) -> dict[str, Any]:
@@ -199,29 +145,23 @@ class _Script:
         paired = not p.coupling.independent
         drawn = max(e.batch, e.coupling_batch) if paired else e.batch
         low, high = training_times(p.path)
+        y = self._inlined(p.target.sampled, "path", "")
+        y = y or f"{self._function(p.target.sampled)}(path, Draw(x0, x1, z, t, xt, None))"
         return {
-            "ema": e.ema,
             "beta1": BETA1,
             "beta2": BETA2,
             "drawn": drawn,
             "paired": paired and not self._told,
             "paired_by_class": paired and self._told,
-            "coupling_batch": e.coupling_batch,
             "more_drawn": drawn > e.batch,
-            "batch": e.batch,
             "times": self._inlined(p.law.sample, str(e.batch)) or f"law.sample({e.batch})",
             "first": max(low, 1e-6),
             "last": high,
             "latent": p.path.has_latent,
             "mean": e.regression != "sampled",
-            "y": self._inlined(p.target.sampled, "path", "")
-            or f"{self._function(p.target.sampled)}(path, Draw(x0, x1, z, t, xt, None))",
-            "label_drop": e.label_drop,
-            "rate": e.learning_rate,
-            "schedule": e.schedule,
+            "y": y,
+            "no_latent": not p.path.has_latent and re.search(r"\bz\b", y),
             "pull": inlined(pull, repr(e.ema), "k"),
-            "train_steps": e.train_steps,
-            "seed": e.seed,
         }
 
     def _inlined(self, function: Any, *arguments: str) -> str | None:
@@ -235,12 +175,14 @@ class _Script:
 
     def _path(self) -> Iterator[str]:
         path = self._p.path
+        if isinstance(path, ZigZag):
+            # The chain has no velocity. The net learns the smooth path with the same marginals.
+            path = path.around
         if not isinstance(path, Custom):
             yield self._object("path", path)
             return
-        for name, text in (("a", path.a), ("b", path.b)):
-            yield f"def {name}_of(t):\n    return {bare(Formula(text).code())}"
-        yield "path = Typed(a_of, b_of)"
+        a, b = (f"    lambda t: {bare(Formula(text).code())},\n" for text in (path.a, path.b))
+        yield f"path = Typed(\n{a}{b})"
 
     def _coupling(self) -> Iterator[str]:
         if isinstance(self._p.coupling, OptimalTransport):
@@ -269,8 +211,6 @@ class _Script:
             "guided": guided,
             "told": self._velocity("label"),
             "free": self._velocity("free"),
-            "guidance": e.guidance,
-            "sde_noise": e.sde_noise,
             "euler": len(tableau.b) == 1 and not e.sde_noise,
             "adaptive": SOLVERS[e.solver].adaptive,
             "solver": tableau.name,
@@ -278,7 +218,6 @@ class _Script:
             "b": _shares(tableau.b),
             "c": _shares(tableau.c),
             "times_of_steps": e.sample_steps + 1,
-            "particles": e.particles,
             "measured": measured,
             "all_classes": self._told and not self._one_class,
             "one_class": self._one_class,
@@ -292,10 +231,10 @@ class _Script:
     def _target(self) -> Iterator[str]:
         target, box = self._p.target, self._p.box
         if target is not V:
-            yield f"box = Box({_tensor(box.low)}, {_tensor(box.high)})"
+            yield f"low, high = {tensor_text(box.low)}, {tensor_text(box.high)}  # the box of the data"
             point = self._inlined(target.data_point, "path", "y", "x", "t")
             point = point or f"{self._function(target.data_point)}(path, y, x, t)"
-            yield self._filled(recipe.TRANSLATED, data_point=point)
+            yield self._filled(recipe.TRANSLATED, data_point=point, held=inlined(Box.hold, "", "x0"))
 
 
 def _kinds(value: Any) -> Iterator[type]:
@@ -308,34 +247,6 @@ def _kinds(value: Any) -> Iterator[type]:
 
 def _shares(row: Row) -> str:
     return f"[{', '.join(map(str, row))}]"
-
-
-def _mixture(name: str, mixture: GaussianMixture) -> str:
-    """Its numbers, as ``draw_mixture`` takes them."""
-    numbers = (mixture.means, mixture.factors, mixture.weights)
-    inside = ",\n".join(textwrap.indent(_tensor(x), "    ") for x in numbers)
-    return f"{name} = (  # means, Cholesky factors of the covariances, weights\n{inside},\n)"
-
-
-def _tensor(x: Tensor) -> str:
-    """A tensor as an expression of torch, every number with the fewest digits that give its float32 back."""
-    if not x.is_floating_point():
-        whole = torch.equal(x, torch.arange(len(x)))
-        return f"torch.arange({len(x)})" if whole else f"torch.tensor({x.tolist()})"
-    if len(x) > 2 and bool((x == x[0]).all()):
-        again = ", ".join(map(str, [len(x), *[1] * (x.ndim - 1)]))
-        return f"{_tensor(x[:1])}.repeat({again})"
-    if x.ndim > 1:
-        # What only rounding left of 0 is 0.
-        x = torch.where(x.abs() < 1e-6 * x.abs().max(), 0.0, x)
-    numbers = textwrap.fill(_numbers(x), 94, break_long_words=False)
-    return f"torch.tensor({textwrap.indent(numbers, '    ').strip()})"
-
-
-def _numbers(x: Tensor) -> str:
-    if x.ndim:
-        return "[" + ", ".join(map(_numbers, x)) + "]"
-    return repr(float(str(np.float32(x.item()))))
 
 
 def bare(code: str) -> str:
@@ -385,8 +296,8 @@ def _header(e: Experiment) -> str:
         + (f"# and its points, which are the text POINTS below{_note(e)}\n" if carried else "")
         + f'"""Flow matching from {e.source} to {e.data} in plain PyTorch.\n\n'
         f"Path: {path}. Coupling: {e.coupling}. The net predicts {e.target}.\n"
-        "Time t = 0 is data, t = 1 is noise. A particle moves between x0 and x1 as x_t, and the net\n"
-        "learns u(x, t), the mean velocity of all that pass x at time t. Following u from t = 1 to 0\n"
-        "makes noise into data.\n"
+        "Time t = 0 is data, t = 1 is noise. A particle moves between x0 and x1 as x_t, and the net learns "
+        "u(x, t),\nthe mean velocity of all that pass x at time t. "
+        "Following u from t = 1 to 0 makes noise into data.\n"
         '"""\n\n'
     )

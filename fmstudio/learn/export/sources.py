@@ -1,8 +1,7 @@
 """Sources: a script's own lines, with the definitions of the studio that they need before them.
 
-A definition is taken as it stands in its file, less what a script has no use for: annotations, checks, all of
-a docstring but its first line, the generator and device of a draw (a script draws from torch's own on the
-CPU), and the members of a class that nothing in the script names. Nothing is rewritten.
+Names are followed from module to module, as Python does. Members of a class are kept if anything in the
+script has an attribute of their name.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
-import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,19 +18,15 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-_THIRD_PARTY = ("numpy", "torch", "scipy")
-_ABSTRACT = ("ABC", "Protocol")
-_PLACE = re.compile(
-    r", generator=generator|, device=[\w.]*device|, generator\b(?=[,)])|\.to\([\w.]+\.device\)|  # pyright:.*"
-)
-_TO_ITSELF = re.compile(r"^ *(\w+) = \1\n", re.MULTILINE)
+from fmstudio.learn.export.cuts import PLACE, THIRD_PARTY, definition, is_ours
 
 
 class _Text(NamedTuple):
-    """A piece of a script, the names that it reads, and the attributes that may be members of a class."""
+    """A piece of a script, the names that it needs and defines, and the attributes that may be members."""
 
     text: str
     names: tuple[str, ...]
+    defined: frozenset[str]
     attributes: frozenset[str]
 
 
@@ -52,6 +46,8 @@ def assembled(sections: Sequence[str], names: Mapping[str, Any], facts: Mapping[
         ValueError: two definitions of one name are needed.
     """
     read = [_read(section) for section in sections]
+    own = frozenset[str]().union(*(section.defined for section in read))
+    names = {name: value for name, value in names.items() if name not in own}
     wanted = frozenset[str]().union(*(section.attributes for section in read))
     while True:
         found = _Found(wanted, tuple(facts.items()))
@@ -69,7 +65,8 @@ def inlined(function: Callable[..., Any], *arguments: str) -> str | None:
 
     Args:
         function: with a source; a lambda must be alone on its first line.
-        arguments: code for each parameter but a generator; "" for a record whose fields are variables.
+        arguments: code for each parameter but a generator (and ``self`` of a method that is not bound); ""
+            for a record whose fields are variables.
 
     Returns:
         The expression, or None where the function has more than one.
@@ -79,7 +76,7 @@ def inlined(function: Callable[..., Any], *arguments: str) -> str | None:
         return None
     placed = dict(zip((p for p in parameters if p != "generator"), arguments, strict=True))
     tree = _Placed(placed).visit(ast.parse(expression, mode="eval"))
-    return _PLACE.sub("", ast.unparse(tree))
+    return PLACE.sub("", ast.unparse(tree))
 
 
 @cache
@@ -95,7 +92,7 @@ def _expression(function: Callable[..., Any]) -> tuple[str | None, tuple[str, ..
         body = node.body[-1]
         if len(node.body) > 1 + (ast.get_docstring(node) is not None) or not isinstance(body, ast.Return):
             return None, ()
-    parameters = tuple(a.arg for a in node.args.args if a.arg != "self")
+    parameters = tuple(a.arg for a in node.args.args)[inspect.ismethod(function) :]
     return ast.unparse(body).removeprefix("return "), parameters
 
 
@@ -141,10 +138,11 @@ class _Found:
             self._meanings[name] = value
             if isinstance(value, int | float):
                 self.pieces.append(_read(f"{name} = {value!r}"))
-            elif isinstance(value, ModuleType) or not _is_ours(value):
+            elif isinstance(value, ModuleType) or not is_ours(value):
                 self._imports.add(_import_of(name, meanings["__name__"]))
             else:
-                piece = _definition(value, self._wanted & frozenset(_members(value)), self._facts)
+                members = dir(value) if inspect.isclass(value) else []
+                piece = _read(definition(value, self._wanted.intersection(members), self._facts))
                 self.needed(piece.names, vars(sys.modules[value.__module__]))
                 self.pieces.append(piece)
 
@@ -156,17 +154,8 @@ class _Found:
             taken.setdefault(start, []).append(name)
         whole = [f"{start} import {', '.join(n)}" if n[0] else start for start, n in taken.items()]
         whole.sort(key=lambda line: (line.startswith("from"), line))
-        late = [line for line in whole if line.split()[1].split(".")[0] in _THIRD_PARTY]
+        late = [line for line in whole if line.split()[1].split(".")[0] in THIRD_PARTY]
         return "\n".join([*(line for line in whole if line not in late), "", *late])
-
-
-def _is_ours(value: Any) -> bool:
-    top = value.__module__.partition(".")[0]
-    return top not in _THIRD_PARTY and top not in sys.stdlib_module_names
-
-
-def _members(value: Any) -> set[str]:
-    return set(dir(value)) if inspect.isclass(value) else set()
 
 
 @cache
@@ -183,7 +172,7 @@ def _import_of(name: str, module: str) -> str:
 
 @cache
 def _read(text: str) -> _Text:
-    names, own, attributes = dict[str, None](), set[str](vars(builtins)), set[str]()
+    names, own, attributes = dict[str, None](), set[str](), set[str]()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Name):
             if isinstance(node.ctx, ast.Load):
@@ -198,160 +187,5 @@ def _read(text: str) -> _Text:
             of_self = isinstance(node.value, ast.Name) and node.value.id == "self"
             if of_self or not hasattr(Tensor, node.attr):
                 attributes.add(node.attr)
-    return _Text(text, tuple(n for n in names if n not in own), frozenset(attributes))
-
-
-@cache
-def _definition(value: Any, wanted: frozenset[str], facts: tuple[tuple[str, bool], ...]) -> _Text:
-    """The source of a function, or of a class with the wanted members."""
-    text = _decided(textwrap.dedent(inspect.getsource(value)), dict(facts))
-    node = ast.parse(text).body[0]
-    cuts = _Cuts(text)
-    if isinstance(node, ast.ClassDef):
-        cuts.of_class(node, value, wanted)
-    else:
-        assert isinstance(node, ast.FunctionDef)
-        cuts.of_function(node)
-    return _read(cuts.done())
-
-
-def _decided(text: str, facts: Mapping[str, bool]) -> str:
-    """The text with the taken branch in the place of each condition whose answer is known."""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.If | ast.IfExp):
-            asked = ast.unparse(node.test)
-            answer = facts.get(asked, facts.get(asked.rpartition(".")[2]))
-            if answer is not None:
-                cuts = _Cuts(text)
-                cuts.branch(node, answer)
-                return _decided(cuts.done(), facts)
-    return text
-
-
-class _Cuts:
-    """What is left out of one definition, or stands in its place.
-
-    Args:
-        text: the definition.
-    """
-
-    def __init__(self, text: str) -> None:
-        # A node's columns count bytes.
-        self._source = text.encode()
-        self._starts = [0]
-        for line in self._source.splitlines(keepends=True):
-            self._starts.append(self._starts[-1] + len(line))
-        self._cuts: list[tuple[int, int, str]] = []
-
-    def done(self) -> str:
-        """The text without what is cut."""
-        source = self._source
-        for start, end, new in sorted(self._cuts, reverse=True):
-            source = source[:start] + new.encode() + source[end:]
-        text = _TO_ITSELF.sub("", _PLACE.sub("", source.decode()))
-        return re.sub(r"\n{3,}", "\n\n", text).strip()
-
-    def of_class(self, node: ast.ClassDef, cls: type, wanted: frozenset[str]) -> None:
-        """Keep the wanted members, all fields of a record, and the bases that have something wanted."""
-        bases = [base for base in node.bases if self._contributes(base, cls, wanted)]
-        said = f"({', '.join(map(ast.unparse, bases))})" if bases else ""
-        self._head(node, f"class {node.name}{said}", [*node.bases, *node.keywords])
-        is_record = "__dataclass_fields__" in vars(cls) or issubclass(cls, tuple)
-        for part in node.body:
-            if isinstance(part, ast.FunctionDef) and part.name in wanted and not self._is_left_out(part):
-                self.of_function(part)
-            elif isinstance(part, ast.AnnAssign) and is_record:
-                if isinstance(part.value, ast.Call):
-                    self._cut(part.value, part.value, "None")
-            elif isinstance(part, ast.Expr):
-                self._docstring(part)
-            elif not (isinstance(part, ast.Assign) and {ast.unparse(t) for t in part.targets} & wanted):
-                self._drop(part)
-
-    @staticmethod
-    def _contributes(base: ast.expr, cls: type, wanted: frozenset[str]) -> bool:
-        kind = next((k for k in cls.__mro__ if k.__name__ == ast.unparse(base)), None)
-        if kind is None or not _is_ours(kind):
-            return ast.unparse(base) not in _ABSTRACT
-        return any(
-            name in wanted and not getattr(member, "__isabstractmethod__", False)
-            for name, member in vars(kind).items()
-        )
-
-    @staticmethod
-    def _is_left_out(node: ast.FunctionDef) -> bool:
-        # A script makes its objects by their fields.
-        return any(ast.unparse(d) in ("abstractmethod", "staticmethod") for d in node.decorator_list)
-
-    def of_function(self, node: ast.FunctionDef) -> None:
-        """Leave out annotations, checks and the docstring's details."""
-        every = [*node.args.args, *node.args.kwonlyargs, *node.args.defaults, *node.args.kw_defaults]
-        ends = [part for part in [*every, node.returns] if part is not None]
-        for argument in (*node.args.args, *node.args.kwonlyargs):
-            argument.annotation = None
-        self._head(node, f"def {node.name}({ast.unparse(node.args)})", ends)
-        for at, part in enumerate(node.body):
-            if isinstance(part, ast.Return):
-                for unreached in node.body[at + 1 :]:
-                    self._drop(unreached)
-                break
-        for part in ast.walk(node):
-            if isinstance(part, ast.stmt) and self._is_check(part):
-                self._drop(part)
-            elif isinstance(part, ast.AnnAssign):
-                self._cut(part.target, part.annotation, ast.unparse(part.target))
-        self._docstring(node.body[0])
-
-    def branch(self, node: ast.If | ast.IfExp, answer: bool) -> None:
-        """Keep only the branch that is taken."""
-        if isinstance(node, ast.IfExp):
-            self._cut(node, node, self._text(*self._span(node.body if answer else node.orelse)))
-        elif taken := node.body if answer else node.orelse:
-            # With the comments before it.
-            first = node.test.end_lineno if answer else taken[0].lineno - 1
-            inside = self._text(self._starts[first], self._starts[taken[-1].end_lineno])
-            block = textwrap.indent(textwrap.dedent(inside), " " * node.col_offset)
-            self._cuts.append((self._starts[node.lineno - 1], self._starts[node.end_lineno], block))
-        else:
-            self._drop(node)
-
-    @staticmethod
-    def _is_check(node: ast.stmt) -> bool:
-        match node:
-            case ast.Assert() | ast.Delete():
-                return True
-            case ast.If(body=[*_, ast.Raise()], orelse=[]):
-                return True
-            case ast.Expr(value=ast.Call(func=ast.Name(id=name))):
-                return name.lstrip("_").startswith("check")
-            case _:
-                return False
-
-    def _docstring(self, node: ast.stmt) -> None:
-        match node:
-            case ast.Expr(value=ast.Constant(value=str(said))):
-                self._cut(node, node, f'"""{said.splitlines()[0]}"""')
-            case _:
-                pass
-
-    def _head(self, node: ast.ClassDef | ast.FunctionDef, new: str, parts: Sequence[ast.AST]) -> None:
-        """What stands before the colon."""
-        start = self._span(node)[0]
-        last = max([start, *(self._span(part)[1] for part in parts)])
-        self._cuts.append((start, self._source.index(b":", last), new))
-
-    def _cut(self, first: ast.AST, last: ast.AST, new: str) -> None:
-        self._cuts.append((self._span(first)[0], self._span(last)[1], new))
-
-    def _drop(self, node: ast.stmt) -> None:
-        """Whole lines, with a function's decorators."""
-        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-        self._cuts.append((self._starts[first - 1], self._starts[node.end_lineno], ""))
-
-    def _text(self, start: int, end: int) -> str:
-        return self._source[start:end].decode()
-
-    def _span(self, node: ast.AST) -> tuple[int, int]:
-        """Where it starts and ends."""
-        start, end = self._starts[node.lineno - 1], self._starts[node.end_lineno - 1]
-        return start + node.col_offset, end + node.end_col_offset
+    needed = tuple(n for n in names if n not in own and not hasattr(builtins, n))
+    return _Text(text, needed, frozenset(own), frozenset(attributes))
