@@ -36,6 +36,7 @@ from fmstudio.learn.export.sources import assembled
 from fmstudio.learn.nets.networks import Network, Shape
 from fmstudio.learn.training.batches import Problem
 from tests.flow.every import every_shape
+from tests.learn.brought import from_csv
 
 CPU = torch.device("cpu")
 STANDARD = {"argparse", "base64", "collections", "copy", "dataclasses", "itertools", "math", "typing"}
@@ -162,7 +163,7 @@ def test_a_brought_cloud_is_in_the_script() -> None:
 
 
 def test_what_was_done_to_a_file_is_in_the_script() -> None:
-    cloud = clouds.from_csv(b"x,y,kind\n1,2,a\n3,NA,b\n4,7,a\n5,1,b\n6,6,b\n8,3,b\n")
+    cloud = from_csv(b"x,y,kind\n1,2,a\n3,NA,b\n4,7,a\n5,1,b\n6,6,b\n8,3,b\n")
     text = script(Experiment(data="points", points=clouds.packed(cloud)))
     comments = " ".join(line.removeprefix("# ") for line in text.split('"""')[0].splitlines())
     assert cloud.note in comments

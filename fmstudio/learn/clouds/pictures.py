@@ -104,21 +104,6 @@ def looked_at(picture: Picture, values: Mapping[str, Any]) -> Look:
     return replace(Look(invert=picture.dark), **values)
 
 
-def from_image(data: bytes, count: int = PACKED, generator: torch.Generator | None = None) -> Cloud:
-    """A cloud from a picture, looked at as it suggests itself: dark on light, or light on dark.
-
-    Args:
-        data: as :func:`picture_of` takes it.
-        count: how many points, ≥ 1.
-        generator: of the points; None draws with seed 0.
-
-    Raises:
-        ValueError: as :func:`picture_of`.
-    """
-    picture = picture_of(data)
-    return cloud_of_picture(picture, Look(invert=picture.dark), "", count, generator)
-
-
 def picture_of(data: bytes) -> Picture:
     """A picture's tones.
 

@@ -43,9 +43,8 @@ def data_sections(e: Experiment, p: Problem) -> Iterator[str]:
         yield packed
         yield "density = Samples(*unpack(POINTS))"
         points, labels = "density.points[pick]", "density.labels[pick]"
-        asked = (
-            f"own = density.points[density.labels == {e.label}]\nreturn own[torch.randint(len(own), (n,))]"
-        )
+        asked = f"own = density.points[density.labels == {e.label}]\n"
+        asked += "return own[torch.randint(len(own), (n,))]"
     draw, asked = textwrap.indent(draw, "    "), textwrap.indent(asked, "    ")
     yield filled(SAMPLES, {"draw": draw, "points": points, "labels": labels, "classes": p.classes})
     if e.label >= 0:

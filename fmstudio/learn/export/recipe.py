@@ -54,7 +54,7 @@ class Typed(Path):
         with torch.enable_grad():
             t = t.detach().clamp(1e-6, 1 - 1e-6).requires_grad_()
             a, b = self.a(t), self.b(t)
-        da, db = (torch.autograd.grad(x.sum(), t)[0] for x in (a, b))
+            da, db = (torch.autograd.grad(x.sum(), t)[0] for x in (a, b))
         return affine_coefficients(a.detach(), b.detach(), da, db)
 
 
