@@ -377,7 +377,7 @@ def test_optimal_transport_pairs_as_the_studio_does(labelled: bool) -> None:
             assert torch.equal(got[rows], coupling.pair(x0[rows], x1[rows], generator).x0)
 
 
-@pytest.mark.parametrize("reg", [0.1, 10.0])
+@pytest.mark.parametrize("reg", [pytest.param(0.1, marks=pytest.mark.slow), 10.0])
 def test_sinkhorn_finds_the_plan_of_the_studio(reg: float) -> None:
     x0, x1 = torch.randn(2, 100, 2, generator=torch.Generator().manual_seed(0))
     cost = torch.cdist(x0.double(), x1.double()).square()
