@@ -25,6 +25,7 @@ from fmstudio.flow.densities.cloud import PointCloud
 from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.paths.path import Coefficients, Path, affine_coefficients
 from fmstudio.flow.regress.objectives import TARGETS, Draw
+from fmstudio.flow.regress.time_laws import Uniform
 from fmstudio.flow.regress.translate import from_v
 from fmstudio.flow.solve.solvers import integrate, path_times
 from fmstudio.flow.solve.tableaux import SOLVERS as TABLEAUX
@@ -32,7 +33,7 @@ from fmstudio.learn import clouds
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
 from fmstudio.learn.experiment import COUPLINGS, DATA, PATHS, SOURCES, TIME_LAWS, Experiment
 from fmstudio.learn.export.script import script
-from fmstudio.learn.export.sources import assembled
+from fmstudio.learn.export.sources import assembled, inlined
 from fmstudio.learn.nets.networks import Network, Shape
 from fmstudio.learn.training.batches import Problem
 from tests.flow.every import every_shape
@@ -136,6 +137,25 @@ def test_a_path_of_a_guest_needs_nothing_in_the_exporter() -> None:
     x0, x1, t = torch.randn(3, 2), torch.randn(3, 2), torch.tensor(0.5)
     torch.testing.assert_close(names["moved"](x0, x1, t), 0.875 * x0 + 0.125 * x1)
     assert "fmstudio" not in text
+
+
+@dataclass(frozen=True)
+class Steep:
+    """A time law of a guest."""
+
+    power: float
+
+    def sample(self, n: int, generator: torch.Generator) -> torch.Tensor:
+        return torch.rand(n, generator=generator) ** self.power
+
+
+def test_what_needs_its_object_is_called_and_not_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert inlined(Uniform().sample, "8") == "torch.rand(8)"
+    assert inlined(Steep(2.0).sample, "8") is None
+    monkeypatch.setitem(TIME_LAWS, "steep", Steep(2.0))
+    text = script(Experiment(time_law="steep"))
+    stands_alone(text)
+    assert "law = Steep(power=2.0)" in text
 
 
 def test_the_default_is_a_page_or_two() -> None:

@@ -69,7 +69,7 @@ def inlined(function: Callable[..., Any], *arguments: str) -> str | None:
             for a record whose fields are variables.
 
     Returns:
-        The expression, or None where the function has more than one.
+        The expression, or None where the function has more than one, or needs the object that it is bound to.
     """
     expression, parameters = _expression(function)
     if expression is None:
@@ -92,7 +92,10 @@ def _expression(function: Callable[..., Any]) -> tuple[str | None, tuple[str, ..
         body = node.body[-1]
         if len(node.body) > 1 + (ast.get_docstring(node) is not None) or not isinstance(body, ast.Return):
             return None, ()
-    parameters = tuple(a.arg for a in node.args.args)[inspect.ismethod(function) :]
+    bound = inspect.ismethod(function)
+    if bound and any(isinstance(n, ast.Name) and n.id == "self" for n in ast.walk(body)):
+        return None, ()
+    parameters = tuple(a.arg for a in node.args.args)[bound:]
     return ast.unparse(body).removeprefix("return "), parameters
 
 
