@@ -200,10 +200,14 @@ def bytes_of(text: str) -> bytes:
     """
     if len(text) > 4 * LARGEST_FILE // 3 + 4:
         raise ValueError(f"content: at most {LARGEST_FILE:,} bytes are read.")
+    return _decoded("content", text)
+
+
+def _decoded(name: str, text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except ValueError as error:
-        raise ValueError(f"content: expected base64 text; {error}.") from error
+        raise ValueError(f"{name}: expected base64 text; {error}.") from error
 
 
 def unpacked(text: str) -> Checkpoint | None:
@@ -214,10 +218,7 @@ def unpacked(text: str) -> Checkpoint | None:
     """
     if not text:
         return None
-    try:
-        data = base64.b64decode(text, validate=True)
-    except ValueError as error:
-        raise ValueError(f"checkpoint: expected base64 text; {error}.") from error
+    data = _decoded("checkpoint", text)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "net.safetensors"
         file.write_bytes(data)

@@ -17,6 +17,7 @@ from PIL import Image
 from fmstudio.learn import clouds
 from fmstudio.learn.clouds.cloud import SPREAD
 from fmstudio.learn.experiment import Experiment, domain
+from tests.learn.brought import from_csv, from_file, from_npy
 
 CALM = settings(deadline=None, derandomize=True)
 
@@ -154,7 +155,7 @@ def test_unpack_any_text(text) -> None:
 
 
 def test_what_is_said_of_a_cloud_is_packed_with_it() -> None:
-    cloud = clouds.from_csv(b"x,y,kind\n1,2,Gr\xc3\xb6\xc3\x9fe\n3,4,b\n5,7,b\n6,1,b\n8,8,b\n")
+    cloud = from_csv(b"x,y,kind\n1,2,Gr\xc3\xb6\xc3\x9fe\n3,4,b\n5,7,b\n6,1,b\n8,8,b\n")
     again = clouds.unpack(clouds.packed(cloud))
     assert (again.note, again.warning, again.names) == (cloud.note, "", ("Größe", "b"))
     assert again.labels is not None
@@ -243,7 +244,7 @@ def test_points_of_any_size_become_the_same_cloud(scale) -> None:
     usual, cloud = clouds.from_points(points), clouds.from_points(scale * points)
     torch.testing.assert_close(cloud.points, usual.points)
     if scale < 1e30:
-        torch.testing.assert_close(clouds.from_npy(npy((scale * points).numpy())).points, usual.points)
+        torch.testing.assert_close(from_npy(npy((scale * points).numpy())).points, usual.points)
     if 1e-38 < scale < 1e38:
         torch.testing.assert_close(clouds.from_points((scale * points).float()).points, usual.points)
 
@@ -339,7 +340,7 @@ def test_files_are_read_by_their_ending(tmp_path: Path) -> None:
     }
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
-        cloud = clouds.from_file(tmp_path / name)
+        cloud = from_file(tmp_path / name)
         assert cloud.points.shape[1] == 2
         assert clouds.unpack(clouds.pack(cloud.points, cloud.labels)).points.isfinite().all()
 
@@ -347,8 +348,8 @@ def test_files_are_read_by_their_ending(tmp_path: Path) -> None:
 def test_files_refused(tmp_path: Path) -> None:
     (tmp_path / "a.exe").write_bytes(b"x")
     with pytest.raises(ValueError, match=r"ends in '\.exe'; use one of CSV"):
-        clouds.from_file(tmp_path / "a.exe")
+        from_file(tmp_path / "a.exe")
     with (tmp_path / "b.csv").open("wb") as file:
         file.truncate(5_000_001)
     with pytest.raises(ValueError, match="5,000,001 bytes"):
-        clouds.from_file(tmp_path / "b.csv")
+        from_file(tmp_path / "b.csv")

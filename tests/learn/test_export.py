@@ -25,18 +25,19 @@ from fmstudio.flow.densities.cloud import PointCloud
 from fmstudio.flow.metrics import energy_distance
 from fmstudio.flow.paths.path import Coefficients, Path, affine_coefficients
 from fmstudio.flow.regress.objectives import TARGETS, Draw
+from fmstudio.flow.regress.time_laws import Uniform
 from fmstudio.flow.regress.translate import from_v
 from fmstudio.flow.solve.solvers import integrate, path_times
 from fmstudio.flow.solve.tableaux import SOLVERS as TABLEAUX
 from fmstudio.learn import clouds
 from fmstudio.learn.build import coupling_of, density_of, path_of, source_of
 from fmstudio.learn.experiment import COUPLINGS, DATA, PATHS, SOURCES, TIME_LAWS, Experiment
-from fmstudio.learn.export.recipe import Parts
 from fmstudio.learn.export.script import script
-from fmstudio.learn.export.sources import Sources
+from fmstudio.learn.export.sources import assembled, inlined
 from fmstudio.learn.nets.networks import Network, Shape
 from fmstudio.learn.training.batches import Problem
 from tests.flow.every import every_shape
+from tests.learn.brought import from_csv
 
 CPU = torch.device("cpu")
 STANDARD = {"argparse", "base64", "collections", "copy", "dataclasses", "itertools", "math", "typing"}
@@ -129,18 +130,32 @@ class Late(Path):
 
 
 def test_a_path_of_a_guest_needs_nothing_in_the_exporter() -> None:
-    sources = Sources(facts=(Parts,), turns=False, zero=frozenset({"gamma"}))
-    sources.add(moved, {"path": Late()})
+    use = "def moved(x0, x1, t):\n    return path.position(x0, x1, t)"
+    text = assembled([f"path = {Late()!r}", use], {"Late": Late})
     names: dict[str, Any] = {"__name__": "exported"}
-    exec(compile(sources.text(), "exported.py", "exec", dont_inherit=True), names)
+    exec(compile(text, "exported.py", "exec", dont_inherit=True), names)
     x0, x1, t = torch.randn(3, 2), torch.randn(3, 2), torch.tensor(0.5)
     torch.testing.assert_close(names["moved"](x0, x1, t), 0.875 * x0 + 0.125 * x1)
-    assert "fmstudio" not in sources.text()
+    assert "fmstudio" not in text
 
 
-def moved(path: Path, x0: torch.Tensor, x1: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-    """Where the particles are."""
-    return path.position(x0, x1, t)
+@dataclass(frozen=True)
+class Steep:
+    """A time law of a guest."""
+
+    power: float
+
+    def sample(self, n: int, generator: torch.Generator) -> torch.Tensor:
+        return torch.rand(n, generator=generator) ** self.power
+
+
+def test_what_needs_its_object_is_called_and_not_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert inlined(Uniform().sample, "8") == "torch.rand(8)"
+    assert inlined(Steep(2.0).sample, "8") is None
+    monkeypatch.setitem(TIME_LAWS, "steep", Steep(2.0))
+    text = script(Experiment(time_law="steep"))
+    stands_alone(text)
+    assert "law = Steep(power=2.0)" in text
 
 
 def test_the_default_is_a_page_or_two() -> None:
@@ -168,7 +183,7 @@ def test_a_brought_cloud_is_in_the_script() -> None:
 
 
 def test_what_was_done_to_a_file_is_in_the_script() -> None:
-    cloud = clouds.from_csv(b"x,y,kind\n1,2,a\n3,NA,b\n4,7,a\n5,1,b\n6,6,b\n8,3,b\n")
+    cloud = from_csv(b"x,y,kind\n1,2,a\n3,NA,b\n4,7,a\n5,1,b\n6,6,b\n8,3,b\n")
     text = script(Experiment(data="points", points=clouds.packed(cloud)))
     comments = " ".join(line.removeprefix("# ") for line in text.split('"""')[0].splitlines())
     assert cloud.note in comments
@@ -373,7 +388,8 @@ def test_optimal_transport_pairs_as_the_studio_does(labelled: bool) -> None:
     label = torch.randint(3, (128,), generator=generator)
     coupling = coupling_of(experiment)
     names = functions(experiment)
-    got = names["pair_batches"](x0, x1, *([label] if labelled else []), 64)[0]
+    paired = names["pair_batches"](names["coupling"], x0, x1, label if labelled else None, 64, labelled)
+    got = paired[0]
     for start in (0, 64):
         for k in range(3) if labelled else (None,):
             rows = torch.arange(start, start + 64)
@@ -381,7 +397,7 @@ def test_optimal_transport_pairs_as_the_studio_does(labelled: bool) -> None:
             assert torch.equal(got[rows], coupling.pair(x0[rows], x1[rows], generator).x0)
 
 
-@pytest.mark.parametrize("reg", [0.1, 10.0])
+@pytest.mark.parametrize("reg", [pytest.param(0.1, marks=pytest.mark.slow), 10.0])
 def test_sinkhorn_finds_the_plan_of_the_studio(reg: float) -> None:
     x0, x1 = torch.randn(2, 100, 2, generator=torch.Generator().manual_seed(0))
     cost = torch.cdist(x0.double(), x1.double()).square()

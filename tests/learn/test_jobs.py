@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
 from fmstudio.flow.couplings.coupling import FixedPairs
 from fmstudio.learn import jobs
 from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.training import measure
 from fmstudio.learn.training.checkpoints import load, save
 from fmstudio.learn.training.train import train
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_measurements() -> Iterator[None]:
+    """Nothing here asks how well a net learned, so little is drawn to measure it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measure, "FLOOR_POINTS", 2_048)
+        patch.setattr(measure, "LAST_SAMPLES", 500)
+        yield
+
 
 SMALL = Experiment(width=24, depth=2, fourier=6, batch=128, train_steps=150, particles=300, frames=4)
 

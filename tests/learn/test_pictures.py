@@ -10,6 +10,7 @@ from PIL import Image
 
 from fmstudio.learn import clouds
 from fmstudio.learn.clouds.files import INSTEAD, READERS
+from tests.learn.brought import from_file, from_image
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -37,7 +38,7 @@ def test_dark_is_dense() -> None:
     pixels = np.full((40, 80), 255)
     pixels[:, :40] = 55  # left: ink 200, right: ink 0 …
     pixels[:20, 40:] = 155  # … and upper right: ink 100
-    cloud = clouds.from_image(png(pixels), 20_000, seeded())
+    cloud = from_image(png(pixels), 20_000, seeded())
     x, y = cloud.points.unbind(1)
     assert not ((x > 0) & (y < 0)).any()
     upper_right = float(((x > 0) & (y > 0)).double().mean())
@@ -53,14 +54,14 @@ def test_a_picture_of_16_bits_has_the_ink_of_one_of_8() -> None:
     stream = io.BytesIO()
     Image.fromarray(ramp.astype(np.uint16) * 257).save(stream, "PNG")
     assert Image.open(stream).mode == "I;16"
-    fine, coarse = (clouds.from_image(data, 500, seeded()) for data in (stream.getvalue(), png(ramp)))
+    fine, coarse = (from_image(data, 500, seeded()) for data in (stream.getvalue(), png(ramp)))
     assert torch.equal(fine.points, coarse.points)
 
 
 def test_transparent_is_empty() -> None:
     pixels = np.zeros((30, 30, 4))
     pixels[:15, :, 3] = 255
-    points = clouds.from_image(png(pixels, "RGBA"), 1_000, seeded()).points
+    points = from_image(png(pixels, "RGBA"), 1_000, seeded()).points
     transform_height = float(points[:, 1].max() - points[:, 1].min())
     assert transform_height <= 3.0
 
@@ -69,7 +70,7 @@ def test_transparent_is_empty() -> None:
 def test_every_kind_of_picture(kind) -> None:
     pixels = np.full((50, 60), 255)
     pixels[10:40, 10:50] = 0
-    points = clouds.from_image(png(pixels, kind=kind), 2_000, seeded()).points
+    points = from_image(png(pixels, kind=kind), 2_000, seeded()).points
     assert points.shape == (2_000, 2)
     inside = (points[:, 0].abs() <= 3.01) & (points[:, 1].abs() <= 3.01)
     assert inside.all()
@@ -78,7 +79,7 @@ def test_every_kind_of_picture(kind) -> None:
 def test_large_picture_is_made_smaller() -> None:
     pixels = np.full((2_000, 3_000), 255)
     pixels[500:1_500, 1_000:2_000] = 0
-    points = clouds.from_image(png(pixels), 4_000, seeded()).points
+    points = from_image(png(pixels), 4_000, seeded()).points
     assert float(points.abs().max()) <= 3.0
     assert abs(float(points[:, 0].std() / points[:, 1].std()) - 1) <= 0.05
 
@@ -91,7 +92,7 @@ def test_picture_turned_by_its_camera_stands_upright() -> None:
     exif[0x0112] = 6  # turn by 90° clockwise to show
     stream = io.BytesIO()
     picture.save(stream, "PNG", exif=exif)
-    turned, plain = clouds.from_image(stream.getvalue()), clouds.from_image(png(pixels))
+    turned, plain = from_image(stream.getvalue()), from_image(png(pixels))
     assert turned.transform.mean == (10.0, 50.0)
     assert plain.transform.mean == (10.0, 10.0)
 
@@ -126,14 +127,14 @@ def bomb() -> bytes:
 )
 def test_picture_refused(data, words) -> None:
     with pytest.raises(ValueError, match=words):
-        clouds.from_image(data)
+        from_image(data)
 
 
 @pytest.mark.parametrize("most", [1_023, 4_095, 65_535])
 def test_10_12_and_16_bits_are_taken_by_their_own_range(most) -> None:
     """A ramp from black to white: a quarter of the ink lies in its lighter half."""
     ramp = np.linspace(0, most, 256).round()[None].repeat(64, 0)
-    cloud = clouds.from_image(deep_png(ramp), 20_000, seeded())
+    cloud = from_image(deep_png(ramp), 20_000, seeded())
     left = float((cloud.transform.undo(cloud.points)[:, 0] < 128).double().mean())
     # Without the threshold 0.75; the tones below 5 % of the ink are 0.0019 of it.
     assert abs(left - 0.75 / (1 - 0.05**2)) <= 4 * math.sqrt(0.75 * 0.25 / 20_000)
@@ -145,7 +146,7 @@ def test_the_background_is_the_commonest_tone() -> None:
     pixels = np.full((100, 100), 247)
     pixels[40:45] = 0
     pixels[0, 0] = 255
-    cloud = clouds.from_image(png(pixels))
+    cloud = from_image(png(pixels))
     rows = cloud.transform.undo(cloud.points.double())[:, 1]
     assert ((rows >= 55) & (rows <= 60)).all()
     assert "darker than the commonest tone" in cloud.note
@@ -155,7 +156,7 @@ def test_paper_with_noise_is_empty() -> None:
     draw = np.random.default_rng(0)
     pixels = np.clip(draw.normal(235, 2, (120, 120)), 0, 255)
     pixels[50:60, 20:100] = 30
-    cloud = clouds.from_image(png(pixels), 4_000)
+    cloud = from_image(png(pixels), 4_000)
     at = cloud.transform.undo(cloud.points.double())
     assert ((at[:, 1] >= 60) & (at[:, 1] <= 70) & (at[:, 0] >= 20) & (at[:, 0] <= 100)).all()
 
@@ -163,7 +164,7 @@ def test_paper_with_noise_is_empty() -> None:
 def test_a_dark_picture_inverts_itself() -> None:
     pixels = np.zeros((100, 100))
     pixels[70:72, 10:90] = 255
-    cloud = clouds.from_image(png(pixels))
+    cloud = from_image(png(pixels))
     at = cloud.transform.undo(cloud.points.double())
     assert ((at[:, 1] >= 28) & (at[:, 1] <= 30)).all()
     other = points_of(png(pixels), invert=False)
@@ -177,7 +178,7 @@ def test_a_figure_without_background_is_seen_whatever_its_tone(tone) -> None:
     pixels = np.full((40, 40, 4), tone)
     pixels[..., 3] = 0
     pixels[10:30, 15:25, 3] = 255
-    at = clouds.from_image(png(pixels, "RGBA"))
+    at = from_image(png(pixels, "RGBA"))
     assert at.transform.mean == (20.0, 20.0)
 
 
@@ -250,7 +251,7 @@ def test_files_are_read_by_their_ending(tmp_path) -> None:
     }
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
-        cloud = clouds.from_file(tmp_path / name)
+        cloud = from_file(tmp_path / name)
         assert cloud.points.shape[1] == 2
         assert name in cloud.note
         assert clouds.unpack(clouds.packed(cloud)).note == cloud.note
@@ -277,4 +278,4 @@ def test_files_refused(tmp_path) -> None:
     with (tmp_path / "b.csv").open("wb") as file:
         file.truncate(5_000_001)
     with pytest.raises(ValueError, match="5,000,001 bytes"):
-        clouds.from_file(tmp_path / "b.csv")
+        from_file(tmp_path / "b.csv")

@@ -59,6 +59,7 @@ def test_a_coupling_shortens_the_way_and_carries_the_labels(coupling: str) -> No
     assert len({(int(n), int(k)) for n, k in zip(nearest, bound.labels, strict=True)}) == 8
 
 
+@pytest.mark.slow
 def test_a_velocity_on_the_default_custom_path_is_followed_with_noise_too() -> None:
     """From t = 1 on, where a′ = 0; the same marginal as without, within four standard errors of E = 0."""
     experiment = Experiment(path="custom", sample_steps=150, particles=1_000, frames=2, sde_noise=1.0)

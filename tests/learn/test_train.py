@@ -9,7 +9,7 @@ from fmstudio.capture import cuda_graph
 from fmstudio.flow.couplings.coupling import FixedPairs
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.nets.networks import Network, Shape
-from fmstudio.learn.training import checkpoints
+from fmstudio.learn.training import checkpoints, measure
 from fmstudio.learn.training.run import Diverged, learning_rate, pull
 from fmstudio.learn.training.step import AdamMoments, Steps
 from fmstudio.learn.training.train import Progress, train
@@ -32,6 +32,15 @@ def same(a: Progress, b: Progress) -> bool:
     return all(torch.equal(x, y) for x, y in zip(state(a), state(b), strict=True))
 
 
+@pytest.fixture
+def quick_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that do not ask how well a net learned."""
+    monkeypatch.setattr(measure, "FLOOR_POINTS", 2_048)
+    monkeypatch.setattr(measure, "SAMPLES", 500)
+    monkeypatch.setattr(measure, "LAST_SAMPLES", 500)
+
+
+@pytest.mark.usefixtures("quick_measurements")
 def test_same_seed_same_weights_however_often_it_reports() -> None:
     seldom = last(train(TINY, measure=False, interval=1e9))
     often = last(train(TINY, interval=0.0))
@@ -50,7 +59,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("changes", CASES.values(), ids=list(CASES))
+@pytest.mark.parametrize(
+    "changes",
+    [pytest.param(c, id=name, marks=[pytest.mark.slow] * (name == "transport")) for name, c in CASES.items()],
+)
 def test_resumed_equals_uninterrupted(changes, tmp_path) -> None:
     experiment = TINY.but(**changes)
     whole = last(train(experiment, measure=False))
@@ -92,6 +104,7 @@ def broken():
     return network.with_weights(torch.full_like(network.flat, 1e30))
 
 
+@pytest.mark.slow
 def test_it_learns() -> None:
     """The excess falls to a twentieth of where it began, and samples agree with the data."""
     experiment = TINY.but(width=48, batch=256, train_steps=800)
@@ -112,6 +125,7 @@ def test_every_target_learns_the_same_velocity(target) -> None:
     assert final.excess < 0.15
 
 
+@pytest.mark.slow
 def test_regressing_on_the_mean_learns_faster_and_has_the_same_answer() -> None:
     base = TINY.but(width=48, batch=256, train_steps=300)
     sampled = last(train(base))
@@ -123,6 +137,7 @@ def test_regressing_on_the_mean_learns_faster_and_has_the_same_answer() -> None:
     assert sampled.floor > 0
 
 
+@pytest.mark.usefixtures("quick_measurements")
 def test_other_couplings_have_no_floor_and_say_so() -> None:
     final = last(train(TINY.but(coupling="optimal transport", coupling_batch=32, train_steps=20)))
     assert final.floor is None
@@ -164,14 +179,14 @@ def test_resume_refuses_another_training_and_names_the_field() -> None:
 
 
 def test_rate_rises_and_falls() -> None:
-    rates = [learning_rate(TINY, k) for k in range(TINY.train_steps)]
+    steps, highest = TINY.train_steps, TINY.learning_rate
+    rates = [learning_rate(k, steps, highest, "cosine") for k in range(steps)]
     top = max(rates)
     assert rates[0] < top / 10
     assert rates[-1] < top / 100
     assert top == pytest.approx(TINY.learning_rate, rel=0.1)
-    constant = TINY.but(schedule="constant")
-    assert learning_rate(constant, constant.train_steps - 1) == constant.learning_rate
-    assert pull(TINY, 0) > pull(TINY, 10_000) == pytest.approx(1 - TINY.ema)
+    assert learning_rate(steps - 1, steps, highest, "constant") == highest
+    assert pull(TINY.ema, 0) > pull(TINY.ema, 10_000) == pytest.approx(1 - TINY.ema)
 
 
 @pytest.mark.slow
@@ -241,9 +256,10 @@ def test_steep_paths_train_whatever_the_target(target) -> None:
     assert last(train(experiment)).loss < 100
 
 
-@pytest.mark.parametrize("target", ["eps", "score"])
-def test_a_path_that_loses_its_data_on_the_way_needs_another_target(target) -> None:
-    lost = TINY.but(path="custom", formula_a="(1-t)*(1-2*t)", target=target)
-    with pytest.raises(ValueError, match="a is 0 or below"):
-        train(lost)
+@pytest.mark.usefixtures("quick_measurements")
+def test_a_path_that_loses_its_data_on_the_way_needs_another_target() -> None:
+    lost = TINY.but(path="custom", formula_a="(1-t)*(1-2*t)")
+    for target in ("eps", "score"):
+        with pytest.raises(ValueError, match="a is 0 or below"):
+            train(lost.but(target=target))
     assert last(train(lost.but(target="v", train_steps=20))).step == 20

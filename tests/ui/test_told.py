@@ -15,10 +15,10 @@ import gradio as gr
 import httpx
 import pytest
 
-from fmstudio.learn import clouds
 from fmstudio.learn.experiment import Experiment
 from fmstudio.ui import desk, report, told, words
 from fmstudio.ui.rooms.images import words as images_words
+from tests.learn.brought import from_csv, from_file
 
 UI = Path(told.__file__).parent
 MARKUP = "<img src=//e.x>![a](//e.x)"
@@ -126,7 +126,7 @@ def test_no_field_of_a_link_is_read_as_markup(page: Page) -> None:
 def test_columns_and_classes_of_a_file_are_text() -> None:
     cell = f'"{MARKUP}"'
     table = f"{cell},y,label,{cell}b\n1,2,{cell},3\n2,4,b,4\n3,5,{cell},9\n"
-    note = desk.note_html(clouds.from_csv(table.encode()))
+    note = desk.note_html(from_csv(table.encode()))
     assert "img" in note
     assert "<img" not in note
     assert "&lt;img" in note
@@ -136,7 +136,7 @@ def test_a_file_s_name_is_text(tmp_path: Path) -> None:
     file = tmp_path / "a.<img src=e>"
     file.write_text("1,2\n")
     with pytest.raises(ValueError, match="<img") as refused:
-        clouds.from_file(file)
+        from_file(file)
     assert "<" not in told.refusal(refused.value).message
 
 

@@ -14,10 +14,11 @@ from fmstudio.learn.nets.shipped import shipped
 from fmstudio.studio.names import class_names
 from fmstudio.ui import words
 from fmstudio.ui.experiment_link import check
+from tests.learn.brought import from_csv
 
 
 def test_classes_are_called_as_the_file_calls_them() -> None:
-    cloud = clouds.from_csv(b"x,y,class\n1,2,dog\n3,4,cat\n5,9,dog\n")
+    cloud = from_csv(b"x,y,class\n1,2,dog\n3,4,cat\n5,9,dog\n")
     experiment = Experiment(data="points", points=clouds.packed(cloud))
     assert class_names(experiment, 2) == ["cat", "dog"]
     nameless = Experiment(data="points", points=clouds.pack(cloud.points, cloud.labels))

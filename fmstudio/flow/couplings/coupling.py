@@ -219,10 +219,9 @@ def pair_batches(
         x0, x1, labels = x0[order], x1[order], labels[order]
     left, right, index = [], [], []
     for start in range(0, len(x0), size):
-        batch = slice(start, min(start + size, len(x0)))
-        counts = [batch.stop - start]
+        counts = [min(size, len(x0) - start)]
         if within_classes and labels is not None:
-            counts = labels[batch].unique_consecutive(return_counts=True)[1].tolist()
+            counts = labels[start : start + size].unique_consecutive(return_counts=True)[1].tolist()
         for count in counts:
             pairing = coupling.pair(x0[start : start + count], x1[start : start + count], generator)
             left.append(pairing.x0)
@@ -230,5 +229,6 @@ def pair_batches(
             index.append(pairing.index + start)
             start += count
     back = torch.argsort(order)
-    labels = None if labels is None else labels[torch.cat(index)][back]
+    if labels is not None:
+        labels = labels[torch.cat(index)][back]
     return torch.cat(left)[back], torch.cat(right)[back], labels

@@ -83,13 +83,7 @@ def entropic_plan(cost: Tensor, reg: float, tolerance: float, max_iterations: in
 
     Source: Cuturi 2013, arXiv:1306.0895; Schmitzer 2019, arXiv:1610.06519, sections 3.1 and 3.2.
     """
-    n, m = cost.shape
-    least = FINEST * float(cost.max())
-    if reg < least:
-        raise ValueError(
-            f"Sinkhorn: expected reg ≥ {least:.2g}, {FINEST:g} of the largest squared distance; got {reg:g}. "
-            "Use a larger reg, or the exact optimal transport."
-        )
+    _check_resolved(reg, cost)
     f = cost.min(dim=1).values
     g = (cost - f[:, None]).min(dim=0).values
     eps = max(reg, float(cost.max()) / 8)
@@ -98,11 +92,21 @@ def entropic_plan(cost: Tensor, reg: float, tolerance: float, max_iterations: in
         eps = max(reg, eps / 2)
     f, g, error = _scale(cost, f, g, reg, tolerance, max_iterations)
     if not error <= tolerance:
+        n, m = cost.shape
         raise RuntimeError(
             f"Sinkhorn with reg = {reg:g} did not converge: {n} × {m} points, {max_iterations} iterations. "
             "Use a larger reg, or the exact optimal transport."
         )
     return _kernel(cost, f, g, reg)
+
+
+def _check_resolved(reg: float, cost: Tensor) -> None:
+    least = FINEST * float(cost.max())
+    if reg < least:
+        raise ValueError(
+            f"Sinkhorn: expected reg ≥ {least:.2g}, {FINEST:g} of the largest squared distance; got {reg:g}. "
+            "Use a larger reg, or the exact optimal transport."
+        )
 
 
 def _kernel(cost: Tensor, f: Tensor, g: Tensor, eps: float) -> Tensor:

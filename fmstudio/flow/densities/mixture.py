@@ -77,13 +77,8 @@ class GaussianMixture(Density):
     def sample(self, n: int, generator: torch.Generator) -> Samples:
         """Draw a component from π, then x = μ_k + L_k e with e ~ N(0, I)."""
         check_count(n)
-        # Of none there is no draw: one is drawn, and left out.
-        device = generator.device
-        pick = torch.multinomial(self.weights.to(device), max(n, 1), True, generator=generator)[:n]
-        noise = torch.randn(n, self.dim, generator=generator, dtype=self.means.dtype, device=device)
-        pick, noise = pick.to(self.means.device), noise.to(self.means.device)
-        turned = torch.einsum("nij,nj->ni", self.factors.to(noise)[pick], noise)
-        return Samples(self.means[pick] + turned, None if self.labels is None else self.labels[pick])
+        points, pick = draw_mixture(self.means, self.factors, self.weights, n, generator)
+        return Samples(points, None if self.labels is None else self.labels[pick])
 
     @property
     def is_standard_normal(self) -> bool:
@@ -131,6 +126,26 @@ class GaussianMixture(Density):
     def to(self, where: torch.device | torch.dtype | str) -> GaussianMixture:
         """The same mixture on another device or in another dtype."""
         return GaussianMixture(self.means.to(where), self.covariances, self.weights, self.labels)
+
+
+def draw_mixture(
+    means: Tensor, factors: Tensor, weights: Tensor, n: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw n times a component from π, then x = μ_k + L_k e with e ~ N(0, I).
+
+    Args:
+        means, factors, weights: μ, L and π of K components, shapes (K, d), (K, d, d) and (K,).
+        n: how many, ≥ 0; there is no draw of none, so one is drawn and left out.
+        generator: draws on its own device.
+
+    Returns:
+        The points, shape (n, d), and the component of each, shape (n,).
+    """
+    pick = torch.multinomial(weights.to(generator.device), max(n, 1), True, generator=generator)[:n]
+    pick = pick.to(means.device)
+    noise = torch.randn(n, means.shape[1], generator=generator, dtype=means.dtype, device=generator.device)
+    noise = noise.to(means.device)
+    return means[pick] + torch.einsum("nij,nj->ni", factors.to(noise)[pick], noise), pick
 
 
 def standard_normal(dim: int = 2) -> GaussianMixture:

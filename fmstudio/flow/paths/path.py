@@ -63,16 +63,12 @@ class Coefficients:
     @property
     def variance(self) -> Tensor:
         """σ² = |b|² + γ², the variance of x_t given x₀ under N(0, I) noise (real, shape of t)."""
-        return _square(self.b) + self.gamma**2
+        return (self.b.real**2 + self.b.imag**2 if self.b.is_complex() else self.b**2) + self.gamma**2
 
     @property
     def determinant(self) -> Tensor:
         """D = a b′ − a′ b; the pair (x_t, v) determines (x₀, x₁) where D ≠ 0 (no latent)."""
         return self.a * self.db - self.da * self.b
-
-
-def _square(c: Tensor) -> Tensor:
-    return c.real**2 + c.imag**2 if c.is_complex() else c**2
 
 
 @dataclass(frozen=True)

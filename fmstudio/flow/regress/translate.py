@@ -272,7 +272,7 @@ def applied(coefficient: Tensor, x: Tensor) -> Tensor:
 
 def _mixed(c: Coefficients) -> Tensor:
     """b′b* + γγ′."""
-    return c.db * conjugate(c.b) + c.gamma_dgamma
+    return c.db * c.b.conj() + c.gamma_dgamma
 
 
 def _noise(path: Path, c: Coefficients, x0: Tensor, x: Tensor, t: Tensor) -> Tensor:

@@ -11,9 +11,9 @@ from fmstudio.learn.clouds.arrays import table_of_array
 from fmstudio.learn.clouds.choice import COMPONENTS, Choice, cloud_of, suggested
 from fmstudio.learn.clouds.cloud import Cloud, Transform, from_points, standardised, thinned
 from fmstudio.learn.clouds.drawing import example_drawing, from_strokes, from_word
-from fmstudio.learn.clouds.files import Brought, Made, from_csv, from_file, from_npy, made, read, read_file
+from fmstudio.learn.clouds.files import Brought, Made, made, read, read_file
 from fmstudio.learn.clouds.packing import PACKED, pack, packed, unpack
-from fmstudio.learn.clouds.pictures import Look, Picture, cloud_of_picture, from_image, picture_of
+from fmstudio.learn.clouds.pictures import Look, Picture, cloud_of_picture, picture_of
 from fmstudio.learn.clouds.table import Column, Table, table_of_text
 
 __all__ = [
@@ -31,10 +31,6 @@ __all__ = [
     "cloud_of",
     "cloud_of_picture",
     "example_drawing",
-    "from_csv",
-    "from_file",
-    "from_image",
-    "from_npy",
     "from_points",
     "from_strokes",
     "from_word",

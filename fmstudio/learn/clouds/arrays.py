@@ -8,15 +8,9 @@ import tokenize
 
 import numpy as np
 
+from fmstudio.learn.clouds.cloud import MOST_CLASSES
 from fmstudio.learn.clouds.numbers import LARGEST_NUMBER
-from fmstudio.learn.clouds.table import (
-    MOST_CLASSES,
-    SHOWN_ROWS,
-    Column,
-    Table,
-    check_count,
-    without_row_numbers,
-)
+from fmstudio.learn.clouds.table import SHOWN_ROWS, Column, Table, check_count, without_row_numbers
 from fmstudio.learn.clouds.text import MOST_COLUMNS, check_size
 
 

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fmstudio.learn.clouds.cloud import Cloud, standardised
+from fmstudio.learn.clouds.cloud import MOST_CLASSES, Cloud, standardised
 from fmstudio.learn.clouds.far import Scale, far_out
 from fmstudio.learn.clouds.numbers import COMMA, PLAIN, shown
 from fmstudio.learn.clouds.packing import LONGEST_NAME
 from fmstudio.learn.clouds.sentence import Sentence, plain, rows_said, short
-from fmstudio.learn.clouds.table import MOST_CLASSES, Column, Table
+from fmstudio.learn.clouds.table import Column, Table
 
 COMPONENTS = "principal components"
 """In place of the column x: the first two principal components of all columns of numbers."""

@@ -129,26 +129,3 @@ def made(brought: Brought, values: Mapping[str, Any]) -> Made:
         return Made(brought, look, cloud_of_picture(brought.content, look, brought.name))
     choice = chosen(brought.content, values)
     return Made(brought, choice, cloud_of(brought.content, choice, brought.name))
-
-
-def from_file(path: Path, **values: Any) -> Cloud:
-    """A cloud from a file.
-
-    Args:
-        path: as :func:`read` takes it.
-        values: as :func:`made` takes them.
-
-    Raises:
-        ValueError: as :func:`read` and :func:`made`.
-    """
-    return made(read_file(path), values).cloud
-
-
-def from_csv(data: bytes, **values: Any) -> Cloud:
-    """A cloud from the text of a table, as :func:`made` makes it."""
-    return made(Brought("", table_of_text(data)), values).cloud
-
-
-def from_npy(data: bytes, **values: Any) -> Cloud:
-    """A cloud from a .npy file, as :func:`made` makes it."""
-    return made(Brought("", table_of_array(data)), values).cloud

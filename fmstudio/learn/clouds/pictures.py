@@ -104,21 +104,6 @@ def looked_at(picture: Picture, values: Mapping[str, Any]) -> Look:
     return replace(Look(invert=picture.dark), **values)
 
 
-def from_image(data: bytes, count: int = PACKED, generator: torch.Generator | None = None) -> Cloud:
-    """A cloud from a picture, looked at as it suggests itself: dark on light, or light on dark.
-
-    Args:
-        data: as :func:`picture_of` takes it.
-        count: how many points, ≥ 1.
-        generator: of the points; None draws with seed 0.
-
-    Raises:
-        ValueError: as :func:`picture_of`.
-    """
-    picture = picture_of(data)
-    return cloud_of_picture(picture, Look(invert=picture.dark), "", count, generator)
-
-
 def picture_of(data: bytes) -> Picture:
     """A picture's tones.
 
@@ -238,14 +223,11 @@ def _background(light: NDArray[np.float32], invert: bool) -> tuple[float, bool]:
 
 
 def _ink(picture: Picture, look: Look, background: float) -> Tensor:
-    """How far each pixel stands out from the background, from 0 to 1, shape (height, width).
-
-    With several colours asked for, a colour stands out by the channel in which it differs most, so that
-    yellow on white is ink too.
-    """
+    """How far each pixel stands out from the background, from 0 to 1, shape (height, width)."""
     side = 1 if look.invert else -1
     ink = np.clip(side * (picture.light.astype(np.float64) - background), 0, None)
     if look.colours > 1:
+        # By the channel in which a colour differs most: yellow on white is ink too.
         like = np.abs(picture.light - background) <= 0.04
         paper = np.median(picture.colours[like], axis=0)
         ink = np.abs(picture.colours - paper).max(2) / 255
@@ -262,10 +244,7 @@ def _ink(picture: Picture, look: Look, background: float) -> Tensor:
 
 
 def _coloured(picture: Picture, ink: Tensor, colours: int) -> tuple[Tensor, tuple[str, ...]]:
-    """Ink by colour, shape (colours, height, width), and what the colours are called; one layer has no name.
-
-    The colours are the centres that k-means finds (Lloyd 1982) among pixels drawn by their ink.
-    """
+    """Ink by colour, shape (colours, height, width), and what the colours are called; one has no name."""
     if colours == 1:
         return ink[None], ()
     pixels = torch.from_numpy(picture.colours / 255.0).flatten(0, 1)

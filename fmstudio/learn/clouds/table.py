@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fmstudio.learn.clouds.cloud import MOST_CLASSES
 from fmstudio.learn.clouds.numbers import (
     PLAIN,
     Notation,
@@ -25,8 +26,6 @@ from fmstudio.learn.clouds.text import MOST_ROWS, Row, Rows, rows_of
 
 Kind = Literal["numbers", "row numbers", "words", "empty"]
 
-#: Classes at most, as many as an experiment's label can name.
-MOST_CLASSES = 64
 #: Rows that a table shows of itself.
 SHOWN_ROWS = 4
 _ROW_NAMES = ("id", "index", "row", "rownames", "row.names", "unnamed: 0", "nr", "no", "no.")

@@ -1,7 +1,8 @@
-"""The recipe of a script: the net, its training and its sampling as one writes them by hand.
+"""The recipe of a script: net, training and sampling as one writes them by hand, to be filled in.
 
 The studio trains with every number in its place and samples in chunks; a script says the same in plain
-PyTorch. What these functions call (path, data, target, coupling, time law, rate) is the studio's own.
+PyTorch. What the recipe calls (path, data, target, coupling, time law, rate) is the studio's own. A line that
+ends in ``#? name`` is for the experiments of which that is true.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import argparse
 import base64
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from string import Template
 from typing import Any
 
 import numpy as np
@@ -20,54 +22,13 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
-from fmstudio.flow.bounds import Box
-from fmstudio.flow.couplings.coupling import Coupling, Paired, pair_batches
-from fmstudio.flow.densities.cloud import PointCloud
-from fmstudio.flow.densities.density import Density, Samples
-from fmstudio.flow.densities.mixture import GaussianMixture
-from fmstudio.flow.densities.shapes import Shape
+from fmstudio.flow.couplings.coupling import Paired, pair_batches
+from fmstudio.flow.densities.density import Samples
+from fmstudio.flow.densities.mixture import draw_mixture
 from fmstudio.flow.paths.path import Coefficients, Path, affine_coefficients
-from fmstudio.flow.regress.objectives import Draw, Target
-from fmstudio.flow.regress.time_laws import TimeLaw
-from fmstudio.flow.regress.translate import applied, terms, x0_solved
-from fmstudio.flow.solve.tableaux import Tableau
-from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.nets.networks import SPACE_SCALE, TIME_SCALE
-from fmstudio.learn.nets.networks import Shape as Sizes
-from fmstudio.learn.training.run import learning_rate, pull
-from fmstudio.learn.training.step import BETA1, BETA2
-
-
-@dataclass(frozen=True, eq=False)
-class Parts:
-    """The objects that a script is made of.
-
-    Args:
-        path, density, source, coupling, target, law, box: as in a training.
-        shape: draws the data afresh, or None where the density does.
-        counts: points of each class in the whole cloud, where the density is a thinned one.
-        asked: the density of the class that the sampler is asked for, or None.
-        tableau: of the solver.
-        sizes: of the net.
-        label: the class that the sampler is asked for, −1 for all.
-        ends, times: the first and last time that is trained on, and that the net is asked for a velocity.
-    """
-
-    path: Path
-    density: Density
-    source: GaussianMixture
-    coupling: Coupling
-    target: Target
-    law: TimeLaw
-    box: Box
-    shape: Shape | None
-    counts: tuple[int, ...] | None
-    asked: Density | None
-    tableau: Tableau
-    sizes: Sizes
-    label: int
-    ends: tuple[float, float]
-    times: tuple[float, float]
+from fmstudio.flow.regress.objectives import Draw
+from fmstudio.flow.regress.translate import applied, terms, v_from_x0, x0_solved
+from fmstudio.learn.training.run import learning_rate
 
 
 def unpack(text: str) -> tuple[Tensor, Tensor | None]:
@@ -81,40 +42,6 @@ def unpack(text: str) -> tuple[Tensor, Tensor | None]:
     return points, torch.tensor([*body[-n:]]) if labelled else None
 
 
-def sample_data(e: Experiment, p: Parts, n: int, generator: torch.Generator) -> Any:
-    """Draw n data points, for a conditional net with their classes."""
-    if p.shape is not None:
-        samples = p.shape(n, e.data_noise, generator)
-    elif p.counts is not None and isinstance(p.density, PointCloud) and p.density.labels is not None:
-        # The classes are as often as among all points, of which these are some.
-        weights = torch.tensor(p.counts) / p.density.labels.bincount()
-        pick = torch.multinomial(weights[p.density.labels], n, replacement=True, generator=generator)
-        samples = Samples(p.density.points[pick], p.density.labels[pick])
-    else:
-        samples = p.density.sample(n, generator)
-    if p.sizes.classes:
-        return samples.points, samples.labels
-    return samples.points
-
-
-def sample_class(e: Experiment, p: Parts, n: int, generator: torch.Generator) -> Tensor:
-    """Draw n data points of the class that the sampler is asked for, however rare it is."""
-    if isinstance(p.density, PointCloud) and p.shape is None:
-        own = p.density.points[p.density.labels == p.label]
-        return own[torch.randint(len(own), (n,), generator=generator)]
-    if p.asked is None:
-        points, label = sample_data(e, p, 20 * n, generator)
-        return points[label == p.label][:n]
-    return p.asked.sample(n, generator).points
-
-
-def sample_source(p: Parts, n: int, generator: torch.Generator) -> Tensor:
-    """Draw n noise points."""
-    if p.source.is_standard_normal:
-        return torch.randn(n, p.source.dim, generator=generator)
-    return p.source.sample(n, generator).points
-
-
 @dataclass(frozen=True)
 class Typed(Path):
     """A path of typed formulas; their derivatives may be infinite at the ends."""
@@ -124,165 +51,22 @@ class Typed(Path):
 
     def at(self, t: Tensor) -> Coefficients:
         """a and b of the formulas, a′ and b′ by autograd."""
-        t = t.clamp(1e-6, 1 - 1e-6)
-        return affine_coefficients(self.a(t), self.b(t), slope(self.a, t), slope(self.b, t))
-
-
-def slope(formula: Callable[[Tensor], Tensor], t: Tensor) -> Tensor:
-    """The derivative of a formula at t."""
-    with torch.enable_grad():
-        t = t.detach().requires_grad_()
-        return torch.autograd.grad(formula(t).sum(), t)[0]
+        with torch.enable_grad():
+            t = t.detach().clamp(1e-6, 1 - 1e-6).requires_grad_()
+            a, b = self.a(t), self.b(t)
+            da, db = (torch.autograd.grad(x.sum(), t)[0] for x in (a, b))
+        return affine_coefficients(a.detach(), b.detach(), da, db)
 
 
 @dataclass(frozen=True)
 class Assignment:
     """Optimal transport: the permutation of the mini-batch with the least Σ |x₁ − x₀|²."""
 
-    independent = False
-
     def pair(self, x0: Tensor, x1: Tensor, generator: torch.Generator) -> Paired:
         """Reorder x₀ to its best partners."""
         del generator
-        cost = torch.cdist(x1, x0).square()
-        index = torch.from_numpy(linear_sum_assignment(cost)[1])
+        index = torch.from_numpy(linear_sum_assignment(torch.cdist(x1, x0).square())[1])
         return Paired(x0[index], x1, index)
-
-
-class Net(nn.Module):
-    """A multilayer perceptron on x, t, and the sines and cosines of both."""
-
-    space: Tensor
-    time: Tensor
-
-    def __init__(self, p: Parts) -> None:
-        super().__init__()
-        self.sizes = p.sizes
-        if p.sizes.fourier:
-            self.register_buffer("space", SPACE_SCALE * torch.randn(p.sizes.dim, p.sizes.fourier))
-            self.register_buffer("time", TIME_SCALE * torch.randn(1, p.sizes.time_frequencies))
-        layers: list[nn.Module] = []
-        for outputs, inputs in p.sizes.layers:
-            linear = nn.Linear(inputs, outputs)
-            nn.init.normal_(linear.weight, std=math.sqrt(2 / inputs))
-            nn.init.zeros_(linear.bias)
-            layers += [linear, nn.SiLU()]
-        self.layers = nn.Sequential(*layers[:-1])
-        nn.init.zeros_(self.layers[-1].get_parameter("weight"))  # the first prediction is 0 everywhere
-
-    def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
-        """f(x, t) for points (n, d) and times () or (n,)."""
-        t = t.expand(len(x))[:, None].to(x)
-        parts = [x, t]
-        if self.sizes.fourier:
-            angle = 2 * math.pi * torch.cat([x @ self.space, t @ self.time], 1)
-            parts += [angle.sin(), angle.cos()]
-        if self.sizes.classes:
-            assert label is not None
-            parts.append(nn.functional.one_hot(label, self.sizes.classes + 1))  # the last: no class
-        return self.layers(torch.cat(parts, 1))
-
-
-def train(e: Experiment, p: Parts, steps: int, generator: torch.Generator) -> nn.Module:
-    """Regress the net on points of sampled paths; returns the running mean of its weights."""
-    net = Net(p)
-    mean = copy.deepcopy(net)
-    optimizer = torch.optim.Adam(net.parameters(), betas=(BETA1, BETA2))
-    for k in range(steps):
-        if p.sizes.classes:
-            x0, label = sample_data(e, p, drawn(e, p), generator)
-        else:
-            x0, label = sample_data(e, p, drawn(e, p), generator), None
-        x1 = sample_source(p, drawn(e, p), generator)
-        if not p.coupling.independent:
-            x0, x1, label = pair_batches(
-                p.coupling, x0, x1, label, e.coupling_batch, bool(p.sizes.classes), generator
-            )
-        if drawn(e, p) > e.batch:
-            x0, x1 = x0[: e.batch], x1[: e.batch]
-        t = p.law.sample(e.batch, generator).clamp(*p.ends)
-        z = torch.randn_like(x0) if p.path.has_latent else None
-        xt = p.path.position(x0, x1, t, z)
-        if e.regression == "sampled":
-            y = p.target.sampled(p.path, Draw(x0, x1, z, t, xt, None))
-        else:
-            # The studio regressed on the exact mean of y given x_t; y itself has the same minimiser.
-            y = p.target.sampled(p.path, Draw(x0, x1, z, t, xt, None))
-        if p.sizes.classes:
-            told = torch.rand(e.batch, generator=generator) >= e.label_drop
-            assert label is not None
-            label = torch.where(told, label[: e.batch], p.sizes.classes)
-            loss = (net(xt, t, label) - y).square().sum(1).mean()
-        else:
-            loss = (net(xt, t) - y).square().sum(1).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.param_groups[0]["lr"] = learning_rate(e.but(train_steps=steps), k)
-        optimizer.step()
-        if e.ema:
-            with torch.no_grad():
-                for slow, new in zip(mean.parameters(), net.parameters(), strict=True):
-                    slow.lerp_(new, pull(e, k))
-        if (k + 1) % max(1, steps // 10) == 0:
-            print(f"step {k + 1:,} of {steps:,}: loss {loss.item():.4f}")
-    return mean if e.ema else net
-
-
-def drawn(e: Experiment, p: Parts) -> int:
-    """Points of a batch before they are paired."""
-    return e.batch if p.coupling.independent else max(e.batch, e.coupling_batch)
-
-
-def velocity(e: Experiment, p: Parts, net: nn.Module, x: Tensor, t: Tensor) -> Tensor:
-    """The velocity u(x, t) that the net predicts, or that its prediction stands for."""
-    if p.times != (0.0, 1.0):
-        t = t.clamp(*p.times)
-    if not p.sizes.classes:
-        return p.target.velocity(p.path, net(x, t), x, t, p.box)
-    if p.label < 0 or e.guidance == 1:
-        label = torch.full((len(x),), p.label if p.label >= 0 else p.sizes.classes)
-        return p.target.velocity(p.path, net(x, t, label), x, t, p.box)
-    label = torch.full((len(x),), p.label)
-    told = p.target.velocity(p.path, net(x, t, label), x, t, p.box)
-    free = p.target.velocity(p.path, net(x, t, torch.full_like(label, p.sizes.classes)), x, t, p.box)
-    return torch.lerp(free, told, e.guidance)
-
-
-def score(p: Parts, u: Tensor, x: Tensor, t: Tensor) -> Tensor:
-    """The score ∇ log q_t(x) that the velocity implies: s = −(x − a x̂₀)/σ²."""
-    c = p.path.at(t.double())
-    one, other = terms(p.path, c)
-    x0 = x0_solved(p.path, c, one - other, u, x)
-    return applied(-1 / c.variance, x - applied(c.a, x0))
-
-
-def noisy_step(e: Experiment, p: Parts, net: nn.Module, x: Tensor, t: Tensor, h: Tensor) -> Tensor:
-    """An Euler–Maruyama step of the SDE with the flow's marginals and the noise g = κ σ_t."""
-    g = e.sde_noise * p.path.at(t.double()).variance.sqrt().to(x)
-    u = velocity(e, p, net, x, t)
-    x = x + h * u - h * g**2 / 2 * score(p, u, x, t)
-    return x + g * h.abs().sqrt() * torch.randn_like(x)
-
-
-def step(e: Experiment, p: Parts, net: nn.Module, x: Tensor, t: Tensor, h: Tensor) -> Tensor:
-    """A Runge–Kutta step: k_i = u(x + h Σ_j a_ij k_j, t + c_i h), then x + h Σ_i b_i k_i."""
-    a, b, c = p.tableau.floats
-    k: list[Tensor] = []
-    for row, share in zip(a, c, strict=True):
-        moved = sum((w * v for w, v in zip(row, k, strict=True)), torch.zeros_like(x))
-        k.append(velocity(e, p, net, x + h * moved, t + share * h))
-    return x + h * sum((w * v for w, v in zip(b, k, strict=True)), torch.zeros_like(x))
-
-
-@torch.no_grad()
-def sample(e: Experiment, p: Parts, net: nn.Module, n: int, generator: torch.Generator) -> Tensor:
-    """Follow n particles from noise (t = 1) to data (t = 0)."""
-    x = sample_source(p, n, generator)
-    times = torch.linspace(1, 0, e.sample_steps + 1)
-    for t, then in pairwise(times):
-        h = then - t
-        x = noisy_step(e, p, net, x, t, h) if e.sde_noise else step(e, p, net, x, t, h)
-    return x
 
 
 def energy_distance(x: Tensor, y: Tensor) -> float:
@@ -292,29 +76,188 @@ def energy_distance(x: Tensor, y: Tensor) -> float:
     return float(2 * torch.cdist(x, y).mean() - sum(within))
 
 
-def main(e: Experiment, p: Parts, generator: torch.Generator) -> None:
+#: What the names of the recipe mean.
+NAMES: Mapping[str, Any] = {
+    "__name__": __name__,
+    **{"argparse": argparse, "copy": copy, "math": math, "np": np, "nn": nn, "torch": torch},
+    **{part.__name__: part for part in (Assignment, Draw, Samples, Typed, pairwise)},
+    **{part.__name__: part for part in (applied, draw_mixture, energy_distance, learning_rate, pair_batches)},
+    **{part.__name__: part for part in (terms, unpack, v_from_x0, x0_solved)},
+}
+
+
+def filled(section: str, values: Mapping[str, Any]) -> str:
+    """A section of the recipe for one experiment.
+
+    Args:
+        section: lines, some with ``#? name`` or ``#? not name`` after them, and ``$name`` for a value.
+        values: what the names stand for.
+    """
+    lines = list[str]()
+    for line in section.strip("\n").splitlines():
+        text, _, name = line.partition("  #? ")
+        if not name or bool(values[name.removeprefix("not ")]) != name.startswith("not "):
+            lines.append(text)
+    return Template("\n".join(lines)).substitute(values)
+
+
+SAMPLES = '''
+def sample_data(n):
+    """Draw n data points."""  #? not classes
+    """Draw n data points, and the class of each."""  #? classes
+$draw  #? draw
+    return $points  #? not classes
+    return $points, $labels  #? classes
+'''
+
+SAMPLES_OF_A_CLASS = '''
+def sample_class(n):
+    """Draw n data points of the class that the sampler is asked for, however rare it is."""
+$draw_class
+'''
+
+SOURCE = '''
+def sample_source(n):
+    """Draw n noise points."""
+    return torch.randn(n, $dim)  #? normal
+    return draw_mixture(*SOURCE, n)[0]  #? not normal
+'''
+
+NET = '''
+class Net(nn.Module):
+    """A multilayer perceptron on x, t$waves."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("space", $space_scale * torch.randn($dim, $fourier))  #? fourier
+        self.register_buffer("time", $time_scale * torch.randn(1, $time_frequencies))  #? fourier
+        layers = []
+        for inputs, outputs in pairwise([$sizes]):
+            layers += [nn.Linear(inputs, outputs), nn.SiLU()]
+            nn.init.normal_(layers[-2].weight, std=math.sqrt(2 / inputs))
+            nn.init.zeros_(layers[-2].bias)
+        self.layers = nn.Sequential(*layers[:-1])
+        nn.init.zeros_(self.layers[-1].weight)  # the first prediction is 0 everywhere
+
+    def forward(self, x, t):  #? not classes
+    def forward(self, x, t, label):  #? classes
+        t = t.expand(len(x))[:, None].to(x)
+        features = [x, t]  #? not fourier
+        angle = 2 * math.pi * torch.cat([x @ self.space, t @ self.time], 1)  #? fourier
+        features = [x, t, angle.sin(), angle.cos()]  #? fourier
+        features.append(nn.functional.one_hot(label, $classes + 1))  # the last: no class  #? classes
+        return self.layers(torch.cat(features, 1))
+'''
+
+TRAINING = '''
+def train(steps):
+    """Regress the net on points of sampled paths; returns the running mean of its weights."""  #? ema
+    """Regress the net on points of sampled paths."""  #? not ema
+    net = Net()
+    mean = copy.deepcopy(net)  #? ema
+    optimizer = torch.optim.Adam(net.parameters(), betas=($beta1, $beta2))
+    for k in range(steps):
+        x0 = sample_data($drawn)  #? not classes
+        x0, label = sample_data($drawn)  #? classes
+        x1 = sample_source($drawn)
+        x0, x1, _ = pair_batches(coupling, x0, x1, None, $coupling_batch, False)  #? paired
+        x0, x1, label = pair_batches(coupling, x0, x1, label, $coupling_batch, True)  #? paired_by_class
+        x0, x1 = x0[:$batch], x1[:$batch]  #? more_drawn
+        t = $times.clamp($first, $last)
+        z = torch.randn_like(x0)  #? latent
+        z = None  # for paths with a latent  #? no_latent
+        xt = path.position(x0, x1, t, z)  #? latent
+        xt = path.position(x0, x1, t)  #? not latent
+        # The studio regressed on the exact mean of y given x_t; y itself has the same minimiser.  #? mean
+        y = $y
+        told = torch.rand($batch) >= $label_drop  #? classes
+        label = torch.where(told, label[:$batch], $classes)  #? classes
+        loss = (net(xt, t) - y).square().sum(1).mean()  #? not classes
+        loss = (net(xt, t, label) - y).square().sum(1).mean()  #? classes
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.param_groups[0]["lr"] = learning_rate(k, steps, $learning_rate, "$schedule")
+        optimizer.step()
+        with torch.no_grad():  #? ema
+            for slow, new in zip(mean.parameters(), net.parameters(), strict=True):  #? ema
+                slow.lerp_(new, $pull)  #? ema
+        if (k + 1) % max(1, steps // 10) == 0:
+            print(f"step {k + 1:,} of {steps:,}: loss {loss.item():.4f}")
+    return mean  #? ema
+    return net  #? not ema
+'''
+
+TRANSLATED = '''
+def translated(y, x, t):
+    """The velocity that a prediction of y stands for, with its x0 held inside the box."""
+    x0 = $data_point
+    return v_from_x0(path, $held, x, t)
+'''
+
+VELOCITY = '''
+def velocity(net, x, t):
+    """The velocity u(x, t) that the net predicts, or that its prediction stands for."""
+    t = t.clamp($low, $high)  #? clamped
+    label = torch.full((len(x),), $asked)  #? classes
+    return $told  #? not guided
+    free = torch.full_like(label, $classes)  #? guided
+    return torch.lerp($free, $told, $guidance)  #? guided
+'''
+
+SCORE = '''
+def score(u, x, t):
+    """The score ∇ log q_t(x) that the velocity implies: s = −(x − a x̂₀)/σ²."""
+    c = path.at(t.double())
+    one, other = terms(path, c)
+    x0 = x0_solved(path, c, one - other, u, x)
+    return applied(-1 / c.variance, x - applied(c.a, x0))
+
+
+def step(net, x, t, h):
+    """An Euler–Maruyama step of the SDE with the flow's marginals and the noise g = κ σ_t."""
+    g = $sde_noise * path.at(t.double()).variance.sqrt().to(x)
+    u = velocity(net, x, t)
+    x = x + h * u - h * g**2 / 2 * score(u, x, t)
+    return x + g * h.abs().sqrt() * torch.randn_like(x)
+'''
+
+STEP = '''
+def step(net, x, t, h):
+    """A Runge–Kutta step ($solver): k_i = u(x + h Σ_j a_ij k_j, t + c_i h), then x + h Σ_i b_i k_i."""
+    # The studio used the adaptive dopri5; so many steps of order 4 are as good here.  #? adaptive
+    k = []
+    for row, share in zip($a, $c, strict=True):
+        k.append(velocity(net, x + h * sum(w * v for w, v in zip(row, k, strict=True)), t + share * h))
+    return x + h * sum(w * v for w, v in zip($b, k, strict=True))
+'''
+
+SAMPLER = '''
+@torch.no_grad()
+def sample(net, n):
+    """Follow n particles from noise (t = 1) to data (t = 0)."""
+    x = sample_source(n)
+    for t, then in pairwise(torch.linspace(1, 0, $times_of_steps)):
+        x = x + (then - t) * velocity(net, x, t)  #? euler
+        x = step(net, x, t, then - t)  #? not euler
+    return x
+'''
+
+MAIN = '''
+def main():
     """Train, sample, and say how far the samples are from the data."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=e.train_steps, help="training steps")
-    steps = parser.parse_args().steps
-    torch.manual_seed(e.seed)
-    net = train(e, p, steps, generator)
-    samples = sample(e, p, net, e.particles, generator)
+    parser.add_argument("--steps", type=int, default=$train_steps, help="training steps")
+    torch.manual_seed($seed)
+    net = train(parser.parse_args().steps)
+    samples = sample(net, $particles)
     np.save("samples.npy", samples.numpy())
-    n = min(e.particles, 2_000)  # as many as the distance is measured on
-    if p.label >= 0:
-        data, more = sample_class(e, p, n, generator), sample_class(e, p, n, generator)
-    elif p.sizes.classes:
-        (data, _), (more, _) = sample_data(e, p, n, generator), sample_data(e, p, n, generator)
-    else:
-        data, more = sample_data(e, p, n, generator), sample_data(e, p, n, generator)
-    print(f"energy distance to {fresh(e, p)}: {energy_distance(samples[:n], data):.4f}")
+    data, more = sample_data($measured), sample_data($measured)  #? not classes
+    (data, _), (more, _) = sample_data($measured), sample_data($measured)  #? all_classes
+    data, more = sample_class($measured), sample_class($measured)  #? one_class
+    print(f"energy distance to $fresh: {energy_distance(samples[:$measured], data):.4f}")
     print(f"two samples of the data differ by {energy_distance(more, data):.4f}")
 
 
-def fresh(e: Experiment, p: Parts) -> str:
-    """What samples are compared with."""
-    if p.label < 0:
-        return "fresh data"
-    away = "" if e.guidance == 1 else f" (guidance {e.guidance!r} leads away from them)"
-    return f"fresh data of class {p.label}{away}"
+if __name__ == "__main__":
+    main()
+'''

@@ -7,32 +7,34 @@ code that these need. It is the same recipe, not the same random numbers.
 from __future__ import annotations
 
 import json
+import re
 import textwrap
-from dataclasses import replace
-from fractions import Fraction
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
 
 import torch
 
 from fmstudio import __version__
+from fmstudio.flow.bounds import Box
 from fmstudio.flow.couplings.coupling import OptimalTransport
-from fmstudio.flow.densities.cloud import PointCloud
-from fmstudio.flow.densities.mixture import GaussianMixture
 from fmstudio.flow.formulas.custom import Custom, Formula
 from fmstudio.flow.formulas.readable import check_score
-from fmstudio.flow.regress.objectives import training_times
-from fmstudio.flow.solve.tableaux import RK4, SOLVERS, Row, Tableau
-from fmstudio.learn import clouds
+from fmstudio.flow.paths.zigzag import ZigZag
+from fmstudio.flow.regress.objectives import V, training_times
+from fmstudio.flow.solve.tableaux import RK4, SOLVERS, Row
 from fmstudio.learn.clouds import unpack
-from fmstudio.learn.clouds.cloud import unmoved
 from fmstudio.learn.experiment import DATA, Experiment
 from fmstudio.learn.export import recipe
-from fmstudio.learn.export.recipe import Assignment, Parts, Typed
-from fmstudio.learn.export.sources import Sources
-from fmstudio.learn.nets.networks import Shape as Sizes
+from fmstudio.learn.export.data import data_sections, source_sections, tensor_text
+from fmstudio.learn.export.sources import assembled, inlined
+from fmstudio.learn.nets.networks import SPACE_SCALE, TIME_SCALE, Shape
 from fmstudio.learn.training.batches import Problem
+from fmstudio.learn.training.run import pull
+from fmstudio.learn.training.step import BETA1, BETA2
 
-#: Points of a word or a brought cloud that a script carries at most.
-EMBEDDED = 2_000
+#: Samples that the energy distance is measured on, at most.
+MEASURED = 2_000
 
 
 def script(experiment: Experiment) -> str:
@@ -59,80 +61,192 @@ def script(experiment: Experiment) -> str:
     problem = Problem.of(experiment, None, torch.device("cpu"))
     _check(experiment, problem)
     asked = experiment.label >= 0 and experiment.guidance != 0
-    e = experiment if asked else experiment.but(label=-1)
-    turns = problem.path.at(torch.tensor(0.5)).a.is_complex()
-    zero = frozenset(() if problem.path.has_latent else ("gamma", "dgamma", "gamma_dgamma"))
-    sources = Sources(facts=(Experiment, Parts, Sizes, Tableau), turns=turns, zero=zero)
-    parts = _parts(e, problem, sources)
-    known = {"e": e, "p": parts}
-    sources.replace(recipe.step, step_text(e, parts.tableau))
-    functions = [recipe.sample_data, recipe.sample_source, recipe.train, recipe.velocity]
-    functions.insert(1, recipe.sample_class) if parts.label >= 0 else None
-    for function in functions:
-        sources.add(function, known)
-    for function in (recipe.sample, recipe.energy_distance, recipe.main):
-        sources.add(function, known)
-    return _header(experiment) + sources.text() + '\n\nif __name__ == "__main__":\n    main()\n'
+    return _header(experiment) + _Script(experiment if asked else experiment.but(label=-1), problem).text()
 
 
-def _parts(e: Experiment, problem: Problem, sources: Sources) -> Parts:
-    """The objects of the script; what a script holds in another form than the studio is written here."""
-    density, counts = problem.density, None
-    shape = DATA[e.data].shape
-    asked = density.given(e.label) if e.label >= 0 and shape is None else None
-    assert isinstance(density, GaussianMixture | PointCloud)
-    if not problem.classes:
-        density = replace(density, labels=None)
-    if isinstance(density, PointCloud) and shape is None:
-        density, counts = _embedded(e, density, sources)
-    path, coupling = problem.path, problem.coupling
-    low, high = training_times(path)
-    if isinstance(path, Custom):
-        path = _typed(path, sources)
-    if isinstance(coupling, OptimalTransport):
-        coupling = Assignment()
-    return Parts(
-        path=path,
-        density=density,
-        source=replace(problem.source, labels=None),
-        coupling=coupling,  # pyright: ignore[reportArgumentType]
-        target=problem.target,
-        law=problem.law,
-        box=problem.box,
-        shape=shape,
-        counts=counts,
-        asked=asked,
-        tableau=RK4 if SOLVERS[e.solver].adaptive else SOLVERS[e.solver],
-        sizes=Sizes(e.dim, e.width, e.depth, e.fourier, problem.classes),
-        label=e.label,
-        ends=(max(low, 1e-6), high),
-        times=problem.target.times(problem.path),
-    )
+class _Script:
+    """The sections of one script.
+
+    Args:
+        experiment: asks for no class where the answer does not depend on it.
+        problem: its objects.
+    """
+
+    def __init__(self, experiment: Experiment, problem: Problem) -> None:
+        self._e, self._p = experiment, problem
+        self._names = dict(recipe.NAMES)
+        shape = DATA[experiment.data].shape
+        if shape is not None:
+            self._names[shape.__name__] = shape
+        self._told, self._one_class = problem.classes > 0, experiment.label >= 0
+        made = self._of_the_net() | self._of_the_training() | self._of_the_sampler()
+        self._values = experiment.to_dict() | made
+
+    def text(self) -> str:
+        """All of it, after the header."""
+        sde, euler = self._e.sde_noise > 0, self._values["euler"]
+        return assembled(
+            [
+                *data_sections(self._e, self._p),
+                *source_sections(self._p.source),
+                self._filled(recipe.NET),
+                *self._path(),
+                *self._coupling(),
+                *self._law(),
+                self._filled(recipe.TRAINING),
+                *self._target(),
+                self._filled(recipe.VELOCITY),
+                *([self._filled(recipe.SCORE)] if sde else [] if euler else [self._filled(recipe.STEP)]),
+                self._filled(recipe.SAMPLER),
+                self._filled(recipe.MAIN),
+            ],
+            self._names,
+            self._facts(),
+        )
+
+    def _facts(self) -> dict[str, bool]:
+        """Conditions in the sources whose answer the experiment gives."""
+        latent, told = self._p.path.has_latent, self._told
+        return {
+            "is_complex()": self._p.path.turns,
+            "has_latent": latent,
+            "z is None": not latent,
+            "draw.z is not None": latent,
+            "within_classes and labels is not None": told,
+            "labels is not None": told,
+            "schedule == 'constant'": self._e.schedule == "constant",
+        }
+
+    def _filled(self, section: str, **more: Any) -> str:
+        return recipe.filled(section, self._values | more)
+
+    def _object(self, name: str, value: Any) -> str:
+        """The line that makes an object as the studio's is made."""
+        self._names.update({kind.__name__: kind for kind in _kinds(value)})
+        return f"{name} = {value!r}"
+
+    # The net, and what it is trained on.
+
+    def _of_the_net(self) -> dict[str, Any]:
+        e, p = self._e, self._p
+        shape = Shape(e.dim, e.width, e.depth, e.fourier, p.classes)
+        return {
+            "waves": ", and the sines and cosines of both" if e.fourier else "",
+            "space_scale": SPACE_SCALE,
+            "time_scale": TIME_SCALE,
+            "time_frequencies": shape.time_frequencies,
+            "sizes": ", ".join(map(str, [shape.features, *[e.width] * e.depth, e.dim])),
+            "classes": p.classes,
+            "dim": e.dim,
+        }
+
+    def _of_the_training(self) -> dict[str, Any]:
+        e, p = self._e, self._p
+        paired = not p.coupling.independent
+        drawn = max(e.batch, e.coupling_batch) if paired else e.batch
+        low, high = training_times(p.path)
+        y = self._inlined(p.target.sampled, "path", "")
+        y = y or f"{self._function(p.target.sampled)}(path, Draw(x0, x1, z, t, xt, None))"
+        return {
+            "beta1": BETA1,
+            "beta2": BETA2,
+            "drawn": drawn,
+            "paired": paired and not self._told,
+            "paired_by_class": paired and self._told,
+            "more_drawn": drawn > e.batch,
+            "times": self._inlined(p.law.sample, str(e.batch)) or f"law.sample({e.batch})",
+            "first": max(low, 1e-6),
+            "last": high,
+            "latent": p.path.has_latent,
+            "mean": e.regression != "sampled",
+            "y": y,
+            "no_latent": not p.path.has_latent and re.search(r"\bz\b", y),
+            "pull": inlined(pull, repr(e.ema), "k"),
+        }
+
+    def _inlined(self, function: Any, *arguments: str) -> str | None:
+        """The function's expression, whose other names are those of its module."""
+        self._names = {**function.__globals__, **self._names}
+        return inlined(function, *arguments)
+
+    def _function(self, function: Any) -> str:
+        self._names[function.__name__] = function
+        return function.__name__
+
+    def _path(self) -> Iterator[str]:
+        path = self._p.path
+        if isinstance(path, ZigZag):
+            # The chain has no velocity. The net learns the smooth path with the same marginals.
+            path = path.around
+        if not isinstance(path, Custom):
+            yield self._object("path", path)
+            return
+        a, b = (f"    lambda t: {bare(Formula(text).code())},\n" for text in (path.a, path.b))
+        yield f"path = Typed(\n{a}{b})"
+
+    def _coupling(self) -> Iterator[str]:
+        if isinstance(self._p.coupling, OptimalTransport):
+            yield self._object("coupling", recipe.Assignment())
+        elif not self._p.coupling.independent:
+            yield self._object("coupling", self._p.coupling)
+
+    def _law(self) -> Iterator[str]:
+        if self._values["times"].startswith("law."):
+            yield self._object("law", self._p.law)
+
+    # The field and the sampler.
+
+    def _of_the_sampler(self) -> dict[str, Any]:
+        e, p = self._e, self._p
+        guided = self._one_class and e.guidance != 1
+        tableau = RK4 if SOLVERS[e.solver].adaptive else SOLVERS[e.solver]
+        low, high = p.target.times(p.path)
+        measured = min(e.particles, MEASURED)
+        away = "" if e.guidance == 1 else f" (guidance {e.guidance!r} leads away from them)"
+        return {
+            "clamped": (low, high) != (0.0, 1.0),
+            "low": low,
+            "high": high,
+            "asked": e.label if self._one_class else p.classes,
+            "guided": guided,
+            "told": self._velocity("label"),
+            "free": self._velocity("free"),
+            "euler": len(tableau.b) == 1 and not e.sde_noise,
+            "adaptive": SOLVERS[e.solver].adaptive,
+            "solver": tableau.name,
+            "a": f"[{', '.join(map(_shares, tableau.a))}]",
+            "b": _shares(tableau.b),
+            "c": _shares(tableau.c),
+            "times_of_steps": e.sample_steps + 1,
+            "measured": measured,
+            "all_classes": self._told and not self._one_class,
+            "one_class": self._one_class,
+            "fresh": f"fresh data of class {e.label}{away}" if self._one_class else "fresh data",
+        }
+
+    def _velocity(self, label: str) -> str:
+        said = f"net(x, t, {label})" if self._told else "net(x, t)"
+        return said if self._p.target is V else f"translated({said}, x, t)"
+
+    def _target(self) -> Iterator[str]:
+        target, box = self._p.target, self._p.box
+        if target is not V:
+            yield f"low, high = {tensor_text(box.low)}, {tensor_text(box.high)}  # the box of the data"
+            point = self._inlined(target.data_point, "path", "y", "x", "t")
+            point = point or f"{self._function(target.data_point)}(path, y, x, t)"
+            yield self._filled(recipe.TRANSLATED, data_point=point, held=inlined(Box.hold, "", "x0"))
 
 
-def _embedded(
-    e: Experiment, density: PointCloud, sources: Sources
-) -> tuple[PointCloud, tuple[int, ...] | None]:
-    """The cloud that the script carries, and the classes' counts in the whole one where it is thinned."""
-    whole = clouds.Cloud(density.points, density.labels, unmoved(density.dim))
-    kept = clouds.thinned(whole, EMBEDDED, torch.Generator().manual_seed(e.seed))
-    cloud, total = PointCloud(kept.points, kept.labels), len(density)
-    which = "all points" if len(cloud) == total else f"a random {len(cloud):,} of the {total:,} points"
-    sources.write(f'# The cloud, {which}.\nPOINTS = "{clouds.pack(kept.points, kept.labels)}"')
-    code = "unpack(POINTS)[0]" if kept.labels is None else "*unpack(POINTS)"
-    sources.embed(cloud, "density", code, recipe.unpack)
-    thinned = len(cloud) < total and density.labels is not None
-    return cloud, tuple(density.labels.bincount().tolist()) if thinned else None  # pyright: ignore
+def _kinds(value: Any) -> Iterator[type]:
+    """The classes of an object and of its fields."""
+    if is_dataclass(value):
+        yield type(value)
+        for f in fields(value):
+            yield from _kinds(getattr(value, f.name))
 
 
-def _typed(path: Custom, sources: Sources) -> Typed:
-    """The path of two formulas, which the script holds as functions."""
-    code = {name: bare(Formula(text).code()) for name, text in (("a", path.a), ("b", path.b))}
-    for name, expression in code.items():
-        sources.write(f"def {name}_of(t):\n    return {expression}")
-    typed = Typed(torch.cos, torch.sin)
-    sources.embed(typed, "path", "a_of, b_of")
-    return typed
+def _shares(row: Row) -> str:
+    return f"[{', '.join(map(str, row))}]"
 
 
 def bare(code: str) -> str:
@@ -143,37 +257,6 @@ def bare(code: str) -> str:
         if depth == 0:
             return code[1:-1] if letter == ")" and at == len(code) - 1 and code[0] == "(" else code
     return code
-
-
-def step_text(e: Experiment, tableau: Tableau) -> str:
-    """``step`` of the recipe, with the numbers of one tableau written out."""
-    lines = [f'"""{"An" if tableau.name[0] in "AEIOU" else "A"} {tableau.name} step of length h."""']
-    if SOLVERS[e.solver].adaptive:
-        lines.append("# The studio used the adaptive dopri5; so many steps of order 4 are as good here.")
-    if len(tableau.b) == 1:
-        return "def step(e, p, net, x, t, h):\n" + textwrap.indent(
-            "\n".join([*lines, "return x + h * velocity(e, p, net, x, t)"]), "    "
-        )
-    for k, (row, share) in enumerate(zip(tableau.a, tableau.c, strict=True), 1):
-        when = "t" if not share else f"t + {_times(share, 'h')}"
-        lines.append(f"k{k} = velocity(e, p, net, {_moved(row)}, {when})")
-    lines.append(f"return {_moved(tableau.b)}")
-    return "def step(e, p, net, x, t, h):\n" + textwrap.indent("\n".join(lines), "    ")
-
-
-def _moved(row: Row) -> str:
-    """x + h Σ w_i k_i, over one denominator."""
-    used = [(w, f"k{k}") for k, w in enumerate(row, 1) if w]
-    if not used:
-        return "x"
-    whole = max(w.denominator for w, _ in used)
-    terms = " + ".join(_times(w * whole, k) for w, k in used)
-    return f"x + {_times(Fraction(1, whole), 'h')} * {f'({terms})' if len(used) > 1 else terms}"
-
-
-def _times(number: Fraction, name: str) -> str:
-    top = name if number.numerator == 1 else f"{number.numerator} * {name}"
-    return top if number.denominator == 1 else f"{top} / {number.denominator}"
 
 
 def _note(e: Experiment) -> str:
@@ -213,8 +296,8 @@ def _header(e: Experiment) -> str:
         + (f"# and its points, which are the text POINTS below{_note(e)}\n" if carried else "")
         + f'"""Flow matching from {e.source} to {e.data} in plain PyTorch.\n\n'
         f"Path: {path}. Coupling: {e.coupling}. The net predicts {e.target}.\n"
-        "Time t = 0 is data, t = 1 is noise. A particle moves between x0 and x1 as x_t, and the net\n"
-        "learns u(x, t), the mean velocity of all that pass x at time t. Following u from t = 1 to 0\n"
-        "makes noise into data.\n"
+        "Time t = 0 is data, t = 1 is noise. A particle moves between x0 and x1 as x_t, and the net learns "
+        "u(x, t),\nthe mean velocity of all that pass x at time t. "
+        "Following u from t = 1 to 0 makes noise into data.\n"
         '"""\n\n'
     )

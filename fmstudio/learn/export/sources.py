@@ -1,194 +1,194 @@
-"""Sources: everything that some functions need of the studio, collected from its modules and in their order.
+"""Sources: a script's own lines, with the definitions of the studio that they need before them.
 
-Functions, objects with their classes and records are found by following the names in the source, so a new
-path or solver needs nothing here. Of a class only the methods that are called are kept, with those of its
-bases; an object is written as it stands, with the fields that these methods read.
+Names are followed from module to module, as Python does. Members of a class are kept if anything in the
+script has an attribute of their name.
 """
 
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import fields
-from functools import cached_property
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
-import torch
+from torch import Tensor
 
-from fmstudio.learn.export.definitions import Definitions, Function, ObjectText
-from fmstudio.learn.export.known import is_ours, is_part, is_plain
-from fmstudio.learn.export.literals import import_of
-from fmstudio.learn.export.specialise import Specialiser
-from fmstudio.learn.export.tidy import parsed, with_comments
+from fmstudio.learn.export.cuts import PLACE, THIRD_PARTY, definition, is_ours
 
 
-class Sources(Definitions):
-    """The definitions of a script, asked for one by one.
+class _Text(NamedTuple):
+    """A piece of a script, the names that it needs and defines, and the attributes that may be members."""
+
+    text: str
+    names: tuple[str, ...]
+    defined: frozenset[str]
+    attributes: frozenset[str]
+
+
+def assembled(sections: Sequence[str], names: Mapping[str, Any], facts: Mapping[str, bool] = {}) -> str:
+    """The sections of a script, each after the definitions that it is the first to need.
 
     Args:
-        facts: classes whose objects are only read: they are no part of a script.
-        turns: whether the coefficients of the path are complex.
-        zero: names of fields that are 0.
+        sections: code, in order.
+        names: what the sections' names mean that they do not define: modules, functions, classes, numbers.
+        facts: conditions whose answer is known, by their text or their last name: only the branch that is
+            taken is written.
+
+    Returns:
+        Imports, definitions and sections.
+
+    Raises:
+        ValueError: two definitions of one name are needed.
+    """
+    read = [_read(section) for section in sections]
+    own = frozenset[str]().union(*(section.defined for section in read))
+    names = {name: value for name, value in names.items() if name not in own}
+    wanted = frozenset[str]().union(*(section.attributes for section in read))
+    while True:
+        found = _Found(wanted, tuple(facts.items()))
+        for section in read:
+            found.needed(section.names, names)
+            found.pieces.append(section)
+        more = frozenset[str]().union(*(piece.attributes for piece in found.pieces))
+        if more <= wanted:
+            return "\n\n\n".join([found.imports(), *(piece.text for piece in found.pieces)]) + "\n"
+        wanted |= more
+
+
+def inlined(function: Callable[..., Any], *arguments: str) -> str | None:
+    """What a function of one expression returns, as text, with the arguments in their places.
+
+    Args:
+        function: with a source; a lambda must be alone on its first line.
+        arguments: code for each parameter but a generator (and ``self`` of a method that is not bound); ""
+            for a record whose fields are variables.
+
+    Returns:
+        The expression, or None where the function has more than one, or needs the object that it is bound to.
+    """
+    expression, parameters = _expression(function)
+    if expression is None:
+        return None
+    placed = dict(zip((p for p in parameters if p != "generator"), arguments, strict=True))
+    tree = _Placed(placed).visit(ast.parse(expression, mode="eval"))
+    return PLACE.sub("", ast.unparse(tree))
+
+
+@cache
+def _expression(function: Callable[..., Any]) -> tuple[str | None, tuple[str, ...]]:
+    if function.__name__ == "<lambda>":
+        module = ast.parse(inspect.getsource(sys.modules[function.__module__]))
+        line = function.__code__.co_firstlineno
+        node = next(n for n in ast.walk(module) if isinstance(n, ast.Lambda) and n.lineno == line)
+        body: ast.AST = node.body
+    else:
+        node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+        assert isinstance(node, ast.FunctionDef)
+        body = node.body[-1]
+        if len(node.body) > 1 + (ast.get_docstring(node) is not None) or not isinstance(body, ast.Return):
+            return None, ()
+    bound = inspect.ismethod(function)
+    if bound and any(isinstance(n, ast.Name) and n.id == "self" for n in ast.walk(body)):
+        return None, ()
+    parameters = tuple(a.arg for a in node.args.args)[bound:]
+    return ast.unparse(body).removeprefix("return "), parameters
+
+
+class _Placed(ast.NodeTransformer):
+    """Arguments in the places of parameters."""
+
+    def __init__(self, arguments: Mapping[str, str]) -> None:
+        self._arguments = arguments
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        argument = self._arguments.get(node.id)
+        return ast.parse(argument, mode="eval").body if argument else node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if isinstance(node.value, ast.Name) and self._arguments.get(node.value.id) == "":
+            return ast.Name(node.attr, ast.Load())
+        return self.generic_visit(node)
+
+
+class _Found:
+    """Definitions in the order of their need, and imports.
+
+    Args:
+        wanted: members of classes to keep.
+        facts: conditions with their answers.
     """
 
-    def __init__(self, facts: tuple[type, ...], turns: bool, zero: frozenset[str]) -> None:
-        super().__init__()
-        self._facts, self.turns, self.zero = facts, turns, zero
-        self._instead: dict[Callable[..., Any], str] = {}
+    def __init__(self, wanted: frozenset[str], facts: tuple[tuple[str, bool], ...]) -> None:
+        self.pieces: list[_Text] = []
+        self._wanted, self._facts = wanted, facts
+        self._meanings, self._imports = dict[str, Any](), set[str]()
 
-    def text(self) -> str:
-        """The imports and all that was put into the script."""
-        self._complete()
-        return super().text()
+    def needed(self, names: Iterable[str], meanings: Mapping[str, Any]) -> None:
+        """Add what the names mean, in a module or for a section, and before it what that needs."""
+        for name in names:
+            if name not in meanings:
+                continue
+            value = meanings[name]
+            if name in self._meanings:
+                if self._meanings[name] is not value:
+                    raise ValueError(f"A script needs two definitions of {name}.")
+                continue
+            self._meanings[name] = value
+            if isinstance(value, int | float):
+                self.pieces.append(_read(f"{name} = {value!r}"))
+            elif isinstance(value, ModuleType) or not is_ours(value):
+                self._imports.add(_import_of(name, meanings["__name__"]))
+            else:
+                members = dir(value) if inspect.isclass(value) else []
+                piece = _read(definition(value, self._wanted.intersection(members), self._facts))
+                self.needed(piece.names, vars(sys.modules[value.__module__]))
+                self.pieces.append(piece)
 
-    def is_object(self, value: Any) -> bool:
-        """Whether a value is written as an object: no fact, and none of its fields is a function."""
-        if not is_part(value) or isinstance(value, self._facts):
-            return False
-        return not any(inspect.isfunction(getattr(value, f.name, None)) for f in fields(value))
+    def imports(self) -> str:
+        """The imports, those of one module in one line: the standard library's, then the others'."""
+        taken: dict[str, list[str]] = {}
+        for line in sorted(self._imports):
+            start, _, name = line.partition(" import ") if line.startswith("from") else (line, "", "")
+            taken.setdefault(start, []).append(name)
+        whole = [f"{start} import {', '.join(n)}" if n[0] else start for start, n in taken.items()]
+        whole.sort(key=lambda line: (line.startswith("from"), line))
+        late = [line for line in whole if line.split()[1].split(".")[0] in THIRD_PARTY]
+        return "\n".join([*(line for line in whole if line not in late), "", *late])
 
-    def function(
-        self, function: Callable[..., Any], fixed: Mapping[str, Any], of: str = ""
-    ) -> tuple[str, ast.FunctionDef, list[str]]:
-        """A function written for fixed arguments: its name, definition and the variables it is given first.
 
-        It is in the script once :meth:`keep` was called with its name.
-        """
-        function = inspect.unwrap(function)
-        key = (function, *((k, v if is_plain(v) else id(v)) for k, v in sorted(fixed.items())))
-        key = tuple(part if not (isinstance(part, tuple) and part[0] == "self") else "self" for part in key)
-        if key not in self._functions:
-            name = self._name(f"{of}_{function.__name__}" if of else function.__name__, key)
-            rewriter = Specialiser(self, function.__globals__, dict(fixed))
-            node = rewriter.run(self.source(function))
-            node.name = name
-            self._functions[key] = name, Function(node, rewriter.opened)
-        name, made = self._functions[key]
-        return name, made.node, made.opened
+@cache
+def _import_of(name: str, module: str) -> str:
+    """The line by which a module knows a name."""
+    for node in ast.walk(ast.parse(inspect.getsource(sys.modules[module]))):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                if (alias.asname or alias.name) == name:
+                    node.names = [alias]
+                    return ast.unparse(node)
+    raise LookupError(f"{module} does not import {name}.")
 
-    def source(self, function: Callable[..., Any]) -> ast.FunctionDef:
-        """A function's definition, tidied: its own, or the one that stands in for it."""
-        if function in self._instead:
-            node = with_comments(self._instead[function]).body[0]
-            assert isinstance(node, ast.FunctionDef)
-            return node
-        return parsed(function)
 
-    def replace(self, function: Callable[..., Any], text: str) -> None:
-        """Let a definition stand in for a function's own."""
-        self._instead[function] = text
-
-    def keep(self, name: str) -> None:
-        """Put a function into the script."""
-        made = next(f for n, f in self._functions.values() if n == name)
-        if not any(item is made for item in self._items):
-            self._items.append(made)
-
-    def method(self, owner: Any, function: Callable[..., Any], fixed: Mapping[str, Any]) -> None:
-        """Put a method of an object into the script."""
-        made = self._class(type(owner), listed=False)
-        if not any(o is owner for o in made.objects):
-            made.objects.append(owner)
-        versions = [
-            Specialiser(self, function.__globals__, {**fixed, "self": o}).run(parsed(function))
-            for o in made.objects
-        ]
-        if len({ast.dump(v) for v in versions}) > 1:
-            versions = [Specialiser(self, function.__globals__, dict(fixed)).run(parsed(function))]
-        made.methods[function.__name__] = versions[0]
-        # After all that it needs: the classes of its fields stand above it.
-        self._class(type(owner))
-
-    def object(self, value: Any, called: str) -> str:
-        """The name of an object at the top of the script."""
-        if id(value) not in self._objects:
-            self._class(type(value))
-            self._objects[id(value)] = made = ObjectText(self._name(called, id(value)), value)
-            self._items.append(made)
-        return self._objects[id(value)].name
-
-    def read(self, owner: Any, name: str) -> None:
-        """Note that a field of an object is read outside of its class."""
-        if self.is_object(owner):
-            self._class(type(owner)).read.add(name)
-
-    def record(self, cls: type) -> str:
-        """A class whose objects are made in the script."""
-        return self._class(cls).name
-
-    def module(self, cls: type, arguments: list[Any]) -> str:
-        """A net, written for what it is made of."""
-        if cls not in self._classes:
-            made = self._class(cls, listed=False)
-            with torch.random.fork_rng(devices=[]):
-                example = cls(*arguments)
-            for name, function in inspect.getmembers(cls, inspect.isfunction):
-                if name in vars(cls):
-                    known = {"self": example}
-                    if name == "__init__":
-                        known = dict(zip([*inspect.signature(cls).parameters], arguments, strict=True))
-                    made.methods[name] = Specialiser(self, function.__globals__, known).run(parsed(function))
-        return self._class(cls).name
-
-    def named(self, name: str, names: Mapping[str, Any]) -> str:
-        """The script's name for what a module knows by a name: imported, or with its definition."""
-        value = names[name]
-        if inspect.isfunction(value) and is_ours(value):
-            found = self.function(value, {})[0]
-            self.keep(found)
-            return found
-        if inspect.isclass(value) and is_ours(value):
-            return self.record(value)
-        if isinstance(value, ModuleType) or callable(value):
-            self._imports.add(import_of(name, names["__name__"]))
-        return name
-
-    def add(self, function: Callable[..., Any], known: Mapping[str, Any]) -> None:
-        """Put a function into the script that is written for those of the known values that it takes."""
-        taken = inspect.signature(function).parameters
-        self.keep(self.function(function, {k: v for k, v in known.items() if k in taken})[0])
-
-    def embed(self, value: Any, name: str, code: str, *needs: Callable[..., Any]) -> None:
-        """Write an object as a call of its class with this code, which needs these functions."""
-        for function in needs:
-            self.add(function, {})
-        made = self._class(type(value))
-        made.objects.append(value)
-        made.read |= {f.name for f in fields(value) if getattr(value, f.name) is not None}
-        self._objects[id(value)] = ObjectText(self._name(name, id(value)), value, code)
-        self._items.append(self._objects[id(value)])
-
-    def _complete(self) -> None:
-        """Add the methods and properties that are only known by their names."""
-        found = True
-        while found:
-            found = False
-            for made in list(self._classes.values()):
-                wanted = self._read_of(made) if made.objects else self._attributes
-                for name in wanted - set(made.methods):
-                    function = inspect.getattr_static(made.kind, name, None)
-                    function = getattr(function, "fget", function)
-                    if not name.startswith("__") and inspect.isfunction(function) and is_ours(function):
-                        before = len(self._items)
-                        made.methods[name] = Specialiser(self, function.__globals__, {}).run(parsed(function))
-                        if isinstance(inspect.getattr_static(made.kind, name), property):
-                            made.methods[name].decorator_list = [ast.Name("property", ast.Load())]
-                        new, self._items[before:] = self._items[before:], []
-                        at = next(k for k, item in enumerate(self._items) if item is made)
-                        self._items[at:at] = new
-                        found = True
-                        self.__dict__.pop("_attributes", None)
-            self.__dict__.pop("_attributes", None)
-
-    @cached_property
-    def _attributes(self) -> set[str]:
-        """Every attribute that the script speaks of."""
-        return {
-            n.attr
-            for part in [f.node for f in self._items if isinstance(f, Function)]
-            + [m for c in self._classes.values() for m in c.methods.values()]
-            for n in ast.walk(part)
-            if isinstance(n, ast.Attribute)
-        }
+@cache
+def _read(text: str) -> _Text:
+    names, own, attributes = dict[str, None](), set[str](), set[str]()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Load):
+                names[node.id] = None
+            else:
+                own.add(node.id)
+        elif isinstance(node, ast.arg):
+            own.add(node.arg)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            own.add(node.name)
+        elif isinstance(node, ast.Attribute):
+            of_self = isinstance(node.value, ast.Name) and node.value.id == "self"
+            if of_self or not hasattr(Tensor, node.attr):
+                attributes.add(node.attr)
+    needed = tuple(n for n in names if n not in own and not hasattr(builtins, n))
+    return _Text(text, needed, frozenset(own), frozenset(attributes))

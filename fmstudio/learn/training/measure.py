@@ -8,7 +8,6 @@ with data, whatever the coupling.
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from fmstudio.flow.densities.mixture import GaussianMixture
 from fmstudio.flow.metrics import energy_distance
@@ -90,9 +89,6 @@ class Ruler:
             last: with more samples and steps than on the way.
         """
         count, steps = (LAST_SAMPLES, LAST_STEPS) if last else (SAMPLES, SAMPLE_STEPS)
-        samples = self._samples(net, count, steps)
-        return float(energy_distance(samples, self._data[:count]))
-
-    def _samples(self, net: NetField, count: int, steps: int) -> Tensor:
         noise = self._noise[:count]
-        return integrate(net, noise, path_times(steps).to(noise), HEUN, record=False).end
+        samples = integrate(net, noise, path_times(steps).to(noise), HEUN, record=False).end
+        return float(energy_distance(samples, self._data[:count]))

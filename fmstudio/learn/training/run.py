@@ -25,24 +25,24 @@ class Diverged(ArithmeticError):
     """The loss or a weight is not finite any more; the message says what to try."""
 
 
-def learning_rate(experiment: Experiment, step: int) -> float:
-    """The rate of a step: a short rise from 0, then the experiment's rate, falling as a cosine or constant.
+def learning_rate(step: int, steps: int, highest: float, schedule: str) -> float:
+    """The rate of a step: a short rise from 0, then the highest rate, falling as a cosine or constant.
 
     Args:
-        experiment: with ``learning_rate``, ``schedule`` and ``train_steps``.
-        step: counted from 0.
+        step, steps: counted from 0, of so many.
+        highest: rate.
+        schedule: "cosine" or "constant".
     """
-    steps = experiment.train_steps
     rise = min(100, max(1, steps // 10))
-    rate = experiment.learning_rate * min(1.0, (step + 1) / rise)
-    if experiment.schedule == "constant":
+    rate = highest * min(1.0, (step + 1) / rise)
+    if schedule == "constant":
         return rate
     return rate * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
 
 
-def pull(experiment: Experiment, step: int) -> float:
+def pull(ema: float, step: int) -> float:
     """Weight of the newest weights in their running mean: 1 − ema, and more in the first steps."""
-    return 1 - min(experiment.ema, (1 + step) / (10 + step))
+    return 1 - min(ema, (1 + step) / (10 + step))
 
 
 class Run:
@@ -90,6 +90,11 @@ class Run:
         problem = self._problem
         return NetField(self._mean(), problem.path, problem.target, problem.box)
 
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        e = self.experiment
+        return learning_rate(step, e.train_steps, e.learning_rate, e.schedule)
+
     def take_block(self) -> None:
         """A block of steps, or what is left of one."""
         taken = min(self._batches.block, self.total - self.step)
@@ -97,9 +102,7 @@ class Run:
             return
         self._steps.load(*self._batches.draw())
         coming = range(self.step, self.step + taken)
-        self._steps.run(
-            [learning_rate(self.experiment, k) for k in coming], [pull(self.experiment, k) for k in coming]
-        )
+        self._steps.run([self.rate(k) for k in coming], [pull(self.experiment.ema, k) for k in coming])
         self._recent.append(self._steps.losses[:taken].mean())
         self.step += taken
         self._pace.wait()

@@ -27,7 +27,7 @@ from fmstudio.learn.nets.networks import Network, Shape
 from fmstudio.learn.training.batches import Problem
 from fmstudio.learn.training.checkpoints import Checkpoint, Curve, Point
 from fmstudio.learn.training.measure import Ruler
-from fmstudio.learn.training.run import Run, learning_rate
+from fmstudio.learn.training.run import Run
 
 #: Seconds between two reports.
 INTERVAL = 0.1
@@ -157,7 +157,7 @@ def _train(
             floor=curve.floor,
             floor_error=curve.floor_error,
             excess=excess,
-            learning_rate=learning_rate(run.experiment, max(run.step - 1, 0)),
+            learning_rate=run.rate(max(run.step - 1, 0)),
             steps_per_second=(run.step - reported) / max(since, 1e-9),
             seconds=seconds,
             energy_distance=distance,
