@@ -31,6 +31,9 @@ class Bringing:
         """A stroke ended, a drawing was cleared or undone, or a component of the mixture was moved."""
         data = sent(event)
         count, before = data.get("count"), state.experiment.points
+        # What is sent quickly may arrive in any order.
+        if isinstance(count, int) and count < state.drawn:
+            return
         state.drawn = count if isinstance(count, int) else state.drawn + 1
         if "components" in data:
             mixture = data["components"]

@@ -74,12 +74,13 @@ def wire_experiment(
     edits += [(part, bringing.choose(name)) for name, part in side.desk.controls.items()]
     for part, change in edits:
         link.settles(gr.on(_edited(part), link.then_paint(change), [visitor, part], outputs, **last))
-    link.settles(side.board.input(link.then_paint(bringing.draw), visitor, outputs, **last))
+    # "always_last" would run what follows quickly with the data of the one before.
+    each = last | {"trigger_mode": "multiple"}
+    link.settles(side.board.input(link.then_paint(bringing.draw), visitor, outputs, **each))
     read = side.upload.upload(link.then_paint(bringing.upload), [visitor, side.upload], outputs, **last_file)
     link.settles(read).then(None, None, side.upload, js="() => null", **QUIET)  # For another file.
     for button, read in (room.opener for room in rooms if room.opener):
         link.settles(button.upload(link.then_begin(_on_file(read)), [visitor, button], visitor, **last_file))
-    # "always_last" would run a step that was passed quickly with the data of the one before.
     step = lessons.input(link.then_begin(_on_lesson), visitor, visitor, trigger_mode="multiple", **QUIET)
     link.settles(step)
     loaded = link.settles(page.load(link.then_begin(_opened), visitor, visitor, **QUIET))
