@@ -78,7 +78,7 @@ def race(particles: int = 2_000, frames: int = 60, rounds: int = 5) -> Result:
             ),
         ),
         (
-            "The browser's part (transfer, making the frames, the first one drawn) comes on top: see the next race.",
+            "The browser's part (transfer, frames, the first one drawn) comes on top: see the next race.",
             "The scene of an experiment that was shown before is kept: then only the file's address is sent.",
         ),
     )  # fmt: skip
