@@ -22,6 +22,7 @@ export class Mixture {
   span = SPAN;
   /** What the pointer makes of the component that is held, and whether it has. @type {ReturnType<typeof grab> | null} */ held = null;
   moved = false;
+  /** Whether a component is held in a picture. */ afar = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ settling = undefined;
 
   /**
@@ -123,6 +124,19 @@ export class Mixture {
     this.show(this.components.with(this.chosen, this.held(pixel)));
   }
 
+  /** A component is held in a picture: moved there, and at the end sent from here. @param {{ part?: number, component?: Component, end?: boolean }} hold */
+  follow({ part, component, end }) {
+    if (part !== undefined && component) {
+      if (!this.afar) this.board.keep();
+      this.afar = true;
+      this.chosen = part;
+      this.show(this.components.with(part, [this.components[part][0], ...component.slice(1)]));
+    }
+    if (!end) return;
+    this.afar = false;
+    this.board.send();
+  }
+
   release() {
     if (!this.held) return;
     this.held = null;
@@ -149,7 +163,7 @@ export class Mixture {
 
   /** Whether nothing from elsewhere may take the components' place now. */
   get busy() {
-    return this.held !== null || this.settling !== undefined;
+    return this.held !== null || this.afar || this.settling !== undefined;
   }
 
   /** What was waiting to be sent is sent with what is sent now, or not at all. */

@@ -212,6 +212,12 @@ class Board {
 /** @param {HTMLElement} element @param {import("./studio.js").How} how `given`: the strokes of the example, and the most components */
 export function mount(element, { props, watch, trigger, given }) {
   const board = new Board(element, given, (data) => trigger("input", data));
+  const held = (/** @type {Event} */ event) => {
+    if (board.mode !== "mixture") return;
+    event.preventDefault();
+    board.mixture.follow(/** @type {CustomEvent} */ (event).detail);
+  };
+  document.addEventListener("fm-hold", held);
   const take = () => board.take(typeof props.value === "string" ? JSON.parse(props.value) : props.value || {});
   const sizes = new ResizeObserver(() => board.fit()), theme = new MutationObserver(() => board.draw());
   sizes.observe(board.canvas);
@@ -219,6 +225,7 @@ export function mount(element, { props, watch, trigger, given }) {
   watch("value", take);
   take();
   return () => {
+    document.removeEventListener("fm-hold", held);
     sizes.disconnect();
     theme.disconnect();
     board.mixture.settle();

@@ -9,12 +9,14 @@ from dataclasses import asdict
 import gradio as gr
 from gradio.components import Component
 
+from fmstudio.flow.formulas.custom import Custom
 from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.learn.catalogue.data import GAUSSIAN_STD
 from fmstudio.learn.catalogue.paths import PATHS
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.fields import fields_of
 from fmstudio.plots.scene.live import solver_header
+from fmstudio.ui.wiring import QUIET
 
 _SAY = 'document.dispatchEvent(new CustomEvent("fm-drag", {{ detail: {} }}));'
 _MOVED = "(value) => {{ {} }}"
@@ -41,6 +43,25 @@ def wire_dragging(controls: Mapping[str, Component]) -> None:
     assert isinstance(path, gr.Radio)
     given = [path, controls["around"], *(sliders[name] for name in numbers)]
     path.input(None, given, None, js=chosen, show_progress="hidden")
+    _follow_typing(controls["formula_a"], controls["formula_b"])
+
+
+def _follow_typing(*formulas: Component) -> None:
+    """Show the path of two formulas with each character, wherever they make one; nothing is kept of it."""
+    typed = gr.Textbox(visible="hidden")
+    for formula in formulas:
+        assert isinstance(formula, gr.Textbox)
+        formula.input(_read, [*formulas], typed, queue=False, trigger_mode="always_last", **QUIET)
+    say = _SAY.format("{ path: JSON.parse(value) }")
+    typed.change(None, typed, None, js=_MOVED.format(f"if (value) {say}"), show_progress="hidden")
+
+
+def _read(a: str, b: str) -> str:
+    """The path of two formulas as JSON; an empty text where they make none."""
+    try:
+        return json.dumps(asdict(Custom(a, b).written))
+    except ValueError:
+        return ""
 
 
 def wire_sampling(controls: Mapping[str, Component]) -> None:

@@ -40,18 +40,21 @@ const anything = () => {
 /** An element whose parts are anything, three of each. */
 const element = () => Object.assign(anything(), { querySelector: anything, querySelectorAll: () => [anything(), anything(), anything()] });
 
+const listens = {
+  addEventListener: (/** @type {string} */ name, /** @type {unknown} */ act) => watching.add(act),
+  removeEventListener: (/** @type {string} */ name, /** @type {unknown} */ act) => watching.delete(act),
+};
 Object.assign(globalThis, {
   window: globalThis,
-  document: { body: anything(), createElement: anything },
+  document: { body: anything(), createElement: anything, ...listens },
   getComputedStyle: anything,
   ResizeObserver: Observer,
   MutationObserver: Observer,
-  addEventListener: (/** @type {string} */ name, /** @type {unknown} */ act) => watching.add(act),
-  removeEventListener: (/** @type {string} */ name, /** @type {unknown} */ act) => watching.delete(act),
+  ...listens,
 });
 
 const shown = { board: JSON.stringify({ mode: "draw", strokes: [[[0, 0], [1, 1]]] }), film: null, lessons: null, plot: null };
-const watches = { board: 2, film: 0, lessons: 1, plot: 2 };
+const watches = { board: 3, film: 0, lessons: 1, plot: 2 };
 
 for (const [name, mount] of Object.entries({ board, film, lessons, plot }))
   test(`${name} ends`, () => {

@@ -1,6 +1,7 @@
 // One drawing of the player: the particles, what lies over them, the curves, and what the bar says.
 
 import { between } from "./scene.js";
+import { drawHandles } from "./holding.js";
 import { drawAim, drawArrows, drawAxes, drawPicked, drawReadout, nearest } from "./marks.js";
 import { fixed } from "./numbers.js";
 import { planOf } from "./plan.js";
@@ -42,6 +43,7 @@ function drawOver(c, player, plan, i) {
   player.followed.forEach((j, k) => drawPicked(c, scene, pane, view, plan, j, theme.classes[k]));
   if (player.picked >= 0) drawPicked(c, scene, pane, view, plan, player.picked);
   if (player.probed && (!plan.time || scene.dim === 1)) drawProbe(c, scene, view, plan, player.probed, player.answer, i);
+  drawHandles(c, player, view, i);
   if (aim?.pane === i) drawAim(c, view, plan, aim);
   if (pointer?.pane !== i) return c.restore();
   if (!player.probed) drawHover(c, scene, view, plan, pointer);

@@ -4,6 +4,7 @@ import { ask } from "./asking.js";
 import { scrub } from "./clock.js";
 import { readTheme } from "./colour.js";
 import { clamp } from "./numbers.js";
+import { hold, letGo, pull } from "./holding.js";
 import { save } from "./saving.js";
 
 /**
@@ -119,8 +120,16 @@ export class Input {
     };
     root.addEventListener("pointermove", () => (this.hovered = true), { signal });
     root.addEventListener("pointerleave", () => (this.hovered = false), { signal });
+    let held = false;
+    stage.addEventListener("pointerdown", (event) => {
+      const at = place(event);
+      held = at !== null && hold(player, at.pane, [at.x, at.y]);
+      if (held && event.target instanceof Element) event.target.setPointerCapture(event.pointerId);
+    }, { signal });
+    for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, () => letGo(player), { signal });
     stage.addEventListener("pointermove", (event) => {
-      const was = player.pointer;
+      const was = player.pointer, at = player.holding.take && place(event);
+      if (at) pull(player, [at.x, at.y]);
       player.pointer = event.pointerType === "touch" || player.exporting ? null : place(event);
       if (player.pointer || was) player.wake();
     }, { signal });
@@ -129,6 +138,8 @@ export class Input {
       player.wake();
     }, { signal });
     stage.addEventListener("click", (event) => {
+      // What was taken hold of was no question.
+      if (held) return;
       const at = place(event), view = at && player.views[at.pane];
       if (!view || !player.scene) return;
       const loaded = /** @type {Loaded} */ (player), [x, y] = view.plane(at.x, at.y);

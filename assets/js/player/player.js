@@ -62,6 +62,7 @@ export class Player {
   /** The animation frame that was asked for. */ pending = 0;
   /** Milliseconds of a frame, and until when all are left out. */ cost = 0; waits = 0;
   /** What waits for the finger to rest. @type {ReturnType<typeof setTimeout> | undefined} */ resting = undefined;
+  /** The component of the data that is held in a pane. @type {import("./holding.js").Held} */ holding = { chosen: 0, take: null, moved: false };
   /** What has been dragged since the last frame. @type {import("../live/rework.js").Change | null} */ change = null;
   /** When the last frame was drawn. @type {number | undefined} */ last = undefined;
 
