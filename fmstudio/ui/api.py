@@ -25,7 +25,8 @@ from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.training.memory import of_images, of_paths, of_sampling, of_training
 from fmstudio.note.report import measured, to_json
 from fmstudio.studio.line import IMAGES, TRAININGS
-from fmstudio.ui.errand import Ended, budget, check_memory, errand
+from fmstudio.studio.running import Stopped
+from fmstudio.ui.errand import budget, check_memory, errand
 from fmstudio.ui.told import refusal
 
 
@@ -38,7 +39,7 @@ def in_words(act: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]
             return act(*given)
         except ValueError as error:
             raise refusal(error) from error
-        except Ended as error:
+        except Stopped as error:
             raise refusal("Ended: whoever asked for this has left or cancelled.") from error
         except MemoryError as error:
             raise refusal("The machine has too little memory left for this. Ask for less.") from error

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.request import getproxies_environment
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from fmstudio.device import chosen_device
 from fmstudio.image.hub.consent import Permission, permission
@@ -187,7 +188,7 @@ def options() -> dict[str, Any]:
         "state_session_capacity": SESSIONS,
         "max_threads": THREADS,
         "show_error": True,
-        "app_kwargs": {"middleware": door.middleware()},
+        "app_kwargs": {"middleware": [Middleware(door.Door)]},
     }
 
 

@@ -13,7 +13,7 @@ import gradio as gr
 import torch
 
 from fmstudio.device import CORES
-from fmstudio.studio.session import Look, NetKind, Painted, Picture, Visitor
+from fmstudio.studio.session import Painted, Picture, Visitor
 from fmstudio.studio.train import adopt_shipped
 from fmstudio.ui.events import NOW
 from fmstudio.ui.room import Room
@@ -131,8 +131,8 @@ class Painting:
         room, net = self.rooms[name], state.net
         kind = None
         if room.of_net(state) and net.checkpoint is not None:
-            kind = NetKind(net.origin, net.checkpoint.experiment, net.checkpoint.of_pairs)
-        look = Look(name, state.experiment, room.view(state), kind)
+            kind = net.origin, net.checkpoint.experiment, net.checkpoint.of_pairs
+        look = name, state.experiment, room.view(state), kind
         return Painted(look, None if kind is None else net.mark())
 
 
