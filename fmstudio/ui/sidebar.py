@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,20 @@ class Sidebar:
     desk: Desk
     coefficients: gr.HTML
     path_note: gr.Markdown
+
+
+@contextmanager
+def card(title: str = "", *classes: str) -> Generator[gr.Column]:
+    """A card of the page, to be filled while the context lasts.
+
+    Args:
+        title: over its content, in Markdown.
+        classes: more of the style sheet.
+    """
+    with gr.Column(elem_classes=["fm-card", *classes], min_width=0) as column:
+        if title:
+            gr.Markdown(f"#### {title}")
+        yield column
 
 
 def slider(field: str, label: str, step: float) -> gr.Slider:
@@ -101,8 +116,7 @@ def _owned(members: Mapping[str, Member[Any]]) -> list[str]:
 def build() -> Sidebar:
     """Lay the sidebar out inside the current column."""
     controls: dict[str, Component] = {}
-    with gr.Column(elem_classes=["fm-card"], min_width=0):
-        gr.Markdown("#### Data")
+    with card("Data"):
         controls["data"] = pills("data", "data", "fm-thumbs")
         data_note = gr.Markdown(words.data_note(Experiment()), elem_classes=["fm-note"])
         controls |= {field: control(field) for field in _owned(DATA)}
@@ -110,20 +124,17 @@ def build() -> Sidebar:
         # Of any kind: one that is not read is answered with what to do.
         upload = gr.File(label="a table, NPY or a picture", height=110, visible=False)
         data_desk = desk.build()
-    with gr.Column(elem_classes=["fm-card"], min_width=0):
-        gr.Markdown("#### Path")
+    with card("Path"):
         controls["path"] = pills("path", "path", "fm-pills", "fm-thirds")
         coefficients = gr.HTML("")
         controls |= {field: control(field) for field in _owned(PATHS)}
         path_note = gr.Markdown("", elem_classes=["fm-note"], visible=False)
-    with gr.Column(elem_classes=["fm-card"], min_width=0):
-        gr.Markdown("#### Source *x₁*")
+    with card("Source *x₁*"):
         controls["source"] = pills("source", "source")
         gr.Markdown("#### Coupling of *x₀* with *x₁*")
         controls["coupling"] = pills("coupling", "coupling")
         controls |= {field: control(field) for field in _owned(COUPLINGS)}
-    with gr.Column(elem_classes=["fm-card"], min_width=0):
-        gr.Markdown("#### Experiment")
+    with card("Experiment"):
         controls["particles"] = control("particles")
         controls["seed"] = gr.Number(Experiment().seed, label=domain("seed")["label"], interactive=True)
         gr.Markdown(
