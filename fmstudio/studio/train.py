@@ -90,11 +90,7 @@ def straighten(visitor: Visitor) -> Generator[Progress]:
 
 
 def _run(visitor: Visitor, work: Iterator[Progress]) -> Generator[Progress, None, Checkpoint]:
-    """Hand reports on, keeping the net of each, so that a stopped training leaves a usable one.
-
-    Returns:
-        The last report's net.
-    """
+    """Hand reports on, keeping the net of each: a stopped training leaves a usable one. Returns the last."""
     last: Progress | None = None
     try:
         for last in work:

@@ -27,7 +27,7 @@ from fmstudio.note.report import measured, to_json
 from fmstudio.studio.line import IMAGES, TRAININGS
 from fmstudio.studio.running import Stopped
 from fmstudio.ui.errand import budget, check_memory, errand
-from fmstudio.ui.told import refusal
+from fmstudio.ui.report import refusal
 
 
 def in_words(act: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:

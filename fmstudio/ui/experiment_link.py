@@ -12,18 +12,18 @@ import gradio as gr
 from gradio.components import Component
 
 from fmstudio.learn.experiment import PATHS, Experiment
-from fmstudio.learn.nets.fitting import Note, check, edited, read_link, without_leftovers
+from fmstudio.learn.nets.fitting import edited, read_link, without_leftovers
 from fmstudio.studio import train
 from fmstudio.studio.session import Browser, Visitor
-from fmstudio.ui import desk, words
+from fmstudio.ui import bringing, desk, words
 from fmstudio.ui.board import board_value
-from fmstudio.ui.bringing import Bringing
+from fmstudio.ui.bringing import accept
 from fmstudio.ui.lessons import Lessons, read_step
 from fmstudio.ui.painting import Painting
+from fmstudio.ui.report import warn
 from fmstudio.ui.room import Room
 from fmstudio.ui.shown import Parts, shown_of
 from fmstudio.ui.sidebar import Sidebar
-from fmstudio.ui.told import warn
 from fmstudio.ui.wiring import QUIET, SEEN, Updates
 
 _WRITE_LINK = "(query) => window.dispatchEvent(new CustomEvent('fm-link', {detail: query}))"
@@ -34,11 +34,6 @@ _PICTURE_FIRST = """async (state) => {
   return state;
 }"""
 _CHANGES = threading.Lock()
-_TOLD = ("regression", "target")
-"""What an edit may put back that is not in sight: the visitor is told."""
-
-Change = Callable[[], tuple[Experiment, list[Note]]]
-"""What makes an experiment of another."""
 
 
 def wire_experiment(
@@ -69,7 +64,6 @@ def wire_experiment(
     last_file: dict[str, Any] = {"trigger_mode": "always_last", **SEEN}
     # Without the queue, an answer comes back on the request itself: two round trips less. It cannot warn.
     last: dict[str, Any] = {**last_file, "queue": False}
-    bringing = Bringing(accept)
     edits = [(part, link.edit(name)) for name, part in controls.items()]
     edits += [(part, bringing.choose(name)) for name, part in side.desk.controls.items()]
     for part, change in edits:
@@ -91,13 +85,7 @@ def wire_experiment(
 
 @dataclass(frozen=True, eq=False)
 class _Link:
-    """The events of an edit: its change, the picture of the room on screen, and what follows in the controls.
-
-    Args:
-        visitor: the session's state.
-        parts: what shows the experiment.
-        painting: what brings the room on screen up to date.
-    """
+    """The events of an edit: its change, the room's picture, and what follows in the controls."""
 
     visitor: gr.State
     parts: Parts
@@ -172,21 +160,6 @@ class _Link:
             if changed:
                 updates[part] = gr.update(**changed)
         return updates
-
-
-def accept(state: Visitor, change: Change) -> bool:
-    """Make a change of the experiment if it can be; else keep it as it was, and why."""
-    try:
-        experiment, notes = change()
-        check(experiment)
-    except ValueError as error:
-        state.browser.refused = str(error)
-        return False
-    state.browser.told += words.notes(note for note in notes if note.name in _TOLD)
-    if experiment.path != state.experiment.path:
-        state.browser.drafts.clear()
-    state.experiment = experiment
-    return True
 
 
 def _tell(browser: Browser) -> None:

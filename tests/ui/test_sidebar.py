@@ -8,10 +8,10 @@ import gradio as gr
 import pytest
 
 from fmstudio.image.settings import ImageSettings
+from fmstudio.learn.build import class_names
 from fmstudio.learn.experiment import COUPLINGS, DATA, PATHS, SOURCES, Experiment, domain
 from fmstudio.plots.figures import nfe_figure, solver_mark
 from fmstudio.plots.thumbnails import thumbnail_css
-from fmstudio.studio.names import class_names
 from fmstudio.ui import api, sidebar, words
 from fmstudio.ui.page import build
 from tests.learn.toys import NAMES, toys_in_the_catalogue

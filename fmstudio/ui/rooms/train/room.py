@@ -13,11 +13,10 @@ from fmstudio.studio import train
 from fmstudio.studio.line import TRAININGS
 from fmstudio.studio.running import Begins, Done, Failed, Halted, Pulse, Reports, Waits
 from fmstudio.studio.session import Visitor
-from fmstudio.ui.report import facts, failed, said
+from fmstudio.ui.report import facts, failed, said, warn
 from fmstudio.ui.room import Room
 from fmstudio.ui.rooms.train import figures
 from fmstudio.ui.rooms.train.controls import Controls
-from fmstudio.ui.told import warn
 from fmstudio.ui.wiring import LAST, QUIET, TRAINS, Updates
 
 DRAWN_EVERY = 0.5
@@ -57,12 +56,7 @@ def build(visitor: gr.State) -> Room:
 
 @dataclass(frozen=True, eq=False)
 class _Acts:
-    """What the room's buttons do.
-
-    Args:
-        visitor: the session's state.
-        room: its controls.
-    """
+    """What the room's buttons do."""
 
     visitor: gr.State
     room: Controls
