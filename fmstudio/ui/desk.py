@@ -101,16 +101,11 @@ def shown(experiment: Experiment, desk: Made | None) -> dict[str, dict[str, Any]
     cloud = unpack(experiment.points) if own and experiment.points else None
     said = "" if cloud is None else note_html(cloud)
     parts: dict[str, dict[str, Any]] = {"cloud note": {"value": said, "visible": bool(said)}}
+    parts |= {f"desk {name}": {"visible": False} for name in ("table", *_TABLE, *_PICTURE)}
     if desk is None or not own or desk.points != experiment.points:
-        hidden = ("table", *_TABLE, *_PICTURE)
-        return parts | {f"desk {name}": {"visible": False} for name in hidden}
+        return parts
     choice, content = desk.choice, desk.brought.content
-    values = choice.to_dict()
-    for name in (*_TABLE, *_PICTURE):
-        parts[f"desk {name}"] = (
-            {"value": values[name], "visible": True} if name in values else {"visible": False}
-        )
-    parts["desk table"] = {"visible": False}
+    parts |= {f"desk {name}": {"value": value, "visible": True} for name, value in choice.to_dict().items()}
     if isinstance(content, Table) and isinstance(choice, Choice):
         parts["desk table"] = {"value": table_html(content, choice), "visible": True}
         numbers = [c.name for c in content.columns if c.kind in ("numbers", "row numbers")]

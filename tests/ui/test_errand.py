@@ -22,12 +22,18 @@ from fmstudio.ui.errand import GIGABYTES, SECONDS, Errand, budget, check_memory,
 ENDLESS = {"train_steps": 200_000, "width": 16, "depth": 1, "fourier": 4, "batch": 64}
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for a turn looks again soon."""
+    monkeypatch.setattr(module, "_LOOK_AGAIN", 0.02)
+
+
 def until(holds: Callable[[], bool], longest: float = 60.0) -> None:
     """Wait for something that another thread does."""
     end = time.monotonic() + longest
     while not holds():
         assert time.monotonic() < end
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 class Waits(Place):
