@@ -47,7 +47,6 @@ def in_words(act: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]
     return run
 
 
-@in_words
 def points(name: str, content: str, choices: dict[str, Any]) -> dict[str, Any]:
     """Points from a file: a table, a NumPy array or a picture.
 
@@ -65,7 +64,6 @@ def points(name: str, content: str, choices: dict[str, Any]) -> dict[str, Any]:
     return _answer(jobs.points_of(_text("name", name), data, _object(choices)))
 
 
-@in_words
 def trajectories(experiment: dict[str, Any]) -> dict[str, Any]:
     """Original paths Q of an experiment: fields that are not given keep their defaults.
 
@@ -81,7 +79,6 @@ def trajectories(experiment: dict[str, Any]) -> dict[str, Any]:
         return _answer(jobs.trajectories(wanted))
 
 
-@in_words
 def train(experiment: dict[str, Any]) -> dict[str, Any]:
     """Train a net on an experiment and return its figures and its checkpoint.
 
@@ -99,7 +96,6 @@ def train(experiment: dict[str, Any]) -> dict[str, Any]:
     return _answer(report | {"checkpoint": jobs.packed(checkpoint)})
 
 
-@in_words
 def sample(experiment: dict[str, Any], checkpoint: str = "") -> dict[str, Any]:
     """Sample an experiment with its solver: the net of a checkpoint, or the exact velocity.
 
@@ -118,7 +114,6 @@ def sample(experiment: dict[str, Any], checkpoint: str = "") -> dict[str, Any]:
         return _answer(jobs.sample(wanted, net, work.go_on))
 
 
-@in_words
 def claim(experiment: dict[str, Any], number: str, broken: bool = False) -> dict[str, Any]:
     """Predict and measure one claim of the note on an experiment.
 
@@ -140,7 +135,6 @@ def claim(experiment: dict[str, Any], number: str, broken: bool = False) -> dict
     return _answer(json.loads(to_json(result)) | {"experiment": wanted.to_dict()})
 
 
-@in_words
 def images(settings: dict[str, Any]) -> dict[str, Any]:
     """Sample images from a shipped model at several step counts from one noise.
 
@@ -171,7 +165,7 @@ def add_endpoints() -> None:
         (images, alone),
     ):
         what = " ".join((getdoc(act) or "").split("\n\n")[0].split())
-        gr.api(act, api_name=act.__name__, api_description=f"{what} {allowed}", **line)
+        gr.api(in_words(act), api_name=act.__name__, api_description=f"{what} {allowed}", **line)
 
 
 def _answer(report: dict[str, Any]) -> dict[str, Any]:

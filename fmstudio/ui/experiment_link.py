@@ -67,16 +67,24 @@ def wire_experiment(
     edits = [(part, link.edit(name)) for name, part in controls.items()]
     edits += [(part, bringing.choose(name)) for name, part in side.desk.controls.items()]
     for part, change in edits:
-        link.settles(gr.on(_edited(part), link.then_paint(change), [visitor, part], outputs, **last))
-    link.settles(side.board.input(link.then_paint(bringing.draw), visitor, outputs, **last))
-    read = side.upload.upload(link.then_paint(bringing.upload), [visitor, side.upload], outputs, **last_file)
+        link.settles(
+            gr.on(_edited(part), link.then(change, painting.at_once), [visitor, part], outputs, **last)
+        )
+    link.settles(side.board.input(link.then(bringing.draw, painting.at_once), visitor, outputs, **last))
+    read = side.upload.upload(
+        link.then(bringing.upload, painting.at_once), [visitor, side.upload], outputs, **last_file
+    )
     link.settles(read).then(None, None, side.upload, js="() => null", **QUIET)  # For another file.
     for button, read in (room.opener for room in rooms if room.opener):
-        link.settles(button.upload(link.then_begin(_on_file(read)), [visitor, button], visitor, **last_file))
+        link.settles(
+            button.upload(link.then(_on_file(read), painting.begin), [visitor, button], visitor, **last_file)
+        )
     # "always_last" would run a step that was passed quickly with the data of the one before.
-    step = lessons.input(link.then_begin(_on_lesson), visitor, visitor, trigger_mode="multiple", **QUIET)
+    step = lessons.input(
+        link.then(_on_lesson, painting.begin), visitor, visitor, trigger_mode="multiple", **QUIET
+    )
     link.settles(step)
-    loaded = link.settles(page.load(link.then_begin(_opened), visitor, visitor, **QUIET))
+    loaded = link.settles(page.load(link.then(_opened, painting.begin), visitor, visitor, **QUIET))
     # The address follows; a link that was refused is taken out of it.
     query = link.parts.query
     query.change(None, query, None, js=_WRITE_LINK, **QUIET)
@@ -107,24 +115,15 @@ class _Link:
 
         return chosen
 
-    def then_begin(self, change: Callable[..., None]) -> Callable[..., Updates]:
-        """The change; the picture is begun and called for later."""
+    def then(
+        self, change: Callable[..., None], paint: Callable[[Visitor], Updates | None]
+    ) -> Callable[..., Updates]:
+        """The change and, in the same event, what is painted or begun of the room on screen."""
 
         @wraps(change)
         def run(state: Visitor, *given: Any, **named: Any) -> Updates:
             change(state, *given, **named)
-            self.painting.begin(state)
-            return {self.visitor: state}
-
-        return run
-
-    def then_paint(self, change: Callable[..., None]) -> Callable[..., Updates]:
-        """The change and, in the same event, what the room on screen makes of it."""
-
-        @wraps(change)
-        def run(state: Visitor, *given: Any, **named: Any) -> Updates:
-            change(state, *given, **named)
-            return {self.visitor: state, **self.painting.at_once(state)}
+            return {self.visitor: state, **(paint(state) or {})}
 
         return run
 

@@ -40,9 +40,7 @@ class Parts:
         query = gr.Textbox(visible="hidden")
         parts: dict[str, Component] = {
             "query": query,
-            "data note": side.data_note,
-            "coefficients": side.coefficients,
-            "path note": side.path_note,
+            **side.others,
             "board": side.board,
             "upload": side.upload,
             **side.desk.parts,

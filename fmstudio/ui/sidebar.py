@@ -21,15 +21,13 @@ from fmstudio.ui.desk import Desk
 
 @dataclass(frozen=True)
 class Sidebar:
-    """What the sidebar made: the controls by the field they edit, and its drawings."""
+    """What the sidebar made: controls by the field they edit, its drawings, and its other parts by name."""
 
     controls: dict[str, Component]
     board: Board
     upload: gr.File
-    data_note: gr.Markdown
     desk: Desk
-    coefficients: gr.HTML
-    path_note: gr.Markdown
+    others: dict[str, Component]
 
 
 @contextmanager
@@ -116,9 +114,10 @@ def _owned(members: Mapping[str, Member[Any]]) -> list[str]:
 def build() -> Sidebar:
     """Lay the sidebar out inside the current column."""
     controls: dict[str, Component] = {}
+    others: dict[str, Component] = {}
     with card("Data"):
         controls["data"] = pills("data", "data", "fm-thumbs")
-        data_note = gr.Markdown(words.data_note(Experiment()), elem_classes=["fm-note"])
+        others["data note"] = gr.Markdown(words.data_note(Experiment()), elem_classes=["fm-note"])
         controls |= {field: control(field) for field in _owned(DATA)}
         board = Board()
         # Of any kind: one that is not read is answered with what to do.
@@ -126,9 +125,9 @@ def build() -> Sidebar:
         data_desk = desk.build()
     with card("Path"):
         controls["path"] = pills("path", "path", "fm-pills", "fm-thirds")
-        coefficients = gr.HTML("")
+        others["coefficients"] = gr.HTML("")
         controls |= {field: control(field) for field in _owned(PATHS)}
-        path_note = gr.Markdown("", elem_classes=["fm-note"], visible=False)
+        others["path note"] = gr.Markdown("", elem_classes=["fm-note"], visible=False)
     with card("Source *x₁*"):
         controls["source"] = pills("source", "source")
         gr.Markdown("#### Coupling of *x₀* with *x₁*")
@@ -143,7 +142,7 @@ def build() -> Sidebar:
     for name, seen in shown_fields(Experiment()).items():
         if name in controls:
             controls[name].visible = seen
-    return Sidebar(controls, board, upload, data_note, data_desk, coefficients, path_note)
+    return Sidebar(controls, board, upload, data_desk, others)
 
 
 def around_options(experiment: Experiment) -> list[tuple[str, str]]:

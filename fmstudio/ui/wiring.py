@@ -68,15 +68,8 @@ class Buttons:
     starts: Sequence[gr.Button]
     stop: gr.Button
 
-    def ready(self) -> Updates:
-        """While nothing runs."""
-        return self._set(busy=False)
-
-    def busy(self) -> Updates:
-        """While it runs."""
-        return self._set(busy=True)
-
-    def _set(self, busy: bool) -> Updates:
+    def set(self, busy: bool) -> Updates:
+        """While it runs, or while nothing does."""
         starts: Updates = {button: gr.update(interactive=not busy) for button in self.starts}
         return starts | {self.stop: gr.update(interactive=busy)}
 

@@ -73,18 +73,18 @@ class _Acts:
             for event in events:
                 match event:
                     case Waits(words):
-                        updates: Updates = {status: said(words), **buttons.busy()}
+                        updates: Updates = {status: said(words), **buttons.set(busy=True)}
                     case Begins():
-                        updates = {table: figures.straightness_html(state), **buttons.busy()}
+                        updates = {table: figures.straightness_html(state), **buttons.set(busy=True)}
                     case Reports(report):
-                        updates = self._reported(state, report, drawing) | buttons.busy()
+                        updates = self._reported(state, report, drawing) | buttons.set(busy=True)
                     case Done():
-                        updates = {table: figures.straightness_html(state), **buttons.ready()}
+                        updates = {table: figures.straightness_html(state), **buttons.set(busy=False)}
                     case Halted():
-                        updates = figures.at_rest(room, state) | buttons.ready()
+                        updates = figures.at_rest(room, state) | buttons.set(busy=False)
                     case Failed(problem):
                         warn(problem)  # The button may be far below the card that says it, too.
-                        updates = {status: failed(problem), **buttons.ready()}
+                        updates = {status: failed(problem), **buttons.set(busy=False)}
                 yield {self.visitor: state, **updates}
 
         return begin
@@ -102,7 +102,7 @@ class _Acts:
     def cleared(self, state: Visitor) -> Updates:
         """Reset."""
         train.reset(state)
-        return figures.at_rest(self.room, state) | self.room.buttons.ready()
+        return figures.at_rest(self.room, state) | self.room.buttons.set(busy=False)
 
     def drawn_error(self, state: Visitor, t: float) -> str:
         """The map of the error at another time."""
