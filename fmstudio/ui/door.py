@@ -41,11 +41,7 @@ _HEADERS = ((b"content-security-policy", POLICY.encode()), (b"x-content-type-opt
 
 
 class Door:
-    """Turns away what is too large to be read, and puts the policy on every answer.
-
-    Args:
-        app: what stands behind it.
-    """
+    """Turns away what is too large to be read, and puts the policy on every answer of what stands behind."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -65,7 +65,7 @@ def wire_experiment(
     # Without the queue, an answer comes back on the request itself: two round trips less. It cannot warn.
     last: dict[str, Any] = {**last_file, "queue": False}
     edits = [(part, link.edit(name)) for name, part in controls.items()]
-    edits += [(part, bringing.choose(name)) for name, part in side.desk.controls.items()]
+    edits += [(side.others[f"desk {name}"], bringing.choose(name)) for name in desk.CHOICES]
     for part, change in edits:
         link.settles(
             gr.on(_edited(part), link.then(change, painting.at_once), [visitor, part], outputs, **last)

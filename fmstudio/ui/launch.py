@@ -83,11 +83,7 @@ def launch(
 
 
 def tune(page: gr.Blocks) -> None:
-    """Set what no option of ``Blocks.launch`` sets, on a page that is served.
-
-    Args:
-        page: the page.
-    """
+    """Set what no option of ``Blocks.launch`` sets, on a page that is served."""
     # Requests that skip the queue would skip its bounds too.
     page.api_open = False
     queue = page._queue  # pyright: ignore[reportPrivateUsage]
@@ -165,11 +161,7 @@ def own_folder() -> Generator[Path, None, None]:
 
 
 def reach_itself(host: str) -> None:
-    """Let no proxy of the environment stand between the studio and its own address, which Gradio asks.
-
-    Args:
-        host: where the studio listens.
-    """
+    """Let no proxy of the environment stand between the studio and its own address, which Gradio asks."""
     proxies = getproxies_environment()
     if set(proxies) - {"no"}:
         os.environ["no_proxy"] = ",".join(filter(None, [proxies.get("no"), "localhost", "127.0.0.1", host]))

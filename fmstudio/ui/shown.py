@@ -43,7 +43,6 @@ class Parts:
             **side.others,
             "board": side.board,
             "upload": side.upload,
-            **side.desk.parts,
             **controls,
         }
         first: dict[str, dict[str, object]] = {

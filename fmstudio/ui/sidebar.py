@@ -16,7 +16,6 @@ from fmstudio.learn.catalogue.member import Member, fields_in
 from fmstudio.learn.experiment import COUPLINGS, DATA, FAMILIES, PATHS, Experiment, domain
 from fmstudio.ui import desk, words
 from fmstudio.ui.board import Board
-from fmstudio.ui.desk import Desk
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,6 @@ class Sidebar:
     controls: dict[str, Component]
     board: Board
     upload: gr.File
-    desk: Desk
     others: dict[str, Component]
 
 
@@ -122,7 +120,7 @@ def build() -> Sidebar:
         board = Board()
         # Of any kind: one that is not read is answered with what to do.
         upload = gr.File(label="a table, NPY or a picture", height=110, visible=False)
-        data_desk = desk.build()
+        others |= desk.build()
     with card("Path"):
         controls["path"] = pills("path", "path", "fm-pills", "fm-thirds")
         others["coefficients"] = gr.HTML("")
@@ -142,7 +140,7 @@ def build() -> Sidebar:
     for name, seen in shown_fields(Experiment()).items():
         if name in controls:
             controls[name].visible = seen
-    return Sidebar(controls, board, upload, data_desk, others)
+    return Sidebar(controls, board, upload, others)
 
 
 def around_options(experiment: Experiment) -> list[tuple[str, str]]:
