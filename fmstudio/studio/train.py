@@ -181,11 +181,7 @@ def clouds(experiment: Experiment, net: Checkpoint | None) -> dict[str, tuple[Te
 
 
 def save(visitor: Visitor, cache: Path) -> str:
-    """Write the visitor's net to a file of its own, to download and to resume.
-
-    Args:
-        visitor: whose net.
-        cache: the folder of files that are deleted after a while.
+    """Write the visitor's net to a file of its own in the cache, to download and to resume.
 
     Raises:
         ValueError: there is no net.

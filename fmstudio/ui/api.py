@@ -156,14 +156,8 @@ def add_endpoints() -> None:
     allowed = f"A call may work for {budget().seconds:g} s and use {budget().gigabytes:g} GB."
     alone: dict[str, Any] = {"concurrency_limit": 1}
     trains: dict[str, Any] = {"concurrency_id": "training-api", "concurrency_limit": TRAININGS.served}
-    for act, line in (
-        (points, alone),
-        (trajectories, alone),
-        (train, trains),
-        (sample, alone),
-        (claim, trains),
-        (images, alone),
-    ):
+    for act in (points, trajectories, train, sample, claim, images):
+        line = trains if act in (train, claim) else alone
         what = " ".join((getdoc(act) or "").split("\n\n")[0].split())
         gr.api(in_words(act), api_name=act.__name__, api_description=f"{what} {allowed}", **line)
 

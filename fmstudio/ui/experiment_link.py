@@ -49,12 +49,6 @@ def wire_experiment(
     An edit is two events. The first takes the choice and brings the picture, so that nothing that is not
     needed for it stands in its way; the second brings the controls up to date, with what differs from what
     the browser has. An experiment from elsewhere, a link, a file or a lesson, shows in the controls first.
-
-    Args:
-        page: the page under construction.
-        visitor: the session's state.
-        side, rooms, lessons: where the controls are.
-        painting: what brings the room on screen up to date.
     """
     controls = dict(side.controls)
     for room in rooms:

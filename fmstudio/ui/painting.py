@@ -136,12 +136,7 @@ class Painting:
 
 
 def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[str, Room]) -> Painting:
-    """Paint rooms as they are entered and as they are called for; returns what an edit needs for the same.
-
-    Args:
-        visitor: the session's state.
-        tabs, rooms: by the room's name.
-    """
+    """Paint rooms as they are entered and as they are called for; returns what an edit needs for the same."""
     painting = Painting(rooms, {name: gr.Number(0, visible="hidden") for name in rooms})
     moment = gr.Number(visible="hidden")
     for name in rooms:
