@@ -76,3 +76,10 @@ def _density(experiment: Experiment) -> Density:
 @lru_cache(maxsize=32)
 def _oracle(experiment: Experiment) -> Oracle:
     return oracle_for(path_of(experiment), density_of(experiment), source_of(experiment))
+
+
+def class_names(experiment: Experiment, count: int) -> list[str]:
+    """What the classes of the data are called, ``count`` of them; by number where they have no name."""
+    data = DATA[experiment.data]
+    names = data.class_names(experiment, count)
+    return [names[k] if k < len(names) else f"{data.part} {k}" for k in range(count)]

@@ -71,12 +71,10 @@ def figure(
 def line(x: ArrayLike, y: ArrayLike, name: str, role: str, **more: Any) -> Figure:
     """One curve in the colour of its role; NaN and infinity leave gaps."""
     style = {"color": ink(role), "width": more.pop("width", 2)}
-    if dash := more.pop("dash", None):
-        style["dash"] = dash
-    return {
-        "type": "scatter", "mode": "lines", "x": numbers(x), "y": numbers(y), "name": name,
-        "line": style | more.pop("line", {}), **more,
-    }  # fmt: skip
+    style |= {"dash": more.pop("dash")} if "dash" in more else {}
+    style |= more.pop("line", {})
+    trace = {"type": "scatter", "mode": "lines", "x": numbers(x), "y": numbers(y), "name": name}
+    return trace | {"line": style} | more
 
 
 def numbers(values: ArrayLike, digits: int = 5) -> list[float | None]:
@@ -106,10 +104,14 @@ def loss_figure(steps: ArrayLike, loss: ArrayLike, floor: float | None) -> Figur
     return figure(traces, height=280, x="training step", y="loss", yaxis=yaxis)
 
 
-def excess_figure(steps: ArrayLike, excess: ArrayLike, measured: Sequence[tuple[int, float]]) -> Figure:
+def excess_figure(
+    steps: ArrayLike, excess: Sequence[float | None], measured: Sequence[tuple[int, float]]
+) -> Figure:
     """What is left to learn: loss above the floor, and the samples' energy distance to data, log scale."""
-    known = np.isfinite(np.asarray(excess, dtype=float)).any()
-    traces = [line(steps, _above_zero(excess), "excess loss", "error", width=1.6)] if known else []
+    left = np.array(excess, dtype=float)  # None, where nothing was measured, becomes a gap.
+    traces = []
+    if np.isfinite(left).any():
+        traces.append(line(steps, _above_zero(left), "excess loss", "error", width=1.6))
     if measured:
         at, values = zip(*measured, strict=True)
         style = {"mode": "lines+markers", "marker": {"size": 4}}
@@ -129,11 +131,6 @@ def _above_zero(values: ArrayLike, least: float = LEAST_DRAWN) -> np.ndarray:
     return np.clip(np.asarray(values, dtype=float), least, None)
 
 
-def none_is_nan(value: float | None) -> float:
-    """A gap in a curve where nothing was measured."""
-    return float("nan") if value is None else value
-
-
 def cloud_figure(clouds: Mapping[str, tuple[ArrayLike, str]], span: float) -> Figure:
     """Point clouds over each other: name → (points (n, 2), role)."""
     traces = []
@@ -144,14 +141,14 @@ def cloud_figure(clouds: Mapping[str, tuple[ArrayLike, str]], span: float) -> Fi
             "x": numbers(xy[:, 0], 4), "y": numbers(xy[:, 1], 4),
             "marker": {"size": 3, "color": ink(role), "opacity": 0.65}, "hoverinfo": "skip",
         })  # fmt: skip
-    square = {"range": [-span, span], "constrain": "domain"}
-    return figure(
-        traces,
-        height=360,
-        xaxis=square,
-        yaxis={**square, "scaleanchor": "x"},
-        margin={"l": 30, "r": 10, "t": 26, "b": 26},
-    )
+    return figure(traces, height=360, **_square(span, 26))
+
+
+def _square(span: float, top: int) -> dict[str, Any]:
+    """The layout of a square of the plane from −span to span, under so many pixels."""
+    axis = {"range": [-span, span], "constrain": "domain"}
+    margin = {"l": 30, "r": 10, "t": top, "b": 26}
+    return {"xaxis": axis, "yaxis": {**axis, "scaleanchor": "x"}, "margin": margin}
 
 
 def histogram_figure(clouds: Mapping[str, tuple[ArrayLike, str]], span: float) -> Figure:
@@ -205,11 +202,7 @@ def heat_figure(values: ArrayLike, span: float, title: str, role: str, height: i
         "colorbar": {"thickness": 9, "outlinewidth": 0, "tickfont": {"size": 10, "color": SOFT}},
         "hovertemplate": "(%{x:.2f}, %{y:.2f}): %{z:.3g}<extra></extra>",
     }]  # fmt: skip
-    square = {"range": [-span, span], "constrain": "domain"}
-    return figure(
-        traces, height=height, title=_title(title),
-        xaxis=square, yaxis={**square, "scaleanchor": "x"}, margin={"l": 30, "r": 10, "t": 34, "b": 26},
-    )  # fmt: skip
+    return figure(traces, height=height, title=_title(title), **_square(span, 34))
 
 
 _MARKS = (

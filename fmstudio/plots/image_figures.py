@@ -53,15 +53,8 @@ class NfeCurve:
         return line(nfe, values, self.name, SIDES[self.side % len(SIDES)], **_MARKERS, **style)
 
 
-def error_figure(curves: Sequence[NfeCurve]) -> dict[str, Any]:
-    """Distance to the reference against NFE, both logarithmic."""
-    traces = [curve.trace() for curve in curves]
-    values = [value for curve in curves for _, value in curve.points]
-    return figure(traces, height=_HEIGHT, x="NFE", y="", xaxis=_NFE, yaxis=_LOG | _between_ticks(values))
-
-
-def quality_figure(curves: Sequence[NfeCurve], real: float | None) -> dict[str, Any]:
-    """Fréchet distance against NFE, with the line that real images reach at the same number."""
+def distance_figure(curves: Sequence[NfeCurve], real: float | None = None) -> dict[str, Any]:
+    """A distance against NFE, both logarithmic, with the line that real images reach where it is known."""
     traces = [*(curve.trace() for curve in curves), *_real_line(curves, real)]
     values = [value for curve in curves for _, value in curve.points] + ([] if real is None else [real])
     return figure(traces, height=_HEIGHT, x="NFE", y="", xaxis=_NFE, yaxis=_LOG | _between_ticks(values))

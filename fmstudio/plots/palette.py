@@ -16,6 +16,7 @@ The browser reads the same values as CSS variables (:func:`css_variables`), so n
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -35,45 +36,29 @@ class Colour:
 
     def __post_init__(self) -> None:
         for value in (self.light, self.dark):
-            if len(value) != 7 or value[0] != "#" or any(c not in "0123456789abcdef" for c in value[1:]):
+            if not re.fullmatch("#[0-9a-f]{6}", value):
                 raise ValueError(f'A colour is written "#rrggbb" in lower case; got {value!r}.')
 
 
-DATA = Colour("#e07b39", "#f0955a")
-NOISE = Colour("#3f7fbf", "#6aa5e0")
-EXACT = Colour("#14785a", "#3fb28a")
-LEARNED = Colour("#7a5ac8", "#a48bf0")
-ERROR = Colour("#c8323c", "#f06a72")
-ORIGINAL = Colour("#9aa0ab", "#7a808c")
-
 ROLES: dict[str, Colour] = {
-    "data": DATA,
-    "noise": NOISE,
-    "exact": EXACT,
-    "learned": LEARNED,
-    "error": ERROR,
-    "original": ORIGINAL,
+    "data": Colour("#e07b39", "#f0955a"),
+    "noise": Colour("#3f7fbf", "#6aa5e0"),
+    "exact": Colour("#14785a", "#3fb28a"),
+    "learned": Colour("#7a5ac8", "#a48bf0"),
+    "error": Colour("#c8323c", "#f06a72"),
+    "original": Colour("#9aa0ab", "#7a808c"),
 }
 """Every role by its name, as scenes and JSON write it."""
 
-PAGE = Colour("#fbfaf8", "#14161a")
-CARD = Colour("#ffffff", "#1c1f25")
-SUNK = Colour("#ffffff", "#111317")
-BORDER = Colour("#e7e4de", "#2b2f37")
-CHIP = Colour("#f3f1ec", "#252932")
-INK = Colour("#22252b", "#e9eaee")
-INK_SOFT = Colour("#6b7280", "#9aa1ad")
-INK_FAINT = Colour("#a3a7b0", "#666c78")
-
 SURFACES: dict[str, Colour] = {
-    "page": PAGE,
-    "card": CARD,
-    "sunk": SUNK,
-    "border": BORDER,
-    "chip": CHIP,
-    "ink": INK,
-    "ink-soft": INK_SOFT,
-    "ink-faint": INK_FAINT,
+    "page": Colour("#fbfaf8", "#14161a"),
+    "card": Colour("#ffffff", "#1c1f25"),
+    "sunk": Colour("#ffffff", "#111317"),
+    "border": Colour("#e7e4de", "#2b2f37"),
+    "chip": Colour("#f3f1ec", "#252932"),
+    "ink": Colour("#22252b", "#e9eaee"),
+    "ink-soft": Colour("#6b7280", "#9aa1ad"),
+    "ink-faint": Colour("#a3a7b0", "#666c78"),
 }
 """Backgrounds, lines and text, from the page inwards."""
 

@@ -9,5 +9,4 @@
 - :mod:`fmstudio.studio.quality`   how good samples are
 - :mod:`fmstudio.studio.note`      the claims' results and the lineage
 - :mod:`fmstudio.studio.exhibits`  what moves beside the claims
-- :mod:`fmstudio.studio.names`     what the classes of the data are called
 """

@@ -30,14 +30,8 @@ class Line:
 
     def __init__(self, why: str, served: int = 1) -> None:
         self._why, self.served = why, served
-        self._places: list[Place] = []
-        self._moved = threading.Condition()
-
-    @property
-    def places(self) -> tuple[Place, ...]:
-        """All places, the first to be served first."""
-        with self._moved:
-            return tuple(self._places)
+        self.places: tuple[Place, ...] = ()
+        self.moved = threading.Condition()
 
     @contextmanager
     def join(self, guest: bool = False) -> Generator[Place]:
@@ -46,16 +40,15 @@ class Line:
         Args:
             guest: whether all visitors come first, those too who come later.
         """
-        place = Place(self._places, self._moved, self.served, guest)
-        with self._moved:
-            end = len(self._places)
-            self._places.insert(end if guest else end - sum(other.guest for other in self._places), place)
+        place = Place(self, guest)
+        with self.moved:
+            self.places = tuple(sorted((*self.places, place), key=lambda each: each.guest))
         try:
             yield place
         finally:
-            with self._moved:
-                self._places.remove(place)
-                self._moved.notify_all()
+            with self.moved:
+                self.places = tuple(other for other in self.places if other is not place)
+                self.moved.notify_all()
 
     def serve(self, work: Callable[[], Iterator[T]], waiting: Callable[[str], T]) -> Generator[T]:
         """What the work yields, and before that, while others are being served, what there is to say.
@@ -67,45 +60,33 @@ class Line:
         """
         with self.join() as place:
             while ahead := place.ahead():
-                yield waiting(self.words(ahead))
+                others = "One action is" if ahead == 1 else f"{ahead} actions are"
+                yield waiting(f"{others} before this one: {self._why}. It starts by itself.")
                 place.wait(_LOOK_AGAIN)
             yield from work()
 
-    def words(self, ahead: int) -> str:
-        """What somebody is told who has so many before them."""
-        others = "One action is" if ahead == 1 else f"{ahead} actions are"
-        return f"{others} before this one: {self._why}. It starts by itself."
 
-
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Place:
     """A place in a line.
 
     Args:
-        places: all places, the first to be served first.
-        moved: told when one of them leaves.
-        served: how many are served at once.
+        line: where it is.
         guest: whether visitors come first.
     """
 
-    places: list[Place]
-    moved: threading.Condition
-    served: int
+    line: Line
     guest: bool = False
 
     def ahead(self) -> int:
         """How many have to leave before this one's turn; 0: its turn."""
-        with self.moved:
-            return self._ahead()
+        return max(0, self.line.places.index(self) + 1 - self.line.served)
 
     def wait(self, seconds: float) -> None:
         """Until somebody leaves the line, or the time is over."""
-        with self.moved:
-            if self._ahead():
-                self.moved.wait(seconds)
-
-    def _ahead(self) -> int:
-        return max(0, self.places.index(self) + 1 - self.served)
+        with self.line.moved:
+            if self.ahead():
+                self.line.moved.wait(seconds)
 
 
 IMAGES = Line("the machine samples for one at a time")

@@ -12,7 +12,7 @@ from fmstudio.note import CLAIMS
 from fmstudio.note.lineage import Lineage, lineage
 from fmstudio.note.lineage import applies as lineage_applies
 from fmstudio.note.report import Report, Result, from_json, predicted, run_claim
-from fmstudio.studio.session import OwnLineage, Visitor
+from fmstudio.studio.session import Visitor
 
 STORED = ASSETS / "note"
 """Reports of the default experiment, made by ``python -m fmstudio note``."""
@@ -71,7 +71,7 @@ def run_lineage(visitor: Visitor) -> Generator[float, None, Lineage]:
     if reason is not None:
         raise ValueError(reason)
     table = yield from lineage(experiment)
-    visitor.rooms.lineage = OwnLineage(subject(experiment), table)
+    visitor.rooms.lineage = table, subject(experiment)
     return table
 
 
@@ -84,8 +84,8 @@ def lineage_of(visitor: Visitor) -> tuple[Lineage, bool]:
     """The visitor's lineage or the stored one, and whether it is of the visitor's experiment."""
     asked = subject(visitor.experiment)
     own = visitor.rooms.lineage
-    if own is not None and own.subject == asked:
-        return own.table, True
+    if own is not None and own[1] == asked:
+        return own[0], True
     table = stored("linear").lineage
     assert table is not None
     return table, not set(asked) - {"path"}

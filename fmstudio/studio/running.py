@@ -129,12 +129,10 @@ class Running:
             expected: errors that become the last event; others are raised.
         """
 
-        def begin() -> Generator[Event[R, T]]:
-            return _reported(work())
-
         with self.beside(name) as action:
+            events = _reported(work) if line is None else line.serve(lambda: _reported(work), Waits)
             try:
-                with closing(begin() if line is None else line.serve(begin, Waits)) as events:
+                with closing(events):
                     for event in events:
                         if action.halted:
                             break
@@ -210,8 +208,8 @@ class Pulse:
         return True
 
 
-def _reported(work: Generator[R, None, T]) -> Generator[Event[R, T]]:
-    with closing(work):
+def _reported(begin: Callable[[], Generator[R, None, T]]) -> Generator[Event[R, T]]:
+    with closing(begin()) as work:
         yield Begins()
         while True:
             try:

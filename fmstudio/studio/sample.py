@@ -15,7 +15,7 @@ from fmstudio.flow.solve.fields import Counted, VelocityField
 from fmstudio.flow.solve.likelihood import log_likelihood
 from fmstudio.flow.solve.solvers import integrate, path_times
 from fmstudio.flow.solve.tableaux import SOLVERS
-from fmstudio.learn.build import density_of, source_of
+from fmstudio.learn.build import class_names, density_of, source_of
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.fields import fields_of
 from fmstudio.learn.nets.net_card import Chosen, exact_field, has_closed_form
@@ -34,7 +34,6 @@ from fmstudio.learn.simulate import (
 from fmstudio.learn.training.checkpoints import Checkpoint
 from fmstudio.plots.scene.rooms import sample_scene
 from fmstudio.plots.scene.scene import Scene
-from fmstudio.studio.names import class_names
 from fmstudio.studio.paths import fitting
 from fmstudio.studio.quality import start_gap, wrong_start
 from fmstudio.studio.running import GoOn, regardless

@@ -74,14 +74,6 @@ class Measured:
     use_net: bool
 
 
-@dataclass(frozen=True)
-class OwnLineage:
-    """A visitor's own table of the lineage, and what of the experiment it is of."""
-
-    subject: dict[str, object]
-    table: Lineage
-
-
 @dataclass
 class Rooms:
     """What the rooms are set to, beside the experiment.
@@ -95,7 +87,7 @@ class Rooms:
         measured: what the Sample room's figures on demand are of.
         page: what the note's room is opened at.
         claims: the visitor's own results in the note's room, by the claim's number and whether it was broken.
-        lineage: the visitor's own table of the lineage, or None.
+        lineage: the visitor's own table of the lineage, and what of the experiment it is of.
     """
 
     on_screen: str = "Paths"
@@ -105,40 +97,19 @@ class Rooms:
     measured: Measured | None = None
     page: str = "overview"
     claims: dict[tuple[str, bool], Result] = field(default_factory=dict)
-    lineage: OwnLineage | None = None
-
-
-@dataclass(frozen=True)
-class NetKind:
-    """What a net that learns on stays: where it came from, its experiment, whether of reflow's pairs."""
-
-    origin: str
-    experiment: Experiment
-    of_pairs: bool
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a picture of a room is of.
-
-    Args:
-        room: by its name.
-        experiment: that it shows.
-        view: what else of the room's own it depends on.
-        net: that it shows, or None.
-    """
-
-    room: str
-    experiment: Experiment
-    view: Hashable
-    net: NetKind | None
+    lineage: tuple[Lineage, dict[str, object]] | None = None
 
 
 @dataclass(frozen=True)
 class Painted:
-    """What a room shows: a look, with the net as it was when the picture was begun."""
+    """What a room shows.
 
-    look: Look
+    Args:
+        look: the room, the experiment, and all else that another picture would be of; no step of a training.
+        net: as it was when the picture was begun, or None where the picture depends on none.
+    """
+
+    look: Hashable
     net: NetMark | None
 
 

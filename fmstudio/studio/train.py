@@ -90,11 +90,7 @@ def straighten(visitor: Visitor) -> Generator[Progress]:
 
 
 def _run(visitor: Visitor, work: Iterator[Progress]) -> Generator[Progress, None, Checkpoint]:
-    """Hand reports on, keeping the net of each, so that a stopped training leaves a usable one.
-
-    Returns:
-        The last report's net.
-    """
+    """Hand reports on, keeping the net of each: a stopped training leaves a usable one. Returns the last."""
     last: Progress | None = None
     try:
         for last in work:
@@ -185,11 +181,7 @@ def clouds(experiment: Experiment, net: Checkpoint | None) -> dict[str, tuple[Te
 
 
 def save(visitor: Visitor, cache: Path) -> str:
-    """Write the visitor's net to a file of its own, to download and to resume.
-
-    Args:
-        visitor: whose net.
-        cache: the folder of files that are deleted after a while.
+    """Write the visitor's net to a file of its own in the cache, to download and to resume.
 
     Raises:
         ValueError: there is no net.

@@ -25,8 +25,9 @@ from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.training.memory import of_images, of_paths, of_sampling, of_training
 from fmstudio.note.report import measured, to_json
 from fmstudio.studio.line import IMAGES, TRAININGS
-from fmstudio.ui.errand import Ended, budget, check_memory, errand
-from fmstudio.ui.told import refusal
+from fmstudio.studio.running import Stopped
+from fmstudio.ui.errand import budget, check_memory, errand
+from fmstudio.ui.report import refusal
 
 
 def in_words(act: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
@@ -38,7 +39,7 @@ def in_words(act: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]
             return act(*given)
         except ValueError as error:
             raise refusal(error) from error
-        except Ended as error:
+        except Stopped as error:
             raise refusal("Ended: whoever asked for this has left or cancelled.") from error
         except MemoryError as error:
             raise refusal("The machine has too little memory left for this. Ask for less.") from error
@@ -46,7 +47,6 @@ def in_words(act: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]
     return run
 
 
-@in_words
 def points(name: str, content: str, choices: dict[str, Any]) -> dict[str, Any]:
     """Points from a file: a table, a NumPy array or a picture.
 
@@ -64,7 +64,6 @@ def points(name: str, content: str, choices: dict[str, Any]) -> dict[str, Any]:
     return _answer(jobs.points_of(_text("name", name), data, _object(choices)))
 
 
-@in_words
 def trajectories(experiment: dict[str, Any]) -> dict[str, Any]:
     """Original paths Q of an experiment: fields that are not given keep their defaults.
 
@@ -80,7 +79,6 @@ def trajectories(experiment: dict[str, Any]) -> dict[str, Any]:
         return _answer(jobs.trajectories(wanted))
 
 
-@in_words
 def train(experiment: dict[str, Any]) -> dict[str, Any]:
     """Train a net on an experiment and return its figures and its checkpoint.
 
@@ -98,7 +96,6 @@ def train(experiment: dict[str, Any]) -> dict[str, Any]:
     return _answer(report | {"checkpoint": jobs.packed(checkpoint)})
 
 
-@in_words
 def sample(experiment: dict[str, Any], checkpoint: str = "") -> dict[str, Any]:
     """Sample an experiment with its solver: the net of a checkpoint, or the exact velocity.
 
@@ -117,7 +114,6 @@ def sample(experiment: dict[str, Any], checkpoint: str = "") -> dict[str, Any]:
         return _answer(jobs.sample(wanted, net, work.go_on))
 
 
-@in_words
 def claim(experiment: dict[str, Any], number: str, broken: bool = False) -> dict[str, Any]:
     """Predict and measure one claim of the note on an experiment.
 
@@ -139,7 +135,6 @@ def claim(experiment: dict[str, Any], number: str, broken: bool = False) -> dict
     return _answer(json.loads(to_json(result)) | {"experiment": wanted.to_dict()})
 
 
-@in_words
 def images(settings: dict[str, Any]) -> dict[str, Any]:
     """Sample images from a shipped model at several step counts from one noise.
 
@@ -161,16 +156,10 @@ def add_endpoints() -> None:
     allowed = f"A call may work for {budget().seconds:g} s and use {budget().gigabytes:g} GB."
     alone: dict[str, Any] = {"concurrency_limit": 1}
     trains: dict[str, Any] = {"concurrency_id": "training-api", "concurrency_limit": TRAININGS.served}
-    for act, line in (
-        (points, alone),
-        (trajectories, alone),
-        (train, trains),
-        (sample, alone),
-        (claim, trains),
-        (images, alone),
-    ):
+    for act in (points, trajectories, train, sample, claim, images):
+        line = trains if act in (train, claim) else alone
         what = " ".join((getdoc(act) or "").split("\n\n")[0].split())
-        gr.api(act, api_name=act.__name__, api_description=f"{what} {allowed}", **line)
+        gr.api(in_words(act), api_name=act.__name__, api_description=f"{what} {allowed}", **line)
 
 
 def _answer(report: dict[str, Any]) -> dict[str, Any]:

@@ -33,11 +33,7 @@ _SAVE = """(text) => {
 
 
 def build(visitor: gr.State) -> None:
-    """Add the dialog to the page under construction.
-
-    Args:
-        visitor: whose experiment is written.
-    """
+    """Add the dialog to the page under construction; it writes the visitor's experiment."""
     with gr.Column(elem_id="code-dialog"), gr.Column(elem_id="code-card", elem_classes=["fm-card"]):
         gr.HTML(_HEAD, apply_default_css=False)
         said = gr.Markdown(_HOW)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -25,30 +25,15 @@ from fmstudio.learn.clouds.pictures import MOST_COLOURS, WIDEST_BLUR
 from fmstudio.learn.experiment import Experiment
 from fmstudio.plots.palette import CLASSES
 
-_TABLE = ("x", "y", "label", "fill", "scale")
-_PICTURE = ("invert", "threshold", "blur", "colours")
+CHOICES = ("x", "y", "label", "fill", "scale", "invert", "threshold", "blur", "colours")
+"""What of a table and of a picture can be chosen, each by the part "desk NAME"."""
+
 _COLUMNS, _CELL = 24, 14
 _NAMED = 12
 
 
-@dataclass(frozen=True)
-class Desk:
-    """The desk's parts: the table, what was done, and the controls by what of the choice they edit."""
-
-    table: gr.HTML
-    note: gr.HTML
-    controls: dict[str, Component]
-
-    @property
-    def parts(self) -> dict[str, Component]:
-        """All of them, by names of their own."""
-        return {"desk table": self.table, "cloud note": self.note} | {
-            f"desk {name}": part for name, part in self.controls.items()
-        }
-
-
-def build() -> Desk:
-    """Lay the desk out inside the current column; it is hidden until a file was read."""
+def build() -> dict[str, Component]:
+    """Lay the desk out inside the current column, hidden until a file was read; returns its parts by name."""
     table = gr.HTML("", visible=False, elem_id="desk-table")
     seen: dict[str, Any] = {"visible": False, "interactive": True}
     small: dict[str, Any] = {**seen, "min_width": 100}
@@ -66,7 +51,9 @@ def build() -> Desk:
     controls["threshold"] = gr.Slider(0, 0.95, 0.05, step=0.01, label="threshold of ink", **seen)
     controls["blur"] = gr.Slider(0, WIDEST_BLUR, 0, step=0.1, label="blur (pixels)", **seen)
     controls["colours"] = gr.Slider(1, MOST_COLOURS, 1, step=1, label="colours as classes (1: none)", **seen)
-    return Desk(table, gr.HTML("", visible=False, elem_id="cloud-note"), controls)
+    note = gr.HTML("", visible=False, elem_id="cloud-note")
+    chosen = {f"desk {name}": part for name, part in controls.items()}
+    return {"desk table": table, "cloud note": note, **chosen}
 
 
 def changed(desk: Made, name: str, value: Any) -> Made:
@@ -101,16 +88,11 @@ def shown(experiment: Experiment, desk: Made | None) -> dict[str, dict[str, Any]
     cloud = unpack(experiment.points) if own and experiment.points else None
     said = "" if cloud is None else note_html(cloud)
     parts: dict[str, dict[str, Any]] = {"cloud note": {"value": said, "visible": bool(said)}}
+    parts |= {f"desk {name}": {"visible": False} for name in ("table", *CHOICES)}
     if desk is None or not own or desk.points != experiment.points:
-        hidden = ("table", *_TABLE, *_PICTURE)
-        return parts | {f"desk {name}": {"visible": False} for name in hidden}
+        return parts
     choice, content = desk.choice, desk.brought.content
-    values = choice.to_dict()
-    for name in (*_TABLE, *_PICTURE):
-        parts[f"desk {name}"] = (
-            {"value": values[name], "visible": True} if name in values else {"visible": False}
-        )
-    parts["desk table"] = {"visible": False}
+    parts |= {f"desk {name}": {"value": value, "visible": True} for name, value in choice.to_dict().items()}
     if isinstance(content, Table) and isinstance(choice, Choice):
         parts["desk table"] = {"value": table_html(content, choice), "visible": True}
         numbers = [c.name for c in content.columns if c.kind in ("numbers", "row numbers")]

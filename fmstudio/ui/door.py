@@ -7,7 +7,7 @@ templates into code, which needs 'unsafe-inline' and 'unsafe-eval'; exports are 
 
 from __future__ import annotations
 
-from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = "; ".join(
@@ -41,11 +41,7 @@ _HEADERS = ((b"content-security-policy", POLICY.encode()), (b"x-content-type-opt
 
 
 class Door:
-    """Turns away what is too large to be read, and puts the policy on every answer.
-
-    Args:
-        app: what stands behind it.
-    """
+    """Turns away what is too large to be read, and puts the policy on every answer of what stands behind."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -64,10 +60,7 @@ class Door:
         if refused is None:
             return await self._app(scope, receive, marked)
         status, sentence = refused
-        body = sentence.encode()
-        kind = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
-        await marked({"type": "http.response.start", "status": status, "headers": kind})
-        await send({"type": "http.response.body", "body": body})
+        await PlainTextResponse(sentence, status)(scope, receive, marked)
 
 
 def _refused(scope: Scope) -> tuple[int, str] | None:
@@ -89,8 +82,3 @@ def _refused(scope: Scope) -> tuple[int, str] | None:
             "Send a smaller file or net."
         )
     return None
-
-
-def middleware() -> list[Middleware]:
-    """The door, as the web application takes it."""
-    return [Middleware(Door)]

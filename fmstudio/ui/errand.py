@@ -10,20 +10,17 @@ import os
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gradio.context import LocalContext
 
 from fmstudio.studio.line import Line, Place
+from fmstudio.studio.running import Stopped
 
 SECONDS, GIGABYTES = "FMSTUDIO_API_SECONDS", "FMSTUDIO_API_MEMORY"
 """The variables that hold the budget; options of app.py set them."""
 
 _LOOK_AGAIN = 0.5
-
-
-class Ended(Exception):
-    """Nobody waits for this errand any more."""
 
 
 @dataclass(frozen=True)
@@ -77,50 +74,44 @@ def check_memory(needed: float) -> None:
         )
 
 
-@dataclass
 class Errand:
     """One API call under way.
 
     Args:
         place: in the line of what it uses, or None where there is no line.
         seconds: that it may work.
-        worked: seconds until it was last stopped for a visitor.
-        since: when it began or went on.
     """
 
-    place: Place | None
-    seconds: float
-    worked: float = field(init=False, default=0.0)
-    since: float = field(init=False, default_factory=time.monotonic)
+    def __init__(self, place: Place | None, seconds: float) -> None:
+        self.place, self.seconds = place, seconds
+        self._until = time.monotonic() + seconds
 
     def go_on(self, *_: object) -> None:
         """Come back when the next step may be made; whatever progress it is given is left aside.
 
         Raises:
             ValueError: the budget is used up.
-            Ended: the client has left or cancelled.
+            Stopped: the client has left or cancelled.
         """
         _check_client()
-        worked = self.worked + time.monotonic() - self.since
-        if worked > self.seconds:
+        if time.monotonic() > self._until:
             raise ValueError(
                 f"Ended after {self.seconds:g} seconds of work, all that an API call may use ({SECONDS}). "
                 "Ask for less, or use python -m fmstudio, which has no such bound."
             )
-        if self.place is not None and self.place.ahead():
-            self.worked = worked
-            self.wait()
+        self.wait()
 
     def wait(self) -> None:
-        """Wait for its turn, at first or after stepping aside.
+        """Wait for its turn, at first or after stepping aside; the seconds that it waits are no work.
 
         Raises:
-            Ended: the client has left or cancelled.
+            Stopped: the client has left or cancelled.
         """
+        since = time.monotonic()
         while self.place is not None and self.place.ahead():
             _check_client()
             self.place.wait(_LOOK_AGAIN)
-        self.since = time.monotonic()
+        self._until += time.monotonic() - since
 
 
 @contextmanager
@@ -131,7 +122,7 @@ def errand(line: Line | None = None) -> Generator[Errand]:
         line: of what it uses.
 
     Raises:
-        Ended: the client left before its turn.
+        Stopped: the client left before its turn.
     """
     with nullcontext() if line is None else line.join(guest=True) as place:
         work = Errand(place, budget().seconds)
@@ -141,7 +132,7 @@ def errand(line: Line | None = None) -> Generator[Errand]:
 
 def _check_client() -> None:
     if not client_waits():
-        raise Ended
+        raise Stopped
 
 
 def client_waits() -> bool:

@@ -12,18 +12,18 @@ import gradio as gr
 from gradio.components import Component
 
 from fmstudio.learn.experiment import PATHS, Experiment
-from fmstudio.learn.nets.fitting import Note, check, edited, read_link, without_leftovers
+from fmstudio.learn.nets.fitting import edited, read_link, without_leftovers
 from fmstudio.studio import train
 from fmstudio.studio.session import Browser, Visitor
-from fmstudio.ui import desk, words
+from fmstudio.ui import bringing, desk, words
 from fmstudio.ui.board import board_value
-from fmstudio.ui.bringing import Bringing
+from fmstudio.ui.bringing import accept
 from fmstudio.ui.lessons import Lessons, read_step
 from fmstudio.ui.painting import Painting
+from fmstudio.ui.report import warn
 from fmstudio.ui.room import Room
 from fmstudio.ui.shown import Parts, shown_of
 from fmstudio.ui.sidebar import Sidebar
-from fmstudio.ui.told import warn
 from fmstudio.ui.wiring import QUIET, SEEN, Updates
 
 _WRITE_LINK = "(query) => window.dispatchEvent(new CustomEvent('fm-link', {detail: query}))"
@@ -34,11 +34,6 @@ _PICTURE_FIRST = """async (state) => {
   return state;
 }"""
 _CHANGES = threading.Lock()
-_TOLD = ("regression", "target")
-"""What an edit may put back that is not in sight: the visitor is told."""
-
-Change = Callable[[], tuple[Experiment, list[Note]]]
-"""What makes an experiment of another."""
 
 
 def wire_experiment(
@@ -54,12 +49,6 @@ def wire_experiment(
     An edit is two events. The first takes the choice and brings the picture, so that nothing that is not
     needed for it stands in its way; the second brings the controls up to date, with what differs from what
     the browser has. An experiment from elsewhere, a link, a file or a lesson, shows in the controls first.
-
-    Args:
-        page: the page under construction.
-        visitor: the session's state.
-        side, rooms, lessons: where the controls are.
-        painting: what brings the room on screen up to date.
     """
     controls = dict(side.controls)
     for room in rooms:
@@ -69,21 +58,28 @@ def wire_experiment(
     last_file: dict[str, Any] = {"trigger_mode": "always_last", **SEEN}
     # Without the queue, an answer comes back on the request itself: two round trips less. It cannot warn.
     last: dict[str, Any] = {**last_file, "queue": False}
-    bringing = Bringing(accept)
     edits = [(part, link.edit(name)) for name, part in controls.items()]
-    edits += [(part, bringing.choose(name)) for name, part in side.desk.controls.items()]
+    edits += [(side.others[f"desk {name}"], bringing.choose(name)) for name in desk.CHOICES]
     for part, change in edits:
-        link.settles(gr.on(_edited(part), link.then_paint(change), [visitor, part], outputs, **last))
+        link.settles(
+            gr.on(_edited(part), link.then(change, painting.at_once), [visitor, part], outputs, **last)
+        )
     # "always_last" would run what follows quickly with the data of the one before.
     each = last | {"trigger_mode": "multiple"}
-    link.settles(side.board.input(link.then_paint(bringing.draw), visitor, outputs, **each))
-    read = side.upload.upload(link.then_paint(bringing.upload), [visitor, side.upload], outputs, **last_file)
+    link.settles(side.board.input(link.then(bringing.draw, painting.at_once), visitor, outputs, **each))
+    read = side.upload.upload(
+        link.then(bringing.upload, painting.at_once), [visitor, side.upload], outputs, **last_file
+    )
     link.settles(read).then(None, None, side.upload, js="() => null", **QUIET)  # For another file.
     for button, read in (room.opener for room in rooms if room.opener):
-        link.settles(button.upload(link.then_begin(_on_file(read)), [visitor, button], visitor, **last_file))
-    step = lessons.input(link.then_begin(_on_lesson), visitor, visitor, trigger_mode="multiple", **QUIET)
+        link.settles(
+            button.upload(link.then(_on_file(read), painting.begin), [visitor, button], visitor, **last_file)
+        )
+    step = lessons.input(
+        link.then(_on_lesson, painting.begin), visitor, visitor, trigger_mode="multiple", **QUIET
+    )
     link.settles(step)
-    loaded = link.settles(page.load(link.then_begin(_opened), visitor, visitor, **QUIET))
+    loaded = link.settles(page.load(link.then(_opened, painting.begin), visitor, visitor, **QUIET))
     # The address follows; a link that was refused is taken out of it.
     query = link.parts.query
     query.change(None, query, None, js=_WRITE_LINK, **QUIET)
@@ -92,13 +88,7 @@ def wire_experiment(
 
 @dataclass(frozen=True, eq=False)
 class _Link:
-    """The events of an edit: its change, the picture of the room on screen, and what follows in the controls.
-
-    Args:
-        visitor: the session's state.
-        parts: what shows the experiment.
-        painting: what brings the room on screen up to date.
-    """
+    """The events of an edit: its change, the room's picture, and what follows in the controls."""
 
     visitor: gr.State
     parts: Parts
@@ -120,24 +110,15 @@ class _Link:
 
         return chosen
 
-    def then_begin(self, change: Callable[..., None]) -> Callable[..., Updates]:
-        """The change; the picture is begun and called for later."""
+    def then(
+        self, change: Callable[..., None], paint: Callable[[Visitor], Updates | None]
+    ) -> Callable[..., Updates]:
+        """The change and, in the same event, what is painted or begun of the room on screen."""
 
         @wraps(change)
         def run(state: Visitor, *given: Any, **named: Any) -> Updates:
             change(state, *given, **named)
-            self.painting.begin(state)
-            return {self.visitor: state}
-
-        return run
-
-    def then_paint(self, change: Callable[..., None]) -> Callable[..., Updates]:
-        """The change and, in the same event, what the room on screen makes of it."""
-
-        @wraps(change)
-        def run(state: Visitor, *given: Any, **named: Any) -> Updates:
-            change(state, *given, **named)
-            return {self.visitor: state, **self.painting.at_once(state)}
+            return {self.visitor: state, **(paint(state) or {})}
 
         return run
 
@@ -173,21 +154,6 @@ class _Link:
             if changed:
                 updates[part] = gr.update(**changed)
         return updates
-
-
-def accept(state: Visitor, change: Change) -> bool:
-    """Make a change of the experiment if it can be; else keep it as it was, and why."""
-    try:
-        experiment, notes = change()
-        check(experiment)
-    except ValueError as error:
-        state.browser.refused = str(error)
-        return False
-    state.browser.told += words.notes(note for note in notes if note.name in _TOLD)
-    if experiment.path != state.experiment.path:
-        state.browser.drafts.clear()
-    state.experiment = experiment
-    return True
 
 
 def _tell(browser: Browser) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.request import getproxies_environment
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from fmstudio.device import chosen_device
 from fmstudio.image.hub.consent import Permission, permission
@@ -82,11 +83,7 @@ def launch(
 
 
 def tune(page: gr.Blocks) -> None:
-    """Set what no option of ``Blocks.launch`` sets, on a page that is served.
-
-    Args:
-        page: the page.
-    """
+    """Set what no option of ``Blocks.launch`` sets, on a page that is served."""
     # Requests that skip the queue would skip its bounds too.
     page.api_open = False
     queue = page._queue  # pyright: ignore[reportPrivateUsage]
@@ -164,11 +161,7 @@ def own_folder() -> Generator[Path, None, None]:
 
 
 def reach_itself(host: str) -> None:
-    """Let no proxy of the environment stand between the studio and its own address, which Gradio asks.
-
-    Args:
-        host: where the studio listens.
-    """
+    """Let no proxy of the environment stand between the studio and its own address, which Gradio asks."""
     proxies = getproxies_environment()
     if set(proxies) - {"no"}:
         os.environ["no_proxy"] = ",".join(filter(None, [proxies.get("no"), "localhost", "127.0.0.1", host]))
@@ -187,7 +180,7 @@ def options() -> dict[str, Any]:
         "state_session_capacity": SESSIONS,
         "max_threads": THREADS,
         "show_error": True,
-        "app_kwargs": {"middleware": door.middleware()},
+        "app_kwargs": {"middleware": [Middleware(door.Door)]},
     }
 
 

@@ -12,7 +12,7 @@ import gradio as gr
 from fmstudio.learn.experiment import Experiment
 from fmstudio.ui import words
 from fmstudio.ui.element import Element
-from fmstudio.ui.events import sent
+from fmstudio.ui.wiring import sent
 
 _STEP = re.compile(r"^- \[([^|\]]+)\|([^|\]]*)(\| *own *)?\] (.+)$", re.MULTILINE)
 _HTML = """

@@ -13,12 +13,11 @@ import gradio as gr
 import torch
 
 from fmstudio.device import CORES
-from fmstudio.studio.session import Look, NetKind, Painted, Picture, Visitor
+from fmstudio.studio.session import Painted, Picture, Visitor
 from fmstudio.studio.train import adopt_shipped
-from fmstudio.ui.events import NOW
+from fmstudio.ui.report import warn
 from fmstudio.ui.room import Room
-from fmstudio.ui.told import warn
-from fmstudio.ui.wiring import QUIET, SEEN, Part, Updates
+from fmstudio.ui.wiring import NOW, QUIET, SEEN, Part, Updates
 
 PATIENCE = 0.4
 """Seconds that an edit waits for its picture. A slower one comes after the controls are up to date."""
@@ -131,96 +130,66 @@ class Painting:
         room, net = self.rooms[name], state.net
         kind = None
         if room.of_net(state) and net.checkpoint is not None:
-            kind = NetKind(net.origin, net.checkpoint.experiment, net.checkpoint.of_pairs)
-        look = Look(name, state.experiment, room.view(state), kind)
+            kind = net.origin, net.checkpoint.experiment, net.checkpoint.of_pairs
+        look = name, state.experiment, room.view(state), kind
         return Painted(look, None if kind is None else net.mark())
 
 
-@dataclass(frozen=True, eq=False)
-class _Events:
-    """Handlers of what has a room painted.
+def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[str, Room]) -> Painting:
+    """Paint rooms as they are entered and as they are called for; returns what an edit needs for the same."""
+    painting = Painting(rooms, {name: gr.Number(0, visible="hidden") for name in rooms})
+    moment = gr.Number(visible="hidden")
+    for name in rooms:
+        _wire_room(name, painting, visitor, tabs[name], moment)
+    return painting
 
-    Args:
-        visitor: the session's state.
-        painting: what paints.
-    """
 
-    visitor: gr.State
-    painting: Painting
+def _wire_room(name: str, painting: Painting, visitor: gr.State, tab: gr.Tab, moment: gr.Number) -> None:
+    room, call = painting.rooms[name], painting.calls[name]
 
-    def called(self, name: str) -> Callable[[Visitor], Iterator[Updates]]:
+    def called(state: Visitor) -> Iterator[Updates]:
         """The browser asks for the room's picture; a slow one is announced first."""
+        try:
+            painted = painting.paint(state, name, PATIENCE)
+            if not painted and painting.waits(state, name):
+                yield {visitor: state, **room.under_way}
+                painted = painting.paint(state, name)
+            yield {visitor: state, **painted}
+        except ValueError as error:
+            state.browser.pending = None
+            warn(error)
+            yield {visitor: state}
 
-        def call(state: Visitor) -> Iterator[Updates]:
-            try:
-                painted = self.painting.paint(state, name, PATIENCE)
-                if not painted and self.painting.waits(state, name):
-                    yield {self.visitor: state, **self.painting.rooms[name].under_way}
-                    painted = self.painting.paint(state, name)
-                yield {self.visitor: state, **painted}
-            except ValueError as error:
-                state.browser.pending = None
-                warn(error)
-                yield {self.visitor: state}
-
-        return call
-
-    def looked(
-        self, name: str, choose: Callable[[Visitor, Any], Updates]
-    ) -> Callable[..., Iterator[Updates]]:
-        """A control of the room's view was set."""
+    def looked(choose: Callable[[Visitor, Any], Updates]) -> Callable[..., Iterator[Updates]]:
+        """The handler of a control of the room's view."""
 
         def look(state: Visitor, chosen: Any) -> Iterator[Updates]:
             updates = choose(state, chosen)
-            for painted in self.called(name)(state):
+            for painted in called(state):
                 yield updates | painted
 
         return look
 
-    def ended(self, name: str) -> Callable[[Visitor], Updates]:
+    def ended(state: Visitor) -> Updates:
         """The room has another net and has painted itself; the visitor may have gone to another meanwhile."""
+        elsewhere = state.rooms.on_screen != name
+        return {visitor: state, **(painting.to_come(state) if elsewhere else {})}
 
-        def ask(state: Visitor) -> Updates:
-            elsewhere = state.rooms.on_screen != name
-            return {self.visitor: state, **(self.painting.to_come(state) if elsewhere else {})}
-
-        return ask
-
-    def entered(self, name: str) -> Callable[[Visitor, float], Iterator[Updates]]:
+    def entered(state: Visitor, now: float) -> Iterator[Updates]:
         """The room's tab was pressed."""
+        if state.browser.turn("room", now):
+            state.rooms.on_screen = name
+        # While the page opens its link is not read yet: the picture would be of another experiment.
+        if state.browser.shown:
+            yield from called(state)
+        else:
+            yield {visitor: state}
 
-        def enter(state: Visitor, moment: float) -> Iterator[Updates]:
-            if state.browser.turn("room", moment):
-                state.rooms.on_screen = name
-            # While the page opens its link is not read yet: the picture would be of another experiment.
-            if state.browser.shown:
-                yield from self.called(name)(state)
-            else:
-                yield {self.visitor: state}
-
-        return enter
-
-
-def wire_painting(visitor: gr.State, tabs: Mapping[str, gr.Tab], rooms: Mapping[str, Room]) -> Painting:
-    """Paint rooms as they are entered and as they are called for; returns what an edit needs for the same.
-
-    Args:
-        visitor: the session's state.
-        tabs, rooms: by the room's name.
-    """
-    calls = {name: gr.Number(0, visible="hidden") for name in rooms}
-    painting = Painting(rooms, calls)
-    events = _Events(visitor, painting)
-    moment = gr.Number(visible="hidden")
-    for name, room in rooms.items():
-        outputs = [visitor, *room.outputs]
-        last: dict[str, Any] = {"trigger_mode": "always_last", **SEEN}
-        tabs[name].select(
-            events.entered(name), [visitor, moment], outputs, js=NOW, trigger_mode="multiple", **SEEN
-        )
-        calls[name].change(events.called(name), visitor, outputs, **last)
-        for part, choose in room.looks:
-            part.input(events.looked(name, choose), [visitor, part], outputs, **last)
-        for done in room.nets:
-            done.then(events.ended(name), visitor, [visitor, *calls.values()], **QUIET)
-    return painting
+    outputs = [visitor, *room.outputs]
+    last: dict[str, Any] = {"trigger_mode": "always_last", **SEEN}
+    tab.select(entered, [visitor, moment], outputs, js=NOW, trigger_mode="multiple", **SEEN)
+    call.change(called, visitor, outputs, **last)
+    for part, choose in room.looks:
+        part.input(looked(choose), [visitor, part], outputs, **last)
+    for done in room.nets:
+        done.then(ended, visitor, [visitor, *painting.calls.values()], **QUIET)

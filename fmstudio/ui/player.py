@@ -19,7 +19,7 @@ from gradio.data_classes import FileData, GradioModel
 from fmstudio.plots.scene.file import curves_entry, encode
 from fmstudio.plots.scene.scene import Curves, Scene
 from fmstudio.ui.element import Element
-from fmstudio.ui.events import sent
+from fmstudio.ui.wiring import sent
 
 
 class PlayerData(GradioModel):

@@ -1,9 +1,13 @@
-"""Small pieces of HTML that several rooms use for figures and for errors."""
+"""What a visitor is told: figures, sentences in their place, toasts; and what a program is refused with."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+
+import gradio as gr
+
+from fmstudio.plots.plain import in_html
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> str:
@@ -22,3 +26,13 @@ def said(text: str) -> str:
 def failed(error: Exception) -> str:
     """The sentence of an error, where the result would have stood."""
     return f'<p class="fm-note fm-warn">{escape(str(error))}</p>'
+
+
+def warn(sentence: object) -> None:
+    """Show a sentence, or that of an error, as a warning on the page: text, though Gradio draws HTML."""
+    gr.Warning(in_html(str(sentence)))
+
+
+def refusal(sentence: object) -> gr.Error:
+    """An error to raise that says this sentence, as text, and leaves no traceback in the log."""
+    return gr.Error(in_html(str(sentence)), print_exception=False)

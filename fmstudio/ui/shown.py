@@ -9,10 +9,9 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from fmstudio.learn.build import density_of, path_of
+from fmstudio.learn.build import class_names, density_of, path_of
 from fmstudio.learn.experiment import Experiment
 from fmstudio.plots.coefficients import coefficients_html
-from fmstudio.studio.names import class_names
 from fmstudio.ui import words
 from fmstudio.ui.sidebar import Sidebar, around_options, number_choices, shown_fields
 
@@ -41,12 +40,9 @@ class Parts:
         query = gr.Textbox(visible="hidden")
         parts: dict[str, Component] = {
             "query": query,
-            "data note": side.data_note,
-            "coefficients": side.coefficients,
-            "path note": side.path_note,
+            **side.others,
             "board": side.board,
             "upload": side.upload,
-            **side.desk.parts,
             **controls,
         }
         first: dict[str, dict[str, object]] = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,20 +16,30 @@ from fmstudio.learn.catalogue.member import Member, fields_in
 from fmstudio.learn.experiment import COUPLINGS, DATA, FAMILIES, PATHS, Experiment, domain
 from fmstudio.ui import desk, words
 from fmstudio.ui.board import Board
-from fmstudio.ui.desk import Desk
 
 
 @dataclass(frozen=True)
 class Sidebar:
-    """What the sidebar made: the controls by the field they edit, and its drawings."""
+    """What the sidebar made: controls by the field they edit, its drawings, and its other parts by name."""
 
     controls: dict[str, Component]
     board: Board
     upload: gr.File
-    data_note: gr.Markdown
-    desk: Desk
-    coefficients: gr.HTML
-    path_note: gr.Markdown
+    others: dict[str, Component]
+
+
+@contextmanager
+def card(title: str = "", *classes: str) -> Generator[gr.Column]:
+    """A card of the page, to be filled while the context lasts.
+
+    Args:
+        title: over its content, in Markdown.
+        classes: more of the style sheet.
+    """
+    with gr.Column(elem_classes=["fm-card", *classes], min_width=0) as column:
+        if title:
+            gr.Markdown(f"#### {title}")
+        yield column
 
 
 def slider(field: str, label: str, step: float) -> gr.Slider:
@@ -101,29 +112,26 @@ def _owned(members: Mapping[str, Member[Any]]) -> list[str]:
 def build() -> Sidebar:
     """Lay the sidebar out inside the current column."""
     controls: dict[str, Component] = {}
-    with gr.Column(elem_classes=["fm-card"], min_width=0):
-        gr.Markdown("#### Data")
+    others: dict[str, Component] = {}
+    with card("Data"):
         controls["data"] = pills("data", "data", "fm-thumbs")
-        data_note = gr.Markdown(words.data_note(Experiment()), elem_classes=["fm-note"])
+        others["data note"] = gr.Markdown(words.data_note(Experiment()), elem_classes=["fm-note"])
         controls |= {field: control(field) for field in _owned(DATA)}
         board = Board()
         # Of any kind: one that is not read is answered with what to do.
         upload = gr.File(label="a table, NPY or a picture", height=110, visible=False)
-        data_desk = desk.build()
-    with gr.Column(elem_classes=["fm-card"], min_width=0):
-        gr.Markdown("#### Path")
+        others |= desk.build()
+    with card("Path"):
         controls["path"] = pills("path", "path", "fm-pills", "fm-thirds")
-        coefficients = gr.HTML("")
+        others["coefficients"] = gr.HTML("")
         controls |= {field: control(field) for field in _owned(PATHS)}
-        path_note = gr.Markdown("", elem_classes=["fm-note"], visible=False)
-    with gr.Column(elem_classes=["fm-card"], min_width=0):
-        gr.Markdown("#### Source *x₁*")
+        others["path note"] = gr.Markdown("", elem_classes=["fm-note"], visible=False)
+    with card("Source *x₁*"):
         controls["source"] = pills("source", "source")
         gr.Markdown("#### Coupling of *x₀* with *x₁*")
         controls["coupling"] = pills("coupling", "coupling")
         controls |= {field: control(field) for field in _owned(COUPLINGS)}
-    with gr.Column(elem_classes=["fm-card"], min_width=0):
-        gr.Markdown("#### Experiment")
+    with card("Experiment"):
         controls["particles"] = control("particles")
         controls["seed"] = gr.Number(Experiment().seed, label=domain("seed")["label"], interactive=True)
         gr.Markdown(
@@ -132,7 +140,7 @@ def build() -> Sidebar:
     for name, seen in shown_fields(Experiment()).items():
         if name in controls:
             controls[name].visible = seen
-    return Sidebar(controls, board, upload, data_note, data_desk, coefficients, path_note)
+    return Sidebar(controls, board, upload, others)
 
 
 def around_options(experiment: Experiment) -> list[tuple[str, str]]:

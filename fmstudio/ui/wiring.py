@@ -33,9 +33,18 @@ LATEX = [
 ]
 """What a Markdown part takes for a formula."""
 
+NOW = "(state) => [state, performance.now()]"
+"""The script of an event whose inputs are the visitor and the moment: see `Visitor.turn`."""
+
 # The browser says it at once, and only of work that shows its progress. Said by the server it could come
 # after the action's own last word: Gradio keeps the order within one event, not between two.
 _STOPPING = """(shown) => shown.includes("<progress") ? '<p class="fm-note">Stopping…</p>' : shown"""
+
+
+def sent(event: gr.EventData) -> dict[str, Any]:
+    """What a component's script sends, or nothing where it is no dictionary; its values are to be checked."""
+    data = event._data  # pyright: ignore[reportPrivateUsage]
+    return data if isinstance(data, dict) else {}
 
 
 def pooled(name: str) -> dict[str, Any]:
@@ -59,15 +68,8 @@ class Buttons:
     starts: Sequence[gr.Button]
     stop: gr.Button
 
-    def ready(self) -> Updates:
-        """While nothing runs."""
-        return self._set(busy=False)
-
-    def busy(self) -> Updates:
-        """While it runs."""
-        return self._set(busy=True)
-
-    def _set(self, busy: bool) -> Updates:
+    def set(self, busy: bool) -> Updates:
+        """While it runs, or while nothing does."""
         starts: Updates = {button: gr.update(interactive=not busy) for button in self.starts}
         return starts | {self.stop: gr.update(interactive=busy)}
 

@@ -24,12 +24,19 @@ QUIET_BROWSER = [
 
 
 @pytest.fixture(scope="session")
-def studio_url() -> Iterator[str]:
-    """The address of a studio that serves for the whole session."""
-    from fmstudio.ui.launch import options, tune
+def built() -> Any:
+    """A page that nobody changes."""
     from fmstudio.ui.page import build
 
-    page = build()
+    return build()
+
+
+@pytest.fixture(scope="session")
+def studio_url(built: Any) -> Iterator[str]:
+    """The address of a studio that serves for the whole session."""
+    from fmstudio.ui.launch import options, tune
+
+    page = built
     page.queue(default_concurrency_limit=4)
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, inbrowser=False, **options())
     tune(page)

@@ -61,6 +61,7 @@ def test_points_of_a_file(client: Client) -> None:
             client.predict(*given, api_name="/points")
 
 
+@pytest.mark.slow
 def test_train_then_sample_its_net(client: Client) -> None:
     report: Any = client.predict(TINY, api_name="/train")
     assert report["step"] == 60
@@ -76,12 +77,14 @@ def test_sample_the_exact_velocity(client: Client) -> None:
     assert answer["nfe"] == 14
 
 
+@pytest.mark.slow
 def test_images(client: Client) -> None:
     answer: Any = client.predict({"steps": [1, 2], "count": 2, "seed": 5}, api_name="/images")
     assert [row["nfe"] for row in answer["rows"]] == [1, 2]
     assert base64.b64decode(answer["rows"][0]["images"][1]).startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_images_with_a_shift_and_by_an_adaptive_solver(client: Client) -> None:
     given = {"steps": [2], "count": 1, "solver": "heun", "shift": 3.0, "label": -2}
     answer: Any = client.predict(given, api_name="/images")

@@ -6,7 +6,6 @@ import gradio as gr
 
 from fmstudio.learn.experiment import Experiment
 from fmstudio.studio.session import Rooms, Visitor
-from fmstudio.ui.page import build
 from fmstudio.ui.painting import Painting
 from fmstudio.ui.room import Room
 from fmstudio.ui.wiring import Updates
@@ -14,8 +13,8 @@ from fmstudio.ui.wiring import Updates
 CHOICES = {"input", "change", "select", "release", "submit", "blur", "upload"}
 
 
-def test_no_choice_is_left_out_because_another_is_under_way() -> None:
-    events = {event["id"]: event for event in build().config.get("dependencies", []) if event["backend_fn"]}
+def test_no_choice_is_left_out_because_another_is_under_way(built: gr.Blocks) -> None:
+    events = {event["id"]: event for event in built.config.get("dependencies", []) if event["backend_fn"]}
 
     def choice(event: dict[str, Any]) -> bool:
         if event["trigger_after"] is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,27 +14,13 @@ from PIL import Image
 
 from fmstudio.learn import clouds
 from fmstudio.learn.experiment import Experiment
-from fmstudio.learn.nets.fitting import Note
 from fmstudio.studio.session import Visitor
-from fmstudio.ui import desk
+from fmstudio.ui import bringing, desk
 from fmstudio.ui.board import board_value
-from fmstudio.ui.bringing import Bringing
 
 TABLE = "Id,height,mass,<b>sex</b>\n" + "".join(
     f"{k},{1.5 + k * k % 7 / 10:.1f},{50 + k * k % 11},{'fm'[k % 2]}\n" for k in range(1, 12)
 )
-
-
-def accept(state: Visitor, change: Callable[[], tuple[Experiment, list[Note]]]) -> bool:
-    try:
-        state.experiment, _ = change()
-    except ValueError as error:
-        state.browser.refused = str(error)
-        return False
-    return True
-
-
-BRINGING = Bringing(accept)
 
 
 def event(**data: Any) -> Any:
@@ -46,7 +31,7 @@ def event(**data: Any) -> Any:
 def with_table(tmp_path: Path) -> Visitor:
     file, state = tmp_path / "people.csv", Visitor()
     file.write_text(TABLE, "utf-8")
-    BRINGING.upload(state, str(file))
+    bringing.upload(state, str(file))
     assert state.browser.refused == ""
     return state
 
@@ -59,19 +44,19 @@ def test_the_board_shows_what_plays() -> None:
     state, stroke = Visitor(Experiment(data="points")), [[0.0, 0.0], [1.0, 1.0]]
     # Nothing drawn is the example, for the browser too.
     assert board(state) == {"mode": "draw", "strokes": [], "count": 0}
-    BRINGING.draw(state, event(strokes=[stroke], count=1))
+    bringing.draw(state, event(strokes=[stroke], count=1))
     assert board(state) == {"mode": "draw", "strokes": [stroke], "count": 1}
     # After a reload or from a link, the drawing is there as its points are.
     again = Visitor(Experiment.from_query(state.experiment.to_query()))
     assert board(again)["strokes"] == [stroke]
-    BRINGING.draw(state, event(strokes=[], count=2))
+    bringing.draw(state, event(strokes=[], count=2))
     assert state.experiment.points == ""
     # What was sent before it arrives after it, and changes nothing.
     BRINGING.draw(state, event(strokes=[stroke], count=1))
     assert state.experiment.points == ""
     assert board(state) == {"mode": "draw", "strokes": [], "count": 2}
     # What is refused is answered: the browser shows what plays again.
-    BRINGING.draw(state, event(strokes=[[]], count=3))
+    bringing.draw(state, event(strokes=[[]], count=3))
     assert board(state)["count"] == 3
     assert "drawing" in state.browser.refused
 
@@ -80,17 +65,17 @@ def test_the_points_of_a_file_come_back_when_the_drawing_over_them_is_undone(wit
     points = with_table.experiment.points
     shown = board(with_table)
     assert (shown["mode"], len(shown["points"]), set(shown["labels"])) == ("cloud", 11, {0, 1})
-    BRINGING.draw(with_table, event(strokes=[[[0.0, 0.0]]], count=1))
-    BRINGING.draw(with_table, event(strokes=[[[0.0, 0.0]], [[1.0, 1.0]]], count=2))
+    bringing.draw(with_table, event(strokes=[[[0.0, 0.0]]], count=1))
+    bringing.draw(with_table, event(strokes=[[[0.0, 0.0]], [[1.0, 1.0]]], count=2))
     assert not desk.shown(with_table.experiment, with_table.desk)["desk table"]["visible"]
-    BRINGING.draw(with_table, event(back=True, count=3))
+    bringing.draw(with_table, event(back=True, count=3))
     assert with_table.experiment.points == points
     assert desk.shown(with_table.experiment, with_table.desk)["desk table"]["visible"]
 
 
 def test_choices_redo_the_cloud(with_table: Visitor) -> None:
     def choose(name: str, value: Any) -> dict[str, Any]:
-        BRINGING.choose(name)(with_table, value)
+        bringing.choose(name)(with_table, value)
         assert with_table.browser.refused == ""
         assert with_table.desk is not None
         assert with_table.desk.points == with_table.experiment.points
@@ -108,7 +93,7 @@ def test_choices_redo_the_cloud(with_table: Visitor) -> None:
     assert "principal components of 2 columns" in clouds.unpack(with_table.experiment.points).note
     assert choose("x", "height") | {"fill": ""} == clouds.Choice("height", "mass").to_dict()
     points = with_table.experiment.points
-    BRINGING.choose("x")(with_table, "<b>sex</b>")
+    bringing.choose("x")(with_table, "<b>sex</b>")
     assert "holds words" in with_table.browser.refused
     assert with_table.experiment.points == points
 
@@ -151,15 +136,15 @@ def test_a_picture_has_its_own_choices(tmp_path: Path) -> None:
     Image.fromarray(pixels).save(stream, "PNG")
     file, state = tmp_path / "a.png", Visitor()
     file.write_bytes(stream.getvalue())
-    BRINGING.upload(state, str(file))
+    bringing.upload(state, str(file))
     before = state.experiment.points
-    BRINGING.choose("threshold")(state, 0.5)
+    bringing.choose("threshold")(state, 0.5)
     assert state.experiment.points != before
     assert "nothing below 50%" in desk.shown(state.experiment, state.desk)["cloud note"]["value"]
     parts = desk.shown(state.experiment, state.desk)
     assert parts["desk blur"] == {"value": 0.0, "visible": True}
     assert not parts["desk x"]["visible"]
-    BRINGING.choose("colours")(state, 2.0)
+    bringing.choose("colours")(state, 2.0)
     assert state.browser.refused == ""
 
 

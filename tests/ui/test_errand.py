@@ -14,11 +14,18 @@ from gradio_client.exceptions import AppError
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.training.train import Progress
 from fmstudio.studio.line import TRAININGS, Line, Place
+from fmstudio.studio.running import Stopped
 from fmstudio.ui import errand as module
 from fmstudio.ui import launch
-from fmstudio.ui.errand import GIGABYTES, SECONDS, Ended, Errand, budget, check_memory, errand
+from fmstudio.ui.errand import GIGABYTES, SECONDS, Errand, budget, check_memory, errand
 
 ENDLESS = {"train_steps": 200_000, "width": 16, "depth": 1, "fourier": 4, "batch": 64}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for a turn looks again soon."""
+    monkeypatch.setattr(module, "_LOOK_AGAIN", 0.02)
 
 
 def until(holds: Callable[[], bool], longest: float = 60.0) -> None:
@@ -26,14 +33,14 @@ def until(holds: Callable[[], bool], longest: float = 60.0) -> None:
     end = time.monotonic() + longest
     while not holds():
         assert time.monotonic() < end
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 class Waits(Place):
     """A place that a visitor takes until the clock says 100."""
 
     def __init__(self, clock: list[float]) -> None:
-        super().__init__([], threading.Condition(), 1, True)
+        super().__init__(Line("the machine is small"), guest=True)
         self.clock, self.visitors = clock, 0
 
     def ahead(self) -> int:
@@ -48,7 +55,6 @@ def test_the_seconds_are_those_of_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
     place = Waits(clock)
     work = Errand(place, seconds=10.0)
-    work.since = 0.0
     clock[0] = 9.0
     work.go_on()
     clock[0], place.visitors = 9.5, 1
@@ -193,7 +199,7 @@ def test_what_nobody_waits_for_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(module, "client_waits", lambda: False)
     reports: list[Progress] = []
-    with pytest.raises(Ended):
+    with pytest.raises(Stopped):
         train_net(Experiment.from_dict(ENDLESS), lambda report: (reports.append(report), work.go_on())[-1])
     assert len(reports) == 1
 

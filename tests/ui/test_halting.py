@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+import gradio as gr
 import pytest
 
+from fmstudio.studio import line as line_module
 from fmstudio.studio.line import Line
 from fmstudio.studio.running import Begins, Done, Failed, Halted, Pulse, Reports, Running, Stopped, Waits
-from fmstudio.ui.page import build
 
 
 def letters(left: list[str]) -> Generator[str, None, int]:
@@ -70,7 +71,8 @@ def test_an_action_that_fails_or_is_left_is_no_longer_under_way() -> None:
     assert running.actions == []
 
 
-def test_an_action_can_be_halted_in_line_and_never_begins() -> None:
+def test_an_action_can_be_halted_in_line_and_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_module, "_LOOK_AGAIN", 0.01)
     running, line, left = Running(), Line("the machine is small"), []
     with line.join():
         action = running.run("grid", lambda: letters(left), line)
@@ -109,5 +111,5 @@ def test_a_pulse_comes_at_once_and_then_now_and_then() -> None:
     assert [pulse.due() for _ in range(6)] == [True, False, False, True, False, True]
 
 
-def test_nothing_on_the_page_is_cancelled() -> None:
-    assert [event.name for event in build().fns.values() if event.cancels] == []
+def test_nothing_on_the_page_is_cancelled(built: gr.Blocks) -> None:
+    assert [event.name for event in built.fns.values() if event.cancels] == []

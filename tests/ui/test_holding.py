@@ -1,4 +1,4 @@
-"""Components of the mixture are dragged in the picture itself, near t = 0; the board and the server follow."""
+"""Components of the mixture are dragged in the picture itself; the board and the server follow."""
 
 from __future__ import annotations
 

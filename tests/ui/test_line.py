@@ -2,7 +2,14 @@
 
 import pytest
 
+from fmstudio.studio import line as module
 from fmstudio.studio.line import Line
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch) -> None:
+    """Whoever waits looks again soon."""
+    monkeypatch.setattr(module, "_LOOK_AGAIN", 0.01)
 
 
 def test_the_first_is_served_at_once_and_the_next_hears_its_place() -> None:

@@ -15,7 +15,6 @@ from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.nets.shipped import shipped
 from fmstudio.learn.training.checkpoints import Checkpoint
 from fmstudio.studio.session import TRAINED, Net, Rooms, Visitor
-from fmstudio.ui.page import build
 from fmstudio.ui.painting import Painting
 from fmstudio.ui.room import Room
 from fmstudio.ui.wiring import Updates
@@ -111,8 +110,8 @@ def test_no_later_net_is_taken_for_an_earlier_one() -> None:
     assert all(earlier != Net(trained()).mark() for _ in range(5))
 
 
-def test_whoever_ends_a_training_asks_for_the_room_on_screen() -> None:
-    events = build().config.get("dependencies", [])
+def test_whoever_ends_a_training_asks_for_the_room_on_screen(built: gr.Blocks) -> None:
+    events = built.config.get("dependencies", [])
     calls = {target[0] for event in events for target in event["targets"] if target[1] == "change"}
     ends = [e for e in events if e["trigger_after"] is not None and set(e["outputs"]) & calls]
     begun = {event["id"]: event for event in events}

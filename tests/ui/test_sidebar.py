@@ -8,10 +8,10 @@ import gradio as gr
 import pytest
 
 from fmstudio.image.settings import ImageSettings
+from fmstudio.learn.build import class_names
 from fmstudio.learn.experiment import COUPLINGS, DATA, PATHS, SOURCES, Experiment, domain
 from fmstudio.plots.figures import nfe_figure, solver_mark
 from fmstudio.plots.thumbnails import thumbnail_css
-from fmstudio.studio.names import class_names
 from fmstudio.ui import api, sidebar, words
 from fmstudio.ui.page import build
 from tests.learn.toys import NAMES, toys_in_the_catalogue
@@ -23,14 +23,13 @@ def toys() -> Iterator[None]:
         yield
 
 
-def choices_of_the_page() -> list[list[tuple[str, str]]]:
+def choices_of(page: gr.Blocks) -> list[list[tuple[str, str]]]:
     """The choices of every control of the page that has some."""
-    config = build().config
-    return [[tuple(c) for c in part["props"].get("choices") or []] for part in config["components"]]
+    return [[tuple(c) for c in part["props"].get("choices") or []] for part in page.config["components"]]
 
 
 def test_the_page_offers_members_from_outside(toys: None) -> None:
-    offered = choices_of_the_page()
+    offered = choices_of(build())
     labels = {"path": "ease", "coupling": "order", "target": "2x₀"}
     for field, name in NAMES.items():
         shown = sidebar.offered(field)
@@ -39,8 +38,8 @@ def test_the_page_offers_members_from_outside(toys: None) -> None:
     assert sum((NAMES["solver"], NAMES["solver"]) in choices for choices in offered) == 2  # Of images too.
 
 
-def test_the_page_does_not_offer_what_is_not_in_the_catalogue() -> None:
-    named = {name for choices in choices_of_the_page() for _, name in choices}
+def test_the_page_does_not_offer_what_is_not_in_the_catalogue(built: gr.Blocks) -> None:
+    named = {name for choices in choices_of(built) for _, name in choices}
     assert named >= {*DATA, *PATHS, *SOURCES, *COUPLINGS}
     assert not named & set(NAMES.values())
 

@@ -16,11 +16,11 @@ import httpx
 import pytest
 
 from fmstudio.learn.experiment import Experiment
-from fmstudio.ui import desk, report, told, words
+from fmstudio.ui import desk, report, words
 from fmstudio.ui.rooms.images import words as images_words
 from tests.learn.brought import from_csv, from_file
 
-UI = Path(told.__file__).parent
+UI = Path(report.__file__).parent
 MARKUP = "<img src=//e.x>![a](//e.x)"
 """Short, because errors shorten what they quote."""
 
@@ -28,21 +28,21 @@ MARKUP = "<img src=//e.x>![a](//e.x)"
 def test_only_one_module_speaks_in_toasts() -> None:
     loud = {"Warning", "Info", "Success", "Error"}
     for file in UI.rglob("*.py"):
-        if file == Path(told.__file__):
+        if file == Path(report.__file__):
             continue
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             used = isinstance(node, ast.Attribute) and node.attr in loud
             assert not (used and isinstance(node.value, ast.Name) and node.value.id == "gr"), (
-                f"{file.name}:{node.lineno}: a toast draws HTML; say it through fmstudio.ui.told."
+                f"{file.name}:{node.lineno}: a toast draws HTML; say it through fmstudio.ui.report."
             )
 
 
 def test_a_toast_and_a_refusal_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(gr, "Warning", said.append)
-    told.warn(ValueError("got <img src=x>"))
+    report.warn(ValueError("got <img src=x>"))
     assert said == ["got &lt;img src=x&gt;"]
-    assert told.refusal("got <img src=x>").message == "got &lt;img src=x&gt;"
+    assert report.refusal("got <img src=x>").message == "got &lt;img src=x&gt;"
 
 
 class Page:
@@ -137,7 +137,7 @@ def test_a_file_s_name_is_text(tmp_path: Path) -> None:
     file.write_text("1,2\n")
     with pytest.raises(ValueError, match="<img") as refused:
         from_file(file)
-    assert "<" not in told.refusal(refused.value).message
+    assert "<" not in report.refusal(refused.value).message
 
 
 def test_rooms_words_are_text() -> None:

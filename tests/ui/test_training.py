@@ -86,7 +86,7 @@ def test_a_straightening_tells_how_far_it_is_where_its_button_is() -> None:
 
 
 def test_a_straightening_without_a_closed_form_is_refused_before_it_pairs() -> None:
-    state = visitor(regression="closed-form mean")
+    state = visitor(train_steps=20, regression="closed-form mean")
     list(train.start(state))
     with pytest.raises(ValueError, match="choose 'sampled'"):
         next(train.straighten(state))
@@ -102,7 +102,7 @@ def test_the_error_of_a_net_without_an_exact_field_says_why() -> None:
 
 
 def test_save_and_open_carry_the_net(tmp_path: Path) -> None:
-    state = visitor(train_steps=50)
+    state = visitor(train_steps=20)
     list(train.start(state))
     other = visitor()
     file = Path(train.save(state, tmp_path / "cache"))
@@ -147,7 +147,7 @@ def test_a_straightening_that_is_resumed_is_measured_at_its_end() -> None:
 
 
 def test_a_net_of_another_experiment_is_called_so() -> None:
-    state = visitor(train_steps=50)
+    state = visitor(train_steps=20)
     list(train.start(state))
     assert figures.stray(state) == []
     state.experiment = state.experiment.but(path="spherical")

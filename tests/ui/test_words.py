@@ -7,13 +7,12 @@ from dataclasses import fields, replace
 import pytest
 
 from fmstudio.learn import clouds
+from fmstudio.learn.build import class_names
 from fmstudio.learn.experiment import Experiment, domain
-from fmstudio.learn.nets.fitting import read_link
+from fmstudio.learn.nets.fitting import check, read_link
 from fmstudio.learn.nets.net_card import choose
 from fmstudio.learn.nets.shipped import shipped
-from fmstudio.studio.names import class_names
 from fmstudio.ui import words
-from fmstudio.ui.experiment_link import check
 from tests.learn.brought import from_csv
 
 

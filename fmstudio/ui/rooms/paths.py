@@ -10,9 +10,9 @@ from fmstudio.studio import paths
 from fmstudio.studio.session import Visitor
 from fmstudio.ui import words
 from fmstudio.ui.player import Player, later, read_probe, read_rest
+from fmstudio.ui.report import warn
 from fmstudio.ui.room import Room
 from fmstudio.ui.rooms.probed import answer_of
-from fmstudio.ui.told import warn
 from fmstudio.ui.wiring import LAST, Updates
 
 

@@ -17,7 +17,6 @@ from fmstudio.image.hub.find import Outlook, catalogue, outlook, this_machine
 from fmstudio.image.hub.rows import AUTO, OutOfRoomError, Settings
 from fmstudio.studio.line import HUB
 from fmstudio.ui import words
-from fmstudio.ui.events import sent
 from fmstudio.ui.report import failed
 from fmstudio.ui.rooms.hub import html as pieces
 from fmstudio.ui.rooms.hub.actions import fetching, sampling
@@ -29,7 +28,7 @@ from fmstudio.ui.rooms.hub.controls import (
     solver_choices,
 )
 from fmstudio.ui.rooms.images.parts import Values, long_action
-from fmstudio.ui.wiring import LAST, QUIET, Updates, pooled, stoppable
+from fmstudio.ui.wiring import LAST, QUIET, Updates, pooled, sent, stoppable
 
 _log = logging.getLogger(__name__)
 

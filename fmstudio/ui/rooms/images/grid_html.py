@@ -14,7 +14,7 @@ from fmstudio.image.questions.gallery import GAP, data_uri, strip_of
 from fmstudio.image.sampling.sampling import AdaptivePlan, StepPlan
 from fmstudio.image.scores.grid import Closest, has_metric, has_training, measures
 from fmstudio.image.training.data import to_bytes
-from fmstudio.plots.image_figures import NfeCurve, copies_figure, error_figure, quality_figure
+from fmstudio.plots.image_figures import NfeCurve, copies_figure, distance_figure
 
 
 def grid_html(done: Comparison, timed: bool = True) -> str:
@@ -98,7 +98,9 @@ def figures_of(done: Comparison) -> tuple[dict[str, Any], dict[str, Any]]:
     metric that bring their training images it is the share of copies.
     """
     titles = [title_of(model) for model in done.models]
-    errors = error_figure([NfeCurve(t, done.curve(side, "distance"), side) for side, t in enumerate(titles)])
+    errors = distance_figure(
+        [NfeCurve(t, done.curve(side, "distance"), side) for side, t in enumerate(titles)]
+    )
     if figure_kind(done.settings.model) == "copies":
         shares = [NfeCurve(t, done.curve(side, "copies"), side) for side, t in enumerate(titles)]
         return errors, copies_figure(shares, next((s.real for s in done.copies.values()), None))
@@ -108,7 +110,7 @@ def figures_of(done: Comparison) -> tuple[dict[str, Any], dict[str, Any]]:
         for side, (title, model) in enumerate(zip(titles, done.models, strict=True))
     ]
     real = next((quality.real for quality in done.qualities.values()), None)
-    return errors, quality_figure([*measured, *(c for c in cards if c.points)], real)
+    return errors, distance_figure([*measured, *(c for c in cards if c.points)], real)
 
 
 def figure_kind(model: str) -> str:

@@ -16,9 +16,9 @@ from fmstudio.studio import exhibits, paths
 from fmstudio.studio.session import Visitor
 from fmstudio.ui import words
 from fmstudio.ui.player import Player, Probe, read_probe
+from fmstudio.ui.report import warn
 from fmstudio.ui.rooms.note.html import probe_panel_html
 from fmstudio.ui.rooms.probed import answer_of
-from fmstudio.ui.told import warn
 from fmstudio.ui.wiring import LAST, LATEX, SEEN, Updates
 
 

@@ -8,13 +8,12 @@ import gradio as gr
 
 from fmstudio.note import CLAIMS
 from fmstudio.studio.session import Visitor
-from fmstudio.ui.events import NOW
 from fmstudio.ui.room import Room
 from fmstudio.ui.rooms.note import claim as claim_page
 from fmstudio.ui.rooms.note import lineage as lineage_page
 from fmstudio.ui.rooms.note import overview
 from fmstudio.ui.rooms.note.page import Page
-from fmstudio.ui.wiring import SEEN, Part, Updates
+from fmstudio.ui.wiring import NOW, SEEN, Part, Updates
 
 
 def build(visitor: gr.State) -> Room:

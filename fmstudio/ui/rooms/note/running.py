@@ -105,15 +105,15 @@ class Run:
         """The buttons and the bar."""
         match event:
             case Waits(words):
-                return self.buttons.busy() | {self.status: said(words)}
+                return self.buttons.set(busy=True) | {self.status: said(words)}
             case Begins():
-                return self.buttons.busy() | {self.status: Share(0.0).html()}
+                return self.buttons.set(busy=True) | {self.status: Share(0.0).html()}
             case Reports():
                 return {}
             case Done() | Halted():
-                return self.buttons.ready() | {self.status: ""}
+                return self.buttons.set(busy=False) | {self.status: ""}
             case Failed(problem):
-                return self.buttons.ready() | {self.status: failed(problem)}
+                return self.buttons.set(busy=False) | {self.status: failed(problem)}
 
 
 def run_and_stop(name: str, action: str) -> tuple[gr.Button, gr.Button]:

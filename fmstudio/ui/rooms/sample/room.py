@@ -14,11 +14,10 @@ from fmstudio.learn.nets.net_card import NO_CLOSED_FORM, Chosen, has_closed_form
 from fmstudio.studio import paths, quality, sample
 from fmstudio.studio.running import Action, GoOn, Stopped
 from fmstudio.studio.session import Measured, Visitor
-from fmstudio.ui.report import failed
+from fmstudio.ui.report import failed, warn
 from fmstudio.ui.room import Room
 from fmstudio.ui.rooms.sample import figures
 from fmstudio.ui.rooms.sample.controls import Controls
-from fmstudio.ui.told import warn
 from fmstudio.ui.wiring import QUIET, Updates
 
 _PROGRESS = gr.Progress()

@@ -13,7 +13,6 @@ from fmstudio.plots.figures import (
     heat_figure,
     histogram_figure,
     loss_figure,
-    none_is_nan,
     profile_figure,
 )
 from fmstudio.studio import sample, train
@@ -61,8 +60,7 @@ def excess(net: Checkpoint | None) -> str:
         return figure_json(empty_figure(_SENTENCES["no excess"]))
     points = net.curve.points
     measured = [(p.step, p.energy_distance) for p in points if p.energy_distance is not None]
-    left = [none_is_nan(p.excess) for p in points]
-    return figure_json(excess_figure([p.step for p in points], left, measured))
+    return figure_json(excess_figure([p.step for p in points], [p.excess for p in points], measured))
 
 
 def data_beside(experiment: Experiment, net: Checkpoint | None) -> str:

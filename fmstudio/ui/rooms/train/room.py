@@ -13,11 +13,10 @@ from fmstudio.studio import train
 from fmstudio.studio.line import TRAININGS
 from fmstudio.studio.running import Begins, Done, Failed, Halted, Pulse, Reports, Waits
 from fmstudio.studio.session import Visitor
-from fmstudio.ui.report import facts, failed, said
+from fmstudio.ui.report import facts, failed, said, warn
 from fmstudio.ui.room import Room
 from fmstudio.ui.rooms.train import figures
 from fmstudio.ui.rooms.train.controls import Controls
-from fmstudio.ui.told import warn
 from fmstudio.ui.wiring import LAST, QUIET, TRAINS, Updates
 
 DRAWN_EVERY = 0.5
@@ -34,8 +33,10 @@ def build(visitor: gr.State) -> Room:
     acts = _Acts(visitor, room)
     outputs = [room.loss, room.excess, room.cloud, room.error, room.status, room.straightness]
     shown = [*outputs, *room.buttons.parts]
-    kinds = [(room.start, acts.begin), (room.resume, acts.go_on), (room.straighten, acts.reflow)]
-    nets = [button.click(kind, visitor, [visitor, *shown], **TRAINS) for button, kind in kinds]
+    works = {room.start: train.start, room.resume: train.resume, room.straighten: train.straighten}
+    nets = [
+        button.click(acts.does(work), visitor, [visitor, *shown], **TRAINS) for button, work in works.items()
+    ]
     room.stop.click(lambda state: state.running.halt(train.TRAINING), visitor, None, **QUIET)
     room.reset.click(train.stop, visitor, None, **QUIET).then(acts.cleared, visitor, shown, **QUIET)
     room.draw_error.click(acts.drawn_error, [visitor, room.when], room.error, **QUIET)
@@ -55,51 +56,38 @@ def build(visitor: gr.State) -> Room:
 
 @dataclass(frozen=True, eq=False)
 class _Acts:
-    """What the room's buttons do.
-
-    Args:
-        visitor: the session's state.
-        room: its controls.
-    """
+    """What the room's buttons do."""
 
     visitor: gr.State
     room: Controls
 
-    def begin(self, state: Visitor) -> Iterator[Updates]:
-        """Start."""
-        yield from self._run(state, train.start)
+    def does(self, work: Callable[[Visitor], Generator[Progress]]) -> Callable[[Visitor], Iterator[Updates]]:
+        """The handler of a button that begins this training; the buttons are left right, whatever ends it."""
+        room = self.room
+        status, table, buttons = room.status, room.straightness, room.buttons
 
-    def go_on(self, state: Visitor) -> Iterator[Updates]:
-        """Resume."""
-        yield from self._run(state, train.resume)
+        def begin(state: Visitor) -> Iterator[Updates]:
+            train.stop(state)  # One at a time: two clicks may be quicker than the buttons.
+            drawing = Pulse(DRAWN_EVERY)
+            events = state.running.run(train.TRAINING, lambda: work(state), TRAININGS, expected=(ValueError,))
+            for event in events:
+                match event:
+                    case Waits(words):
+                        updates: Updates = {status: said(words), **buttons.set(busy=True)}
+                    case Begins():
+                        updates = {table: figures.straightness_html(state), **buttons.set(busy=True)}
+                    case Reports(report):
+                        updates = self._reported(state, report, drawing) | buttons.set(busy=True)
+                    case Done():
+                        updates = {table: figures.straightness_html(state), **buttons.set(busy=False)}
+                    case Halted():
+                        updates = figures.at_rest(room, state) | buttons.set(busy=False)
+                    case Failed(problem):
+                        warn(problem)  # The button may be far below the card that says it, too.
+                        updates = {status: failed(problem), **buttons.set(busy=False)}
+                yield {self.visitor: state, **updates}
 
-    def reflow(self, state: Visitor) -> Iterator[Updates]:
-        """Straighten."""
-        yield from self._run(state, train.straighten)
-
-    def _run(self, state: Visitor, work: Callable[[Visitor], Generator[Progress]]) -> Iterator[Updates]:
-        """A training's reports as they come; the buttons are left right, whatever ends it."""
-        status, table, buttons = self.room.status, self.room.straightness, self.room.buttons
-        train.stop(state)  # One at a time: two clicks may be quicker than the buttons.
-        drawing = Pulse(DRAWN_EVERY)
-        for event in state.running.run(
-            train.TRAINING, lambda: work(state), TRAININGS, expected=(ValueError,)
-        ):
-            match event:
-                case Waits(words):
-                    updates: Updates = {status: said(words), **buttons.busy()}
-                case Begins():
-                    updates = {table: figures.straightness_html(state), **buttons.busy()}
-                case Reports(report):
-                    updates = self._reported(state, report, drawing) | buttons.busy()
-                case Done():
-                    updates = {table: figures.straightness_html(state), **buttons.ready()}
-                case Halted():
-                    updates = figures.at_rest(self.room, state) | buttons.ready()
-                case Failed(problem):
-                    warn(problem)  # The button may be far below the card that says it, too.
-                    updates = {status: failed(problem), **buttons.ready()}
-            yield {self.visitor: state, **updates}
+        return begin
 
     def _reported(self, state: Visitor, report: Progress, drawing: Pulse) -> Updates:
         """The numbers of a report, and now and then the plots of its net."""
@@ -114,7 +102,7 @@ class _Acts:
     def cleared(self, state: Visitor) -> Updates:
         """Reset."""
         train.reset(state)
-        return figures.at_rest(self.room, state) | self.room.buttons.ready()
+        return figures.at_rest(self.room, state) | self.room.buttons.set(busy=False)
 
     def drawn_error(self, state: Visitor, t: float) -> str:
         """The map of the error at another time."""
