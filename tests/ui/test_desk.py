@@ -52,7 +52,7 @@ def test_the_board_shows_what_plays() -> None:
     bringing.draw(state, event(strokes=[], count=2))
     assert state.experiment.points == ""
     # What was sent before it arrives after it, and changes nothing.
-    BRINGING.draw(state, event(strokes=[stroke], count=1))
+    bringing.draw(state, event(strokes=[stroke], count=1))
     assert state.experiment.points == ""
     assert board(state) == {"mode": "draw", "strokes": [], "count": 2}
     # What is refused is answered: the browser shows what plays again.
