@@ -17,6 +17,7 @@ import { steps } from "./solve.js";
  * @property {Law | null} law what P follows; that of a mixture or a cloud goes along the path
  * @property {Tableau} solver
  * @property {number} steps of the solver
+ * @property {Record<string, [number, number, string]>} [ranges] low, high and name of the path's numbers
  * @property {Tableau | null} [judge] what a fine solution is made with, where the distance to it is told
  */
 /**

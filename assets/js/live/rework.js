@@ -70,7 +70,9 @@ export function rework(scene, change) {
   }
   if (sampler) Object.assign(live, { solver: change.solver ?? live.solver, steps: change.steps ?? live.steps });
   if (changed || data) delete live.fine;
-  fill(scene, live.judge ? Infinity : DRAGGED);
+  fill(scene, live.judge || sampler ? Infinity : DRAGGED);
+  const { solver: { b }, steps } = live;
+  if (sampler) for (const pane of scene.panes) pane.caption = pane.caption.replace(/NFE [\d,]+/, `NFE ${b.length * steps}`);
   return true;
 }
 

@@ -25,7 +25,7 @@ export function follow(player) {
   const { scene, change } = player;
   player.change = null;
   if (!scene || !change || !rework(scene, change)) return;
-  const { live } = scene, quick = live && isQuick(live) ? (live.judge ? "" : `u in ${DRAGGED} Heun steps while you drag`) : "follows …";
+  const { live } = scene, quick = live && isQuick(live) ? (live.judge || change.steps ? "" : `u in ${DRAGGED} Heun steps while you drag`) : "follows …";
   shown(player, scene, (pane) => (pane.shows === "flow" ? quick : pane.shows ? "" : "follows when you let go"));
   chase(player, scene, (caption) => shown(player, scene, (pane) => (pane.shows === "flow" ? caption : "")));
   player.strip.stale("measured anew when you let go");

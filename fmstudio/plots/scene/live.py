@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,7 @@ class Live:
         law: what P follows; None where it stays as it is.
         solver, steps: of P: its name in ``SOLVERS``, and equal steps from t = 1 to 0.
         judged: whether its distance to a fine solution is told.
+        ranges: low, high and name of the path's numbers, for a page of its own.
 
     Raises:
         ValueError: a path without a velocity, or without its coefficients as text.
@@ -75,6 +77,7 @@ class Live:
     solver: str
     steps: int
     judged: bool = False
+    ranges: Mapping[str, tuple[float, float, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.path.smooth or self.path.written is None:
@@ -89,6 +92,7 @@ class Live:
             "law": self.law and self.law.header(),
             "solver": solver_header(self.solver),
             "steps": self.steps,
+            "ranges": self.ranges,
             "judge": solver_header("rk4") if self.judged else None,
         }
 

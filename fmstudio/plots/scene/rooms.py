@@ -13,7 +13,7 @@ from fmstudio.flow.densities.cloud import PointCloud
 from fmstudio.flow.densities.mixture import GaussianMixture
 from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.learn.build import density_of, oracle_of, path_of, source_of
-from fmstudio.learn.experiment import Experiment
+from fmstudio.learn.experiment import Experiment, domain
 from fmstudio.learn.nets.net_card import Chosen, NetCard
 from fmstudio.learn.simulate import Distances, Motion, Pairs, asked_density, generator_of, original_paths
 from fmstudio.plots.scene.live import Exact, Live
@@ -78,7 +78,8 @@ def live_of(experiment: Experiment, pairs: Pairs, law: Exact | LiveNet | None) -
         return None
     z, cloud = path.latent(pairs.x0, generator_of(experiment, 1)), isinstance(law, Exact) and law.of_points
     solver, steps = ("midpoint", CLOUD_STEPS) if cloud else ("heun", experiment.frames - 1)
-    return Live(path, pairs.x0, pairs.x1, z, law, solver, steps)
+    ranges = {n: (domain(n)["low"], domain(n)["high"], domain(n)["label"]) for n in path.written.numbers}
+    return Live(path, pairs.x0, pairs.x1, z, law, solver, steps, ranges=ranges)
 
 
 def _exact(experiment: Experiment) -> Exact | None:
