@@ -29,15 +29,12 @@ from fmstudio.learn.simulate import (
 )  # fmt: skip
 from fmstudio.learn.training.checkpoints import Checkpoint
 from fmstudio.plots.probe_panel import Probe
-from fmstudio.plots.scene.rooms import distance_curves, paths_scene
+from fmstudio.plots.scene.rooms import CLOUD_STEPS, distance_curves, paths_scene
 from fmstudio.plots.scene.scene import Curves, Scene
 from fmstudio.studio.session import Visitor
 
 PROBED_PATHS = 140
 """Original paths drawn through a probed point."""
-
-CLOUD_STEPS = 16
-"""Midpoint steps along a point cloud's exact flow in the Paths room; its caption gives the NFE."""
 
 ENTER = 400
 """Particles of each cloud that enter the measured distance."""

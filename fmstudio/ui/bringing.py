@@ -41,6 +41,9 @@ def draw(state: Visitor, event: gr.EventData) -> None:
     """A stroke ended, a drawing was cleared or undone, or a component of the mixture was moved."""
     data = sent(event)
     count, before = data.get("count"), state.experiment.points
+    # What is sent quickly may arrive in any order.
+    if isinstance(count, int) and count < state.drawn:
+        return
     state.drawn = count if isinstance(count, int) else state.drawn + 1
     if "components" in data:
         accept(state, lambda: edited(state.experiment, "mixture", words.mixture_json(data["components"])))

@@ -64,7 +64,9 @@ def wire_experiment(
         link.settles(
             gr.on(_edited(part), link.then(change, painting.at_once), [visitor, part], outputs, **last)
         )
-    link.settles(side.board.input(link.then(bringing.draw, painting.at_once), visitor, outputs, **last))
+    # "always_last" would run what follows quickly with the data of the one before.
+    each = last | {"trigger_mode": "multiple"}
+    link.settles(side.board.input(link.then(bringing.draw, painting.at_once), visitor, outputs, **each))
     read = side.upload.upload(
         link.then(bringing.upload, painting.at_once), [visitor, side.upload], outputs, **last_file
     )
@@ -73,7 +75,6 @@ def wire_experiment(
         link.settles(
             button.upload(link.then(_on_file(read), painting.begin), [visitor, button], visitor, **last_file)
         )
-    # "always_last" would run a step that was passed quickly with the data of the one before.
     step = lessons.input(
         link.then(_on_lesson, painting.begin), visitor, visitor, trigger_mode="multiple", **QUIET
     )

@@ -10,11 +10,11 @@ const floats = (values) => (values ? Float32Array.from(values) : null);
 const answers = JSON.parse(fs.readFileSync(given, "utf8")).map(({ live, t, x, times, moved, parts }) => {
   const flow = { ...live, x0: floats(live.x0), x1: floats(live.x1), z: floats(live.z) };
   const at = Float64Array.from(x), u = new Float64Array(at.length), log = new Float64Array(at.length / 2);
-  velocity(prepared(flow.data, flow.source, path(flow.path)(t)), at, u, log);
+  velocity(prepared(flow.law.data, flow.law.source, path(flow.path)(t)), at, u, log);
   const again = new Float64Array(at.length);
   field(flow)(t)(at, again);
   const frames = { q: originalFrames(flow, times).map((f) => [...f]), p: flowFrames(flow, times).map((f) => [...f]) };
-  if (moved) moveAlong(flow.x0, Int16Array.from(parts), flow.data, moved);
+  if (moved) moveAlong(flow.x0, Int16Array.from(parts), flow.law.data, moved);
   return { u: [...u], again: [...again], log: [...log], ...frames, x0: [...flow.x0] };
 });
 fs.writeFileSync(out, JSON.stringify(answers));

@@ -21,7 +21,7 @@ from fmstudio.learn.build import density_of, path_of, source_of
 from fmstudio.learn.catalogue.paths import PATHS
 from fmstudio.learn.catalogue.sources import SOURCES
 from fmstudio.learn.experiment import Experiment, domain
-from fmstudio.plots.scene.live import Laws, Live, components
+from fmstudio.plots.scene.live import Exact, Live, components
 
 SCRIPT = Path(__file__).parent / "live_cases.mjs"
 MIXTURES = ("8 gaussians", "mixture", "line mixture")
@@ -91,7 +91,7 @@ def cases() -> list[Case]:
         draws = generator(k)
         x0, x1 = data.sample(12, draws).points, source.sample(12, draws).points
         z, solver = path.latent(x0, draws), solvers[k % len(solvers)]
-        live = Live(path, x0, x1, z, Laws(data, source), solver, 5)
+        live = Live(path, x0, x1, z, Exact(data, source), solver, 5)
         for t in TIMES:
             x = torch.cat([data.sample(9, draws).points, 10 * torch.ones(1, data.dim)]).double()
             found.append(Case(experiment, live, t, x))
@@ -99,8 +99,8 @@ def cases() -> list[Case]:
 
 
 def _oracle(live: Live) -> Oracle:
-    assert live.laws is not None
-    return oracle_for(live.path, live.laws.data, live.laws.source)
+    assert isinstance(live.law, Exact)
+    return oracle_for(live.path, live.law.data, live.law.source)
 
 
 @pytest.fixture(scope="module")
@@ -138,8 +138,8 @@ def test_particles_are_where_paths_and_solvers_put_them(answered: list[tuple[Cas
         oracle = _oracle(live)
         start = live.path.position(x0, x1, torch.tensor(1.0, dtype=torch.float64), z)
         end = integrate(oracle, start, path_times(live.steps).double(), SOLVERS[live.solver]).end
-        assert live.laws is not None
-        scale = float(live.laws.data.covariance.trace().sqrt())
+        assert isinstance(live.law, Exact)
+        scale = float(live.law.data.covariance.trace().sqrt())
         assert float((_points(answer["p"][-1], dim) - end).norm(dim=1).max()) < 1e-3 * scale, e.changes()
         torch.testing.assert_close(_points(answer["p"][0], dim), start, rtol=0, atol=1e-12)
 
@@ -150,7 +150,7 @@ def test_points_go_along_with_their_component(tmp_path: Path) -> None:
     assert isinstance(data, GaussianMixture)
     samples, source = data.sample(200, draws), source_of(experiment)
     x1 = source.sample(200, draws).points
-    live = Live(path_of(experiment), samples.points, x1, None, Laws(data, source), "euler", 2)
+    live = Live(path_of(experiment), samples.points, x1, None, Exact(data, source), "euler", 2)
     turned = torch.tensor([[0.5, 0.2], [0.2, 0.3]])
     moved = GaussianMixture(data.means + 1, turned.expand_as(data.covariances), data.weights, data.labels)
     given, out = tmp_path / "cases.json", tmp_path / "out.json"

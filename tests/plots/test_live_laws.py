@@ -215,15 +215,16 @@ def net_cases(precision: Any = "float32") -> list[tuple[dict[str, Any], list[Ten
     """What each net is asked, and torch's answers; one that knows classes is asked for one, guided by 2.5."""
     found = []
     for k, checkpoint in enumerate(nets()):
-        live, net = LiveNet(checkpoint, precision), checkpoint.net
+        net = checkpoint.net
+        told = {"told": 1, "guidance": 2.5} if net.classes else {}
+        live = LiveNet(checkpoint, precision=precision, **told)
         x, times = (
             2 * torch.randn(7, checkpoint.experiment.dim, generator=generator(k)),
             [1.0, 0.6, 0.05, 0.0],
         )
-        told = {"told": 1, "guidance": 2.5} if net.classes else {}
         field = Guided(net, net.given(1), 2.5) if told else net
-        weights = base64.b64encode(live.weights()).decode()
-        law = {"kind": "net", "net": live.header(), "weights": weights} | told
+        weights = base64.b64encode(live.arrays()["weights"].tobytes()).decode()
+        law = live.header() | {"weights": weights}
         with torch.no_grad():
             answers = [field(x, torch.tensor(t)) for t in times]
         found.append(({"law": law, "at": [{"t": t, "x": _flat(x)} for t in times]}, answers))

@@ -119,7 +119,8 @@ def test_handles_stretch_and_turn_and_buttons_stand_inside_their_card(
         page.mouse.move(x, y)
         page.mouse.down()
         page.mouse.move(cx + 60, cy - 30, steps=5)
-        page.wait_for_function(f"{PLAYER}?.reworked > 0")
+        if width > 500:  # On a telephone the player is out of sight, and rests.
+            page.wait_for_function(f"{PLAYER}?.reworked > 0")
         page.mouse.up()
 
     weight, mx, my, sxx, sxy, syy = board.changed(pull)[0]

@@ -51,6 +51,9 @@ def test_the_board_shows_what_plays() -> None:
     assert board(again)["strokes"] == [stroke]
     bringing.draw(state, event(strokes=[], count=2))
     assert state.experiment.points == ""
+    # What was sent before it arrives after it, and changes nothing.
+    bringing.draw(state, event(strokes=[stroke], count=1))
+    assert state.experiment.points == ""
     assert board(state) == {"mode": "draw", "strokes": [], "count": 2}
     # What is refused is answered: the browser shows what plays again.
     bringing.draw(state, event(strokes=[[]], count=3))

@@ -1,9 +1,10 @@
 // Particles of Q and of P, computed here: positions at the frames of a scene, from end points and a field.
 
-import { prepared, velocity } from "./mixture.js";
+import { fieldOf } from "./law.js";
 import { path } from "./path.js";
 import { steps } from "./solve.js";
 
+/** @typedef {import("./law.js").Law} Law */
 /** @typedef {import("./mixture.js").Component} Component */
 /** @typedef {import("./solve.js").Tableau} Tableau */
 /** @typedef {import("./path.js").Coefficients} Coefficients */
@@ -13,8 +14,7 @@ import { steps } from "./solve.js";
  * What particles are moved by, as fmstudio/plots/scene/live.py writes it.
  * @typedef {object} Motion
  * @property {PathTexts} path
- * @property {Component[] | null} data the law of x₀, where the mean velocity is followed
- * @property {Component[] | null} source the law of x₁, likewise
+ * @property {Law | null} law what P follows; that of a mixture or a cloud goes along the path
  * @property {Tableau} solver
  * @property {number} steps of the solver
  * @property {Tableau | null} [judge] what a fine solution is made with, where the distance to it is told
@@ -24,15 +24,14 @@ import { steps } from "./solve.js";
  * @typedef {Motion & Ends & { file?: string, fine?: Float64Array }} Live
  */
 
-/** The field u at a time. @param {Motion} motion with both laws @returns {import("./solve.js").Field} */
-export function field({ path: texts, data, source }) {
-  if (!data || !source) throw new Error("The mean velocity is not known here.");
-  const at = path(texts);
-  return (t) => {
-    const numbers = prepared(data, source, at(t));
-    return (x, u) => velocity(numbers, x, u);
-  };
+/** The law that P follows now, along the path as it is now. @param {Motion} motion @returns {Law} */
+export function lawOf({ law, path: texts }) {
+  if (!law) throw new Error("The mean velocity is not known here.");
+  return law.kind === "net" ? law : { ...law, path: texts };
 }
+
+/** The field u at a time. @param {Motion} motion @returns {import("./solve.js").Field} */
+export const field = (motion) => fieldOf(lawOf(motion));
 
 /**
  * Positions on the original paths at one time.
@@ -64,20 +63,33 @@ export function originalFrames(live, times) {
   });
 }
 
-/**
- * The frames of P: particles that follow u from their noise. Steps are straight; frames lie on these lines.
- * @param {Live} live @param {number[]} times falling from 1 to 0 @returns {Float64Array[]} each (n, 2)
- */
-export function flowFrames(live, times) {
-  const knots = Array.from({ length: live.steps + 1 }, (_, k) => 1 - k / live.steps);
+/** The times of the solver's steps. @param {Motion} motion @returns {number[]} */
+export const knotsOf = ({ steps: count }) => Array.from({ length: count + 1 }, (_, k) => 1 - k / count);
+
+/** Where the particles of P start, (n, 2). @param {Live} live */
+export function startOf(live) {
   const start = new Float64Array(live.x1.length);
   original(live, path(live.path)(1), start);
-  const walked = [...steps(field(live), start, knots, live.solver)];
+  return start;
+}
+
+/**
+ * The frames of P: particles that follow u from their noise.
+ * @param {Live} live @param {number[]} times falling from 1 to 0 @returns {Float64Array[]} each (n, 2)
+ */
+export const flowFrames = (live, times) => between([...steps(field(live), startOf(live), knotsOf(live), live.solver)], times);
+
+/**
+ * Frames between the places after equal steps: steps are straight, frames lie on these lines.
+ * @template {Float32Array | Float64Array} T
+ * @param {T[]} walked places at every knot @param {number[]} times falling from 1 to 0 @returns {Float64Array[]}
+ */
+export function between(walked, times) {
+  const count = walked.length - 1;
   return times.map((t) => {
-    const after = Math.min(live.steps, Math.max(1, Math.ceil((1 - t) * live.steps - 1e-9)));
-    const share = (knots[after - 1] - t) / (knots[after - 1] - knots[after]);
+    const after = Math.min(count, Math.max(1, Math.ceil((1 - t) * count - 1e-9))), share = (1 - t) * count - (after - 1);
     const before = walked[after - 1], next = walked[after];
-    return before.map((x, i) => x + (next[i] - x) * share);
+    return Float64Array.from(before, (x, i) => x + (next[i] - x) * share);
   });
 }
 

@@ -1,6 +1,6 @@
 // A scene's particles, arrows and coefficients, computed here; and again after a change.
 
-import { field, flowFrames, largestError, moveAlong, originalFrames } from "./flow.js";
+import { between, field, flowFrames, largestError, moveAlong, originalFrames } from "./flow.js";
 import { path } from "./path.js";
 
 /** @typedef {import("../player/scene.js").Scene} Scene */
@@ -32,7 +32,7 @@ export function fill(scene, most = Infinity) {
   scene.a = coefficients.map(({ a }) => a.re);
   scene.b = coefficients.map(({ b }) => b.re);
   const capped = live.steps > most ? { ...live, steps: most } : live;
-  for (const pane of scene.panes) if (pane.shows) show(scene, pane, capped);
+  for (const pane of scene.panes) if (pane.shows && (pane.shows !== "flow" || isQuick(live))) show(scene, pane, capped);
 }
 
 /**
@@ -59,13 +59,14 @@ function dataWith(data, { data: moved, spread }) {
 export function rework(scene, change) {
   const { live, labels } = scene;
   if (!live) return false;
-  const changed = withChange(live.path, change), data = live.data && labels && dataWith(live.data, change);
-  const sampler = live.judge && (change.solver || change.steps);
+  const law = live.law?.kind === "mixture" && !live.law.told ? live.law : null;
+  const changed = withChange(live.path, change), data = law && labels && dataWith(law.data, change);
+  const sampler = change.solver || change.steps;
   if (!(changed || data || sampler) || (changed && changed.gamma_squared !== "0" && !live.z)) return false;
   if (changed) live.path = changed;
-  if (live.data && labels && data) {
-    moveAlong(live.x0, labels, live.data, data);
-    live.data = data;
+  if (law && labels && data) {
+    moveAlong(live.x0, labels, law.data, data);
+    law.data = data;
   }
   if (sampler) Object.assign(live, { solver: change.solver ?? live.solver, steps: change.steps ?? live.steps });
   if (changed || data) delete live.fine;
@@ -73,11 +74,20 @@ export function rework(scene, change) {
   return true;
 }
 
+/** Whether P is computed with every frame of a drag: a few components' sum. @param {Live} live */
+export const isQuick = ({ law }) => law?.kind === "mixture";
+
+/** Put P where an engine has taken it. @param {Scene} scene @param {Pane} pane @param {Float32Array[]} walked places at the knots */
+export function place(scene, pane, walked) {
+  pane.counted = {};
+  pack(scene, pane, between(walked, scene.times));
+}
+
 /** Whether a scene is another than its file's. @param {Scene} scene */
 export const moved = ({ live }) => Boolean(live) && said(live) !== live?.file;
 
 /** What can be dragged of it. @param {Live | null} live */
-export const said = (live) => JSON.stringify([live?.path, live?.data, live?.solver.name, live?.steps]);
+export const said = (live) => JSON.stringify([live?.path, live?.law?.kind === "mixture" && live.law.data, live?.solver.name, live?.steps]);
 
 /** @param {Scene} scene @param {Pane} pane @param {Live} live */
 function show(scene, pane, live) {

@@ -22,6 +22,12 @@ export function advance(player, milliseconds) {
   else player.setPlaying(false);
 }
 
+/** A finger goes to a time: what is there stays until it is asked to go on. @param {Pick<Player, "setPlaying" | "seek">} player @param {number} t */
+export function scrub(player, t) {
+  player.setPlaying(false);
+  player.seek(t);
+}
+
 /** Do something with the clock stopped, and set it back as it was. @template T @param {Player} player @param {() => Promise<T>} act */
 export async function stopped(player, act) {
   const { t, playing } = player;

@@ -1,5 +1,6 @@
 // The strip under the panes: curves on the player's clock, from noise at the left to data at the right.
 
+import { scrub } from "./clock.js";
 import { css } from "./colour.js";
 import { typeset } from "./controls.js";
 import { FONT } from "./marks.js";
@@ -12,7 +13,7 @@ import { locate } from "./scene.js";
  * @typedef {import("./colour.js").Theme} Theme
  * @typedef {{ c: CanvasRenderingContext2D, theme: Theme, scene: Scene, curves: Curves, w: number, h: number,
  *   px: (time: number) => number, py: (value: number) => number }} Sheet where to draw, and the maps there
- * @typedef {{ first: number, end: number, seek: (t: number) => void, wake: () => void }} Clock
+ * @typedef {{ first: number, end: number, setPlaying: (playing: boolean) => void, seek: (t: number) => void, wake: () => void }} Clock
  */
 
 /** The lowest and highest value of an axis that shows all curves. @param {Curves} curves */
@@ -65,11 +66,11 @@ export class Strip {
     this.canvas.addEventListener("pointerdown", (event) => {
       held = true;
       this.canvas.setPointerCapture(event.pointerId);
-      clock.seek(at(event));
+      scrub(clock, at(event));
     });
     this.canvas.addEventListener("pointermove", (event) => {
       this.hover = at(event);
-      if (held) clock.seek(this.hover);
+      if (held) scrub(clock, this.hover);
       clock.wake();
     });
     for (const end of ["pointerup", "pointercancel"]) this.canvas.addEventListener(end, () => (held = false));
@@ -83,7 +84,7 @@ export class Strip {
   stale(says) {
     if (!this.curves) return;
     this.card.classList.add("fm-stale");
-    if (this.caption.textContent !== says) this.caption.textContent = says;
+    this.caption.dataset.says = says;
   }
 
   /** @param {Scene} scene */

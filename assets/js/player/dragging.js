@@ -1,6 +1,7 @@
 // While something is dragged the player computes its scene itself, once a frame, in few steps; when it rests, in all.
 
-import { DRAGGED, fill, moved, rework } from "../live/rework.js";
+import { DRAGGED, fill, isQuick, moved, rework } from "../live/rework.js";
+import { chase } from "./chasing.js";
 import { settle } from "./resting.js";
 
 /**
@@ -24,18 +25,24 @@ export function follow(player) {
   const { scene, change } = player;
   player.change = null;
   if (!scene || !change || !rework(scene, change)) return;
-  const coarse = scene.live?.judge ? "" : `u in ${DRAGGED} Heun steps while you drag`;
-  shown(player, scene, (pane) => (pane.shows === "flow" ? coarse : pane.shows ? "" : "follows when you let go"));
+  const { live } = scene, quick = live && isQuick(live) ? (live.judge ? "" : `u in ${DRAGGED} Heun steps while you drag`) : "follows …";
+  shown(player, scene, (pane) => (pane.shows === "flow" ? quick : pane.shows ? "" : "follows when you let go"));
+  chase(player, scene, (caption) => shown(player, scene, (pane) => (pane.shows === "flow" ? caption : "")));
   player.strip.stale("measured anew when you let go");
   markMeasured(player, true);
   player.reworked++;
-  settle(player, () => {
+  settle(player, () => rested(player, scene), REST);
+}
+
+/** The finger rests: all steps of what was computed in few. @param {Player} player @param {Scene} scene */
+function rested(player, scene) {
+  if (scene.live && isQuick(scene.live)) {
     fill(scene);
     shown(player, scene, () => "");
-    if (moved(scene)) return;
-    player.strip.load(scene);
-    markMeasured(player, false);
-  }, REST);
+  }
+  if (moved(scene)) return;
+  player.strip.load(scene);
+  markMeasured(player, false);
 }
 
 /** Show a scene that was computed in place. @param {Player} player @param {Scene} scene @param {(pane: import("./scene.js").Pane) => string} says another caption */

@@ -4,7 +4,7 @@ import { between } from "./scene.js";
 import { drawAim, drawArrows, drawAxes, drawPicked, drawReadout, nearest } from "./marks.js";
 import { fixed } from "./numbers.js";
 import { planOf } from "./plan.js";
-import { drawProbe } from "./probe.js";
+import { drawHover, drawProbe } from "./probe.js";
 
 /**
  * @typedef {import("./player.js").Loaded} Player
@@ -43,7 +43,9 @@ function drawOver(c, player, plan, i) {
   if (player.picked >= 0) drawPicked(c, scene, pane, view, plan, player.picked);
   if (player.probed && (!plan.time || scene.dim === 1)) drawProbe(c, scene, view, plan, player.probed, player.answer, i);
   if (aim?.pane === i) drawAim(c, view, plan, aim);
-  if (pointer?.pane === i) drawReadout(c, view, plan, pointer);
+  if (pointer?.pane !== i) return c.restore();
+  if (!player.probed) drawHover(c, scene, view, plan, pointer);
+  drawReadout(c, view, plan, pointer);
   c.restore();
 }
 

@@ -1,6 +1,7 @@
 // Mouse, touch and keys; and the watchers of the theme, the size and whether the player is in sight.
 
 import { ask } from "./asking.js";
+import { scrub } from "./clock.js";
 import { readTheme } from "./colour.js";
 import { clamp } from "./numbers.js";
 import { save } from "./saving.js";
@@ -68,7 +69,7 @@ export class Input {
   /** @param {Event} event */
   choose(event) {
     const { player } = this, { dataset: { choose: what }, value } = /** @type {HTMLInputElement} */ (event.target);
-    if (event.target === player.slider) player.seek(player.first - Number(value));
+    if (event.target === player.slider) scrub(player, player.first - Number(value));
     if (what === "speed") player.speed = Number(value);
     if (what === "trail") player.trailShare = Number(value);
     if (what === "coordinate") {

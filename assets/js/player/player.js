@@ -1,6 +1,7 @@
 // The player: its state, its scene and its clock. It draws only in requestAnimationFrame.
 
 import { STYLE } from "../given.js";
+import { leave } from "./chasing.js";
 import { advance } from "./clock.js";
 import { colourise, readTheme } from "./colour.js";
 import { LAYERS, paneMarkup, playerMarkup, reflect, typeset } from "./controls.js";
@@ -151,6 +152,7 @@ export class Player {
     const scene = readScene(buffer), was = this.scene;
     clearTimeout(this.resting);
     markMeasured(this, false);
+    leave(this);
     fill(scene);
     this.scene = scene;
     this.first = scene.times[0];

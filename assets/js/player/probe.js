@@ -1,5 +1,7 @@
 // The answer to a question about a point: a ring, the original paths through it, and their velocities.
 
+import { field } from "../live/flow.js";
+import { isQuick } from "../live/rework.js";
 import { css } from "./colour.js";
 import { arrow } from "./marks.js";
 import { clamp } from "./numbers.js";
@@ -41,6 +43,20 @@ export function drawProbe(c, scene, view, plan, probe, answer, index) {
     c.arc(sight.place[0], sight.place[1], 5.5, 0, 7);
     c.stroke();
   }
+}
+
+/**
+ * The velocity u under the pointer, where the browser knows it at once.
+ * @param {CanvasRenderingContext2D} c @param {Scene} scene @param {View} view @param {Plan} plan
+ * @param {{ pane: number, x: number, y: number }} pointer on the canvas
+ */
+export function drawHover(c, scene, view, plan, { pane, x: px, y: py }) {
+  const { live } = scene, [x, y] = view.plane(px, py);
+  if (!live || !isQuick(live) || plan.time || scene.panes[pane].shows !== "flow") return;
+  const u = new Float64Array(2);
+  field(live)(clamp(plan.t, 0.001, 0.999))(Float64Array.of(x, y), u);
+  const probe = { pane, x, y, t: plan.t };
+  drawVelocities({ c, scene, view, plan, probe, place: [view.x + px, view.y + py], near: true }, { ...probe, u: [...u] }, false);
 }
 
 /** @param {Sight} sight @param {number[][][]} paths @param {number[]} [given] their times */

@@ -1,5 +1,6 @@
 // A scene in the browser: views on the file's arrays, the clock's frames, marginals counted from particles.
 
+import { numbersOf } from "../live/net.js";
 import { clamp, scramble } from "./numbers.js";
 
 /**
@@ -59,6 +60,12 @@ export function readScene(buffer) {
     for (const { positions } of panes)
       for (let k = 0; k < head.frames; k++) for (let i = 0; i < head.count; i++) positions[2 * (k * head.count + i) + 1] = (scramble(i) - 0.5) * 9000;
   const labels = head.labels ? view(head.labels).data : null;
+  const law = head.live?.law;
+  if (law?.kind === "cloud") Object.assign(law, { data: ends(law.data), ...(law.told ? { told: ends(law.told) } : {}) });
+  if (law?.kind === "net") {
+    const { at, shape } = law.weights, bytes = (law.net.precision === "float16" ? 2 : 4) * shape[0];
+    law.weights = numbersOf(law.net, buffer.slice(start + at, start + at + bytes));
+  }
   const live = head.live && { ...head.live, x0: ends(head.live.x0), x1: ends(head.live.x1), z: ends(head.live.z) };
   return { ...head, panes, labels, live, buffer, last: head.frames - 1 };
 }

@@ -93,12 +93,14 @@ class Chosen:
             be compared with the data of *this* experiment's label.
         card: of the net; None for the exact u.
         left_out: why a class that was asked for is not followed, or an empty text.
+        checkpoint: of the net, or None.
     """
 
     field: VelocityField
     experiment: Experiment
     card: NetCard | None
     left_out: str = ""
+    checkpoint: Checkpoint | None = None
 
     @property
     def label(self) -> int | None:
@@ -160,4 +162,4 @@ def choose(experiment: Experiment, checkpoint: Checkpoint | None, *, lenient: bo
     if checkpoint is None:
         return Chosen(conditioned(exact_field(followed), followed), followed, None, left_out)
     refuse_noise_after_reflow(followed, checkpoint.of_pairs)
-    return Chosen(checkpoint.field(followed), followed, card, left_out)
+    return Chosen(checkpoint.field(followed), followed, card, left_out, checkpoint)

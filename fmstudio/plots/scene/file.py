@@ -4,7 +4,7 @@ Layout, little endian::
 
     uint32   length of the header in bytes (a multiple of 4)
     header   JSON, padded with spaces; an array is {"at", "shape"}, "at" from the end of the header
-    arrays   each starts at a multiple of 4; int16, but the end points of a live scene, which are float32
+    arrays   each starts at a multiple of 4; int16, but those of a live scene, which are float32 or float16
 
 ================  ========================================================================
 array             value of the integer q
@@ -13,7 +13,7 @@ positions         c + h q / 32767 in the box with centre c and half-widths h
 lines, points     the same
 vectors           scale × q / 32767
 labels            the class
-x0, x1, z         themselves
+x0, x1, z         themselves, and so are points and the numbers of a net
 ================  ========================================================================
 
 The box is twice as wide as the scene's bounds, about the same centre. A position inside it is off by at
@@ -45,8 +45,7 @@ class _Writer:
 
     def add(self, array: NDArray[Any]) -> dict[str, Any]:
         entry = {"at": self.size, "shape": list(array.shape)}
-        kind = "<f4" if array.dtype == np.float32 else "<i2"
-        data = np.ascontiguousarray(array).astype(kind, copy=False).tobytes()
+        data = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
         data += bytes(-len(data) % 4)
         self.parts.append(data)
         self.size += len(data)
@@ -96,7 +95,7 @@ def encode(scene: Scene) -> bytes:
         "panes": panes,
         "labels": None if scene.labels is None else out.add(scene.labels),
         "curves": None if scene.curves is None else curves_entry(scene.curves),
-        "live": None if scene.live is None else scene.live.header() | _ends(scene.live, out),
+        "live": None if scene.live is None else _live_entry(scene.live, out),
         "awaits": scene.awaits,
     }
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
@@ -120,8 +119,12 @@ def _pane_entry(pane: Pane, out: _Writer, centre: Any, half: Any) -> dict[str, A
     return entry
 
 
-def _ends(live: Live, out: _Writer) -> dict[str, Any]:
-    return {name: None if points is None else out.add(points) for name, points in live.ends().items()}
+def _live_entry(live: Live, out: _Writer) -> dict[str, Any]:
+    entry = live.header()
+    entry |= {name: None if points is None else out.add(points) for name, points in live.ends().items()}
+    if live.law is not None:
+        entry["law"] |= {name: out.add(array) for name, array in live.law.arrays().items()}
+    return entry
 
 
 def curves_entry(curves: Curves) -> dict[str, Any]:

@@ -1,7 +1,4 @@
-"""What the browser computes a scene from: the path as text, end points, and the laws of both ends.
-
-Where data and source are mixtures and the path is smooth, the velocity is a sum over pairs of components.
-"""
+"""What the browser computes a scene from: the path as text, end points, and what P follows."""
 
 from __future__ import annotations
 
@@ -12,17 +9,47 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fmstudio.flow.densities.cloud import PointCloud
 from fmstudio.flow.densities.mixture import GaussianMixture
 from fmstudio.flow.paths.path import Path
 from fmstudio.flow.solve.tableaux import SOLVERS
+from fmstudio.plots.scene.live_net import LiveNet
 
 
 @dataclass(frozen=True)
-class Laws:
-    """The exact velocity of mixtures: the laws of x₀ and x₁."""
+class Exact:
+    """The exact velocity between a mixture or points and a mixture, pushed towards a class if asked.
 
-    data: GaussianMixture
+    Args:
+        data, source: the laws of x₀ and x₁.
+        told: the part of the data of one class, which the velocity u_c is of: u = u∅ + w (u_c − u∅).
+        guidance: w.
+    """
+
+    data: GaussianMixture | PointCloud
     source: GaussianMixture
+    told: GaussianMixture | PointCloud | None = None
+    guidance: float = 1.0
+
+    @property
+    def of_points(self) -> bool:
+        """Whether it is a sum over points: too long for every frame of a drag."""
+        return isinstance(self.data, PointCloud)
+
+    def header(self) -> dict[str, Any]:
+        """All but points, for JSON."""
+        law: dict[str, Any] = {"source": components(self.source)}
+        if isinstance(self.data, PointCloud):
+            return law | {"kind": "cloud"} | ({} if self.told is None else {"guidance": self.guidance})
+        law |= {"kind": "mixture", "data": components(self.data)}
+        if isinstance(self.told, GaussianMixture):
+            law |= {"told": components(self.told), "guidance": self.guidance}
+        return law
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The points by name, shape (n, 2)."""
+        laws = {"data": self.data, "told": self.told}
+        return {name: _plane(law.points) for name, law in laws.items() if isinstance(law, PointCloud)}
 
 
 @dataclass(frozen=True)
@@ -32,7 +59,7 @@ class Live:
     Args:
         path: a smooth one.
         x0, x1, z: end points of the particles, shape (n, d); the latent of a path that has one, or None.
-        laws: of both ends, where the mean velocity is to be followed.
+        law: what P follows; None where it stays as it is.
         solver, steps: of P: its name in ``SOLVERS``, and equal steps from t = 1 to 0.
         judged: whether its distance to a fine solution is told.
 
@@ -44,7 +71,7 @@ class Live:
     x0: Tensor
     x1: Tensor
     z: Tensor | None
-    laws: Laws | None
+    law: Exact | LiveNet | None
     solver: str
     steps: int
     judged: bool = False
@@ -54,13 +81,12 @@ class Live:
             raise ValueError("Live is a path with a velocity and with coefficients as text.")
 
     def header(self) -> dict[str, Any]:
-        """All but the end points, for JSON."""
+        """All but end points and arrays of the law, for JSON."""
         written = self.path.written
         assert written is not None
         return {
             "path": asdict(written),
-            "data": self.laws and components(self.laws.data),
-            "source": self.laws and components(self.laws.source),
+            "law": self.law and self.law.header(),
             "solver": solver_header(self.solver),
             "steps": self.steps,
             "judge": solver_header("rk4") if self.judged else None,

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
+from numpy.typing import NDArray
 
 from fmstudio.learn.training.checkpoints import Checkpoint
 
@@ -16,6 +17,7 @@ class LiveNet:
 
     Args:
         checkpoint: of the net.
+        told: the class that it is asked for, or None; guidance: w, as of :class:`Exact`.
         precision: of the numbers on their way. float16 halves them, with errors near 1e-3 of a velocity.
 
     Raises:
@@ -23,7 +25,9 @@ class LiveNet:
     """
 
     checkpoint: Checkpoint
-    precision: Literal["float16", "float32"] = "float32"
+    told: int | None = None
+    guidance: float = 1.0
+    precision: Literal["float16", "float32"] = "float16"
 
     def __post_init__(self) -> None:
         if self.checkpoint.net.path.written is None:
@@ -35,7 +39,7 @@ class LiveNet:
         shape, written = net.network.shape, net.path.written
         assert written is not None
         box = net.box and [[*edge.tolist(), 0.0][:2] for edge in (net.box.low, net.box.high)]
-        return asdict(shape) | {
+        sizes = asdict(shape) | {
             "timeFrequencies": shape.time_frequencies,
             "target": net.target.name,
             "times": list(net.times),
@@ -43,9 +47,11 @@ class LiveNet:
             "path": asdict(written),
             "precision": self.precision,
         }
+        law: dict[str, Any] = {"kind": "net", "net": sizes}
+        return law if self.told is None else law | {"told": self.told, "guidance": self.guidance}
 
-    def weights(self) -> bytes:
+    def arrays(self) -> dict[str, NDArray[Any]]:
         """The frequencies of x (fourier × dim) and of t, then [W β] of each layer by rows; little-endian."""
         network = self.checkpoint.network
         flat = torch.cat([network.space.flatten(), network.time, network.flat.detach()]).cpu()
-        return flat.numpy().astype("<f2" if self.precision == "float16" else "<f4").tobytes()
+        return {"weights": flat.numpy().astype(self.precision)}

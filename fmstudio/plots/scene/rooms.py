@@ -9,17 +9,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fmstudio.flow.densities.cloud import PointCloud
 from fmstudio.flow.densities.mixture import GaussianMixture
 from fmstudio.flow.solve.tableaux import SOLVERS
 from fmstudio.learn.build import density_of, oracle_of, path_of, source_of
 from fmstudio.learn.experiment import Experiment
 from fmstudio.learn.nets.net_card import Chosen, NetCard
 from fmstudio.learn.simulate import Distances, Motion, Pairs, asked_density, generator_of, original_paths
-from fmstudio.plots.scene.live import Laws, Live
+from fmstudio.plots.scene.live import Exact, Live
+from fmstudio.plots.scene.live_net import LiveNet
 from fmstudio.plots.scene.scene import Arrows, Curve, Curves, Pane, Role, Scene, frame_bounds
 
 LINES = 120
 """Original trajectories drawn in grey."""
+
+CLOUD_STEPS = 16
+"""Midpoint steps along a point cloud's exact flow in the Paths room; its caption gives the NFE."""
 
 ARROWS = 15
 """Velocity arrows along each side of the plane."""
@@ -41,38 +46,45 @@ def paths_scene(
         one, flow: whether the paths to one data point are shown, and the flow.
         awaits: where the browser makes the flow, under which name the distance comes later; else empty.
     """
-    live = live_of(experiment, pairs, flow=bool(awaits))
+    known = awaits or (flow and motion is not None and net is None)
+    live = live_of(experiment, pairs, _exact(experiment) if known else None)
     original = original_paths(experiment, pairs, times[[0, len(times) // 2, -1]] if live else times)
     bounds = _bounds(experiment, original, motion)
     panes = [_original_pane(experiment, None if live else original)]
     if one:
         panes.append(_one_pane(experiment, times, pairs, live))
     title = "The flow P"
-    if flow and live and live.laws:
+    if flow and live and awaits:
         follows = f"follows the mean velocity u, NFE {2 * live.steps}"
         panes.append(Pane(title, follows, None, arrows=_computed_arrows(experiment, bounds), shows="flow"))
     elif flow and motion is not None:
         arrows = None if net or experiment.dim == 1 else _arrows(experiment, times, bounds)
         follows = f"follows {f'a {net.name}' if net else 'the mean velocity u'}, NFE {motion.nfe}"
-        panes.append(Pane(title, follows, _array(motion.positions), arrows=arrows))
+        shows = "flow" if live and live.law else None
+        panes.append(Pane(title, follows, _array(motion.positions), arrows=arrows, shows=shows))
     return _scene(experiment, times, pairs, panes, bounds, measured, net is not None, live, awaits)
 
 
-def live_of(experiment: Experiment, pairs: Pairs, *, flow: bool) -> Live | None:
+def live_of(experiment: Experiment, pairs: Pairs, law: Exact | LiveNet | None) -> Live | None:
     """What the browser computes of an experiment with these end points; None of paths without a velocity.
 
     Args:
         experiment: what is shown.
         pairs: end points of Q's paths.
-        flow: whether it follows the mean velocity, too: data and source are mixtures.
+        law: what P follows, where the browser can follow it.
     """
     path = path_of(experiment)
     if not path.smooth or path.written is None:
         return None
-    z = path.latent(pairs.x0, generator_of(experiment, 1))
+    z, cloud = path.latent(pairs.x0, generator_of(experiment, 1)), isinstance(law, Exact) and law.of_points
+    solver, steps = ("midpoint", CLOUD_STEPS) if cloud else ("heun", experiment.frames - 1)
+    return Live(path, pairs.x0, pairs.x1, z, law, solver, steps)
+
+
+def _exact(experiment: Experiment) -> Exact | None:
+    """The mean velocity of all data where the browser knows it: of a mixture or of points."""
     data = density_of(experiment)
-    laws = Laws(data, source_of(experiment)) if flow and isinstance(data, GaussianMixture) else None
-    return Live(path, pairs.x0, pairs.x1, z, laws, "heun", experiment.frames - 1)
+    return Exact(data, source_of(experiment)) if isinstance(data, GaussianMixture | PointCloud) else None
 
 
 def _one_pane(experiment: Experiment, times: Tensor, pairs: Pairs, live: Live | None) -> Pane:
@@ -101,29 +113,31 @@ def sample_scene(
     live, bounds = _sampled_live(chosen, pairs), _bounds(experiment, original, motion)
     # Short beside a class, so that the caption keeps its room.
     title = f"P of {whose}" if whose else "Sampled P"
-    if live:
-        sampled = Pane(title, "exact u", None, arrows=_computed_arrows(experiment, bounds), shows="flow")
+    push = f"guidance {chosen.guidance:g}, " if chosen.guidance != 1 else ""
+    field = push + (f"{net.name}, step {net.step:,}" if net else "exact u")
+    by = f"SDE η = {experiment.sde_noise:g}" if experiment.sde_noise else experiment.solver
+    if live and isinstance(live.law, Exact) and not live.law.of_points:
+        sampled = Pane(title, field, None, arrows=_computed_arrows(experiment, bounds), shows="flow")
     else:
-        field = f"{net.name}, step {net.step:,}" if net else "exact u"
-        by = f"SDE η = {experiment.sde_noise:g}" if experiment.sde_noise else experiment.solver
-        push = f"guidance {chosen.guidance:g}, " if chosen.guidance != 1 else ""
-        sampled = Pane(title, f"{push}{field}, {by}, NFE {motion.nfe}", _array(motion.positions))
+        shows = "flow" if live and live.law else None
+        sampled = Pane(title, f"{field}, {by}, NFE {motion.nfe}", _array(motion.positions), shows=shows)
     panes = [_original_pane(experiment, None if live else original, whose), sampled]
     return _scene(experiment, times, pairs, panes, bounds, measured, net is not None, live)
 
 
 def _sampled_live(chosen: Chosen, pairs: Pairs) -> Live | None:
-    """What the browser samples itself: the exact flow of mixtures, by equal steps, without a push."""
-    e = chosen.experiment
-    live = live_of(e, pairs, flow=True)
-    if chosen.card or e.sde_noise or chosen.guidance != 1 or SOLVERS[e.solver].adaptive:
+    """What the browser samples, or follows while the sampler is dragged: without noise, by equal steps."""
+    e, checkpoint = chosen.experiment, chosen.checkpoint
+    if e.sde_noise or SOLVERS[e.solver].adaptive:
         return None
-    if live is None or live.laws is None:
-        return None
-    data = asked_density(e)
-    assert isinstance(data, GaussianMixture)
-    laws = Laws(data, live.laws.source)
-    return replace(live, laws=laws, solver=e.solver, steps=e.sample_steps, judged=True)
+    if checkpoint is None:
+        law = _exact(e)
+        if law is not None and chosen.label is not None:
+            law = replace(law, told=asked_density(e), guidance=chosen.guidance)
+    else:
+        law = LiveNet(checkpoint, chosen.label, chosen.guidance)
+    live = live_of(e, pairs, law)
+    return live and replace(live, solver=e.solver, steps=e.sample_steps, judged=checkpoint is None)
 
 
 def _original_pane(experiment: Experiment, original: Tensor | None, whose: str = "") -> Pane:
