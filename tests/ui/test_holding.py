@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from fmstudio.learn.experiment import Experiment
+from fmstudio.plots.scene.offline import offline_page
+from fmstudio.studio.paths import paths_room
+from fmstudio.studio.session import Visitor
 
 STATE = "document.querySelector('#paths-player .fm-player')?.__player"
 
@@ -40,4 +46,27 @@ def test_a_component_is_dragged_where_one_looks(browser: Any, studio_url: str) -
     assert page.evaluate(f"{STATE}.answered") is None
     page.wait_for_function("location.search.includes('mixture=')")
     assert errors == []
+    page.close()
+
+
+@pytest.mark.browser
+def test_an_offline_page_is_dragged_without_a_network(browser: Any, tmp_path: Path) -> None:
+    scene = paths_room(Visitor(Experiment(path="bow", data="mixture", particles=200)))
+    file = tmp_path / "offline.html"
+    file.write_text(offline_page(scene), "utf-8")
+    assert file.stat().st_size < 300_000
+    page = browser.new_page(viewport={"width": 1100, "height": 800}, reduced_motion="reduce")
+    page.goto(file.as_uri())
+    state = "document.querySelector('.fm-player').__player"
+    page.wait_for_function(f"{state}?.loads > 0")
+    held = f"Array.from({state}.player.scene.panes[1].positions.slice(30 * 400, 31 * 400))"
+    before = page.evaluate(held)
+    page.locator(".fm-offline label", has_text="bend").locator("input").fill("-1.5")
+    page.wait_for_function(f"{state}.reworked > 0")
+    assert page.evaluate(f"{state}.player.scene.live.path.numbers.bend") == pytest.approx(-1.5, abs=0.02)
+    after = page.evaluate(held)
+    assert after != before
+    page.locator(".fm-offline label", has_text="steps").locator("input").fill("3")
+    page.wait_for_function("document.querySelectorAll('.fm-pane p')[1].innerText.includes('NFE 6')")
+    assert page.evaluate(held) != after
     page.close()
