@@ -3,6 +3,7 @@
 
 import { drag } from "./player/dragging.js";
 import { Player } from "./player/player.js";
+import { takeCurves } from "./player/resting.js";
 
 /** Most steps that the slider offers. */
 const MOST = 200;
@@ -14,6 +15,7 @@ export function mount(element, { given }) {
   follow();
   const text = document.getElementById("scene")?.textContent ?? "", player = new Player(element, given);
   player.load(Uint8Array.from(atob(text.trim()), (c) => c.charCodeAt(0)).buffer);
+  takeCurves(player, given.measured);
   const live = player.scene?.live, sliders = document.createElement("div");
   sliders.className = "fm-offline";
   element.after(sliders);

@@ -121,7 +121,8 @@ export function base64(buffer) {
  * @param {Player} player
  */
 export async function exportPage(player) {
-  const options = { ...player.options, curves: true, colour: player.colourMode, layers: Object.keys(player.layers).filter((key) => player.layers[key]) };
+  const { curves, awaits } = player.scene, measured = awaits && curves ? { of: awaits, curves } : null;
+  const options = { ...player.options, curves: Boolean(curves), measured, colour: player.colourMode, layers: Object.keys(player.layers).filter((key) => player.layers[key]) };
   /** @type {Record<string, string>} */
   const fill = {
     TITLE: document.title.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`),

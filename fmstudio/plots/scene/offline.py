@@ -27,7 +27,7 @@ def offline_page(scene: Scene, title: str = "Flow Matching Studio") -> str:
         "TITLE": html.escape(title),
         "SCRIPT": studio_script(),
         "SCENE": base64.b64encode(encode(scene)).decode("ascii"),
-        "OPTIONS": json.dumps({"curves": True}),
+        "OPTIONS": json.dumps({"curves": scene.curves is not None}),
     }
     page = (ASSETS / "offline.html").read_text("utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], page)
