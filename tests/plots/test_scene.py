@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from fmstudio.folders import ASSETS
 from fmstudio.plots.palette import CLASSES, ROLES, Colour, css_variables
 from fmstudio.plots.scene.file import encode
 from fmstudio.plots.scene.offline import offline_page
@@ -155,3 +156,8 @@ def test_player_takes_every_colour_from_the_palette() -> None:
     assert not re.findall(r"#[0-9a-f]{6}\b", script)
     with pytest.raises(ValueError, match="rrggbb"):
         Colour("red", "#000000")
+
+
+def test_the_scene_that_is_kept_with_the_studio_is_of_this_version() -> None:
+    scene = decode((ASSETS / "pictures" / "images-map.bin").read_bytes())
+    assert [pane.positions is not None for pane in scene.panes] == [True, True]

@@ -183,9 +183,9 @@ def test_the_likelihood_of_a_class_is_compared_with_the_density_of_that_class(us
 def test_a_class_that_the_net_does_not_know_is_left_out_of_the_sample_room() -> None:
     state = Visitor(SMALL.but(conditional=True, label=2, particles=300), Net(shipped_net(Experiment())))
     found = sample.sample_room(paths.followed(state, True))
-    angles = [
-        torch.atan2(*torch.as_tensor(pane.positions[-1]).flip(1).unbind(1)) for pane in found.scene.panes
-    ]
+    assert found.scene.live is not None
+    ends = (found.scene.live.x0, found.motion.positions[-1])
+    angles = [torch.atan2(*points.flip(1).unbind(1)) for points in ends]
     # All eight bumps, in Q as in P, and no word of a class.
     assert all(float(angle.std()) > 1 for angle in angles)
     assert all("bump" not in pane.title + pane.caption for pane in found.scene.panes)
