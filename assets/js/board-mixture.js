@@ -68,7 +68,6 @@ export class Mixture {
     this.components = components;
     this.chosen = Math.max(0, Math.min(this.chosen, components.length - 1));
     this.span = components.reduce((most, [, x, y]) => Math.max(most, Math.abs(x) + MARGIN, Math.abs(y) + MARGIN), SPAN);
-    this.say();
   }
 
   /** @param {number} part */

@@ -199,10 +199,12 @@ class Board {
     if (this.drawing || this.mixture.busy || (value.count || 0) < this.sent) return;
     this.sent = value.count || 0;
     // An answer to what was done here leaves the way back open; anything else begins anew.
-    if (!echoes(value, this.mode, this.strokes, this.mixture.components)) this.history = [];
+    const answered = echoes(value, this.mode, this.strokes, this.mixture.components);
+    if (!answered) this.history = [];
     this.mode = value.mode || "draw";
     this.strokes = (value.strokes || []).map((/** @type {Place[]} */ stroke) => [...stroke]);
     this.mixture.take(value.components || []);
+    if (!answered) this.mixture.say();
     this.cloud = this.mode === "cloud" ? { points: value.points, labels: value.labels } : null;
     this.dress();
     this.fit();
