@@ -50,6 +50,17 @@ float square(Part p, vec2 d) {
 vec2 gained(Part p, vec2 d) { return vec2(dot(p.gain.xy, d), dot(p.gain.zw, d)); }
 `;
 
+/** A term of size `size` in a sum of exponentials whose largest is taken out: its weight, and the sum so far scaled. */
+const WEIGHED = `    if (size > most) {
+      float keep = exp(most - size);
+      total *= keep;
+      sum *= keep;
+      most = size;
+    }
+    float weight = exp(size - most);
+    total += weight;
+`;
+
 // The weights are kept relative to the largest so far; what was summed before a larger one shrinks by it.
 export const MIXTURE = `${PART}
 vec2 velocity(vec2 at, int which) {
@@ -60,15 +71,7 @@ vec2 velocity(vec2 at, int which) {
     Part p = part(k);
     vec2 d = at - p.shift;
     float size = p.constant - 0.5 * square(p, d);
-    if (size > most) {
-      float keep = exp(most - size);
-      total *= keep;
-      sum *= keep;
-      most = size;
-    }
-    float weight = exp(size - most);
-    total += weight;
-    sum += weight * (p.drift + gained(p, d));
+${WEIGHED}    sum += weight * (p.drift + gained(p, d));
   }
   return sum / total;
 }`;
@@ -101,15 +104,7 @@ vec2 velocity(vec2 at, int which) {
     }
     means /= mass;
     float size = uStill ? p.constant : p.constant + log(mass) - 0.5 * least;
-    if (size > most) {
-      float keep = exp(most - size);
-      total *= keep;
-      sum *= keep;
-      most = size;
-    }
-    float weight = exp(size - most);
-    total += weight;
-    sum += weight * (turn(uDa, means.xy) + p.drift + gained(p, means.zw));
+${WEIGHED}    sum += weight * (turn(uDa, means.xy) + p.drift + gained(p, means.zw));
   }
   return sum / total;
 }`;

@@ -51,6 +51,8 @@ export function followClock() {
   let texts = null;
   /** @type {Curves | null} */
   let curves = null;
+  /** @type {Element | null} */
+  let drawn = null;
   const show = () => {
     const drawing = document.querySelector(".fm-coefficients"), given = drawing?.getAttribute("data-path") ?? "";
     if (given && given !== told) {
@@ -58,6 +60,7 @@ export function followClock() {
       texts = /** @type {PathTexts} */ (JSON.parse(given));
       curves = new Curves(texts);
     }
+    drawn = drawing;
     if (drawing && curves) draw(drawing, curves, t);
   };
   window.addEventListener("fm-clock", (event) => {
@@ -72,5 +75,9 @@ export function followClock() {
     show();
   });
   // A new path comes without the clock, which may be paused.
-  new MutationObserver(show).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-path"] });
+  const mended = () => {
+    const drawing = document.querySelector(".fm-coefficients");
+    if (drawing !== drawn || drawing?.getAttribute("data-path") !== told) show();
+  };
+  new MutationObserver(mended).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-path"] });
 }

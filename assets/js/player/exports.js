@@ -1,21 +1,10 @@
 // Files made in the browser: a picture, and one HTML page that plays offline; what a frame of a GIF or film shows.
 
-import { OFFLINE_PAGE } from "../given.js";
+import { OFFLINE_PAGE, SCRIPT } from "../given.js";
 import { css } from "./colour.js";
 import { fixed } from "./numbers.js";
 
 /** @typedef {import("./player.js").Player & { scene: import("./scene.js").Scene }} Player one that has its scene */
-
-// Only while the script runs the browser says which element it came in.
-const ELEMENT = /** @type {HTMLScriptElement | null} */ (globalThis.document?.currentScript ?? null);
-
-/** The text of this script: it stands in the element, or at its address. */
-async function ownScript() {
-  if (!ELEMENT?.src) return ELEMENT?.textContent ?? "";
-  const reply = await fetch(ELEMENT.src);
-  if (!reply.ok) throw new Error(`The player's script could not be fetched (${reply.status}).`);
-  return reply.text();
-}
 
 /** @param {Blob} blob @param {string} name */
 export function download(blob, name) {
@@ -120,13 +109,13 @@ export function base64(buffer) {
  * The same page that fmstudio/plots/scene/offline.py writes: player, style and scene in one file, as it is seen.
  * @param {Player} player
  */
-export async function exportPage(player) {
+export function exportPage(player) {
   const { curves, awaits } = player.scene, measured = awaits && curves ? { of: awaits, curves } : null;
   const options = { ...player.options, curves: Boolean(curves), measured, colour: player.colourMode, layers: Object.keys(player.layers).filter((key) => player.layers[key]) };
   /** @type {Record<string, string>} */
   const fill = {
     TITLE: document.title.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`),
-    SCRIPT: await ownScript(),
+    SCRIPT,
     SCENE: base64(player.scene.buffer),
     OPTIONS: JSON.stringify(options).replaceAll("<", "\\u003c"),
   };

@@ -1,6 +1,7 @@
 // The WebGL2 renderer. One buffer of int16 positions per pane; frames k and k+1 are two attribute pointers into
 // it and the vertex shader mixes them, so scrubbing moves an offset and sends nothing.
 
+import { isSoftware } from "../live/gpu.js";
 import { planeField, timeField } from "./scene.js";
 import { FIELD_FRAGMENT, FIELD_VERTEX, POINT_FRAGMENT, POINT_VERTEX, SEGMENT_FRAGMENT, SEGMENT_VERTEX } from "./shaders.js";
 import { fieldStrength, trailParts } from "./plan.js";
@@ -31,7 +32,7 @@ export class GlRenderer {
     this.name = "webgl2";
     const info = gl.getExtension("WEBGL_debug_renderer_info");
     this.device = info ? String(gl.getParameter(info.UNMASKED_RENDERER_WEBGL)) : "";
-    const software = /swiftshader|llvmpipe|softpipe|software|basic render/i.test(this.device);
+    const software = isSoftware(this.device);
     if (software && !insist) {
       gl.getExtension("WEBGL_lose_context")?.loseContext();
       throw new Error("WebGL would run on the CPU here, where the 2-D canvas is faster.");

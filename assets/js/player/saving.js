@@ -6,7 +6,7 @@ import { exportGif } from "./gif.js";
 
 /** @typedef {import("./player.js").Loaded} Player */
 
-/** @type {Record<string, (player: Player) => Promise<Blob>>} */
+/** @type {Record<string, (player: Player) => Blob | Promise<Blob>>} */
 const FILES = { html: exportPage, png: exportPicture, gif: exportGif, film: exportFilm };
 /** @type {Record<string, string>} */
 const ENDINGS = { "text/html": "html", "image/png": "png", "image/gif": "gif", "video/mp4": "mp4", "video/webm": "webm" };
